@@ -1,0 +1,144 @@
+"""One .safetensors file that rebuilds its model: weights, configuration, normalisation and scores; it runs no code."""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from srnn_lab.config import RunConfig
+from srnn_lab.data import Frontend
+from srnn_lab.models import SequenceModel, build_model
+
+ASSETS = Path(__file__).parent / "assets"
+FORMAT = "srnn_lab/1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model with all that its figures depend on.
+
+    Attributes:
+        config: Architecture, data, training recipe and conventions.
+        model: The model, with its weights.
+        frontend: Signals <-> the frames it was trained on.
+        scores: Its figures, by split.
+        extra: Further tensors by name, such as the state of an interrupted training.
+    """
+
+    config: RunConfig
+    model: SequenceModel
+    frontend: Frontend
+    scores: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Tensor] = field(default_factory=dict)
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = False) -> None:
+    """Write a checkpoint; the file appears whole or not at all, and an older one stays until then.
+
+    Args:
+        checkpoint: What to write.
+        path: Where to; its folder is made if need be.
+        half: Store the weights in 16-bit floats.
+
+    Raises:
+        OSError: The file cannot be written, for instance because the disk is full.
+    """
+    weights = {f"model.{name}": value.half() if half else value for name, value in checkpoint.model.state_dict().items()}
+    tensors = {
+        **weights,
+        "normalisation.mean": torch.as_tensor(checkpoint.frontend.mean),
+        "normalisation.std": torch.as_tensor(checkpoint.frontend.std),
+        **{f"extra.{name}": value for name, value in checkpoint.extra.items()},
+    }
+    header = {"format": FORMAT, "config": checkpoint.config.to_dict(), "scores": checkpoint.scores}
+    content = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, {"srnn_lab": json.dumps(header)})
+    write_atomically(Path(path), content)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that ``path`` is always either the old content or the new, never a part of it.
+
+    Raises:
+        OSError: The file cannot be written; what was there before is still there.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+        raise OSError(
+            f"{path} could not be written ({error.strerror or error}); what was there before is unchanged. Free some "
+            f"space or choose another folder."
+        ) from error
+
+
+def list_checkpoints() -> dict[str, Path]:
+    """The bundled checkpoints, by name."""
+    return {path.stem: path for path in sorted(ASSETS.glob("*.safetensors"))}
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; nothing in it is executed.
+
+    Args:
+        path: A file, or the name of a bundled checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such file and no bundled checkpoint of that name.
+        ValueError: The file is truncated, of another format, or its parts do not fit together.
+    """
+    bundled = list_checkpoints()
+    file = Path(bundled.get(str(path), path))
+    if not file.is_file():
+        raise FileNotFoundError(f"{path} is neither a file nor a bundled checkpoint ({', '.join(bundled)}).")
+    try:
+        with safe_open(file, "pt") as opened:
+            header = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{file} is not a checkpoint of this version of srnn_lab: its format is not {FORMAT!r}.")
+    try:
+        config = RunConfig.from_dict(header["config"])
+        model = build_model(config.model)
+        _load_weights(model, {k.removeprefix("model."): v.float() for k, v in tensors.items() if k.startswith("model.")})
+        mean, std = (_normalisation(config, tensors[f"normalisation.{name}"]) for name in ("mean", "std"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file} cannot be used: {error.args[0]}") from error
+    extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
+    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std), header.get("scores", {}), extra)
+
+
+def _normalisation(config: RunConfig, values: Tensor) -> np.ndarray:
+    if values.shape not in ((), (config.model.x_dim,)):
+        raise ValueError(f"its normalisation has shape {tuple(values.shape)}; its frames have {config.model.x_dim} values.")
+    return values.float().numpy()
+
+
+def _load_weights(model: SequenceModel, weights: dict[str, Tensor]) -> None:
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if expected != found:
+        name = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))[0]
+        raise ValueError(
+            f"its weights are not those of its configuration: {name!r} has shape {found.get(name, 'none (it is missing)')}, "
+            f"expected {expected.get(name, 'none (it is not part of the model)')}."
+        )
+    model.load_state_dict(weights)

@@ -1,0 +1,222 @@
+"""What defines a run: model, data, training and evaluation, as frozen dataclasses of plain values, and the presets."""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, get_args, get_origin
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with the sentence that documents it in ``srnn-lab train --help``."""
+    return field(default=default, metadata={"help": help})
+
+
+def _check(config: Any, **conditions: bool) -> None:
+    for name, holds in conditions.items():
+        if not holds:
+            found = getattr(config, name)
+            meaning = next(f.metadata["help"] for f in fields(config) if f.name == name)
+            raise ValueError(f"{type(config).__name__}.{name} is {found!r}, which is out of its range: {meaning}")
+    for f in fields(config):
+        if get_origin(f.type) is Literal and getattr(config, f.name) not in get_args(f.type):
+            raise ValueError(
+                f"{type(config).__name__}.{f.name} is {getattr(config, f.name)!r}; choose one of "
+                f"{', '.join(map(str, get_args(f.type)))}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Architecture and sizes; the paper's symbols, Section 3 and appendix A."""
+
+    model: str = option("srnn", "Model, a name in srnn_lab.models.MODELS.")
+    likelihood: str = option("bernoulli", "p(x_t | z_t, d_t), a name in srnn_lab.likelihoods.LIKELIHOODS.")
+    x_dim: int = option(88, "Values in one frame x_t; at least 1.")
+    d_dim: int = option(300, "Units of the GRU d, and of a; at least 1.")
+    z_dim: int = option(100, "Dimensions of the latent state z_t; at least 1.")
+    hidden_dim: int = option(500, "Units in each hidden layer of every network; at least 1.")
+    num_layers: int = option(1, "Hidden layers of each prior, posterior and emission network; at least 1.")
+    smoothing: bool = option(True, "a is a backward GRU over [d, x] (Eq. 7); otherwise a feed-forward network (filtering).")
+    residual: bool = option(True, "Res_q: the posterior mean is the prior mean plus a correction (Eq. 12).")
+    variance_floor: float = option(1e-6, "Added to each variance; 0 or more.")
+
+    def __post_init__(self):
+        sizes = {f.name: getattr(self, f.name) >= 1 for f in fields(self) if f.type is int}
+        _check(self, **sizes, variance_floor=self.variance_floor >= 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which data, and what one frame of it is."""
+
+    data: str = option("fraccaro/jsb", "Data set, a name in srnn_lab.data.DATASETS, or a folder of MIDI or audio files.")
+    features: Literal["roll", "raw", "log-mel"] = option(
+        "roll", "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies (log-mel)."
+    )
+    sample_rate: int = option(16000, "Samples a second that audio is resampled to; at least 1000.")
+    frame_length: int = option(200, "Samples from one frame to the next: the frame itself (raw), the hop (log-mel); at least 1.")
+    window_length: int = option(512, "Samples of the Hann window of a log-mel frame; at least 1.")
+    frames_per_quarter: int = option(2, "Frames in a quarter note, when MIDI files are read; at least 1.")
+
+    def __post_init__(self):
+        _check(
+            self,
+            sample_rate=self.sample_rate >= 1000,
+            frame_length=self.frame_length >= 1,
+            window_length=self.window_length >= 1,
+            frames_per_quarter=self.frames_per_quarter >= 1,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Optimisation: appendix A of the paper and what the authors' code adds to it."""
+
+    epochs: int = option(50, "Passes over the training set; at least 1.")
+    batch_size: int = option(16, "Streams that are trained on side by side; at least 1.")
+    segment_length: int = option(100, "Frames of one update: truncated back-propagation through time; at least 1.")
+    segments_per_reset: int = option(0, "Segments after which d and z start again from zero; 0: once an epoch.")
+    learning_rate: float = option(1e-3, "Step size of Adam; above 0.")
+    adam_epsilon: float = option(1e-8, "Epsilon of Adam; above 0.")
+    learning_rate_decay: float = option(1.0, "Factor on the learning rate for each epoch after the start; in (0, 1].")
+    learning_rate_decay_start: int = option(0, "Epoch after which the learning rate decays; 0 or more.")
+    kl_weight_start: float = option(0.2, "Weight of the KL term at the first update; in [0, 1].")
+    kl_weight_updates: int = option(0, "Updates over which the weight grows linearly to 1; 0: it is 1 throughout.")
+    gradient_norm: float = option(1.0, "Largest norm of the gradient, which is scaled down above it; above 0.")
+    precision: Literal["auto", "fp32", "bf16"] = option(
+        "fp32", "Matrix products in training (auto: bf16 where the hardware is made for it); evaluation is always fp32."
+    )
+    seed: int = option(1, "Seed of the weights, of the noise and of the order of the data.")
+
+    def __post_init__(self):
+        _check(
+            self,
+            epochs=self.epochs >= 1,
+            batch_size=self.batch_size >= 1,
+            segment_length=self.segment_length >= 1,
+            segments_per_reset=self.segments_per_reset >= 0,
+            learning_rate=self.learning_rate > 0,
+            adam_epsilon=self.adam_epsilon > 0,
+            learning_rate_decay=0 < self.learning_rate_decay <= 1,
+            learning_rate_decay_start=self.learning_rate_decay_start >= 0,
+            kl_weight_start=0 <= self.kl_weight_start <= 1,
+            kl_weight_updates=self.kl_weight_updates >= 0,
+            gradient_norm=self.gradient_norm > 0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """The convention behind a figure; figures of different conventions never share a column."""
+
+    average: Literal["micro", "macro", "sequence"] = option(
+        "micro",
+        "micro: all nats / all frames; macro: nats per frame of each sequence, then their mean; "
+        "sequence: nats of each sequence, then their mean.",
+    )
+    first_frame: bool = option(True, "Score x_1 too, given u_1 = 0; otherwise x_1 is only an input.")
+
+    def __post_init__(self):
+        _check(self)
+
+
+CONVENTIONS = {
+    "srnn-music": EvaluationConfig(average="macro", first_frame=False),
+    "srnn-speech": EvaluationConfig(average="sequence", first_frame=False),
+    "field-music": EvaluationConfig(average="micro", first_frame=True),
+}
+"""How the SRNN paper (music, speech) and the rest of the field (music) make a number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that a checkpoint needs in order to be rebuilt, trained again and evaluated as published."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    def __post_init__(self):
+        fixed = {"roll": 88, "raw": self.data.frame_length}.get(self.data.features, self.model.x_dim)
+        if self.model.x_dim != fixed:
+            raise ValueError(f"ModelConfig.x_dim is {self.model.x_dim}; frames of {self.data.features!r} have {fixed} values.")
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain nested dictionaries, as stored in a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, dict[str, Any]]) -> "RunConfig":
+        """The inverse of ``to_dict``.
+
+        Raises:
+            ValueError: A section or a key is unknown, or a value is of the wrong type or out of range.
+        """
+        sections = {f.name: f.type for f in fields(cls)}
+        parts = {}
+        for name, section in values.items():
+            if name not in sections:
+                raise ValueError(f"The configuration has an unknown section {name!r}; expected {', '.join(sections)}.")
+            parts[name] = _from_dict(sections[name], section)
+        return cls(**parts)
+
+
+def _from_dict(kind: type, values: dict[str, Any]) -> Any:
+    assert is_dataclass(kind)
+    types = {f.name: f.type for f in fields(kind)}
+    for key, value in values.items():
+        if key not in types:
+            raise ValueError(f"{kind.__name__} has no key {key!r}; it has {', '.join(types)}.")
+        plain = str if get_origin(types[key]) is Literal else types[key]
+        if type(value) is not plain and not (plain is float and type(value) is int):
+            raise ValueError(f"{kind.__name__}.{key} is {value!r}; expected a value of type {plain.__name__}.")
+    return kind(**values)
+
+
+def _music(data: str, kl_weight_updates: int, **train: Any) -> RunConfig:
+    """Appendix A.2; the KL weight reaches 1 after 20 epochs of that data set."""
+    recipe = {"adam_epsilon": 1e-4, "learning_rate_decay": 1 / 1.2, "learning_rate_decay_start": 20, **train}
+    return RunConfig(
+        data=DataConfig(data=data),
+        train=TrainConfig(kl_weight_updates=kl_weight_updates, **recipe),
+        evaluation=CONVENTIONS["srnn-music"],
+    )
+
+
+def _speech(data: str, d_dim: int, z_dim: int, hidden_dim: int, num_layers: int = 2,
+    evaluation: EvaluationConfig = CONVENTIONS["srnn-speech"], **train: Any,
+) -> RunConfig:
+    """Appendix A.1: 200 raw samples a frame, updates of 0.5 s, states reset every 2 s."""
+    recipe = {"segment_length": 40, "segments_per_reset": 4, **train}
+    return RunConfig(
+        model=ModelConfig(
+            likelihood="gaussian", x_dim=200, d_dim=d_dim, z_dim=z_dim, hidden_dim=hidden_dim, num_layers=num_layers
+        ),
+        data=DataConfig(data=data, features="raw"),
+        train=TrainConfig(**recipe),
+        evaluation=evaluation,
+    )
+
+
+PRESETS = {
+    "jsb": _music("fraccaro/jsb", 20 * 17),
+    "nottingham": _music("fraccaro/nottingham", 20 * 92),
+    "muse": _music("fraccaro/muse", 20 * 155),
+    "piano": _music("fraccaro/piano", 20 * 44),
+    "timit": _speech("timit", 1024, 256, 512, batch_size=64, learning_rate=1e-3, kl_weight_updates=2667),
+    "voice": _speech(
+        "voice", 512, 128, 512, num_layers=1, batch_size=32, kl_weight_updates=2667, epochs=60,
+        learning_rate_decay=0.92, learning_rate_decay_start=35, precision="auto",
+        evaluation=EvaluationConfig(average="micro", first_frame=False),
+    ),
+    "voice-mel": RunConfig(
+        model=ModelConfig(likelihood="gaussian", x_dim=80, d_dim=256, z_dim=32, hidden_dim=256),
+        data=DataConfig(data="voice", features="log-mel", frame_length=160),
+        train=TrainConfig(
+            epochs=100, batch_size=32, segment_length=100, segments_per_reset=2, kl_weight_updates=1000,
+            learning_rate_decay=0.95, learning_rate_decay_start=50, precision="auto",
+        ),
+        evaluation=EvaluationConfig(average="micro", first_frame=False),
+    ),
+    "blizzard": _speech("blizzard", 2048, 256, 1024, batch_size=128, learning_rate=3e-4, kl_weight_updates=8000),
+}
+"""The paper's configurations (appendix A.1 and A.2), and compact ones for the bundled speech data."""

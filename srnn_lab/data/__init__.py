@@ -1,0 +1,57 @@
+"""Data sets, by name."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from srnn_lab.config import DataConfig
+from srnn_lab.data.music import MIDI_SUFFIXES, MUSIC, read_midi
+from srnn_lab.data.sequences import Batch, Streams, make_batch
+from srnn_lab.data.speech import AUDIO_SUFFIXES, Frontend, blizzard, read_audio, read_split, timit, voice
+
+DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarray]]] = {
+    **MUSIC,
+    "voice": voice,
+    "timit": timit,
+    "blizzard": blizzard,
+}
+"""Name -> function of (configuration, split, data folder) that returns name -> piano roll (T, 88) or waveform (N,); the only list."""
+
+SPLITS = ("train", "valid", "test")
+
+
+def load_split(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, np.ndarray]:
+    """The signals of one split, by name.
+
+    Args:
+        config: ``config.data`` is a name in ``DATASETS``, or a folder of MIDI or audio files (split 90/5/5 by file).
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files; by default the environment variable ``SRNN_LAB_DATA``.
+
+    Raises:
+        ValueError: The split or the data set is unknown, or a file cannot be used.
+        FileNotFoundError: A file of the data set is missing.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"The split is {split!r}; choose one of {', '.join(SPLITS)}.")
+    data_dir = data_dir or os.environ.get("SRNN_LAB_DATA")
+    if config.data in DATASETS:
+        return DATASETS[config.data](config, split, Path(data_dir) if data_dir else None)
+    folder = Path(config.data)
+    if not folder.is_dir():
+        raise ValueError(f"{config.data!r} is neither a data set ({', '.join(DATASETS)}) nor a folder.")
+    suffixes = MIDI_SUFFIXES if config.features == "roll" else AUDIO_SUFFIXES
+    files = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.suffix.lower() in suffixes}
+    return read_split(files, split, lambda path: read_signal(path, config))
+
+
+def read_signal(path: str | Path, config: DataConfig) -> np.ndarray:
+    """A file as a piano roll (T, 88), if its ending is that of MIDI, or else as a waveform (N,)."""
+    if Path(path).suffix.lower() in MIDI_SUFFIXES:
+        return read_midi(path, config.frames_per_quarter)
+    return read_audio(path, config.sample_rate)
+
+
+__all__ = ["DATASETS", "SPLITS", "Batch", "Frontend", "Streams", "load_split", "make_batch", "read_signal"]

@@ -1,0 +1,291 @@
+"""Speech: audio files <-> waveforms <-> standardised frames, and the speech data sets."""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from srnn_lab.config import DataConfig
+
+Waveform = Float[np.ndarray, "n"]
+Frames = Float[np.ndarray, "t x"]
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".g722")
+MAX_SECONDS = 600
+"""Longest file that is read."""
+LOG_FLOOR = 1e-5
+"""Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence stays finite."""
+VOICE_PACKAGE = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+"""Where Debian's asterisk-core-sounds-en-g722 puts the English prompts."""
+_NOT_VOICE = {
+    *("ascending-2tone", "descending-2tone", "beep", "beeperr", "confbridge-join", "confbridge-leave"),
+    "auth-thankyou",  # the same recording as privacy-thankyou
+}
+_VOICE_SALT = "1/"
+"""The first salt with which the test split holds eight prompts of 2 to 4 s."""
+BUNDLED_VOICE = Path(__file__).parents[1] / "assets" / "voice"
+
+
+def read_audio(path: str | Path, sample_rate: int) -> Waveform:
+    """An audio file as one channel at ``sample_rate``, in [-1, 1]: any format libsndfile reads, or G.722.
+
+    Args:
+        path: The file; more than one channel are averaged.
+        sample_rate: Samples a second to resample to.
+
+    Raises:
+        ValueError: The file is empty, no audio, silent, not finite, or longer than ``MAX_SECONDS``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the path of an audio file.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty; give an audio file.")
+    samples, rate = _read_g722(path) if path.suffix.lower() == ".g722" else _read_soundfile(path)
+    if not len(samples):
+        raise ValueError(f"{path} holds no samples; it may be truncated.")
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{path} has samples that are not finite numbers (NaN or infinity); export it again.")
+    mono = samples.mean(1)
+    if not mono.any():
+        raise ValueError(f"{path} is silent: every sample is zero; give a recording with sound.")
+    if rate != sample_rate:
+        import librosa
+
+        mono = librosa.resample(mono, orig_sr=rate, target_sr=sample_rate)
+    return mono.astype(np.float32)
+
+
+def _read_soundfile(path: Path) -> tuple[np.ndarray, int]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_seconds(path, file.frames / file.samplerate)
+            samples = file.read(dtype="float32", always_2d=True)
+            if len(samples) < file.frames:
+                warnings.warn(f"{path} is truncated: {len(samples)} of {file.frames} samples were read.", stacklevel=3)
+            return samples, file.samplerate
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{path} cannot be read as audio ({error}); give a WAV, FLAC, OGG or MP3 file.") from error
+
+
+def _read_g722(path: Path) -> tuple[np.ndarray, int]:
+    import av
+
+    try:
+        with av.open(str(path), format="g722") as container:
+            parts = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    except av.FFmpegError as error:
+        raise ValueError(f"{path} cannot be read as G.722 audio ({error}).") from error
+    samples = np.concatenate(parts, 1).T if parts else np.zeros((0, 1), np.int16)
+    _check_seconds(path, len(samples) / 16000)
+    return samples.astype(np.float32) / 32768, 16000
+
+
+def _check_seconds(path: Path, seconds: float) -> None:
+    if seconds > MAX_SECONDS:
+        raise ValueError(f"{path} lasts {seconds:.0f} s; at most {MAX_SECONDS} s are read. Cut it into shorter files.")
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """Signals <-> the frames a model sees; the mean and deviation come from the training set.
+
+    Attributes:
+        config: What a frame is.
+        mean: Subtracted: one number for raw samples, one a bin for log-mel energies, 0 for piano rolls.
+        std: Divided by afterwards; of the same shape.
+    """
+
+    config: DataConfig
+    mean: Float[np.ndarray, "*x"]
+    std: Float[np.ndarray, "*x"]
+
+    @classmethod
+    def fit(cls, config: DataConfig, x_dim: int, signals: Iterable[np.ndarray]) -> "Frontend":
+        """The front end whose frames of ``signals`` have mean 0 and deviation 1."""
+        plain = cls(config, np.zeros((), np.float32), np.ones((), np.float32))
+        if config.features == "roll":
+            return plain
+        stacked = np.concatenate([plain.frames(signal, x_dim) for signal in signals])
+        axis = None if config.features == "raw" else 0
+        return cls(config, stacked.mean(axis, dtype=np.float64).astype("f4"), stacked.std(axis, dtype=np.float64).astype("f4"))
+
+    def frames(self, signal: np.ndarray, x_dim: int) -> Frames:
+        """The frames of a piano roll or of a waveform; a tail shorter than a frame is dropped.
+
+        Raises:
+            ValueError: The signal is of the wrong kind, or shorter than one frame.
+        """
+        kind = "piano roll" if self.config.features == "roll" else "waveform"
+        if (signal.ndim == 2) != (kind == "piano roll"):
+            raise ValueError(
+                f"The model was trained on {kind}s ({self.config.features}) and was given "
+                f"{'a piano roll (MIDI)' if signal.ndim == 2 else 'a waveform (audio)'}; choose a file or a model of the other kind."
+            )
+        if kind == "piano roll":
+            return signal
+        width = self.config.frame_length if self.config.features == "raw" else self.config.window_length
+        if len(signal) < width:
+            raise ValueError(
+                f"The recording has {len(signal)} samples at {self.config.sample_rate} Hz, fewer than one frame "
+                f"({width} samples); give a longer one."
+            )
+        windows = np.lib.stride_tricks.sliding_window_view(signal, width)[:: self.config.frame_length]
+        if self.config.features == "log-mel":
+            windows = np.log(_power(windows) @ self._mel(x_dim).T + LOG_FLOOR)
+        return ((windows - self.mean) / self.std).astype(np.float32)
+
+    def _mel(self, x_dim: int) -> Float[np.ndarray, "x f"]:
+        import librosa
+
+        return librosa.filters.mel(sr=self.config.sample_rate, n_fft=self.config.window_length, n_mels=x_dim)
+
+    def waveform(self, frames: Frames) -> Waveform:
+        """The waveform of raw frames; of log-mel frames, one with these energies (Griffin-Lim phases)."""
+        values = frames * self.std + self.mean
+        if self.config.features == "raw":
+            return values.reshape(-1).astype(np.float32)
+        import librosa
+
+        return librosa.feature.inverse.mel_to_audio(
+            np.maximum(np.exp(values.T) - LOG_FLOOR, 0),
+            sr=self.config.sample_rate,
+            n_fft=self.config.window_length,
+            hop_length=self.config.frame_length,
+            center=False,
+            n_iter=32,
+        ).astype(np.float32)
+
+    def times(self, num_frames: int) -> Float[np.ndarray, "t"]:
+        """Seconds from the start of the signal to the middle of each audio frame."""
+        width = self.config.frame_length if self.config.features == "raw" else self.config.window_length
+        return (np.arange(num_frames) * self.config.frame_length + width / 2) / self.config.sample_rate
+
+
+def _power(windows: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t f"]:
+    return np.abs(np.fft.rfft(windows * np.hanning(windows.shape[1] + 1)[:-1])) ** 2
+
+
+def audio_files(folder: Path) -> dict[str, Path]:
+    """All audio files below a folder, by their path without the ending.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or no audio file in it.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder {folder} does not exist.")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    if not found:
+        raise FileNotFoundError(f"The folder {folder} holds no audio file ({', '.join(AUDIO_SUFFIXES)}).")
+    return {p.relative_to(folder).with_suffix("").as_posix(): p for p in found}
+
+
+def split_of(names: Iterable[str], valid: float, test: float, salt: str = "") -> dict[str, str]:
+    """Each name's split, decided by a hash of the names alone, so that it is the same on every machine.
+
+    Args:
+        names: Files, speakers or prompts.
+        valid: Share of the names for validation; at least one name.
+        test: Share for testing; at least one name, unless the share is 0.
+        salt: Put before each name, to choose among the possible splits.
+
+    Raises:
+        ValueError: There are too few names.
+    """
+    order = sorted(set(names), key=lambda name: hashlib.sha256((salt + name).encode()).digest())
+    num_test = max(1, round(test * len(order))) if test else 0
+    num_valid = max(1, round(valid * len(order)))
+    if num_test + num_valid >= len(order):
+        raise ValueError(
+            f"{len(order)} files or speakers ({', '.join(order[:3])}) cannot be split into training, validation and "
+            f"test; give at least {num_test + num_valid + 1}."
+        )
+    splits = ["test"] * num_test + ["valid"] * num_valid
+    return dict(zip(order, splits + ["train"] * (len(order) - len(splits)), strict=True))
+
+
+def read_split(
+    files: dict[str, Path], split: str, read: Callable[[Path], np.ndarray], salt: str = ""
+) -> dict[str, np.ndarray]:
+    """The files of one split (90/5/5), each read by ``read``; a file is in exactly one split."""
+    chosen = split_of(files, 0.05, 0.05, salt)
+    return {name: read(path) for name, path in files.items() if chosen[name] == split}
+
+
+def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
+    """The English telephone prompts (one voice, about 25 minutes), split 90/5/5 by prompt name.
+
+    The test split is bundled. The others come from ``data_dir``/voice or from the installed Debian package.
+
+    Raises:
+        FileNotFoundError: The prompts are neither in ``data_dir`` nor installed.
+    """
+    if split == "test" and BUNDLED_VOICE.is_dir():
+        return {name: read_audio(path, config.sample_rate) for name, path in audio_files(BUNDLED_VOICE).items()}
+    folder = VOICE_PACKAGE if data_dir is None or not (data_dir / "voice").is_dir() else data_dir / "voice"
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            "The training prompts of 'voice' are not on this machine. Install Debian's package "
+            "asterisk-core-sounds-en-g722, or put its .g722 files into the folder voice below --data-dir."
+        )
+    files = {
+        name: path
+        for name, path in audio_files(folder).items()
+        if not name.startswith("silence/") and name not in _NOT_VOICE
+    }
+    return read_split(files, split, lambda path: read_audio(path, config.sample_rate), _VOICE_SALT)
+
+
+def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
+    """TIMIT in its own layout, TRAIN|TEST/DR*/SPEAKER/*.WAV: the predefined test set, 95/5 of the training speakers.
+
+    Raises:
+        FileNotFoundError: ``data_dir``/timit does not hold that layout.
+    """
+    root = _corpus("timit", data_dir)
+    files: dict[str, Path] = {}
+    for part in ("train", "test"):
+        folders = [p for p in sorted(root.rglob("*")) if p.is_dir() and p.name.lower() == part]
+        if not folders:
+            raise FileNotFoundError(f"{root} has no folder {part.upper()}; TIMIT has TRAIN and TEST, with DR1 to DR8 in each.")
+        files |= {f"{part}/{name}": path for name, path in audio_files(folders[0]).items()}
+    # Some copies hold each SPHERE file a second time, as NAME.WAV.wav.
+    files = {name: path for name, path in files.items() if not name.lower().endswith(".wav")}
+    speakers = split_of({_speaker(name) for name in files if name.startswith("train/")}, 0.05, 0)
+    return {
+        name: read_audio(path, config.sample_rate)
+        for name, path in files.items()
+        if (speakers[_speaker(name)] if name.startswith("train/") else "test") == split
+    }
+
+
+def _speaker(name: str) -> str:
+    return name.split("/")[-2]
+
+
+def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
+    """Blizzard 2013: every audio file below ``data_dir``/blizzard, 90/5/5 by file; scored in chunks of 0.5 s (A.1)."""
+    recordings = read_split(audio_files(_corpus("blizzard", data_dir)), split, lambda path: read_audio(path, config.sample_rate))
+    if split == "train":
+        return recordings
+    half = config.sample_rate // 2
+    return {
+        f"{name}-{i:05d}": wave[i * half : (i + 1) * half]
+        for name, wave in recordings.items()
+        for i in range(len(wave) // half)
+    }
+
+
+def _corpus(name: str, data_dir: Path | None) -> Path:
+    if data_dir is None or not (data_dir / name).is_dir():
+        raise FileNotFoundError(
+            f"The data set {name!r} is licensed and not bundled: put it into the folder {name} below a folder of your "
+            f"own, and name that folder with --data-dir or SRNN_LAB_DATA."
+        )
+    return data_dir / name

@@ -1,0 +1,117 @@
+"""A model and a clip -> plain NumPy: where the model is surprised, what it reconstructs, where the signal changes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from srnn_lab.bounds import draw_noise, elbo
+from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.config import DataConfig
+from srnn_lab.data import make_batch
+
+NEAR = 2
+"""Audio frames on either side of an onset that count as its transition."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model makes of one clip, frame by frame, averaged over sampled posterior paths.
+
+    Attributes:
+        kl: KL(q(z_t | ...) || p(z_t | ...)), nats per frame.
+        log_px: log p(x_t | z_t, d_t), nats per frame.
+        frames: x, the frames as the model sees them (standardised, for audio).
+        mean: Mean of x_t under the posterior, in the same units.
+        logvar: Log-variance of x_t under the posterior, in the same units (squared).
+        times: Middle of each frame, in seconds from the start of the clip (music: in quarter notes).
+        changes: Frames in which the signal changes: onsets (audio), chord changes (music).
+        active: Frames that are not silent.
+        mu_q, logvar_q, mu_p, logvar_p: Posterior and prior of z_t, averaged over the paths.
+    """
+
+    kl: Float[np.ndarray, "t"]
+    log_px: Float[np.ndarray, "t"]
+    frames: Float[np.ndarray, "t x"]
+    mean: Float[np.ndarray, "t x"]
+    logvar: Float[np.ndarray, "t x"]
+    times: Float[np.ndarray, "t"]
+    changes: Int[np.ndarray, "c"]
+    active: Bool[np.ndarray, "t"]
+    mu_q: Float[np.ndarray, "t z"]
+    logvar_q: Float[np.ndarray, "t z"]
+    mu_p: Float[np.ndarray, "t z"]
+    logvar_p: Float[np.ndarray, "t z"]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of ``posterior.npz``."""
+        names = ("kl", "mean", "logvar", "times", "mu_q", "logvar_q", "mu_p", "logvar_p")
+        return {name: getattr(self, name) for name in names}
+
+
+@torch.no_grad()
+def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: int = 8, seed: int = 0) -> Inspection:
+    """Run the posterior over one clip, from zero states.
+
+    The first frame is left out where the checkpoint's convention does not score it.
+
+    Args:
+        checkpoint: A trained model.
+        signal: A waveform at the model's sample rate, or a piano roll.
+        num_samples: Posterior paths to average over.
+        seed: Seed of the paths.
+
+    Raises:
+        ValueError: The signal is of the wrong kind or too short.
+    """
+    config, model = checkpoint.config, checkpoint.model
+    frames = checkpoint.frontend.frames(signal, config.model.x_dim)
+    first = 0 if config.evaluation.first_frame else 1
+    if len(frames) <= first:
+        raise ValueError(f"The clip has {len(frames)} frame; at least {first + 1} are needed. Give a longer one.")
+    batch = make_batch([frames] * num_samples, config.evaluation.first_frame)
+    bound = elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(seed)))
+    params = model.decode(bound.trace.d, bound.trace.z)
+    means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
+    # Law of total variance over the paths.
+    variance = variances.mean(0) + means.var(0, correction=0)
+    changes, active = find_changes(signal, frames, config.data)
+    inside = changes[changes >= first] - first
+    prior, posterior = bound.trace.prior, bound.trace.posterior
+    return Inspection(
+        kl=bound.kl.mean(0).numpy(),
+        log_px=bound.log_px.mean(0).numpy(),
+        frames=frames[first:],
+        mean=means.mean(0).numpy(),
+        logvar=variance.log().numpy(),
+        times=checkpoint.frontend.times(len(frames))[first:],
+        changes=inside,
+        active=active[first:],
+        mu_q=posterior.mu.mean(0).numpy(),
+        logvar_q=posterior.logvar.mean(0).numpy(),
+        mu_p=prior.mu.mean(0).numpy(),
+        logvar_p=prior.logvar.mean(0).numpy(),
+    )
+
+
+def find_changes(
+    signal: np.ndarray, frames: Float[np.ndarray, "t x"], config: DataConfig
+) -> tuple[Int[np.ndarray, "c"], Bool[np.ndarray, "t"]]:
+    """Frames in which the signal changes, and whether each frame is active.
+
+    Music: a chord differs from the one before; every frame is active. Audio: onsets of librosa's detector (peaks of
+    spectral flux); a frame is active if its RMS is above 1 % of the clip's largest.
+    """
+    if config.features == "roll":
+        changes = 1 + np.flatnonzero((frames[1:] != frames[:-1]).any(1))
+        return changes, np.ones(len(frames), bool)
+    import librosa
+
+    hop = config.frame_length
+    width = hop if config.features == "raw" else config.window_length
+    windows = np.lib.stride_tricks.sliding_window_view(signal, width)[::hop]
+    rms = np.sqrt((windows**2).mean(1))
+    onsets = librosa.onset.onset_detect(y=signal, sr=config.sample_rate, hop_length=hop, units="samples")
+    changes = np.unique(np.clip(np.round((onsets - width / 2) / hop), 0, len(frames) - 1).astype(int))
+    return changes, rms > 0.01 * rms.max()

@@ -1,0 +1,23 @@
+"""The models, by name."""
+
+from srnn_lab.config import ModelConfig
+from srnn_lab.models.base import SequenceModel, State, Trace
+from srnn_lab.models.rnn import RNN
+from srnn_lab.models.srnn import SRNN
+
+MODELS: dict[str, type[SequenceModel]] = {"srnn": SRNN, "rnn": RNN}
+"""Name in a configuration -> class; the only list of models."""
+
+
+def build_model(config: ModelConfig) -> SequenceModel:
+    """A freshly initialised model.
+
+    Raises:
+        ValueError: The configuration names an unknown model or likelihood.
+    """
+    if config.model not in MODELS:
+        raise ValueError(f"ModelConfig.model is {config.model!r}; choose one of {', '.join(MODELS)}.")
+    return MODELS[config.model](config)
+
+
+__all__ = ["MODELS", "RNN", "SRNN", "SequenceModel", "State", "Trace", "build_model"]

@@ -1,0 +1,118 @@
+"""What a sequence model is, and the one loop over time that every bound and every sample goes through."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from srnn_lab.config import ModelConfig
+from srnn_lab.distributions import DiagonalGaussian
+from srnn_lab.likelihoods import LIKELIHOODS
+
+Context = dict[str, Tensor]
+"""What does not depend on z: by name, (B, T, .) for all t or (B, .) for one t."""
+
+
+class State(NamedTuple):
+    """What step t hands to step t + 1, and a segment to the next one (truncated back-propagation through time)."""
+
+    d: Float[Tensor, "b d"]
+    z: Float[Tensor, "b z"]
+
+    def detach(self) -> "State":
+        """The same values, without their gradient."""
+        return State(self.d.detach(), self.z.detach())
+
+
+class Trace(NamedTuple):
+    """One sampled path, with the prior and the posterior it met, and the state after each sequence's last frame."""
+
+    d: Float[Tensor, "b t d"]
+    z: Float[Tensor, "b t z"]
+    prior: DiagonalGaussian
+    posterior: DiagonalGaussian
+    state: State
+
+
+class SequenceModel(nn.Module, ABC):
+    """p(x, z, d | u) and q(z | x, u) in the pieces that the loop over time needs.
+
+    Args:
+        config: Sizes and variants.
+
+    Raises:
+        ValueError: The likelihood is unknown.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        if config.likelihood not in LIKELIHOODS:
+            raise ValueError(f"ModelConfig.likelihood is {config.likelihood!r}; choose one of {', '.join(LIKELIHOODS)}.")
+        self.config = config
+        self.likelihood = LIKELIHOODS[config.likelihood](config.x_dim, config.variance_floor)
+
+    @property
+    @abstractmethod
+    def z_dim(self) -> int:
+        """Dimensions of z_t; 0 in a model without latent variables."""
+
+    @abstractmethod
+    def encode(
+        self,
+        u: Float[Tensor, "b t x"],
+        x: Float[Tensor, "b t x"] | None,
+        lengths: Int[Tensor, "b"],
+        state: State,
+    ) -> Context:
+        """All that does not depend on z, for all t at once; without ``x``, only what generation needs.
+
+        Args:
+            u: Inputs, u_t = x_{t-1}.
+            x: Observations, on which the posterior is conditioned.
+            lengths: Valid frames of each sequence; what follows is padding.
+            state: d_0 and z_0.
+        """
+
+    @abstractmethod
+    def step(self, state: State, context_t: Context) -> tuple[Tensor, DiagonalGaussian, DiagonalGaussian]:
+        """d_t, p(z_t | z_{t-1}, d_t) and what z_t is drawn from: q(z_t | ...), or p again when there is no x."""
+
+    @abstractmethod
+    def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
+        """Parameters of p(x_t | z_t, d_t), for all t at once."""
+
+    def initial_state(self, batch_size: int) -> State:
+        """d_0 = 0 and z_0 = 0."""
+        weight = next(self.parameters())
+        return State(weight.new_zeros(batch_size, self.config.d_dim), weight.new_zeros(batch_size, self.z_dim))
+
+    def unroll(
+        self,
+        u: Float[Tensor, "b t x"],
+        x: Float[Tensor, "b t x"] | None,
+        lengths: Int[Tensor, "b"],
+        state: State,
+        noise: Float[Tensor, "b t z"],
+    ) -> Trace:
+        """Algorithm 1: for t = 1 to T, z_t is drawn given z_{t-1}; from the posterior given ``x``, else from the prior.
+
+        Args:
+            u: Inputs, u_t = x_{t-1}.
+            x: Observations, or None to generate.
+            lengths: Valid frames of each sequence, at least 1.
+            state: d_0 and z_0.
+            noise: Standard normal, one vector a frame.
+        """
+        context = self.encode(u, x, lengths, state)
+        last, path = lengths - 1, []
+        frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
+        for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):
+            d_t, prior_t, posterior_t = self.step(state, dict(zip(context, values_t, strict=True)))
+            state = State(d_t, posterior_t.rsample(noise_t))
+            path.append((*state, *prior_t, *posterior_t))
+        d, z, mu_p, logvar_p, mu_q, logvar_q = (torch.stack(values, 1) for values in zip(*path, strict=True))
+        rows = torch.arange(len(last), device=last.device)
+        state = State(d[rows, last], z[rows, last])
+        return Trace(d, z, DiagonalGaussian(mu_p, logvar_p), DiagonalGaussian(mu_q, logvar_q), state)

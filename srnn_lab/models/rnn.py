@@ -1,0 +1,48 @@
+"""The deterministic counterpart of the SRNN: the same GRU without z, against which the gain from z is measured."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from srnn_lab.config import ModelConfig
+from srnn_lab.distributions import DiagonalGaussian
+from srnn_lab.models.base import Context, SequenceModel, State
+from srnn_lab.networks import gru, mlp
+
+
+class RNN(SequenceModel):
+    """p(x | u) = prod_t p(x_t | d_t), d_t = GRU(d_{t-1}, u_t) (Figure 1a); no latent variable, so the bound is exact.
+
+    Args:
+        config: Sizes; ``z_dim``, ``smoothing`` and ``residual`` do not apply.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        self.features = mlp(config.x_dim, config.hidden_dim, 2)
+        self.gru_d = gru(config.hidden_dim, config.d_dim)
+        self.emission = mlp(config.d_dim, config.hidden_dim, config.num_layers, self.likelihood.num_params)
+
+    @property
+    def z_dim(self) -> int:
+        """There is no z."""
+        return 0
+
+    def encode(
+        self,
+        u: Float[Tensor, "b t x"],
+        x: Float[Tensor, "b t x"] | None,  # noqa: ARG002
+        lengths: Int[Tensor, "b"],  # noqa: ARG002
+        state: State,
+    ) -> Context:
+        """d_{1:T} from u."""
+        d, _ = self.gru_d(self.features(u), state.d[None])
+        return {"d": d.to(state.d.dtype)}
+
+    def step(self, state: State, context_t: Context) -> tuple[Tensor, DiagonalGaussian, DiagonalGaussian]:
+        """d_t, and Gaussians of no dimension."""
+        empty = DiagonalGaussian(state.z, state.z)
+        return context_t["d"], empty, empty
+
+    def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:  # noqa: ARG002
+        """Parameters of p(x_t | d_t)."""
+        return self.emission(d).to(d.dtype)

@@ -1,0 +1,110 @@
+"""The feed-forward and recurrent parts that every model is built from, initialised as in the authors' code."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from srnn_lab.distributions import DiagonalGaussian, floor_variance
+
+
+class ClippedLeakyReLU(nn.Module):
+    """Leaky rectifier of slope 1/3, clipped to [-3, 3] (appendix A.1)."""
+
+    def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """Element by element."""
+        return F.leaky_relu(x, 1 / 3).clamp(-3, 3)
+
+
+def linear(in_dim: int, out_dim: int, *, bias: bool = True, fan_in: int | None = None) -> nn.Linear:
+    """A linear layer with Glorot normal weights and zero biases.
+
+    Args:
+        in_dim: Inputs.
+        out_dim: Outputs.
+        bias: Whether there is a bias.
+        fan_in: Inputs that the initialisation counts, where this layer holds only some of a larger layer's columns.
+    """
+    layer = nn.Linear(in_dim, out_dim, bias=bias)
+    nn.init.normal_(layer.weight, std=(2 / ((fan_in or in_dim) + out_dim)) ** 0.5)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def mlp(in_dim: int, hidden_dim: int, num_layers: int, out_dim: int | None = None) -> nn.Sequential:
+    """``num_layers`` hidden layers with the clipped rectifier, then a linear one if ``out_dim`` is given."""
+    layers: list[nn.Module] = []
+    for i in range(num_layers):
+        layers += [linear(hidden_dim if i else in_dim, hidden_dim), ClippedLeakyReLU()]
+    if out_dim is not None:
+        layers.append(linear(hidden_dim, out_dim))
+    return nn.Sequential(*layers)
+
+
+def gru(in_dim: int, out_dim: int) -> nn.GRU:
+    """A batch-major GRU with an orthogonal matrix for each gate and zero biases."""
+    cell = nn.GRU(in_dim, out_dim, batch_first=True)
+    for name, parameter in cell.named_parameters():
+        if name.startswith("weight"):
+            for gate in parameter.data.chunk(3, 0):
+                nn.init.orthogonal_(gate)
+        else:
+            nn.init.zeros_(parameter)
+    return cell
+
+
+class BackwardGRU(nn.Module):
+    """a_t = GRU(a_{t+1}, input_t) from a_{T+1} = 0, where T is each sequence's own length (Eq. 7).
+
+    Each valid prefix is reversed in place, so that padding stays behind it and never enters a state.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int):
+        super().__init__()
+        self.gru = gru(in_dim, out_dim)
+
+    def forward(self, inputs: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Float[Tensor, "b t a"]:
+        """States for all t; those past a sequence's length mean nothing."""
+        t = torch.arange(inputs.shape[1], device=inputs.device)
+        index = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)[..., None]
+        states, _ = self.gru(torch.take_along_dim(inputs, index, 1))
+        return torch.take_along_dim(states, index, 1)
+
+
+class GaussianNetwork(nn.Module):
+    """mu = NN_1(z, c) and log v = NN_2(z, c), two separate networks with the same inputs (Eq. 3 and 10).
+
+    Their first layers are W_z z + W_c c + b: ``project`` computes what does not depend on z for all t at once.
+
+    Args:
+        z_dim: Dimensions of z_{t-1} and of the Gaussian.
+        c_dim: Dimensions of the conditioning variable (d_t for the prior, a_t for the posterior).
+        hidden_dim: Units in each hidden layer.
+        num_layers: Hidden layers.
+        variance_floor: Added to the variances.
+    """
+
+    def __init__(self, z_dim: int, c_dim: int, hidden_dim: int, num_layers: int, variance_floor: float):
+        super().__init__()
+        self.variance_floor = variance_floor
+        self.from_c = nn.ModuleList(linear(c_dim, hidden_dim, fan_in=z_dim + c_dim) for _ in range(2))
+        self.from_z = nn.ModuleList(linear(z_dim, hidden_dim, bias=False, fan_in=z_dim + c_dim) for _ in range(2))
+        self.after = nn.ModuleList(
+            nn.Sequential(ClippedLeakyReLU(), mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim)) for _ in range(2)
+        )
+
+    def project(self, c: Float[Tensor, "b t c"]) -> tuple[Float[Tensor, "b t h"], Float[Tensor, "b t h"]]:
+        """W_c c + b of NN_1 and of NN_2, for all t."""
+        return self.from_c[0](c), self.from_c[1](c)
+
+    def forward(
+        self,
+        z: Float[Tensor, "*batch z"],
+        mu_from_c: Float[Tensor, "*batch h"],
+        logvar_from_c: Float[Tensor, "*batch h"],
+    ) -> DiagonalGaussian:
+        """The Gaussian given z_{t-1} and the projections of c_t."""
+        mu = self.after[0](mu_from_c + self.from_z[0](z)).to(z.dtype)
+        logvar = self.after[1](logvar_from_c + self.from_z[1](z)).to(z.dtype)
+        return DiagonalGaussian(mu, floor_variance(logvar, self.variance_floor))
