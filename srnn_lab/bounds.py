@@ -87,7 +87,9 @@ class Score:
     first_frame: bool
 
 
-def reduce(log_px: Float[Tensor, "n"], kl: Float[Tensor, "n"], lengths: Int[Tensor, "n"], config: EvaluationConfig) -> Score:
+def reduce(
+    log_px: Float[Tensor, "n"], kl: Float[Tensor, "n"], lengths: Int[Tensor, "n"], config: EvaluationConfig
+) -> Score:
     """Sums over each sequence's frames -> one figure, by the convention of ``config``."""
 
     def average(sums: Tensor) -> float:

@@ -51,7 +51,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
     Raises:
         OSError: The file cannot be written, for instance because the disk is full.
     """
-    weights = {f"model.{name}": value.half() if half else value for name, value in checkpoint.model.state_dict().items()}
+    weights = {
+        f"model.{name}": value.half() if half else value for name, value in checkpoint.model.state_dict().items()
+    }
     tensors = {
         **weights,
         "normalisation.mean": torch.as_tensor(checkpoint.frontend.mean),
@@ -118,7 +120,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     try:
         config = RunConfig.from_dict(header["config"])
         model = build_model(config.model)
-        _load_weights(model, {k.removeprefix("model."): v.float() for k, v in tensors.items() if k.startswith("model.")})
+        _load_weights(
+            model, {k.removeprefix("model."): v.float() for k, v in tensors.items() if k.startswith("model.")}
+        )
         mean, std = (_normalisation(config, tensors[f"normalisation.{name}"]) for name in ("mean", "std"))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} cannot be used: {error.args[0]}") from error
@@ -128,7 +132,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 def _normalisation(config: RunConfig, values: Tensor) -> np.ndarray:
     if values.shape not in ((), (config.model.x_dim,)):
-        raise ValueError(f"its normalisation has shape {tuple(values.shape)}; its frames have {config.model.x_dim} values.")
+        raise ValueError(
+            f"its normalisation has shape {tuple(values.shape)}; its frames have {config.model.x_dim} values."
+        )
     return values.float().numpy()
 
 
@@ -138,7 +144,7 @@ def _load_weights(model: SequenceModel, weights: dict[str, Tensor]) -> None:
     if expected != found:
         name = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))[0]
         raise ValueError(
-            f"its weights are not those of its configuration: {name!r} has shape {found.get(name, 'none (it is missing)')}, "
-            f"expected {expected.get(name, 'none (it is not part of the model)')}."
+            f"its weights are not those of its configuration: {name!r} has shape {found.get(name, 'none (missing)')}, "
+            f"expected {expected.get(name, 'none (no part of the model)')}."
         )
     model.load_state_dict(weights)

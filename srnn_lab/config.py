@@ -34,7 +34,9 @@ class ModelConfig:
     z_dim: int = option(100, "Dimensions of the latent state z_t; at least 1.")
     hidden_dim: int = option(500, "Units in each hidden layer of every network; at least 1.")
     num_layers: int = option(1, "Hidden layers of each prior, posterior and emission network; at least 1.")
-    smoothing: bool = option(True, "a is a backward GRU over [d, x] (Eq. 7); otherwise a feed-forward network (filtering).")
+    smoothing: bool = option(
+        True, "a is a backward GRU over [d, x] (Eq. 7); otherwise a feed-forward network (filtering)."
+    )
     residual: bool = option(True, "Res_q: the posterior mean is the prior mean plus a correction (Eq. 12).")
     variance_floor: float = option(1e-6, "Added to each variance; 0 or more.")
 
@@ -47,12 +49,16 @@ class ModelConfig:
 class DataConfig:
     """Which data, and what one frame of it is."""
 
-    data: str = option("fraccaro/jsb", "Data set, a name in srnn_lab.data.DATASETS, or a folder of MIDI or audio files.")
+    data: str = option(
+        "fraccaro/jsb", "Data set, a name in srnn_lab.data.DATASETS, or a folder of MIDI or audio files."
+    )
     features: Literal["roll", "raw", "log-mel"] = option(
         "roll", "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies (log-mel)."
     )
     sample_rate: int = option(16000, "Samples a second that audio is resampled to; at least 1000.")
-    frame_length: int = option(200, "Samples from one frame to the next: the frame itself (raw), the hop (log-mel); at least 1.")
+    frame_length: int = option(
+        200, "Samples from one frame to the next: the frame itself (raw), the hop (log-mel); at least 1."
+    )
     window_length: int = option(512, "Samples of the Hann window of a log-mel frame; at least 1.")
     frames_per_quarter: int = option(2, "Frames in a quarter note, when MIDI files are read; at least 1.")
 
@@ -138,7 +144,9 @@ class RunConfig:
     def __post_init__(self):
         fixed = {"roll": 88, "raw": self.data.frame_length}.get(self.data.features, self.model.x_dim)
         if self.model.x_dim != fixed:
-            raise ValueError(f"ModelConfig.x_dim is {self.model.x_dim}; frames of {self.data.features!r} have {fixed} values.")
+            raise ValueError(
+                f"ModelConfig.x_dim is {self.model.x_dim}; frames of {self.data.features!r} have {fixed} values."
+            )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain nested dictionaries, as stored in a checkpoint."""
@@ -182,8 +190,14 @@ def _music(data: str, kl_weight_updates: int, **train: Any) -> RunConfig:
     )
 
 
-def _speech(data: str, d_dim: int, z_dim: int, hidden_dim: int, num_layers: int = 2,
-    evaluation: EvaluationConfig = CONVENTIONS["srnn-speech"], **train: Any,
+def _speech(
+    data: str,
+    d_dim: int,
+    z_dim: int,
+    hidden_dim: int,
+    num_layers: int = 2,
+    evaluation: EvaluationConfig = CONVENTIONS["srnn-speech"],
+    **train: Any,
 ) -> RunConfig:
     """Appendix A.1: 200 raw samples a frame, updates of 0.5 s, states reset every 2 s."""
     recipe = {"segment_length": 40, "segments_per_reset": 4, **train}
@@ -204,16 +218,31 @@ PRESETS = {
     "piano": _music("fraccaro/piano", 20 * 44),
     "timit": _speech("timit", 1024, 256, 512, batch_size=64, learning_rate=1e-3, kl_weight_updates=2667),
     "voice": _speech(
-        "voice", 512, 128, 512, num_layers=1, batch_size=32, kl_weight_updates=2667, epochs=60,
-        learning_rate_decay=0.92, learning_rate_decay_start=35, precision="auto",
+        "voice",
+        512,
+        128,
+        512,
+        num_layers=1,
+        batch_size=32,
+        kl_weight_updates=2667,
+        epochs=40,
+        learning_rate_decay=0.9,
+        learning_rate_decay_start=25,
+        precision="auto",
         evaluation=EvaluationConfig(average="micro", first_frame=False),
     ),
     "voice-mel": RunConfig(
         model=ModelConfig(likelihood="gaussian", x_dim=80, d_dim=256, z_dim=32, hidden_dim=256),
         data=DataConfig(data="voice", features="log-mel", frame_length=160),
         train=TrainConfig(
-            epochs=100, batch_size=32, segment_length=100, segments_per_reset=2, kl_weight_updates=1000,
-            learning_rate_decay=0.95, learning_rate_decay_start=50, precision="auto",
+            epochs=80,
+            batch_size=32,
+            segment_length=100,
+            segments_per_reset=2,
+            kl_weight_updates=1000,
+            learning_rate_decay=0.93,
+            learning_rate_decay_start=45,
+            precision="auto",
         ),
         evaluation=EvaluationConfig(average="micro", first_frame=False),
     ),

@@ -24,7 +24,7 @@ class DiagonalGaussian(NamedTuple):
         return self.mu + torch.exp(0.5 * self.logvar) * noise
 
     def log_prob(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-        """log N(x; mu, v) in nats, summed over the last axis."""
+        """Log N(x; mu, v) in nats, summed over the last axis."""
         squares = (x - self.mu) ** 2 * torch.exp(-self.logvar)
         return -0.5 * (math.log(2 * math.pi) + self.logvar + squares).sum(-1)
 

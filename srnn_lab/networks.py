@@ -13,20 +13,20 @@ class ClippedLeakyReLU(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """Element by element."""
-        return F.leaky_relu(x, 1 / 3).clamp(-3, 3)
+        return F.hardtanh(F.leaky_relu(x, 1 / 3), -3, 3)
 
 
-def linear(in_dim: int, out_dim: int, *, bias: bool = True, fan_in: int | None = None) -> nn.Linear:
+def linear(in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = None) -> nn.Linear:
     """A linear layer with Glorot normal weights and zero biases.
 
     Args:
         in_dim: Inputs.
         out_dim: Outputs.
         bias: Whether there is a bias.
-        fan_in: Inputs that the initialisation counts, where this layer holds only some of a larger layer's columns.
+        fans: Inputs plus outputs that the initialisation counts, where this matrix is not a whole layer's.
     """
     layer = nn.Linear(in_dim, out_dim, bias=bias)
-    nn.init.normal_(layer.weight, std=(2 / ((fan_in or in_dim) + out_dim)) ** 0.5)
+    nn.init.normal_(layer.weight, std=(2 / (fans or in_dim + out_dim)) ** 0.5)
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
@@ -75,36 +75,34 @@ class BackwardGRU(nn.Module):
 class GaussianNetwork(nn.Module):
     """mu = NN_1(z, c) and log v = NN_2(z, c), two separate networks with the same inputs (Eq. 3 and 10).
 
-    Their first layers are W_z z + W_c c + b: ``project`` computes what does not depend on z for all t at once.
+    Their first layers are W_c c + b + W_z z, side by side in one matrix; ``project`` computes what does not depend on
+    z, for all t at once.
 
     Args:
         z_dim: Dimensions of z_{t-1} and of the Gaussian.
         c_dim: Dimensions of the conditioning variable (d_t for the prior, a_t for the posterior).
-        hidden_dim: Units in each hidden layer.
-        num_layers: Hidden layers.
+        hidden_dim: Units in each hidden layer of each network.
+        num_layers: Hidden layers of each network.
         variance_floor: Added to the variances.
     """
 
     def __init__(self, z_dim: int, c_dim: int, hidden_dim: int, num_layers: int, variance_floor: float):
         super().__init__()
         self.variance_floor = variance_floor
-        self.from_c = nn.ModuleList(linear(c_dim, hidden_dim, fan_in=z_dim + c_dim) for _ in range(2))
-        self.from_z = nn.ModuleList(linear(z_dim, hidden_dim, bias=False, fan_in=z_dim + c_dim) for _ in range(2))
-        self.after = nn.ModuleList(
-            nn.Sequential(ClippedLeakyReLU(), mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim)) for _ in range(2)
-        )
+        fans = z_dim + c_dim + hidden_dim
+        self.from_c = linear(c_dim, 2 * hidden_dim, fans=fans)
+        self.from_z = linear(z_dim, 2 * hidden_dim, bias=False, fans=fans)
+        self.activation = ClippedLeakyReLU()
+        self.mu = mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim)
+        self.logvar = mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim)
 
-    def project(self, c: Float[Tensor, "b t c"]) -> tuple[Float[Tensor, "b t h"], Float[Tensor, "b t h"]]:
-        """W_c c + b of NN_1 and of NN_2, for all t."""
-        return self.from_c[0](c), self.from_c[1](c)
+    def project(self, c: Float[Tensor, "b t c"]) -> Float[Tensor, "b t h"]:
+        """W_c c + b of both networks, for all t."""
+        return self.from_c(c)
 
-    def forward(
-        self,
-        z: Float[Tensor, "*batch z"],
-        mu_from_c: Float[Tensor, "*batch h"],
-        logvar_from_c: Float[Tensor, "*batch h"],
-    ) -> DiagonalGaussian:
-        """The Gaussian given z_{t-1} and the projections of c_t."""
-        mu = self.after[0](mu_from_c + self.from_z[0](z)).to(z.dtype)
-        logvar = self.after[1](logvar_from_c + self.from_z[1](z)).to(z.dtype)
+    def forward(self, z: Float[Tensor, "b z"], projected: Float[Tensor, "b h"]) -> DiagonalGaussian:
+        """The Gaussian given z_{t-1} and the projection of c_t."""
+        hidden = self.activation(torch.addmm(projected, z, self.from_z.weight.t()))
+        for_mu, for_logvar = hidden.chunk(2, -1)
+        mu, logvar = self.mu(for_mu).to(z.dtype), self.logvar(for_logvar).to(z.dtype)
         return DiagonalGaussian(mu, floor_variance(logvar, self.variance_floor))

@@ -16,7 +16,17 @@ from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, Streams, load_split
 from srnn_lab.models import SequenceModel, build_model
 
-CURVES = ("epoch", "train_elbo", "train_kl", "valid_elbo", "valid_log_px", "valid_kl", "kl_weight", "learning_rate", "seconds")
+CURVES = (
+    "epoch",
+    "train_elbo",
+    "train_kl",
+    "valid_elbo",
+    "valid_log_px",
+    "valid_kl",
+    "kl_weight",
+    "learning_rate",
+    "seconds",
+)
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:
@@ -61,7 +71,7 @@ def train_epoch(
     totals = torch.zeros(2, dtype=torch.float64)
     for i, (starts, batch) in enumerate(streams.epoch(order)):
         batch = batch.to(device)
-        state = model.initial_state(len(batch.x)) if starts else state.detach()  # noqa: F821 (a chunk starts first)
+        state = model.initial_state(len(batch.x)) if starts else state.detach()
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(config, device.type)):
             bound = elbo(model, batch, state)
         state = bound.trace.state
@@ -92,7 +102,9 @@ def _restore(
 ) -> list[dict[str, float]]:
     last = load_checkpoint(path)
     if last.config != config:
-        raise ValueError(f"{path} belongs to a run with another configuration; resume it with the options it began with.")
+        raise ValueError(
+            f"{path} belongs to a run with another configuration; resume it with the options it began with."
+        )
     model.load_state_dict(last.model.state_dict())
     whole = optimizer.state_dict()
     for name, value in last.extra.items():
@@ -169,11 +181,15 @@ def fit(
             )  # fmt: skip
             curves.append(dict(zip(CURVES, values, strict=True)))
             best = max(row["valid_elbo"] for row in curves)
-            bar.write(f"epoch {epoch + 1}: train {train_elbo:.3f}, valid {valid.elbo:.3f} ({valid.average}), best {best:.3f}")
+            bar.write(
+                f"epoch {epoch + 1}: train {train_elbo:.3f}, valid {valid.elbo:.3f} ({valid.average}), best {best:.3f}"
+            )
             if valid.elbo == best:
                 scores = {"valid": vars(valid), "epoch": epoch + 1}
                 save_checkpoint(Checkpoint(config, model, frontend, scores), best_path)
-            extra = _optimizer_tensors(optimizer) | {"curves": torch.tensor([list(r.values()) for r in curves]).double()}
+            extra = _optimizer_tensors(optimizer) | {
+                "curves": torch.tensor([list(r.values()) for r in curves]).double()
+            }
             write_atomically(curves_path, _as_csv(curves))
             save_checkpoint(Checkpoint(config, model, frontend, {}, extra), last_path)
     best_checkpoint = load_checkpoint(best_path)

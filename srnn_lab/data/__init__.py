@@ -17,7 +17,10 @@ DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarra
     "timit": timit,
     "blizzard": blizzard,
 }
-"""Name -> function of (configuration, split, data folder) that returns name -> piano roll (T, 88) or waveform (N,); the only list."""
+"""Name -> function of (configuration, split, data folder); the only list.
+
+It returns the split's signals by name: piano rolls (T, 88) or waveforms (N,).
+"""
 
 SPLITS = ("train", "valid", "test")
 

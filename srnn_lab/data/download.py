@@ -39,7 +39,9 @@ def fetch(name: str, data_dir: Path | None) -> Path:
         folder, base = name.split("/")
         url = (_FRACCARO if folder == "fraccaro" else _BOULANGER) + base
         try:
-            return Path(pooch.retrieve(url, "sha256:" + REGISTRY[name], path=pooch.os_cache("srnn_lab") / "music" / folder))
+            return Path(
+                pooch.retrieve(url, "sha256:" + REGISTRY[name], path=pooch.os_cache("srnn_lab") / "music" / folder)
+            )
         except OSError as error:
             raise OSError(
                 f"{base} could not be downloaded from {url} ({error}). Put it at music/{name} in a folder of your own "
@@ -54,7 +56,7 @@ def fetch(name: str, data_dir: Path | None) -> Path:
     found = pooch.file_hash(str(path))
     if found != REGISTRY[name]:
         raise ValueError(
-            f"{path} is not the published file: its SHA-256 is {found}, expected {REGISTRY[name]}. Replace it, or leave "
-            f"out --data-dir and SRNN_LAB_DATA to download it."
+            f"{path} is not the published file: its SHA-256 is {found}, expected {REGISTRY[name]}. Replace it, or "
+            f"leave out --data-dir and SRNN_LAB_DATA to download it."
         )
     return path

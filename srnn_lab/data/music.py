@@ -76,7 +76,9 @@ def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
             warnings.simplefilter("ignore")
             midi = pretty_midi.PrettyMIDI(str(path))
     except Exception as error:  # pretty_midi and mido raise many kinds for a damaged file
-        raise ValueError(f"{path} cannot be read as MIDI ({error or type(error).__name__}); give a Standard MIDI file.") from error
+        raise ValueError(
+            f"{path} cannot be read as MIDI ({error or type(error).__name__}); give a Standard MIDI file."
+        ) from error
     notes = [note for instrument in midi.instruments if not instrument.is_drum for note in instrument.notes]
     if not notes:
         drums = " apart from drums" if any(i.notes for i in midi.instruments) else ""
@@ -104,5 +106,7 @@ def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
     for (start, end), pitch in spans:
         roll[int(start) : int(end), pitch - LOWEST_PITCH] = 1
     if not roll.any():
-        raise ValueError(f"{path} has only notes shorter than half a frame; a frame is 1/{frames_per_quarter} of a quarter note.")
+        raise ValueError(
+            f"{path} has only notes shorter than half a frame; a frame is 1/{frames_per_quarter} of a quarter note."
+        )
     return roll

@@ -52,7 +52,8 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
     if min(len(s) for s in sequences) < need:
         raise ValueError(
             f"A sequence has {min(len(s) for s in sequences)} frames; at least {need} are needed "
-            f"{'' if first_frame else 'when the first frame is not scored'}".rstrip() + "."
+            f"{'' if first_frame else 'when the first frame is not scored'}".rstrip()
+            + "."
         )
     whole = [torch.as_tensor(np.asarray(s)) for s in sequences]
     if first_frame:

@@ -114,7 +114,9 @@ class Frontend:
             return plain
         stacked = np.concatenate([plain.frames(signal, x_dim) for signal in signals])
         axis = None if config.features == "raw" else 0
-        return cls(config, stacked.mean(axis, dtype=np.float64).astype("f4"), stacked.std(axis, dtype=np.float64).astype("f4"))
+        return cls(
+            config, stacked.mean(axis, dtype=np.float64).astype("f4"), stacked.std(axis, dtype=np.float64).astype("f4")
+        )
 
     def frames(self, signal: np.ndarray, x_dim: int) -> Frames:
         """The frames of a piano roll or of a waveform; a tail shorter than a frame is dropped.
@@ -122,13 +124,12 @@ class Frontend:
         Raises:
             ValueError: The signal is of the wrong kind, or shorter than one frame.
         """
-        kind = "piano roll" if self.config.features == "roll" else "waveform"
-        if (signal.ndim == 2) != (kind == "piano roll"):
+        if (signal.ndim == 2) != (self.config.features == "roll"):
+            takes, given = ("MIDI", "audio") if self.config.features == "roll" else ("audio", "MIDI")
             raise ValueError(
-                f"The model was trained on {kind}s ({self.config.features}) and was given "
-                f"{'a piano roll (MIDI)' if signal.ndim == 2 else 'a waveform (audio)'}; choose a file or a model of the other kind."
+                f"The model was trained on {takes} and was given {given}; choose a file or model to match."
             )
-        if kind == "piano roll":
+        if self.config.features == "roll":
             return signal
         width = self.config.frame_length if self.config.features == "raw" else self.config.window_length
         if len(signal) < width:
@@ -163,7 +164,9 @@ class Frontend:
         ).astype(np.float32)
 
     def times(self, num_frames: int) -> Float[np.ndarray, "t"]:
-        """Seconds from the start of the signal to the middle of each audio frame."""
+        """Middle of each frame: seconds from the start of a waveform, quarter notes from the start of a piano roll."""
+        if self.config.features == "roll":
+            return (np.arange(num_frames) + 0.5) / self.config.frames_per_quarter
         width = self.config.frame_length if self.config.features == "raw" else self.config.window_length
         return (np.arange(num_frames) * self.config.frame_length + width / 2) / self.config.sample_rate
 
@@ -253,7 +256,9 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Wa
     for part in ("train", "test"):
         folders = [p for p in sorted(root.rglob("*")) if p.is_dir() and p.name.lower() == part]
         if not folders:
-            raise FileNotFoundError(f"{root} has no folder {part.upper()}; TIMIT has TRAIN and TEST, with DR1 to DR8 in each.")
+            raise FileNotFoundError(
+                f"{root} has no folder {part.upper()}; TIMIT has TRAIN and TEST, with DR1 to DR8 in each."
+            )
         files |= {f"{part}/{name}": path for name, path in audio_files(folders[0]).items()}
     # Some copies hold each SPHERE file a second time, as NAME.WAV.wav.
     files = {name: path for name, path in files.items() if not name.lower().endswith(".wav")}
@@ -271,7 +276,9 @@ def _speaker(name: str) -> str:
 
 def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
     """Blizzard 2013: every audio file below ``data_dir``/blizzard, 90/5/5 by file; scored in chunks of 0.5 s (A.1)."""
-    recordings = read_split(audio_files(_corpus("blizzard", data_dir)), split, lambda path: read_audio(path, config.sample_rate))
+    recordings = read_split(
+        audio_files(_corpus("blizzard", data_dir)), split, lambda path: read_audio(path, config.sample_rate)
+    )
     if split == "train":
         return recordings
     half = config.sample_rate // 2

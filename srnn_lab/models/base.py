@@ -49,7 +49,9 @@ class SequenceModel(nn.Module, ABC):
     def __init__(self, config: ModelConfig):
         super().__init__()
         if config.likelihood not in LIKELIHOODS:
-            raise ValueError(f"ModelConfig.likelihood is {config.likelihood!r}; choose one of {', '.join(LIKELIHOODS)}.")
+            raise ValueError(
+                f"ModelConfig.likelihood is {config.likelihood!r}; choose one of {', '.join(LIKELIHOODS)}."
+            )
         self.config = config
         self.likelihood = LIKELIHOODS[config.likelihood](config.x_dim, config.variance_floor)
 

@@ -46,22 +46,20 @@ class SRNN(SequenceModel):
         """d_{1:T} from u, a_{1:T} from [d, x], and their shares of the first layers of Eq. (3) and (10)."""
         d, _ = self.gru_d(self.features(u), state.d[None])
         d = d.to(state.d.dtype)
-        mu_p, logvar_p = self.prior.project(d)
-        context = {"d": d, "mu_p": mu_p, "logvar_p": logvar_p}
+        context = {"d": d, "for_prior": self.prior.project(d)}
         if x is None:
             return context
         inputs = torch.cat([d, self.features(x)], -1)
         a = self.a(inputs, lengths) if self.config.smoothing else self.a(inputs)
-        mu_q, logvar_q = self.posterior.project(a)
-        return {**context, "mu_q": mu_q, "logvar_q": logvar_q}
+        return {**context, "for_posterior": self.posterior.project(a)}
 
     def step(self, state: State, context_t: Context) -> tuple[Tensor, DiagonalGaussian, DiagonalGaussian]:
         """Lines 4 to 6 of Algorithm 1."""
         z_tm1 = state.z
-        prior_t = self.prior(z_tm1, context_t["mu_p"], context_t["logvar_p"])  # Eq. (3)
-        if "mu_q" not in context_t:
+        prior_t = self.prior(z_tm1, context_t["for_prior"])  # Eq. (3)
+        if "for_posterior" not in context_t:
             return context_t["d"], prior_t, prior_t
-        posterior_t = self.posterior(z_tm1, context_t["mu_q"], context_t["logvar_q"])  # Eq. (10)
+        posterior_t = self.posterior(z_tm1, context_t["for_posterior"])  # Eq. (10)
         if self.config.residual:  # Eq. (12); the sample z_{t-1} stands for the integral in Eq. (11)
             posterior_t = DiagonalGaussian(prior_t.mu + posterior_t.mu, posterior_t.logvar)
         return context_t["d"], prior_t, posterior_t

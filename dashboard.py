@@ -1,0 +1,186 @@
+"""The dashboard, ``streamlit run dashboard.py``: order and widgets only; numbers and pictures come from srnn_lab."""
+
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+import torch
+
+from srnn_lab.audio import midi_to_wav, roll_to_midi, wav_bytes
+from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint
+from srnn_lab.data import read_signal
+from srnn_lab.figures import clip_figure
+from srnn_lab.generate import generate
+from srnn_lab.inspection import Inspection, inspect_signal
+from srnn_lab.plots import roll_figure
+
+FIRST = "voice-mel"
+TITLES = {
+    "voice-mel": "Voice, log-mel frames",
+    "voice": "Voice, raw samples",
+    "jsb": "Bach chorales",
+}
+UPLOADS = {"roll": ["mid", "midi"], "raw": ["wav", "flac", "ogg", "mp3"], "log-mel": ["wav", "flac", "ogg", "mp3"]}
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
+def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001 (a new file is a new entry)
+    """A checkpoint, read once."""
+    return load_checkpoint(path)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def cached_signal(content: bytes, suffix: str, checkpoint_path: str, modified: float) -> tuple[np.ndarray, list[str]]:
+    """The signal of a file, with what its reader warned of."""
+    config = cached_checkpoint(checkpoint_path, modified).config.data
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        path = Path(folder) / f"The file{suffix}"
+        path.write_bytes(content)
+        try:
+            signal = read_signal(path, config)
+        except ValueError as error:
+            raise ValueError(_without_folder(str(error), folder)) from error
+    return signal, [_without_folder(str(w.message), folder) for w in caught if w.category is UserWarning]
+
+
+def _without_folder(message: str, folder: str) -> str:
+    return message.replace(f"{folder}/", "")
+
+
+@st.cache_data(max_entries=64, show_spinner="Running the model over the clip …")
+def cached_inspection(path: str, modified: float, signal: np.ndarray) -> Inspection:
+    """What the model makes of a clip."""
+    return inspect_signal(cached_checkpoint(path, modified), signal)
+
+
+@st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
+def cached_sound(path: str, modified: float, frames: np.ndarray) -> bytes:
+    """The sound of audio frames."""
+    checkpoint = cached_checkpoint(path, modified)
+    return wav_bytes(checkpoint.frontend.waveform(frames), checkpoint.config.data.sample_rate)
+
+
+@st.cache_data(max_entries=32, show_spinner="Drawing from the model …")
+def cached_sample(path: str, modified: float, steps: int, seed: int, prefix: np.ndarray | None) -> np.ndarray:
+    """A piano roll drawn from the model, after its prefix if there is one."""
+    checkpoint = cached_checkpoint(path, modified)
+    primed = None if prefix is None else torch.as_tensor(prefix)[None]
+    drawn = generate(checkpoint.model, steps, prefix=primed, seed=seed)[0].numpy()
+    return drawn if prefix is None else np.concatenate([prefix, drawn])
+
+
+def choose_clip(features: str) -> tuple[bytes, str]:
+    """The bytes and the ending of the chosen or uploaded file."""
+    folder, pattern = ("chorales", "*.mid") if features == "roll" else ("voice", "**/*.flac")
+    clips = clip_names(ASSETS / folder, pattern)
+    name = st.sidebar.selectbox(
+        "Clip", list(clips), key="clip" if features == "roll" else "prompt", bind="query-params"
+    )
+    uploaded = st.sidebar.file_uploader("Or your own file", type=UPLOADS[features], key=f"upload-{folder}")
+    if uploaded is not None:
+        return uploaded.getvalue(), Path(uploaded.name).suffix
+    return clips[name].read_bytes(), clips[name].suffix
+
+
+def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
+    """Clips by the name a visitor reads; speech clips of 2 to 4 s come first."""
+    import soundfile
+
+    paths = sorted(folder.glob(pattern))
+    if folder.name == "voice":
+        paths.sort(key=lambda path: not 2 <= soundfile.info(path).duration <= 4)
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+
+
+def show_figure(figure: go.Figure, key: str) -> None:
+    """A figure in the colours of the page."""
+    dark = st.context.theme.type == "dark"
+    figure.update_layout(font_color="#e6e6e6" if dark else "#31333f")
+    st.plotly_chart(figure, theme=None, width="stretch", key=key)
+
+
+def show_numbers(clip: Inspection, unit: str) -> None:
+    """The clip's averages in one line."""
+    peak = int(clip.kl.argmax())
+    st.markdown(
+        f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
+        f"(log-likelihood {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
+        f"The largest spike, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
+    )
+
+
+def show_speech(path: str, modified: float, checkpoint: Checkpoint, signal: np.ndarray) -> None:
+    """Figure 3 of the paper, and the sound of the clip and of its reconstruction."""
+    clip = cached_inspection(path, modified, signal)
+    show_numbers(clip, "s")
+    show_figure(clip_figure(checkpoint, signal, clip), "figure")
+    rate = checkpoint.config.data.sample_rate
+    left, right = st.columns(2)
+    left.markdown("**The clip**")
+    left.audio(wav_bytes(signal, rate))
+    right.markdown("**Its reconstruction** (posterior mean)")
+    right.audio(cached_sound(path, modified, clip.mean))
+    if checkpoint.config.data.features == "log-mel":
+        right.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
+
+
+def show_music(path: str, modified: float, checkpoint: Checkpoint, signal: np.ndarray) -> None:
+    """Piano roll, KL and p(note); samples to hear and to keep."""
+    clip = cached_inspection(path, modified, signal)
+    show_numbers(clip, "quarter notes")
+    show_figure(clip_figure(checkpoint, signal, clip), "figure")
+    per_quarter = checkpoint.config.data.frames_per_quarter
+    st.markdown("**The clip**")
+    st.audio(midi_to_wav(roll_to_midi(signal, per_quarter)))
+    st.subheader("Drawn from the model")
+    left, middle, right = st.columns([2, 2, 1])
+    start = left.segmented_control("Start from", ["nothing", "this clip"], default="nothing", key="start")
+    quarters = middle.slider("Length (quarter notes)", 8, 128, 48, step=8, key="quarters")
+    seed = int(right.number_input("Seed", 0, 9999, 0, key="seed"))
+    prefix = signal[: 16 * per_quarter] if start == "this clip" else None
+    drawn = cached_sample(path, modified, quarters * per_quarter, seed, prefix)
+    if not drawn.any():
+        st.info("This draw is silent; choose another seed.")
+        return
+    title = "First 16 quarter notes of the clip, then drawn" if start == "this clip" else "Piano roll, drawn"
+    figure = roll_figure(drawn, checkpoint.frontend.times(len(drawn)), title)
+    show_figure(figure, "sample")
+    midi = roll_to_midi(drawn, per_quarter)
+    st.audio(midi_to_wav(midi))
+    st.download_button("Download as MIDI", midi, f"srnn-{seed}.mid", "audio/midi")
+
+
+def main() -> None:
+    """One page: choose a checkpoint and a clip, see where the model is surprised."""
+    st.set_page_config(page_title="srnn_lab", layout="wide")
+    torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
+    st.header("Where is a stochastic recurrent network surprised?")
+    st.caption(
+        "The KL at a frame, in nats, is how far hearing the recording moves the model's belief about its latent state "
+        "z_t from what it had predicted. It rises where the signal does something new."
+    )
+    bundled = list_checkpoints()
+    names = sorted(bundled, key=lambda name: (name != FIRST, name))
+    st.sidebar.title("srnn_lab")
+    name = st.sidebar.selectbox(
+        "Checkpoint", names, format_func=lambda n: TITLES.get(n, n), key="checkpoint", bind="query-params"
+    )
+    path, modified = str(bundled[name]), bundled[name].stat().st_mtime
+    try:
+        checkpoint = cached_checkpoint(path, modified)
+        content, suffix = choose_clip(checkpoint.config.data.features)
+        signal, messages = cached_signal(content, suffix, path, modified)
+        for message in messages:
+            st.warning(message)
+        show = show_music if checkpoint.config.data.features == "roll" else show_speech
+        show(path, modified, checkpoint, signal)
+    except (ValueError, OSError) as error:
+        st.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""``python -m srnn_lab``."""
+
+import sys
+
+from srnn_lab.cli import main
+
+sys.exit(main())

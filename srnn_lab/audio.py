@@ -1,0 +1,69 @@
+"""Piano rolls -> MIDI -> sound, and waveforms -> WAV bytes."""
+
+import io
+from importlib import resources
+
+import numpy as np
+from jaxtyping import Float
+
+from srnn_lab.data.music import LOWEST_PITCH, Roll
+
+QUARTERS_PER_MINUTE = 90.0
+"""Tempo at which piano rolls are played."""
+TAIL_SECONDS = 1.0
+"""Silence after the last note, in which it dies away."""
+
+
+def frame_seconds(frames_per_quarter: int) -> float:
+    """Seconds that a frame of a piano roll lasts when it is played."""
+    return 60 / QUARTERS_PER_MINUTE / frames_per_quarter
+
+
+def roll_to_midi(roll: Roll, frames_per_quarter: int) -> bytes:
+    """A Standard MIDI file (piano); a note that stays on over several frames is held.
+
+    Raises:
+        ValueError: The roll has no note.
+    """
+    import pretty_midi
+
+    if not roll.any():
+        raise ValueError("The piano roll has no note, so there is nothing to write; draw more frames or another seed.")
+    seconds = frame_seconds(frames_per_quarter)
+    midi = pretty_midi.PrettyMIDI(initial_tempo=QUARTERS_PER_MINUTE)
+    piano = pretty_midi.Instrument(program=0)
+    edges = np.diff(np.pad(roll > 0, ((1, 1), (0, 0))).astype(int), axis=0)
+    for note in range(roll.shape[1]):
+        starts, ends = np.flatnonzero(edges[:, note] == 1), np.flatnonzero(edges[:, note] == -1)
+        piano.notes += [
+            pretty_midi.Note(velocity=80, pitch=LOWEST_PITCH + note, start=start * seconds, end=end * seconds)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    # Renderers stop at the last event, so one that changes nothing keeps the tail.
+    piano.control_changes.append(pretty_midi.ControlChange(7, 100, len(roll) * seconds + TAIL_SECONDS))
+    midi.instruments.append(piano)
+    content = io.BytesIO()
+    midi.write(content)
+    return content.getvalue()
+
+
+def midi_to_wav(midi: bytes) -> bytes:
+    """The sound of a MIDI file as a WAV file: a sampled piano, or sine waves where no renderer can be installed."""
+    try:
+        from midirenderer import render_wave_from
+    except ImportError:  # it has no build for Linux on ARM
+        import pretty_midi
+
+        rate = 22050
+        return wav_bytes(0.5 * pretty_midi.PrettyMIDI(io.BytesIO(midi)).synthesize(rate), rate)
+    soundfont = resources.files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
+    return bytes(render_wave_from(soundfont, midi))
+
+
+def wav_bytes(wave: Float[np.ndarray, "n"], sample_rate: int) -> bytes:
+    """A 16-bit WAV file; samples outside [-1, 1] are clipped, and nothing is rescaled."""
+    import soundfile
+
+    content = io.BytesIO()
+    soundfile.write(content, np.clip(wave, -1, 1), sample_rate, format="WAV", subtype="PCM_16")
+    return content.getvalue()
