@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Frames = Float[np.ndarray, "t x"]
+Frames = Float[np.ndarray, "_ x"]
+"""One sequence; sequences differ in length, so that has no name here."""
 
 
 @dataclass(frozen=True)

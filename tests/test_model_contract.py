@@ -1,0 +1,126 @@
+"""What every model must do, over all models, likelihoods and variants: a new line in MODELS is tested at once."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from srnn_lab.bounds import draw_noise, elbo
+from srnn_lab.config import ModelConfig
+from srnn_lab.data import Batch
+from srnn_lab.likelihoods import LIKELIHOODS
+from srnn_lab.models import MODELS, build_model
+
+CASES = [
+    pytest.param(
+        ModelConfig(
+            model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6,
+            smoothing=smoothing, residual=residual,
+        ),
+        id=f"{model}-{likelihood}-{'smoothing' if smoothing else 'filtering'}{'-res_q' if residual else ''}",
+    )
+    for model, likelihood, smoothing, residual in itertools.product(MODELS, LIKELIHOODS, [True, False], [True, False])
+]  # fmt: skip
+contract = pytest.mark.parametrize("config", CASES)
+
+
+def case(config, lengths=(8, 8, 8)):
+    torch.manual_seed(1)
+    model = build_model(config).double()
+    x = torch.rand(len(lengths), max(lengths), config.x_dim, dtype=torch.float64).round()
+    batch = Batch(x, torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), torch.tensor(lengths))
+    return model, batch, draw_noise(model, batch)
+
+
+@contract
+def test_shapes_and_nonnegative_kl(config):
+    model, batch, noise = case(config)
+    bound = elbo(model, batch, noise=noise)
+    assert bound.elbo.shape == bound.kl.shape == (3, 8)
+    assert bound.trace.z.shape == (3, 8, model.z_dim)
+    assert (bound.kl >= 0).all()
+
+
+@contract
+def test_padding_changes_nothing(config):
+    model, batch, noise = case(config, (8, 5, 1))
+    scrambled = torch.where(batch.mask[..., None] == 1, batch.x, 9.0)
+    inputs = torch.where(batch.mask[..., None] == 1, batch.u, -9.0)
+    padded = elbo(model, Batch(scrambled, inputs, batch.lengths), noise=noise)
+    for i, n in enumerate([8, 5, 1]):
+        alone = Batch(batch.x[i : i + 1, :n], batch.u[i : i + 1, :n], torch.tensor([n]))
+        single = elbo(model, alone, noise=noise[i : i + 1, :n])
+        torch.testing.assert_close(single.elbo[0], padded.elbo[i, :n])
+        torch.testing.assert_close(single.kl[0], padded.kl[i, :n])
+        torch.testing.assert_close(single.trace.state.z[0], padded.trace.state.z[i])
+        torch.testing.assert_close(single.trace.state.d[0], padded.trace.state.d[i])
+        assert (padded.elbo[i, n:] == 0).all()
+
+
+@contract
+def test_padding_gets_no_gradient(config):
+    model, batch, noise = case(config, (8, 3))
+    x, u = batch.x.clone().requires_grad_(), batch.u.clone().requires_grad_()
+    elbo(model, Batch(x, u, batch.lengths), noise=noise).elbo.sum().backward()
+    assert (x.grad[1, 3:] == 0).all()
+    assert (u.grad[1, 3:] == 0).all()
+
+
+@contract
+def test_every_parameter_gets_a_gradient(config):
+    model, batch, noise = case(config)
+    elbo(model, batch, noise=noise).elbo.sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@contract
+def test_a_frame_is_scored_by_a_model_that_has_not_seen_it(config):
+    """The prior at t and d_t depend on x_{<t} alone, given z_{t-1}: changing x_t and the future leaves them."""
+    model, batch, noise = case(config)
+    state = model.initial_state(3)
+    for t in range(1, 8):
+        u = batch.u.clone()
+        u[:, t + 1 :] = 5.0
+        seen, changed = (model.unroll(v, None, batch.lengths, state, noise) for v in (batch.u, u))
+        torch.testing.assert_close(seen.d[:, : t + 1], changed.d[:, : t + 1])
+        torch.testing.assert_close(seen.prior.mu[:, : t + 1], changed.prior.mu[:, : t + 1])
+
+
+@contract
+def test_a_filtering_posterior_is_causal_and_a_smoothing_one_looks_ahead(config):
+    model, batch, noise = case(config)
+    x = batch.x.clone().requires_grad_()
+    posterior = elbo(model, Batch(x, batch.u, batch.lengths), noise=noise).trace.posterior
+    at_3 = posterior.mu[:, 3].sum() + posterior.logvar[:, 3].sum() + 0 * x.sum()
+    future = torch.autograd.grad(at_3, x)[0][:, 4:]
+    assert bool(future.any()) == (config.smoothing and model.z_dim > 0)
+
+
+@contract
+def test_segments_with_carried_state_equal_one_pass(config):
+    """Exactly so for filtering: a backward network sees no further than the end of its segment."""
+    model, batch, noise = case(replace(config, smoothing=False))
+    whole, state = elbo(model, batch, noise=noise), None
+    for start, end in ((0, 3), (3, 4), (4, 8)):
+        part = Batch(batch.x[:, start:end], batch.u[:, start:end], torch.full((3,), end - start))
+        bound = elbo(model, part, state, noise[:, start:end])
+        state = bound.trace.state
+        torch.testing.assert_close(bound.elbo, whole.elbo[:, start:end])
+    torch.testing.assert_close(state.z, whole.trace.state.z)
+
+
+@contract
+def test_the_same_seed_gives_the_same_path(config):
+    model, batch, _ = case(config)
+    paths = [elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(3))) for _ in range(2)]
+    torch.testing.assert_close(paths[0].trace.z, paths[1].trace.z, rtol=0, atol=0)
+
+
+def test_unknown_models_and_likelihoods_are_refused():
+    with pytest.raises(ValueError, match="choose one of srnn"):
+        build_model(ModelConfig(model="lstm"))
+    with pytest.raises(ValueError, match="choose one of bernoulli"):
+        build_model(ModelConfig(likelihood="poisson"))
