@@ -18,10 +18,10 @@ from srnn_lab.inspection import Inspection, inspect_signal
 from srnn_lab.plots import roll_figure
 
 FIRST = "voice-mel"
-TITLES = {
-    "voice-mel": "Voice, log-mel frames",
-    "voice": "Voice, raw samples",
-    "jsb": "Bach chorales",
+ABOUT = {
+    "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
+    "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing.",
+    "jsb": "Bach chorales: spikes where the chord changes.",
 }
 UPLOADS = {"roll": ["mid", "midi"], "raw": ["wav", "flac", "ogg", "mp3"], "log-mel": ["wav", "flac", "ogg", "mp3"]}
 
@@ -84,6 +84,17 @@ def choose_clip(features: str) -> tuple[bytes, str]:
     if uploaded is not None:
         return uploaded.getvalue(), Path(uploaded.name).suffix
     return clips[name].read_bytes(), clips[name].suffix
+
+
+def transposed(roll: np.ndarray) -> np.ndarray:
+    """The piano roll moved by the semitones that the visitor chose; what leaves the keyboard is dropped."""
+    semitones = int(st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose"))
+    st.sidebar.caption(
+        "The chorales it was trained on stand in C, an octave above the written music; the clips do too."
+    )
+    moved = np.zeros_like(roll)
+    moved[:, max(0, semitones) : 88 + min(0, semitones)] = roll[:, max(0, -semitones) : 88 - max(0, semitones)]
+    return moved
 
 
 def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
@@ -166,9 +177,8 @@ def main() -> None:
     bundled = list_checkpoints()
     names = sorted(bundled, key=lambda name: (name != FIRST, name))
     st.sidebar.title("srnn_lab")
-    name = st.sidebar.selectbox(
-        "Checkpoint", names, format_func=lambda n: TITLES.get(n, n), key="checkpoint", bind="query-params"
-    )
+    name = st.sidebar.selectbox("Checkpoint", names, key="checkpoint", bind="query-params")
+    st.sidebar.caption(ABOUT.get(name, ""))
     path, modified = str(bundled[name]), bundled[name].stat().st_mtime
     try:
         checkpoint = cached_checkpoint(path, modified)
@@ -176,6 +186,8 @@ def main() -> None:
         signal, messages = cached_signal(content, suffix, path, modified)
         for message in messages:
             st.warning(message)
+        if checkpoint.config.data.features == "roll":
+            signal = transposed(signal)
         show = show_music if checkpoint.config.data.features == "roll" else show_speech
         show(path, modified, checkpoint, signal)
     except (ValueError, OSError) as error:

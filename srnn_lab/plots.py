@@ -4,11 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
+from plotly.colors import sequential
 from plotly.subplots import make_subplots
 
 SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#4878cf", "#d65f5f", "#2f9e77", "#956cb4", "#888888"
 """Colours that read on a light and on a dark page."""
+# Streamlit swaps some near-black colours, the first of Plotly's own Magma among them, for its theme's.
+MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
+NOTES = [[0, "rgba(72,120,207,0)"], [1, "rgb(72,120,207)"]]
 LOWEST_PITCH = 21
 MAX_POINTS = 4000
 """Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
@@ -32,12 +36,12 @@ def _line(x: np.ndarray, y: np.ndarray, colour: str, name: str, unit: str) -> go
         y=np.asarray(y, np.float32),
         line={"color": colour, "width": 1.2},
         name=name,
-        hovertemplate=f"%{{x:.3f}} s: %{{y:.3g}} {unit}<extra>{name}</extra>",
+        hovertemplate=f"%{{x:.3f}}: %{{y:.3g}} {unit}<extra>{name}</extra>",
     )
 
 
 def _picture(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, scale: str, name: str, unit: str, **more: object
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, scale: str | list, name: str, unit: str, **more: object
 ) -> go.Heatmap:
     return go.Heatmap(
         x=np.asarray(x, np.float32),
@@ -76,8 +80,10 @@ def _rows(titles: Sequence[str], heights: Sequence[float], units: Sequence[str],
     return figure
 
 
-def _kl_row(figure: go.Figure, row: int, times: np.ndarray, kl: np.ndarray, changes: np.ndarray) -> None:
-    figure.add_trace(_line(times, kl, KL, "KL", "nats"), row=row, col=1)
+def _kl_row(
+    figure: go.Figure, row: int, times: np.ndarray, kl: np.ndarray, changes: np.ndarray, shape: str = "linear"
+) -> None:
+    figure.add_trace(_line(times, kl, KL, "KL", "nats").update(line_shape=shape), row=row, col=1)
     top = 1.05 * float(kl.max(initial=0.01))
     # One trace for all marks: Plotly is slow with a shape for each.
     marks = np.repeat(times[changes], 3)
@@ -118,7 +124,7 @@ def waveform_figure(
             "Reconstructed mean",
             "Reconstructed log-variance",
         ],
-        [1, 1, 1, 1],
+        [1.0, 1.0, 1.0, 1.0],
         ["amplitude", "nats", "amplitude", "log-variance"],
         "time (s)",
     )
@@ -165,7 +171,7 @@ def mel_figure(
             "Reconstructed mean",
             "Reconstructed log-variance",
         ],
-        [0.8, 1.1, 1, 1, 1],
+        [0.8, 1.1, 1.0, 1.0, 1.0],
         ["amplitude", "nats", "mel bin", "mel bin", "mel bin"],
         "time (s)",
     )
@@ -176,8 +182,8 @@ def mel_figure(
     low, high = float(frames.min()), float(frames.max())
     for row, (values, name, scale, limits) in enumerate(
         [
-            (frames, "energy", "Magma", (low, high)),
-            (mean, "mean", "Magma", (low, high)),
+            (frames, "energy", MAGMA, (low, high)),
+            (mean, "mean", MAGMA, (low, high)),
             (logvar, "log-variance", "Viridis", (float(logvar.min()), float(logvar.max()))),
         ],
         3,
@@ -201,7 +207,6 @@ def music_figure(
     kl: Float[np.ndarray, "t"],
     changes: Int[np.ndarray, "c"],
     mean: Float[np.ndarray, "t 88"],
-    active: Bool[np.ndarray, "88"] | None = None,
 ) -> go.Figure:
     """Piano roll, KL per frame and p(note) under the posterior over one axis of quarter notes.
 
@@ -212,24 +217,21 @@ def music_figure(
         kl: Nats per frame.
         changes: Frames in which the chord changes.
         mean: p(note).
-        active: Notes to show; by default those around the ones that are played.
     """
     figure = _rows(
         ["Piano roll", "KL(q ‖ p) per frame; dotted: the chord changes", "p(note) under the posterior"],
-        [1.2, 1, 1.2],
+        [1.2, 1.0, 1.2],
         ["MIDI pitch", "nats", "MIDI pitch"],
         "time (quarter notes)",
     )
     pitches = LOWEST_PITCH + np.arange(roll.shape[1])
     figure.add_trace(
-        _picture(roll_times, pitches, roll.T, "Blues", "note", "", showscale=False, zmin=0, zmax=1), row=1, col=1
+        _picture(roll_times, pitches, roll.T, NOTES, "note", "", showscale=False, zmin=0, zmax=1), row=1, col=1
     )
-    _kl_row(figure, 2, times, kl, changes)
+    _kl_row(figure, 2, times, kl, changes, "hvh")
     bar = _colour_bar(figure, 3)
-    figure.add_trace(
-        _picture(times, pitches, mean.T, "Blues", "p(note)", "", zmin=0, zmax=1, colorbar=bar), row=3, col=1
-    )
-    shown = pitches[roll.any(0) if active is None else active]
+    figure.add_trace(_picture(times, pitches, mean.T, NOTES, "p(note)", "", zmin=0, zmax=1, colorbar=bar), row=3, col=1)
+    shown = pitches[roll.any(0)]
     for row in (1, 3):
         figure.update_yaxes(range=[shown.min() - 3.5, shown.max() + 3.5], row=row, col=1)
     return figure
@@ -237,11 +239,9 @@ def music_figure(
 
 def roll_figure(roll: Float[np.ndarray, "t 88"], times: Float[np.ndarray, "t"], title: str) -> go.Figure:
     """A piano roll over quarter notes."""
-    figure = _rows([title], [1], ["MIDI pitch"], "time (quarter notes)")
+    figure = _rows([title], [1.0], ["MIDI pitch"], "time (quarter notes)")
     pitches = LOWEST_PITCH + np.arange(roll.shape[1])
-    figure.add_trace(
-        _picture(times, pitches, roll.T, "Blues", "note", "", showscale=False, zmin=0, zmax=1), row=1, col=1
-    )
+    figure.add_trace(_picture(times, pitches, roll.T, NOTES, "note", "", showscale=False, zmin=0, zmax=1), row=1, col=1)
     shown = pitches[roll.any(0)] if roll.any() else pitches
     figure.update_yaxes(range=[shown.min() - 3.5, shown.max() + 3.5])
     return figure

@@ -102,13 +102,10 @@ def measure_transitions(
 def _joint(checkpoint: Checkpoint, signal: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """Largest KL near the middle of ``signal``: with the second half of ``other`` in place of its own, and uncut."""
     data = checkpoint.config.data
-    hop = 1 if data.features == "roll" else data.frame_length
+    hop, per_unit = (1, data.frames_per_quarter) if data.features == "roll" else (data.frame_length, data.sample_rate)
     cut, cut_other = (len(s) // 2 // hop * hop for s in (signal, other))
     spliced = inspect_signal(checkpoint, np.concatenate([signal[:cut], other[cut_other:]]))
     uncut = inspect_signal(checkpoint, signal)
-    where = cut if data.features == "roll" else cut / data.sample_rate
-    largest = [
-        clip.kl[max(0, (middle := int(np.abs(clip.times - where).argmin())) - NEAR) : middle + NEAR + 1].max()
-        for clip in (spliced, uncut)
-    ]
-    return float(largest[0]), float(largest[1])
+    joint = int(np.searchsorted(uncut.times, cut / per_unit))
+    nearby = slice(max(0, joint - NEAR), joint + NEAR + 1)
+    return float(spliced.kl[nearby].max()), float(uncut.kl[nearby].max())
