@@ -2,6 +2,7 @@
 
 import json
 import os
+import reprlib
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from srnn_lab.config import RunConfig
+from srnn_lab.config import ModelConfig, RunConfig
 from srnn_lab.data import Frontend
 from srnn_lab.models import SequenceModel, build_model
 
@@ -82,12 +83,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        if temporary:
-            temporary.unlink(missing_ok=True)
         raise OSError(
             f"{path} could not be written ({error.strerror or error}); what was there before is unchanged. Free some "
             f"space or choose another folder."
         ) from error
+    finally:
+        if temporary:
+            temporary.unlink(missing_ok=True)  # still there after any exception, Ctrl-C included
 
 
 def list_checkpoints() -> dict[str, Path]:
@@ -113,32 +115,58 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         with safe_open(file, "pt") as opened:
             header = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"{file} is not a checkpoint of this version of srnn_lab: its format is not {FORMAT!r}.")
-    try:
-        config = RunConfig.from_dict(header["config"])
-        model = build_model(config.model)
-        _load_weights(
-            model, {k.removeprefix("model."): v.float() for k, v in tensors.items() if k.startswith("model.")}
-        )
-        mean, std = (_normalisation(config, tensors[f"normalisation.{name}"]) for name in ("mean", "std"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{file} cannot be used: {error.args[0]}") from error
-    extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
-    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std), header.get("scores", {}), extra)
-
-
-def _normalisation(config: RunConfig, values: Tensor) -> np.ndarray:
-    if values.shape not in ((), (config.model.x_dim,)):
+    header = header if isinstance(header, dict) else {}
+    if header.get("format") != FORMAT:
+        found = reprlib.repr(header.get("format"))
         raise ValueError(
-            f"its normalisation has shape {tuple(values.shape)}; its frames have {config.model.x_dim} values."
+            f"{file} is not a checkpoint of this version of srnn_lab: its format is {found}, expected {FORMAT!r}."
+        )
+    try:
+        config = RunConfig.from_dict(header.get("config"))
+        weights = {k.removeprefix("model."): v.float() for k, v in tensors.items() if k.startswith("model.")}
+        model = _rebuild(config.model, weights)
+        mean, std = (_normalisation(config, tensors, name) for name in ("mean", "std"))
+        if not (std > 0).all():
+            raise ValueError("its normalisation divides by a number that is not above 0.")
+        scores = _scores(header.get("scores", {}))
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be used: {error}") from error
+    extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
+    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std), scores, extra)
+
+
+def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> np.ndarray:
+    values = tensors.get(f"normalisation.{name}")
+    if values is None or values.shape not in ((), (config.model.x_dim,)) or not values.float().isfinite().all():
+        found = "missing" if values is None else f"{reprlib.repr(values.tolist())}, of shape {tuple(values.shape)}"
+        raise ValueError(
+            f"its normalisation.{name} is {found}; expected one finite number, or one for each of the "
+            f"{config.model.x_dim} values of a frame."
         )
     return values.float().numpy()
 
 
-def _load_weights(model: SequenceModel, weights: dict[str, Tensor]) -> None:
+def _scores(scores: Any) -> dict[str, Any]:
+    plain = (int, float, str)
+    if not isinstance(scores, dict) or not all(
+        isinstance(value, plain) or (isinstance(value, dict) and all(isinstance(v, plain) for v in value.values()))
+        for value in scores.values()
+    ):
+        raise ValueError(f"its scores are {reprlib.repr(scores)}; expected figures by name, or by split and name.")
+    return scores
+
+
+def _rebuild(config: ModelConfig, weights: dict[str, Tensor]) -> SequenceModel:
+    """The model with its weights; memory is taken only once their shapes are known to fit."""
+    if config.num_layers > len(weights):
+        raise ValueError(f"ModelConfig.num_layers is {config.num_layers}; it has only {len(weights)} weights.")
+    try:
+        with torch.device("meta"):
+            model = build_model(config)
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise ValueError("a model of the sizes in its configuration is too large to build.") from error
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     if expected != found:
@@ -147,4 +175,5 @@ def _load_weights(model: SequenceModel, weights: dict[str, Tensor]) -> None:
             f"its weights are not those of its configuration: {name!r} has shape {found.get(name, 'none (missing)')}, "
             f"expected {expected.get(name, 'none (no part of the model)')}."
         )
-    model.load_state_dict(weights)
+    model.to_empty(device="cpu").load_state_dict(weights)
+    return model

@@ -12,9 +12,13 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 from srnn_lab.config import CONVENTIONS, PRESETS, RunConfig
 
 
+def _one_line(message: str) -> str:
+    return " ".join(line.strip() for line in message.splitlines()) + "\n"
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
+        self.exit(2, _one_line(f"{self.prog}: {message}. See {self.prog} --help."))
 
 
 def _add_config_options(parser: argparse.ArgumentParser, config: RunConfig) -> None:
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--average", choices=("micro", "macro", "sequence"), help="Default: as published.")
     evaluate.add_argument("--first-frame", action=argparse.BooleanOptionalAction, help="Default: as published.")
     evaluate.add_argument("--convention", choices=tuple(CONVENTIONS), help="Average and first frame in one, by name.")
-    evaluate.add_argument("--seed", type=int, default=0, help="Seed of the sampled paths. Default: 0.")
+    evaluate.add_argument("--seed", type=_seed, default=0, help="Seed of the sampled paths. Default: 0.")
     _add_data_dir(evaluate)
 
     inspect = _checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", _inspect)
@@ -83,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--out", type=Path, required=True, help="FILE.mid or FILE.wav.")
     sample.add_argument("--prime", type=Path, help="Audio or MIDI file to continue.")
     sample.add_argument("--steps", type=int, default=200, help="Frames to draw. Default: 200.")
-    sample.add_argument("--seed", type=int, default=0, help="Seed of the draws. Default: 0.")
+    sample.add_argument("--seed", type=_seed, default=0, help="Seed of the draws. Default: 0.")
 
     transitions = _checkpoint_command(
         commands, "transitions", "does the KL rise where the signal changes?", _transitions
@@ -91,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     transitions.add_argument("--data", help="Data set or folder. Default: the one the checkpoint was trained on.")
     _add_data_dir(transitions)
     return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    return int(text)
 
 
 def _checkpoint_command(commands: Any, name: str, help: str, run: Callable) -> argparse.ArgumentParser:
@@ -112,9 +122,10 @@ def _add_data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> dict[str, Any]:
+    config = _configured(PRESETS[args.preset], args)
+
     from srnn_lab.training import fit
 
-    config = _configured(PRESETS[args.preset], args)
     checkpoint = fit(config, args.out, data_dir=args.data_dir, device=args.device, resume=args.resume)
     return {"checkpoint": str(args.out / "best.safetensors"), **checkpoint.scores}
 
@@ -221,13 +232,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 on success, 1 if the command failed; argparse itself exits with 2 on a wrong option.
     """
     args = _parser().parse_args(argv)
-    warnings.showwarning = lambda message, *_: print(f"srnn-lab: {message}", file=sys.stderr)
     try:
-        _print(args.run(args), args.json)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: sys.stderr.write(_one_line(f"srnn-lab: {message}"))
+            _print(args.run(args), args.json)
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"srnn-lab: {error}", file=sys.stderr)
+        sys.stderr.write(_one_line(f"srnn-lab: {error}"))
         return 1
     except KeyboardInterrupt:
-        print("srnn-lab: stopped; a run is continued with --resume.", file=sys.stderr)
+        sys.stderr.write(_one_line("srnn-lab: stopped; a run is continued with --resume."))
         return 130
     return 0

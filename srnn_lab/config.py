@@ -231,9 +231,7 @@ def _speech(
 
 PRESETS = {
     # Tuned on validation: the authors' schedule for the larger sets stops too early on this one (850 updates).
-    "jsb": _music(
-        "fraccaro/jsb", 20 * 17, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=30
-    ),
+    "jsb": _music("fraccaro/jsb", 20 * 17, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=30),
     "nottingham": _music("fraccaro/nottingham", 20 * 92),
     "muse": _music("fraccaro/muse", 20 * 155),
     "piano": _music("fraccaro/piano", 20 * 44),

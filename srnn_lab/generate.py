@@ -31,10 +31,12 @@ def generate(
         The new frames, without the prefix.
 
     Raises:
-        ValueError: ``num_frames`` is below 1.
+        ValueError: ``num_frames`` is below 1, or ``prefix`` has no frame.
     """
     if num_frames < 1:
         raise ValueError(f"num_frames is {num_frames}; at least 1 frame must be drawn.")
+    if prefix is not None and not prefix.shape[1]:
+        raise ValueError("prefix has 0 frames; give at least 1, or none to start from zero states.")
     generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())
     if prefix is None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ CURVES = (
     "learning_rate",
     "seconds",
 )
+"""Columns of ``curves.csv``."""
+Row = dict[str, int | float]
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:
@@ -97,14 +100,15 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {f"adam.{i}.{name}": value for i, values in state.items() for name, value in values.items()}
 
 
-def _restore(
-    path: Path, config: RunConfig, model: SequenceModel, optimizer: torch.optim.Optimizer
-) -> list[dict[str, float]]:
+def _restore(path: Path, config: RunConfig, model: SequenceModel, optimizer: torch.optim.Optimizer) -> list[Row]:
     last = load_checkpoint(path)
     if last.config != config:
         raise ValueError(
-            f"{path} belongs to a run with another configuration; resume it with the options it began with."
+            f"{path} belongs to a run with another configuration ({_difference(last.config, config)}); resume it with "
+            f"the options it began with."
         )
+    if "curves" not in last.extra:
+        raise ValueError(f"{path} holds no state of a training to continue; train anew, with another --out.")
     model.load_state_dict(last.model.state_dict())
     whole = optimizer.state_dict()
     for name, value in last.extra.items():
@@ -112,15 +116,38 @@ def _restore(
             _, i, key = name.split(".")
             whole["state"].setdefault(int(i), {})[key] = value
     optimizer.load_state_dict(whole)
-    return [dict(zip(CURVES, row, strict=True)) for row in last.extra["curves"].tolist()]
+    rows = last.extra["curves"].tolist()
+    return [dict(zip(CURVES, (int(epoch), *values), strict=True)) for epoch, *values in rows]
 
 
-def _as_csv(curves: Sequence[dict[str, float]]) -> bytes:
+def _difference(there: RunConfig, here: RunConfig) -> str:
+    pairs = zip(there.to_dict().items(), here.to_dict().values(), strict=True)
+    return ", ".join(
+        f"{section}.{key} was {value!r}, now {now[key]!r}"
+        for (section, then), now in pairs
+        for key, value in then.items()
+        if value != now[key]
+    )
+
+
+def _as_csv(curves: Sequence[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, CURVES)
     writer.writeheader()
     writer.writerows(curves)
     return text.getvalue().encode()
+
+
+def _usable(device: str | None) -> str:
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by what is missing
+        raise ValueError(
+            f"The device {device!r} cannot be used ({str(error).splitlines()[0]}); choose cpu, or cuda or mps where "
+            f"there is one."
+        ) from error
+    return device
 
 
 def fit(
@@ -145,20 +172,24 @@ def fit(
 
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
+        NotADirectoryError: ``out`` is a file.
+        ValueError: There is no such device, or the run to resume has another configuration.
         FloatingPointError: The bound stopped being a number.
     """
     out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"{out} is a file; a run needs a folder. Choose another --out.")
+    device = _usable(device)
     last_path, best_path, curves_path = out / "last.safetensors", out / "best.safetensors", out / "curves.csv"
     if last_path.exists() and not resume:
         raise FileExistsError(f"{out} already holds a run; continue it with --resume or choose another --out.")
     signals = {split: list(load_split(config.data, split, data_dir).values()) for split in ("train", "valid", "test")}
     frontend = Frontend.fit(config.data, config.model.x_dim, signals["train"])
     frames = {split: [frontend.frames(s, config.model.x_dim) for s in values] for split, values in signals.items()}
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(config.train.seed)
     model = build_model(config.model).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate, eps=config.train.adam_epsilon)
-    curves: list[dict[str, float]] = []
+    curves: list[Row] = []
     if resume and last_path.exists():
         curves = _restore(last_path, config, model, optimizer)
     streams = Streams(
@@ -174,6 +205,10 @@ def fit(
             model.train()
             train_elbo, train_kl = train_epoch(model, optimizer, streams, config.train, epoch, bar)
             valid = evaluate(model.eval(), frames["valid"], config.evaluation)
+            if not math.isfinite(valid.elbo):
+                raise FloatingPointError(
+                    f"The validation bound is not a finite number after epoch {epoch + 1}; lower the learning rate."
+                )
             values = (
                 epoch + 1, train_elbo, train_kl, valid.elbo, valid.log_px, valid.kl,
                 kl_weight(config.train, (epoch + 1) * len(streams) - 1), learning_rate(config.train, epoch),
@@ -188,7 +223,7 @@ def fit(
                 scores = {"valid": vars(valid), "epoch": epoch + 1}
                 save_checkpoint(Checkpoint(config, model, frontend, scores), best_path)
             extra = _optimizer_tensors(optimizer) | {
-                "curves": torch.tensor([list(r.values()) for r in curves]).double()
+                "curves": torch.tensor([list(r.values()) for r in curves], dtype=torch.float64)
             }
             write_atomically(curves_path, _as_csv(curves))
             save_checkpoint(Checkpoint(config, model, frontend, {}, extra), last_path)

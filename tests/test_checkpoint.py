@@ -1,0 +1,259 @@
+import json
+import pickle
+import resource
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from tiny import FRAMES_PER_QUARTER, music_run, roll, speech_run, untrained
+
+from srnn_lab.bounds import draw_noise, elbo
+from srnn_lab.checkpoint import FORMAT, list_checkpoints, load_checkpoint, save_checkpoint, write_atomically
+from srnn_lab.data import make_batch
+
+SCORES = {"epoch": 3, "valid": {"elbo": -8.25, "average": "macro", "first_frame": False}}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(untrained(music_run(), scores=SCORES), path)
+    return path
+
+
+def rewrite(path: Path, change=lambda header, tensors: None, make_text=json.dumps) -> None:
+    """Store a checkpoint again with parts of it changed."""
+    with safe_open(path, "pt") as opened:
+        stored = json.loads(opened.metadata()["srnn_lab"])
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    change(stored, tensors)
+    save_file(tensors, path, {"srnn_lab": make_text(stored)})
+
+
+def frame_elbo(checkpoint, frames):
+    batch = make_batch([frames])
+    noise = draw_noise(checkpoint.model, batch, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return elbo(checkpoint.model, batch, noise=noise).elbo
+
+
+def refusal(path: Path) -> str:
+    """The one sentence with which a file is refused."""
+    with pytest.raises(ValueError) as caught:
+        load_checkpoint(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("config", [music_run(), speech_run(), speech_run(features="log-mel")])
+def test_a_loaded_checkpoint_is_the_one_that_was_saved(config, tmp_path):
+    path = tmp_path / "new" / "folder" / "model.safetensors"
+    extra = {"curves": torch.arange(6.0, dtype=torch.float64).view(2, 3), "step": torch.tensor(7)}
+    before = untrained(config, scores=SCORES, extra=extra)
+    save_checkpoint(before, path)
+    after = load_checkpoint(path)
+    assert after.config == config
+    assert after.scores == SCORES
+    assert after.frontend.config == config.data
+    np.testing.assert_array_equal(after.frontend.mean, before.frontend.mean)
+    np.testing.assert_array_equal(after.frontend.std, before.frontend.std)
+    assert after.extra.keys() == extra.keys()
+    assert all(torch.equal(after.extra[name], extra[name]) for name in extra)
+    assert not after.model.training
+    assert all(parameter.requires_grad for parameter in after.model.parameters())
+    frames = torch.randn(9, config.model.x_dim).sigmoid().numpy()
+    assert torch.equal(frame_elbo(after, frames), frame_elbo(before, frames))
+
+
+def test_loading_leaves_the_random_numbers_alone(saved):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load_checkpoint(saved)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_half_precision_checkpoint_is_smaller_and_gives_nearly_the_same_bound(tmp_path):
+    before = untrained(music_run())
+    for name, half in {"whole": False, "half": True}.items():
+        save_checkpoint(before, tmp_path / name, half=half)
+    with safe_open(tmp_path / "half", "pt") as opened:
+        kinds = {opened.get_tensor(name).dtype for name in opened.keys() if name.startswith("model.")}  # noqa: SIM118
+    assert kinds == {torch.float16}
+    assert (tmp_path / "half").stat().st_size < 0.7 * (tmp_path / "whole").stat().st_size
+    after = load_checkpoint(tmp_path / "half")
+    assert {parameter.dtype for parameter in after.model.parameters()} == {torch.float32}
+    difference = (frame_elbo(after, roll(9)) - frame_elbo(before, roll(9))).abs().max()
+    assert 0 < difference < 0.1
+
+
+def test_the_bundled_checkpoints_are_listed_by_name_and_found_by_it():
+    bundled = list_checkpoints()
+    assert all(path.is_file() and path.stem == name for name, path in bundled.items())
+    for name, path in bundled.items():
+        assert load_checkpoint(name).config == load_checkpoint(path).config
+
+
+@pytest.mark.parametrize("make", [lambda path: path, lambda path: path.parent], ids=["missing", "folder"])
+def test_what_is_no_file_is_refused_with_the_bundled_names(make, tmp_path):
+    path = make(tmp_path / "none.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"neither a file nor a bundled checkpoint \(") as caught:
+        load_checkpoint(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0.0, 1e-3, 0.05, 0.5, 0.99, -1])
+def test_a_truncated_file_is_refused(kept, saved):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: kept if kept < 0 else int(kept * len(content))])
+    assert "truncated" in refusal(saved)
+
+
+@pytest.mark.parametrize("content", [b"weights\n" * 100, b"{}", bytes(1000), b"\xff" * 1000, b"PK\x03\x04" * 50])
+def test_a_file_of_another_kind_is_refused(content, saved):
+    saved.write_bytes(content)
+    assert "not a readable .safetensors file" in refusal(saved)
+
+
+class Trap:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    "dump", [lambda o, path: path.write_bytes(pickle.dumps(o)), torch.save], ids=["pickle", "torch"]
+)
+def test_nothing_is_unpickled(dump, saved, tmp_path):
+    dump(Trap(tmp_path / "sprung"), saved)
+    assert "not a readable .safetensors file" in refusal(saved)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_a_file_of_another_program_is_refused(metadata, saved):
+    save_file({"weight": torch.zeros(3)}, saved, metadata)
+    assert f"expected {FORMAT!r}" in refusal(saved)
+
+
+@pytest.mark.parametrize(
+    "header", [[], [FORMAT], 3, None, FORMAT, {}, {"format": None}, {"format": "srnn_lab/2"}, {"format": [FORMAT]}]
+)
+def test_a_header_of_another_type_or_format_is_refused(header, saved):
+    rewrite(saved, make_text=lambda _: json.dumps(header))
+    assert f"expected {FORMAT!r}" in refusal(saved)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "1" * 5000])
+def test_a_header_that_is_no_json_is_refused(text, saved):
+    rewrite(saved, make_text=lambda _: text)
+    assert "not a readable" in refusal(saved)
+
+
+def _drop(name):
+    return lambda header, tensors: tensors.pop(name)
+
+
+def _put(name, value):
+    return lambda header, tensors: tensors.update({name: value})
+
+
+def _configure(section, key, value):
+    return lambda header, tensors: header["config"][section].update({key: value})
+
+
+def _header(key, value):
+    return lambda header, tensors: header.update({key: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda header, tensors: header.pop("config"), "The configuration is None"),
+        (_header("config", None), "The configuration is None"),
+        (_header("config", [1]), "The configuration is [1]"),
+        (_header("config", {"model": 3}), "ModelConfig of the configuration is 3"),
+        (_configure("model", "d_dims", 3), "ModelConfig has no key 'd_dims'"),
+        (_configure("model", "d_dim", "6"), "ModelConfig.d_dim is '6'; expected a value of type int"),
+        (_configure("model", "d_dim", 7), "has shape"),
+        (_configure("model", "model", "gan"), "ModelConfig.model is 'gan'; choose one of srnn"),
+        (_configure("model", "model", "rnn"), "no part of the model"),
+        (_configure("model", "likelihood", "poisson"), "ModelConfig.likelihood is 'poisson'; choose one of bernoulli"),
+        (_drop("model.gru_d.weight_hh_l0"), "'gru_d.weight_hh_l0' has shape none (missing), expected (18, 6)"),
+        (_put("model.gru_d.weight_hh_l0", torch.zeros(6, 18)), "has shape (6, 18), expected (18, 6)"),
+        (_put("model.more", torch.zeros(3)), "'more' has shape (3,), expected none (no part of the model)"),
+        (_drop("normalisation.mean"), "normalisation.mean is missing"),
+        (_drop("normalisation.std"), "normalisation.std is missing"),
+        (_put("normalisation.mean", torch.zeros(3)), "of shape (3,); expected one finite number"),
+        (_put("normalisation.mean", torch.tensor(float("nan"))), "normalisation.mean is nan"),
+        (_put("normalisation.std", torch.tensor(0.0)), "not above 0"),
+        (_header("scores", [1]), "its scores are [1]"),
+        (_header("scores", None), "its scores are None"),
+        (_header("scores", {"test": [1]}), "its scores are {'test': [1]}"),
+        (_header("scores", {"test": {"elbo": None}}), "its scores are {'test': {'elbo': None}}"),
+    ],
+)
+def test_parts_that_are_missing_or_do_not_fit_are_named(change, said, saved):
+    rewrite(saved, change)
+    assert said in refusal(saved)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("d_dim", 20_000), ("hidden_dim", 10**6), ("z_dim", 10**12), ("d_dim", 10**30), ("num_layers", 10**9)],
+)
+def test_a_model_too_large_for_its_file_is_refused_before_memory_is_taken(key, value, saved):
+    rewrite(saved, _configure("model", key, value))
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    refusal(saved)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB; bytes on macOS, also met
+    assert time.perf_counter() - start < 5
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_other(saved):
+    content = saved.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="could not be written") as caught:
+            save_checkpoint(untrained(music_run(), seed=1), saved)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(saved) in str(caught.value)
+    assert "what was there before is unchanged" in str(caught.value)
+    assert saved.read_bytes() == content
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(saved, monkeypatch):
+    content = saved.read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(saved, b"new")
+    assert saved.read_bytes() == content
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.mark.parametrize("path", ["file/model.safetensors", "folder"])
+def test_a_place_that_cannot_be_written_to_is_named(path, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="could not be written") as caught:
+        write_atomically(tmp_path / path, b"new")
+    assert str(tmp_path / path) in str(caught.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_frames_per_quarter_of_the_tiny_songs_is_that_of_the_tiny_run():
+    assert music_run().data.frames_per_quarter == FRAMES_PER_QUARTER

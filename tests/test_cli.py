@@ -1,0 +1,392 @@
+import io
+import json
+import re
+import subprocess
+import sys
+import warnings
+from dataclasses import fields
+
+import numpy as np
+import pretty_midi
+import pytest
+import soundfile
+from tiny import RATE, SIZES, midi_folder, roll, speech_run, untrained, wav_folder
+
+from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
+from srnn_lab.cli import main
+from srnn_lab.config import CONVENTIONS, PRESETS
+
+COMMANDS = ("train", "evaluate", "inspect", "sample", "transitions")
+SMALL = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory):
+    """A folder with thirty songs, and a checkpoint trained on it by the command line."""
+    folder = tmp_path_factory.mktemp("music")
+    data = midi_folder(folder / "songs", num_files=30)
+    options = [*SMALL, "--epochs=2", "--batch-size=4", "--segment-length=8", "--learning-rate=0.01"]
+    assert main(["train", "jsb", "--data", str(data), "--out", str(folder / "run"), *options]) == 0
+    return {
+        "data": str(data),
+        "song": str(data / "song-03.mid"),
+        "checkpoint": str(folder / "run" / "best.safetensors"),
+    }
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    """A folder with clips, and an untrained checkpoint for it."""
+    folder = tmp_path_factory.mktemp("speech")
+    data = wav_folder(folder / "clips")
+    paths = {}
+    for features in ("raw", "log-mel"):
+        paths[features] = str(folder / f"{features}.safetensors")
+        save_checkpoint(untrained(speech_run(str(data), features)), paths[features])
+    return {"data": str(data), "clip": str(data / "clip-2.wav"), **paths}
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command that succeeds and return its JSON object."""
+
+    def run(*argv):
+        assert main([*map(str, argv), "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return json.loads(out.splitlines()[-1])
+
+    return run
+
+
+def test_evaluate_reports_a_figure_with_its_convention(music, run):
+    found = run("evaluate", music["checkpoint"])
+    assert list(found) == ["elbo", "log_px", "kl", "frames", "sequences", "average", "first_frame", "data", "split"]
+    assert (found["average"], found["first_frame"]) == ("macro", False)  # the convention of the preset jsb
+    assert (found["data"], found["split"], found["sequences"]) == (music["data"], "test", 2)
+    assert found["elbo"] == pytest.approx(found["log_px"] - found["kl"])
+    assert found["elbo"] == load_checkpoint(music["checkpoint"]).scores["test"]["elbo"]
+
+
+def test_evaluate_averages_as_it_is_told(music, run):
+    micro, macro, sequence = (
+        run("evaluate", music["checkpoint"], "--split", "train", "--average", average)
+        for average in ("micro", "macro", "sequence")
+    )
+    assert [found["average"] for found in (micro, macro, sequence)] == ["micro", "macro", "sequence"]
+    assert micro["elbo"] * micro["frames"] == pytest.approx(sequence["elbo"] * sequence["sequences"])
+    assert macro["elbo"] == pytest.approx(micro["elbo"], rel=0.2)
+    assert macro["elbo"] != micro["elbo"]
+
+
+def test_evaluate_scores_the_first_frame_as_it_is_told(music, run):
+    scored, not_scored = (run("evaluate", music["checkpoint"], flag) for flag in ("--first-frame", "--no-first-frame"))
+    assert (scored["first_frame"], not_scored["first_frame"]) == (True, False)
+    assert scored["frames"] == not_scored["frames"] + scored["sequences"]
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_a_convention_is_its_average_and_first_frame_by_name(name, music, run):
+    flag = "--first-frame" if CONVENTIONS[name].first_frame else "--no-first-frame"
+    expected = run("evaluate", music["checkpoint"], "--average", CONVENTIONS[name].average, flag)
+    assert run("evaluate", music["checkpoint"], "--convention", name) == expected
+    macro = run("evaluate", music["checkpoint"], "--convention", name, "--average", "macro")
+    assert (macro["average"], macro["first_frame"]) == ("macro", CONVENTIONS[name].first_frame)
+
+
+def test_evaluate_takes_other_data_splits_and_seeds(music, run, tmp_path):
+    other = midi_folder(tmp_path / "other", num_files=3)
+    assert run("evaluate", music["checkpoint"], "--data", other)["data"] == str(other)
+    sizes = {split: run("evaluate", music["checkpoint"], "--split", split)["sequences"] for split in ("train", "valid")}
+    assert sizes == {"train": 26, "valid": 2}
+    first, same, another = (run("evaluate", music["checkpoint"], "--seed", seed)["elbo"] for seed in (0, 0, 1))
+    assert first == same != another
+
+
+def test_without_json_figures_are_printed_one_a_line(music, capsys):
+    assert main(["evaluate", music["checkpoint"]]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines][:3] == ["elbo", "log_px", "kl"]
+    assert len(lines) == 9
+
+
+def test_options_of_train_reach_the_run_and_its_checkpoint(music, run, tmp_path, capsys):
+    options = [
+        "--epochs=1",
+        "--batch-size=2",
+        "--segment-length=8",
+        "--average=sequence",
+        "--first-frame",
+        "--no-residual",
+    ]
+    out = str(tmp_path / "run")
+    assert main(["train", "jsb", "--data", music["data"], "--out", out, *SMALL, *options, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["checkpoint"] == str(tmp_path / "run" / "best.safetensors")
+    assert found.keys() == {"checkpoint", "valid", "epoch", "test"}
+    config = load_checkpoint(found["checkpoint"]).config
+    assert (config.train.epochs, config.train.batch_size, config.model.residual) == (1, 2, False)
+    assert {name: getattr(config.model, name) for name in SIZES} == SIZES
+    assert config.train.adam_epsilon == PRESETS["jsb"].train.adam_epsilon
+    scored = run("evaluate", found["checkpoint"])
+    assert (scored["average"], scored["first_frame"]) == ("sequence", True)
+    assert scored["elbo"] == found["test"]["elbo"]
+
+
+@pytest.mark.parametrize("kind", ["roll", "raw", "log-mel"])
+def test_inspect_writes_arrays_and_a_page_that_needs_no_network(kind, music, speech, run, tmp_path):
+    checkpoint, file = (music["checkpoint"], music["song"]) if kind == "roll" else (speech[kind], speech["clip"])
+    found = run("inspect", checkpoint, file, "--out", tmp_path / "out")
+    assert found["frames"] > 5
+    assert found["elbo"] == pytest.approx(found["log_px"] - found["kl"], rel=1e-4)
+    x_dim = load_checkpoint(checkpoint).config.model.x_dim
+    with np.load(tmp_path / "out" / "posterior.npz", allow_pickle=False) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files}
+        assert found["largest_kl"] == pytest.approx(float(arrays["kl"].max()))
+        assert found["largest_kl_time"] == pytest.approx(float(arrays["times"][arrays["kl"].argmax()]))
+        assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+    frames, z_dim = found["frames"], SIZES["z_dim"]
+    of_z = dict.fromkeys(("mu_q", "logvar_q", "mu_p", "logvar_p"), (frames, z_dim))
+    assert shapes == {"kl": (frames,), "times": (frames,), "mean": (frames, x_dim), "logvar": (frames, x_dim), **of_z}
+    page = (tmp_path / "out" / "figure.html").read_text()
+    assert "Plotly.newPlot(" in page
+    assert len(page) > 1_000_000  # Plotly itself is inside
+    assert re.findall(r"<script[^>]*\ssrc=|<link[^>]*\shref=|@import", page) == []
+
+
+def test_inspect_without_a_folder_writes_nothing(music, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("inspect", music["checkpoint"], music["song"])["out"] is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sample_draws_a_song_that_the_seed_decides(music, run, tmp_path):
+    for name, seed in {"a": 1, "b": 1, "c": 2}.items():
+        found = run("sample", music["checkpoint"], "--out", tmp_path / f"{name}.mid", "--steps", 20, "--seed", seed)
+        assert (found["frames"], found["drawn"], found["seed"]) == (20, 20, seed)
+    a, b, c = ((tmp_path / f"{name}.mid").read_bytes() for name in "abc")
+    assert a == b != c
+    assert pretty_midi.PrettyMIDI(io.BytesIO(a)).instruments[0].notes
+
+
+def test_sample_continues_a_song(music, run, tmp_path):
+    found = run("sample", music["checkpoint"], "--out", tmp_path / "a.MID", "--steps", 5, "--prime", music["song"])
+    assert found["frames"] == 15 + 5  # song-03 has 15 frames
+    notes = pretty_midi.PrettyMIDI(io.BytesIO((tmp_path / "a.MID").read_bytes())).instruments[0].notes
+    start = {n.pitch for n in notes if n.start == 0}
+    assert start == {21 + i for i in np.flatnonzero(roll(1, 39)[0])}
+
+
+def test_sample_plays_a_song(music, run, tmp_path):
+    run("sample", music["checkpoint"], "--out", tmp_path / "a.wav", "--steps", 6)
+    assert soundfile.info(tmp_path / "a.wav").duration > 6 / 3
+
+
+@pytest.mark.parametrize("features", ["raw", "log-mel"])
+def test_sample_draws_speech(features, speech, run, tmp_path):
+    for name in "ab":
+        run("sample", speech[features], "--out", tmp_path / f"{name}.wav", "--steps", 30, "--prime", speech["clip"])
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    samples, rate = soundfile.read(tmp_path / "a.wav")
+    given = soundfile.info(speech["clip"]).frames
+    assert rate == RATE
+    assert given + 25 * 80 <= len(samples) <= given + 35 * 80
+
+
+def test_transitions_reports_the_area_its_null_and_the_splices(music, run):
+    found = run("transitions", music["checkpoint"])
+    names = {"auc", "null_mean", "null_sd", "shifts_better", "splice", "uncut", "splice_larger", "clips"}
+    assert found.keys() == names
+    assert found["clips"] == 2
+    assert all(0 <= found[name] <= 1 for name in ("auc", "null_mean", "shifts_better", "splice_larger"))
+
+
+@pytest.mark.parametrize("argv", [[], *[[c] for c in COMMANDS], *[["train", name] for name in PRESETS]], ids=" ".join)
+def test_every_command_explains_itself(argv, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*argv, "--help"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {' '.join(['srnn-lab', *argv])}")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_help_of_a_preset_names_every_option_with_its_meaning_and_value(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10000")
+    with pytest.raises(SystemExit):
+        main(["train", name, "--help"])
+    text = capsys.readouterr().out
+    for section in fields(PRESETS[name]):
+        values = getattr(PRESETS[name], section.name)
+        for f in fields(values):
+            assert re.search(rf"^\s+--{f.name.replace('_', '-')}\b", text, re.MULTILINE), f.name
+            assert f"{f.metadata['help']} Default: {getattr(values, f.name)}." in text
+
+
+def fails(capsys, code, *argv):
+    """The one line that a failing command leaves on standard error."""
+    try:
+        found = main([*map(str, argv)])
+    except SystemExit as stopped:
+        found = stopped.code
+    out, err = capsys.readouterr()
+    assert found == code
+    assert out == ""
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "transitions", "inspect", "sample"])
+def test_a_checkpoint_that_is_missing_a_folder_or_unreadable_ends_a_command(command, music, tmp_path, capsys):
+    more = {"inspect": [music["song"]], "sample": ["--out", tmp_path / "a.mid"]}.get(command, [])
+    (tmp_path / "text").write_text("no weights")
+    for name, said in {
+        "none": "neither a file nor a bundled checkpoint",
+        ".": "neither a file nor a bundled checkpoint",
+        "text": "is not a readable .safetensors file",
+    }.items():
+        line = fails(capsys, 1, command, tmp_path / name, *more)
+        assert str(tmp_path / name) in line
+        assert said in line
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["sample", "--out", "a.mid", "--prime"]], ids=["inspect", "prime"])
+@pytest.mark.parametrize(
+    "name", ["none.mid", "none.wav", "folder.mid", "folder", "broken.mid", "broken.wav", "empty.mid"]
+)
+def test_a_clip_that_cannot_be_read_ends_a_command(command, name, music, tmp_path, capsys):
+    for folder in ("folder.mid", "folder"):
+        (tmp_path / folder).mkdir()
+    for broken in ("broken.mid", "broken.wav"):
+        (tmp_path / broken).write_bytes(b"MThd nothing\n" * 9)
+    (tmp_path / "empty.mid").touch()
+    assert str(tmp_path / name) in fails(capsys, 1, command[0], music["checkpoint"], *command[1:], tmp_path / name)
+
+
+def test_a_clip_of_the_wrong_kind_ends_a_command(music, speech, capsys):
+    assert "trained on MIDI and was given audio" in fails(capsys, 1, "inspect", music["checkpoint"], speech["clip"])
+    assert "trained on audio and was given MIDI" in fails(capsys, 1, "inspect", speech["raw"], music["song"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["evaluate", "--data", "nowhere"], "'nowhere' is neither a data set"),
+        (["evaluate", "--data", "fraccaro/jsb", "--data-dir", "nowhere"], "nowhere lacks music/"),
+        (["evaluate", "--data", "timit"], "'timit' is licensed and not bundled"),
+        (["evaluate", "--split", "dev"], "The split is 'dev'; choose one of train, valid, test"),
+        (["transitions", "--data", "nowhere"], "'nowhere' is neither a data set"),
+        (["sample", "--out", "a.mp3"], "--out is a.mp3; this checkpoint writes FILE.mid or FILE.wav"),
+        (["sample", "--out", "a"], "--out is a; this checkpoint writes FILE.mid or FILE.wav"),
+        (["sample", "--out", "a.mid", "--steps", "0"], "num_frames is 0"),
+    ],
+)
+def test_what_a_checkpoint_cannot_be_used_for_ends_a_command(argv, said, music, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SRNN_LAB_DATA", raising=False)
+    assert said in fails(capsys, 1, argv[0], music["checkpoint"], *argv[1:])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--epochs=0"], "TrainConfig.epochs is 0"),
+        (["--learning-rate=nan"], "TrainConfig.learning_rate is nan"),
+        (["--features=raw"], "ModelConfig.x_dim is 88; frames of 'raw' have 200 values"),
+        (["--model=gan"], "ModelConfig.model is 'gan'; choose one of"),
+        (["--device=abacus"], "The device 'abacus' cannot be used"),
+        (["--batch-size=1000"], "lower batch_size or segment_length"),
+        (["--data=nowhere"], "'nowhere' is neither a data set"),
+        (["--out=taken"], "taken is a file; a run needs a folder"),
+    ],
+)
+def test_a_run_that_cannot_begin_ends_the_command(options, said, music, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    assert said in fails(capsys, 1, "train", "jsb", "--data", music["data"], "--out", "run", *options)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize("out", ["taken/a.mid", "folder.mid"])
+def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tmp_path):
+    (tmp_path / "taken").touch()
+    (tmp_path / "folder.mid").mkdir()
+    line = fails(capsys, 1, "sample", music["checkpoint"], "--steps", 5, "--out", tmp_path / out)
+    assert f"{tmp_path / out} could not be written" in line
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "COMMAND"),
+        (["play"], "'play'"),
+        (["train"], "PRESET"),
+        (["train", "jazz"], "'jazz'"),
+        (["train", "jsb", "--epochs", "many"], "--epochs: invalid int value: 'many'"),
+        (["train", "jsb", "--features", "mfcc"], "--features: invalid choice: 'mfcc'"),
+        (["train", "jsb", "--epoch-size", "3"], "--epoch-size"),
+        (["evaluate"], "CHECKPOINT"),
+        (["evaluate", "jsb", "--average", "mean"], "--average: invalid choice: 'mean'"),
+        (["evaluate", "jsb", "--convention", "mine"], "--convention: invalid choice: 'mine'"),
+        (["evaluate", "jsb", "--seed", "-1"], "--seed: '-1' is not a whole number from 0"),
+        (["inspect", "jsb"], "FILE"),
+        (["sample", "jsb"], "--out"),
+        (["sample", "jsb", "--out", "a.mid", "--seed", str(2**32)], "is not a whole number from 0 to 2^32 - 1"),
+    ],
+)
+def test_a_wrong_option_is_named(argv, said, capsys):
+    line = fails(capsys, 2, *argv)
+    assert said in line
+    assert "--help" in line
+
+
+@pytest.mark.parametrize(("code", "argv"), [(1, ["evaluate", "no\nfile"]), (2, ["evaluate", "jsb", "--no\noption"])])
+def test_a_message_of_several_lines_is_printed_as_one(code, argv, capsys):
+    assert argv[-1].replace("\n", " ") in fails(capsys, code, *argv)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line_on_standard_error(music, capsys, tmp_path):
+    song = pretty_midi.PrettyMIDI(music["song"])
+    song.instruments[0].notes.append(pretty_midi.Note(velocity=80, pitch=10, start=0, end=1))
+    song.write(str(tmp_path / "low.mid"))
+    before = warnings.showwarning
+    assert main(["inspect", music["checkpoint"], str(tmp_path / "low.mid")]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"srnn-lab: {tmp_path / 'low.mid'}: 1 of ")
+    assert warnings.showwarning is before
+
+
+def test_ctrl_c_ends_a_run_with_a_hint(music, capsys, tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("srnn_lab.training.fit", interrupted)
+    assert "continued with --resume" in fails(capsys, 130, "train", "jsb", "--out", tmp_path)
+
+
+def test_a_run_is_continued_only_when_asked(music, capsys, tmp_path):
+    options = ["--data", music["data"], "--out", tmp_path, *SMALL, "--epochs=1", "--batch-size=4", "--segment-length=8"]
+    assert main(["train", "jsb", *map(str, options)]) == 0
+    capsys.readouterr()
+    assert "continue it with --resume" in fails(capsys, 1, "train", "jsb", *options)
+    assert main(["train", "jsb", *map(str, options), "--resume"]) == 0
+    capsys.readouterr()
+    line = fails(capsys, 1, "train", "jsb", *options, "--resume", "--seed=2")
+    assert "train.seed was 1, now 2" in line
+
+
+def test_the_module_runs_as_a_program(music):
+    def program(*argv):
+        return subprocess.run([sys.executable, "-m", "srnn_lab", *argv], capture_output=True, text=True, check=False)
+
+    done = program("evaluate", music["checkpoint"], "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout.splitlines()[-1])["sequences"] == 2
+    failed = program("train", "jsb", "--epochs", "0")
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    assert failed.stderr.startswith("srnn-lab: TrainConfig.epochs is 0")

@@ -1,0 +1,101 @@
+import subprocess
+import sys
+import time
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import srnn_lab
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "srnn_lab"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONDA_NAMES = {"torch": "pytorch", "soundfile": "pysoundfile"}
+SLOW = ("librosa", "streamlit", "plotly")
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_conda_environment_asks_for_what_the_package_asks_for_and_nothing_else():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["name"] == "srnn_lab"
+    assert environment["channels"] == ["conda-forge"]
+    conda = [line for line in environment["dependencies"] if isinstance(line, str)]
+    (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+    assert f"python{PROJECT['project']['requires-python']}" in conda
+    assert "pip" in conda
+    asked = [Requirement(line) for line in conda + pip if line != "pip" and not line.startswith("python>")]
+    wanted = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["test"]
+    in_pip = {Requirement(line).name for line in pip}
+    expected = {
+        (r.name if r.name in in_pip else CONDA_NAMES.get(r.name, r.name), r.specifier, r.marker)
+        for r in map(Requirement, wanted)
+    }
+    assert {(r.name, r.specifier, r.marker) for r in asked} == expected
+    assert len(asked) == len(wanted)
+    assert not any(Requirement(line).marker for line in conda if line != "pip")
+
+
+def test_importing_the_package_takes_less_than_3_seconds():
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        python("import srnn_lab")
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 3
+
+
+def test_no_public_name_needs_librosa_streamlit_or_plotly():
+    loaded = python("import sys; from srnn_lab import *; fit; print(*sys.modules)").split()
+    assert "torch" in loaded
+    assert set(SLOW) & set(loaded) == set()
+
+
+def test_every_public_name_is_there_and_an_unknown_one_is_an_error():
+    assert all(hasattr(srnn_lab, name) for name in srnn_lab.__all__)
+    assert set(srnn_lab.__all__) <= set(dir(srnn_lab))
+    with pytest.raises(AttributeError, match="has no attribute 'train'"):
+        srnn_lab.train  # noqa: B018
+
+
+def test_each_module_can_be_the_first_that_is_imported():
+    files = (path.relative_to(ROOT).with_suffix("") for path in PACKAGE.rglob("*.py") if "assets" not in path.parts)
+    names = sorted(".".join(p.parts).removesuffix(".__init__") for p in files if p.name != "__main__")
+    assert "srnn_lab.models.srnn" in names
+    done = python(
+        "import importlib, sys, warnings\n"
+        "warnings.simplefilter('error')\n"
+        "import torch, scipy.stats, plotly.graph_objects\n"
+        f"for name in {names!r}:\n"
+        "    for loaded in [m for m in sys.modules if m.split('.')[0] == 'srnn_lab']:\n"
+        "        del sys.modules[loaded]\n"
+        "    importlib.import_module(name)\n"
+        "    print(name)\n"
+    )
+    assert done.split() == names
+
+
+def test_every_file_that_is_no_module_is_packaged():
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["srnn_lab"]
+    packaged = {path for pattern in patterns for path in PACKAGE.glob(pattern) if path.is_file()}
+    others = {
+        path
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    }
+    assert others
+    assert others - packaged == set()
+
+
+def test_the_bundled_clips_are_found_through_the_package():
+    assets = resources.files("srnn_lab").joinpath("assets")
+    assert len(list(assets.joinpath("chorales").iterdir())) >= 6
+    assert assets.joinpath("voice", "dictate", "enter_filename.flac").is_file()
