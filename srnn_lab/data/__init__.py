@@ -35,7 +35,7 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
 
     Raises:
         ValueError: The split or the data set is unknown, or a file cannot be used.
-        FileNotFoundError: A file of the data set is missing.
+        FileNotFoundError: A file of the data set is missing, or the folder holds no such file.
     """
     if split not in SPLITS:
         raise ValueError(f"The split is {split!r}; choose one of {', '.join(SPLITS)}.")
@@ -45,8 +45,12 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
     folder = Path(config.data)
     if not folder.is_dir():
         raise ValueError(f"{config.data!r} is neither a data set ({', '.join(DATASETS)}) nor a folder.")
-    suffixes = MIDI_SUFFIXES if config.features == "roll" else AUDIO_SUFFIXES
+    kind, suffixes = ("MIDI", MIDI_SUFFIXES) if config.features == "roll" else ("audio", AUDIO_SUFFIXES)
     files = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.suffix.lower() in suffixes}
+    if not files:
+        raise FileNotFoundError(
+            f"The folder {folder} holds no {kind} file ({', '.join(suffixes)}); features {config.features!r} need some."
+        )
     return read_split(files, split, lambda path: read_signal(path, config))
 
 

@@ -67,17 +67,20 @@ def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
         frames_per_quarter: Frames in a quarter note.
 
     Raises:
+        FileNotFoundError: There is no such file.
         ValueError: The file is no MIDI file, holds no pitched note in range, or is too long.
     """
     import pretty_midi
 
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the path of a MIDI file.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             midi = pretty_midi.PrettyMIDI(str(path))
     except Exception as error:  # pretty_midi and mido raise many kinds for a damaged file
         raise ValueError(
-            f"{path} cannot be read as MIDI ({error or type(error).__name__}); give a Standard MIDI file."
+            f"{path} cannot be read as MIDI ({str(error) or 'it is empty or cut short'}); give a Standard MIDI file."
         ) from error
     notes = [note for instrument in midi.instruments if not instrument.is_drum for note in instrument.notes]
     if not notes:
@@ -85,14 +88,14 @@ def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
         raise ValueError(f"{path} has no notes{drums}; give a MIDI file with pitched notes.")
     high = LOWEST_PITCH + NUM_PITCHES - 1
     inside = [note for note in notes if LOWEST_PITCH <= note.pitch <= high]
+    if not inside:
+        raise ValueError(f"{path} has no note within MIDI pitch {LOWEST_PITCH} to {high}; give one that has.")
     if len(inside) < len(notes):
         warnings.warn(
             f"{path}: {len(notes) - len(inside)} of {len(notes)} notes lie outside MIDI pitch {LOWEST_PITCH} to {high} "
             f"and were dropped.",
             stacklevel=2,
         )
-    if not inside:
-        raise ValueError(f"{path} has no note within MIDI pitch {LOWEST_PITCH} to {high}; give one that has.")
     ticks_per_frame = midi.resolution / frames_per_quarter
     # Frame k is on if its middle, k + 1/2, lies in [start, end).
     spans = [

@@ -1,6 +1,7 @@
 """Speech: audio files <-> waveforms <-> standardised frames, and the speech data sets."""
 
 import hashlib
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -29,9 +30,13 @@ _VOICE_SALT = "1/"
 """The first salt with which the test split holds eight prompts of 2 to 4 s."""
 BUNDLED_VOICE = Path(__file__).parents[1] / "assets" / "voice"
 
+_CUT = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
+_UNKNOWN_SIZE = 0x7FFFF000
+"""Programs that write WAV to a pipe promise this many bytes or more, since they cannot go back to the header."""
+
 
 def read_audio(path: str | Path, sample_rate: int) -> Waveform:
-    """An audio file as one channel at ``sample_rate``, in [-1, 1]: any format libsndfile reads, or G.722.
+    """An audio file as one channel at ``sample_rate``, full scale 1: any format libsndfile reads, or G.722.
 
     Args:
         path: The file; more than one channel are averaged.
@@ -42,7 +47,8 @@ def read_audio(path: str | Path, sample_rate: int) -> Waveform:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the path of an audio file.")
+        reason = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {reason}; give the path of an audio file.")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty; give an audio file.")
     samples, rate = _read_g722(path) if path.suffix.lower() == ".g722" else _read_soundfile(path)
@@ -66,11 +72,17 @@ def _read_soundfile(path: Path) -> tuple[np.ndarray, int]:
     try:
         with soundfile.SoundFile(path) as file:
             _check_seconds(path, file.frames / file.samplerate)
-            samples = file.read(dtype="float32", always_2d=True)
-            if len(samples) < file.frames:
-                warnings.warn(f"{path} is truncated: {len(samples)} of {file.frames} samples were read.", stacklevel=3)
+            samples, promised = file.read(dtype="float32", always_2d=True), file.frames
+            # Of an uncompressed file, file.frames counts what is there; the log has what the header promised, in bytes.
+            if cut := _CUT.search(file.extra_info):
+                stated, held = map(int, cut.groups())
+                promised = round(promised * stated / max(held, 1)) if stated < _UNKNOWN_SIZE else promised
+            if len(samples) < promised:
+                warnings.warn(
+                    f"{path} is truncated: {len(samples)} of about {promised} samples were read.", stacklevel=3
+                )
             return samples, file.samplerate
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         raise ValueError(f"{path} cannot be read as audio ({error}); give a WAV, FLAC, OGG or MP3 file.") from error
 
 
@@ -108,15 +120,23 @@ class Frontend:
 
     @classmethod
     def fit(cls, config: DataConfig, x_dim: int, signals: Iterable[np.ndarray]) -> "Frontend":
-        """The front end whose frames of ``signals`` have mean 0 and deviation 1."""
+        """The front end whose frames of ``signals`` have mean 0 and deviation 1.
+
+        Raises:
+            ValueError: A signal cannot be cut into frames, or a value is the same in all frames.
+        """
         plain = cls(config, np.zeros((), np.float32), np.ones((), np.float32))
         if config.features == "roll":
             return plain
         stacked = np.concatenate([plain.frames(signal, x_dim) for signal in signals])
         axis = None if config.features == "raw" else 0
-        return cls(
-            config, stacked.mean(axis, dtype=np.float64).astype("f4"), stacked.std(axis, dtype=np.float64).astype("f4")
-        )
+        if (stacked.min(axis) == stacked.max(axis)).any():
+            raise ValueError(
+                "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
+                "or, for log-mel frames, a smaller x_dim or a longer window_length."
+            )
+        mean, std = (np.asarray(moment(axis, dtype=np.float64), np.float32) for moment in (stacked.mean, stacked.std))
+        return cls(config, mean, std)
 
     def frames(self, signal: np.ndarray, x_dim: int) -> Frames:
         """The frames of a piano roll or of a waveform; a tail shorter than a frame is dropped.
@@ -154,14 +174,14 @@ class Frontend:
             return values.reshape(-1).astype(np.float32)
         import librosa
 
-        return librosa.feature.inverse.mel_to_audio(
-            np.maximum(np.exp(values.T) - LOG_FLOOR, 0),
-            sr=self.config.sample_rate,
-            n_fft=self.config.window_length,
-            hop_length=self.config.frame_length,
-            center=False,
-            n_iter=32,
-        ).astype(np.float32)
+        hop, width = self.config.frame_length, self.config.window_length
+        # The first and last samples lie under the edge of one window, where inversion divides by almost 0: the frames
+        # are continued on both sides so that other windows cover them too.
+        margin = -(-width // hop)
+        energies = np.pad(np.maximum(np.exp(values.T) - LOG_FLOOR, 0), ((0, 0), (margin, margin)), mode="edge")
+        magnitudes = librosa.feature.inverse.mel_to_stft(energies, sr=self.config.sample_rate, n_fft=width, power=2.0)
+        wave = librosa.griffinlim(magnitudes, n_iter=32, hop_length=hop, n_fft=width, center=False, random_state=0)
+        return wave[margin * hop : -margin * hop].astype(np.float32)
 
     def times(self, num_frames: int) -> Float[np.ndarray, "t"]:
         """Middle of each frame: seconds from the start of a waveform, quarter notes from the start of a piano roll."""
@@ -175,17 +195,17 @@ def _power(windows: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t f"]:
     return np.abs(np.fft.rfft(windows * np.hanning(windows.shape[1] + 1)[:-1])) ** 2
 
 
-def audio_files(folder: Path) -> dict[str, Path]:
-    """All audio files below a folder, by their path without the ending.
+def audio_files(folder: Path, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> dict[str, Path]:
+    """All audio files below a folder, by their path without the ending; of files with one name, the last.
 
     Raises:
         FileNotFoundError: There is no such folder, or no audio file in it.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder {folder} does not exist.")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
     if not found:
-        raise FileNotFoundError(f"The folder {folder} holds no audio file ({', '.join(AUDIO_SUFFIXES)}).")
+        raise FileNotFoundError(f"The folder {folder} holds no audio file ({', '.join(suffixes)}).")
     return {p.relative_to(folder).with_suffix("").as_posix(): p for p in found}
 
 
@@ -206,8 +226,8 @@ def split_of(names: Iterable[str], valid: float, test: float, salt: str = "") ->
     num_valid = max(1, round(valid * len(order)))
     if num_test + num_valid >= len(order):
         raise ValueError(
-            f"{len(order)} files or speakers ({', '.join(order[:3])}) cannot be split into training, validation and "
-            f"test; give at least {num_test + num_valid + 1}."
+            f"{len(order)} files or speakers ({', '.join(order[:3]) or 'none'}) cannot be split into training, "
+            f"validation and test; give at least {num_test + num_valid + 1}."
         )
     splits = ["test"] * num_test + ["valid"] * num_valid
     return dict(zip(order, splits + ["train"] * (len(order) - len(splits)), strict=True))
@@ -229,8 +249,9 @@ def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Wa
     Raises:
         FileNotFoundError: The prompts are neither in ``data_dir`` nor installed.
     """
-    if split == "test" and BUNDLED_VOICE.is_dir():
-        return {name: read_audio(path, config.sample_rate) for name, path in audio_files(BUNDLED_VOICE).items()}
+    bundled = audio_files(BUNDLED_VOICE) if BUNDLED_VOICE.is_dir() else {}
+    if split == "test" and bundled:
+        return {name: read_audio(path, config.sample_rate) for name, path in bundled.items()}
     folder = VOICE_PACKAGE if data_dir is None or not (data_dir / "voice").is_dir() else data_dir / "voice"
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -239,10 +260,12 @@ def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Wa
         )
     files = {
         name: path
-        for name, path in audio_files(folder).items()
+        for name, path in audio_files(folder, (".g722",)).items()  # not the 8 kHz versions of other packages
         if not name.startswith("silence/") and name not in _NOT_VOICE
     }
-    return read_split(files, split, lambda path: read_audio(path, config.sample_rate), _VOICE_SALT)
+    prompts = read_split(files, split, lambda path: read_audio(path, config.sample_rate), _VOICE_SALT)
+    # Of the published prompts this leaves out none; of another collection, those that the bundled test split holds.
+    return {name: wave for name, wave in prompts.items() if name not in bundled}
 
 
 def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
@@ -262,7 +285,7 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Wa
         files |= {f"{part}/{name}": path for name, path in audio_files(folders[0]).items()}
     # Some copies hold each SPHERE file a second time, as NAME.WAV.wav.
     files = {name: path for name, path in files.items() if not name.lower().endswith(".wav")}
-    speakers = split_of({_speaker(name) for name in files if name.startswith("train/")}, 0.05, 0)
+    speakers = split_of({_speaker(name) for name in files if name.startswith("train/")}, 0.05, 0.0)
     return {
         name: read_audio(path, config.sample_rate)
         for name, path in files.items()
@@ -271,7 +294,7 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Wa
 
 
 def _speaker(name: str) -> str:
-    return name.split("/")[-2]
+    return name.split("/")[-2].upper()  # some copies of TIMIT are in lower case
 
 
 def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
