@@ -142,7 +142,8 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     x_dim = checkpoint.config.model.x_dim
     frames = [checkpoint.frontend.frames(s, x_dim) for s in load_split(data, args.split, args.data_dir).values()]
     score = evaluate(checkpoint.model, frames, replace(convention, **changed), seed=args.seed)
-    return {**asdict(score), "data": data.data, "split": args.split}
+    unit = "nats per sequence" if score.average == "sequence" else "nats per frame"
+    return {**asdict(score), "unit": unit, "data": data.data, "split": args.split}
 
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def run(capsys):
 
 def test_evaluate_reports_a_figure_with_its_convention(music, run):
     found = run("evaluate", music["checkpoint"])
-    assert list(found) == ["elbo", "log_px", "kl", "frames", "sequences", "average", "first_frame", "data", "split"]
+    assert list(found) == ["elbo", "log_px", "kl", "frames", "sequences", "average", "first_frame", "unit", "data", "split"]
     assert (found["average"], found["first_frame"]) == ("macro", False)  # the convention of the preset jsb
     assert (found["data"], found["split"], found["sequences"]) == (music["data"], "test", 2)
     assert found["elbo"] == pytest.approx(found["log_px"] - found["kl"])
