@@ -17,6 +17,10 @@ NEAR = 2
 """Audio frames on either side of an onset that count as its transition."""
 
 
+MAX_FRAMES = 12_000
+"""Longest clip that is inspected: two minutes of log-mel frames, in about 1 GB of memory."""
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What a model makes of one clip, frame by frame, averaged over sampled posterior paths.
@@ -65,13 +69,15 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
         seed: Seed of the paths.
 
     Raises:
-        ValueError: The signal is of the wrong kind or too short.
+        ValueError: The signal is of the wrong kind, too short or too long.
     """
     config, model = checkpoint.config, checkpoint.model
     frames = checkpoint.frontend.frames(signal, config.model.x_dim)
     first = 0 if config.evaluation.first_frame else 1
     if len(frames) <= first:
         raise ValueError(f"The clip has {len(frames)} frame; at least {first + 1} are needed. Give a longer one.")
+    if len(frames) > MAX_FRAMES:
+        raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
     batch = make_batch([frames] * num_samples, config.evaluation.first_frame)
     bound = elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(seed)))
     params = model.decode(bound.trace.d, bound.trace.z)

@@ -61,7 +61,18 @@ def run(capsys):
 
 def test_evaluate_reports_a_figure_with_its_convention(music, run):
     found = run("evaluate", music["checkpoint"])
-    assert list(found) == ["elbo", "log_px", "kl", "frames", "sequences", "average", "first_frame", "unit", "data", "split"]
+    assert list(found) == [
+        "elbo",
+        "log_px",
+        "kl",
+        "frames",
+        "sequences",
+        "average",
+        "first_frame",
+        "unit",
+        "data",
+        "split",
+    ]
     assert (found["average"], found["first_frame"]) == ("macro", False)  # the convention of the preset jsb
     assert (found["data"], found["split"], found["sequences"]) == (music["data"], "test", 2)
     assert found["elbo"] == pytest.approx(found["log_px"] - found["kl"])
@@ -107,7 +118,7 @@ def test_without_json_figures_are_printed_one_a_line(music, capsys):
     assert main(["evaluate", music["checkpoint"]]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines][:3] == ["elbo", "log_px", "kl"]
-    assert len(lines) == 9
+    assert len(lines) == 10
 
 
 def test_options_of_train_reach_the_run_and_its_checkpoint(music, run, tmp_path, capsys):

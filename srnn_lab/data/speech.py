@@ -16,8 +16,8 @@ Waveform = Float[np.ndarray, "n"]
 Frames = Float[np.ndarray, "t x"]
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".g722")
-MAX_SECONDS = 600
-"""Longest file that is read."""
+MAX_SECONDS = 7200
+"""Longest file that is read: 0.5 GB in memory at 16 kHz."""
 LOG_FLOOR = 1e-5
 """Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence stays finite."""
 VOICE_PACKAGE = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
