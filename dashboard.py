@@ -32,19 +32,35 @@ def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001
     return load_checkpoint(path)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def cached_signal(content: bytes, suffix: str, checkpoint_path: str, modified: float) -> tuple[np.ndarray, list[str]]:
-    """The signal of a file, with what its reader warned of."""
-    config = cached_checkpoint(checkpoint_path, modified).config.data
+@st.cache_data(max_entries=16, show_spinner=False)
+def cached_signal(
+    path: str, modified: float, content: bytes, suffix: str, semitones: int
+) -> tuple[np.ndarray, list[str]]:
+    """The signal of a file, transposed if it is music, with what its reader warned of."""
+    config = cached_checkpoint(path, modified).config.data
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        path = Path(folder) / f"The file{suffix}"
-        path.write_bytes(content)
+        file = Path(folder) / f"The file{suffix}"
+        file.write_bytes(content)
         try:
-            signal = read_signal(path, config)
+            signal = read_signal(file, config)
         except ValueError as error:
             raise ValueError(_without_folder(str(error), folder)) from error
-    return signal, [_without_folder(str(w.message), folder) for w in caught if w.category is UserWarning]
+    messages = [_without_folder(str(w.message), folder) for w in caught if w.category is UserWarning]
+    return (transposed(signal, semitones) if semitones else signal), messages
+
+
+def transposed(roll: np.ndarray, semitones: int) -> np.ndarray:
+    """A piano roll moved up; what leaves the keyboard is dropped.
+
+    Raises:
+        ValueError: No note is left.
+    """
+    moved = np.zeros_like(roll)
+    moved[:, max(0, semitones) : 88 + min(0, semitones)] = roll[:, max(0, -semitones) : 88 - max(0, semitones)]
+    if not moved.any():
+        raise ValueError(f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer.")
+    return moved
 
 
 def _without_folder(message: str, folder: str) -> str:
@@ -52,9 +68,18 @@ def _without_folder(message: str, folder: str) -> str:
 
 
 @st.cache_data(max_entries=64, show_spinner="Running the model over the clip …")
-def cached_inspection(path: str, modified: float, signal: np.ndarray) -> Inspection:
-    """What the model makes of a clip."""
-    return inspect_signal(cached_checkpoint(path, modified), signal)
+def cached_inspection(path: str, modified: float, content: bytes, suffix: str, semitones: int) -> Inspection:
+    """What the model makes of a clip; the file's bytes are the key, since Streamlit only samples large arrays."""
+    return inspect_signal(
+        cached_checkpoint(path, modified), cached_signal(path, modified, content, suffix, semitones)[0]
+    )
+
+
+@st.cache_data(max_entries=8, show_spinner="Playing the notes …")
+def cached_music(roll: np.ndarray, frames_per_quarter: int) -> tuple[bytes, bytes]:
+    """A piano roll as a MIDI file and as sound."""
+    midi = roll_to_midi(roll, frames_per_quarter)
+    return midi, midi_to_wav(midi)
 
 
 @st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
@@ -69,7 +94,8 @@ def cached_sample(path: str, modified: float, steps: int, seed: int, prefix: np.
     """A piano roll drawn from the model, after its prefix if there is one."""
     checkpoint = cached_checkpoint(path, modified)
     primed = None if prefix is None else torch.as_tensor(prefix)[None]
-    drawn = generate(checkpoint.model, steps, prefix=primed, seed=seed)[0].numpy()
+    first_frame = checkpoint.config.evaluation.first_frame
+    drawn = generate(checkpoint.model, steps, prefix=primed, first_frame=first_frame, seed=seed)[0].numpy()
     return drawn if prefix is None else np.concatenate([prefix, drawn])
 
 
@@ -86,15 +112,13 @@ def choose_clip(features: str) -> tuple[bytes, str]:
     return clips[name].read_bytes(), clips[name].suffix
 
 
-def transposed(roll: np.ndarray) -> np.ndarray:
-    """The piano roll moved by the semitones that the visitor chose; what leaves the keyboard is dropped."""
-    semitones = int(st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose"))
+def choose_transposition() -> int:
+    """Semitones up."""
+    semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")
     st.sidebar.caption(
         "The chorales it was trained on stand in C, an octave above the written music; the clips do too."
     )
-    moved = np.zeros_like(roll)
-    moved[:, max(0, semitones) : 88 + min(0, semitones)] = roll[:, max(0, -semitones) : 88 - max(0, semitones)]
-    return moved
+    return int(semitones)
 
 
 def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
@@ -124,9 +148,8 @@ def show_numbers(clip: Inspection, unit: str) -> None:
     )
 
 
-def show_speech(path: str, modified: float, checkpoint: Checkpoint, signal: np.ndarray) -> None:
+def show_speech(path: str, modified: float, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> None:
     """Figure 3 of the paper, and the sound of the clip and of its reconstruction."""
-    clip = cached_inspection(path, modified, signal)
     show_numbers(clip, "s")
     show_figure(clip_figure(checkpoint, signal, clip), "figure")
     rate = checkpoint.config.data.sample_rate
@@ -139,14 +162,13 @@ def show_speech(path: str, modified: float, checkpoint: Checkpoint, signal: np.n
         right.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
 
 
-def show_music(path: str, modified: float, checkpoint: Checkpoint, signal: np.ndarray) -> None:
+def show_music(path: str, modified: float, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> None:
     """Piano roll, KL and p(note); samples to hear and to keep."""
-    clip = cached_inspection(path, modified, signal)
     show_numbers(clip, "quarter notes")
     show_figure(clip_figure(checkpoint, signal, clip), "figure")
     per_quarter = checkpoint.config.data.frames_per_quarter
     st.markdown("**The clip**")
-    st.audio(midi_to_wav(roll_to_midi(signal, per_quarter)))
+    st.audio(cached_music(signal, per_quarter)[1])
     st.subheader("Drawn from the model")
     left, middle, right = st.columns([2, 2, 1])
     start = left.segmented_control("Start from", ["nothing", "this clip"], default="nothing", key="start")
@@ -160,8 +182,8 @@ def show_music(path: str, modified: float, checkpoint: Checkpoint, signal: np.nd
     title = "First 16 quarter notes of the clip, then drawn" if start == "this clip" else "Piano roll, drawn"
     figure = roll_figure(drawn, checkpoint.frontend.times(len(drawn)), title)
     show_figure(figure, "sample")
-    midi = roll_to_midi(drawn, per_quarter)
-    st.audio(midi_to_wav(midi))
+    midi, sound = cached_music(drawn, per_quarter)
+    st.audio(sound)
     st.download_button("Download as MIDI", midi, f"srnn-{seed}.mid", "audio/midi")
 
 
@@ -183,13 +205,12 @@ def main() -> None:
     try:
         checkpoint = cached_checkpoint(path, modified)
         content, suffix = choose_clip(checkpoint.config.data.features)
-        signal, messages = cached_signal(content, suffix, path, modified)
+        music = checkpoint.config.data.features == "roll"
+        file = (path, modified, content, suffix, choose_transposition() if music else 0)
+        signal, messages = cached_signal(*file)
         for message in messages:
             st.warning(message)
-        if checkpoint.config.data.features == "roll":
-            signal = transposed(signal)
-        show = show_music if checkpoint.config.data.features == "roll" else show_speech
-        show(path, modified, checkpoint, signal)
+        (show_music if music else show_speech)(path, modified, checkpoint, signal, cached_inspection(*file))
     except (ValueError, OSError) as error:
         st.error(str(error))
 

@@ -133,7 +133,7 @@ def evaluate(
     for chosen, batch in batches(sequences, batch_size, config.first_frame):
         noise = draw_noise(model, batch, generator).to(weight)
         bound = elbo(model, batch.to(weight.device, weight.dtype), noise=noise)
-        sums[0, chosen] = bound.log_px.double().sum(1).cpu()
-        sums[1, chosen] = bound.kl.double().sum(1).cpu()
+        sums[0, chosen] = bound.log_px.cpu().double().sum(1)
+        sums[1, chosen] = bound.kl.cpu().double().sum(1)
         lengths[chosen] = batch.lengths
     return reduce(sums[0], sums[1], lengths, config)

@@ -172,7 +172,7 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
         "log_px": float(clip.log_px.mean()),
         "kl": float(clip.kl.mean()),
         "largest_kl": float(clip.kl[largest]),
-        "largest_kl_time": float(clip.times[largest]),
+        "largest_kl_time": float(clip.seconds[largest]),
         "changes": len(clip.changes),
         "out": str(args.out) if args.out else None,
     }
@@ -195,7 +195,8 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
     if args.prime:
         frames = checkpoint.frontend.frames(read_signal(args.prime, data), x_dim)
         prefix = torch.as_tensor(frames)[None]
-    drawn = generate(checkpoint.model, args.steps, prefix=prefix, seed=args.seed)
+    first_frame = checkpoint.config.evaluation.first_frame
+    drawn = generate(checkpoint.model, args.steps, prefix=prefix, first_frame=first_frame, seed=args.seed)
     whole = (drawn if prefix is None else torch.cat([prefix, drawn], 1))[0].numpy()
     if data.features == "roll":
         content = roll_to_midi(whole, data.frames_per_quarter)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
+from srnn_lab.audio import QUARTERS_PER_MINUTE
 from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
@@ -32,6 +33,7 @@ class Inspection:
         mean: Mean of x_t under the posterior, in the same units.
         logvar: Log-variance of x_t under the posterior, in the same units (squared).
         times: Middle of each frame, in seconds from the start of the clip (music: in quarter notes).
+        seconds: The same in seconds (music: as played, at ``audio.QUARTERS_PER_MINUTE``).
         changes: Frames in which the signal changes: onsets (audio), chord changes (music).
         active: Frames that are not silent.
         mu_q, logvar_q, mu_p, logvar_p: Posterior and prior of z_t, averaged over the paths.
@@ -43,6 +45,7 @@ class Inspection:
     mean: Float[np.ndarray, "t x"]
     logvar: Float[np.ndarray, "t x"]
     times: Float[np.ndarray, "t"]
+    seconds: Float[np.ndarray, "t"]
     changes: Int[np.ndarray, "c"]
     active: Bool[np.ndarray, "t"]
     mu_q: Float[np.ndarray, "t z"]
@@ -52,8 +55,8 @@ class Inspection:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of ``posterior.npz``."""
-        names = ("kl", "mean", "logvar", "times", "mu_q", "logvar_q", "mu_p", "logvar_p")
-        return {name: getattr(self, name) for name in names}
+        names = ("kl", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p")
+        return {name: getattr(self, name) for name in names} | {"times": self.seconds}
 
 
 @torch.no_grad()
@@ -86,6 +89,7 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
     variance = variances.mean(0) + means.var(0, correction=0)
     changes, active = find_changes(signal, frames, config.data)
     inside = changes[changes >= first] - first
+    times = checkpoint.frontend.times(len(frames))[first:]
     prior, posterior = bound.trace.prior, bound.trace.posterior
     return Inspection(
         kl=bound.kl.mean(0).numpy(),
@@ -93,7 +97,8 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
         frames=frames[first:],
         mean=means.mean(0).numpy(),
         logvar=variance.log().numpy(),
-        times=checkpoint.frontend.times(len(frames))[first:],
+        times=times,
+        seconds=times * 60 / QUARTERS_PER_MINUTE if config.data.features == "roll" else times,
         changes=inside,
         active=active[first:],
         mu_q=posterior.mu.mean(0).numpy(),
@@ -114,16 +119,13 @@ def find_changes(
     if config.features == "roll":
         changes = 1 + np.flatnonzero((frames[1:] != frames[:-1]).any(1))
         return changes, np.ones(len(frames), bool)
-    width = config.frame_length if config.features == "raw" else config.window_length
-    windows = np.lib.stride_tricks.sliding_window_view(signal, width)[:: config.frame_length]
+    windows = np.lib.stride_tricks.sliding_window_view(signal, config.window)[:: config.hop]
     rms = np.sqrt((windows**2).mean(1))
-    return find_onsets(signal, len(frames), width, config), rms > 0.01 * rms.max()
+    return find_onsets(signal, len(frames), config), rms > 0.01 * rms.max()
 
 
-def find_onsets(
-    signal: Float[np.ndarray, "n"], num_frames: int, width: int, config: DataConfig
-) -> Int[np.ndarray, "c"]:
-    """Frames at which a sound begins: peaks of the spectral flux, by the rule and constants of librosa's detector.
+def find_onsets(signal: Float[np.ndarray, "n"], num_frames: int, config: DataConfig) -> Int[np.ndarray, "c"]:
+    """Frames at which a sound begins: peaks of the spectral flux, picked much as by librosa.
 
     The flux is the mean over 80 log-mel bands of the rise from one frame to the next, scaled to [0, 1]; a peak is the
     largest within 30 ms and exceeds the mean of the 200 ms around it by 0.07. (librosa's own detector compiles for
@@ -139,5 +141,5 @@ def find_onsets(
     peaks, _ = find_peaks(flux, distance=max(1, round(0.03 / hop)))
     around = uniform_filter1d(flux, 2 * round(0.1 / hop) + 1)
     samples = peaks[flux[peaks] > around[peaks] + 0.07] * config.frame_length + config.window_length / 2
-    nearest = np.round((samples - width / 2) / config.frame_length).astype(int)
+    nearest = np.round((samples - config.window / 2) / config.frame_length).astype(int)
     return np.unique(nearest[nearest < num_frames])

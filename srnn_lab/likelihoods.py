@@ -63,9 +63,8 @@ class Bernoulli(Likelihood):
         return torch.sigmoid(params)
 
     def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """P(1 - p)."""
-        p = torch.sigmoid(params)
-        return p * (1 - p)
+        """Var[x] = p (1 - p)."""
+        return torch.sigmoid(params) * torch.sigmoid(-params)  # 1 - p would be rounded to 0
 
     def sample(
         self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None

@@ -231,10 +231,14 @@ def music_figure(
     _kl_row(figure, 2, times, kl, changes, "hvh")
     bar = _colour_bar(figure, 3)
     figure.add_trace(_picture(times, pitches, mean.T, NOTES, "p(note)", "", zmin=0, zmax=1, colorbar=bar), row=3, col=1)
-    shown = pitches[roll.any(0)]
     for row in (1, 3):
-        figure.update_yaxes(range=[shown.min() - 3.5, shown.max() + 3.5], row=row, col=1)
+        figure.update_yaxes(range=_pitch_range(roll), row=row, col=1)
     return figure
+
+
+def _pitch_range(roll: np.ndarray) -> list[float]:
+    shown = np.flatnonzero(roll.any(0)) if roll.any() else np.array([0, roll.shape[1] - 1])
+    return [LOWEST_PITCH + shown.min() - 3.5, LOWEST_PITCH + shown.max() + 3.5]
 
 
 def roll_figure(roll: Float[np.ndarray, "t 88"], times: Float[np.ndarray, "t"], title: str) -> go.Figure:
@@ -242,6 +246,5 @@ def roll_figure(roll: Float[np.ndarray, "t 88"], times: Float[np.ndarray, "t"], 
     figure = _rows([title], [1.0], ["MIDI pitch"], "time (quarter notes)")
     pitches = LOWEST_PITCH + np.arange(roll.shape[1])
     figure.add_trace(_picture(times, pitches, roll.T, NOTES, "note", "", showscale=False, zmin=0, zmax=1), row=1, col=1)
-    shown = pitches[roll.any(0)] if roll.any() else pitches
-    figure.update_yaxes(range=[shown.min() - 3.5, shown.max() + 3.5])
+    figure.update_yaxes(range=_pitch_range(roll))
     return figure

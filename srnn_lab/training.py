@@ -49,7 +49,9 @@ def use_bf16(config: TrainConfig, device_type: str) -> bool:
     if config.precision == "auto":
         if device_type == "cuda":
             return torch.cuda.is_bf16_supported(including_emulation=False)
-        return device_type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+        return device_type == "cpu" and bool(
+            getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16")
+        )  # torch 2.9 has none
     return config.precision == "bf16"
 
 
@@ -83,7 +85,7 @@ def train_epoch(
         (-objective).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
         optimizer.step()
-        values = torch.stack([bound.elbo.mean(), bound.kl.mean()]).detach().double().cpu()
+        values = torch.stack([bound.elbo.mean(), bound.kl.mean()]).detach().cpu().double()
         if not values.isfinite().all():
             raise FloatingPointError(
                 f"The bound is not a finite number in epoch {epoch + 1}, update {i + 1}; lower the learning rate."

@@ -17,7 +17,7 @@ class Transitions:
 
     Attributes:
         auc: Probability that the KL of a frame at a transition exceeds that of another active frame.
-        null_mean: Mean of the same area when each clip's KL is shifted in a circle by a random amount.
+        null_mean: Mean of the same area when the KL of each clip's active frames is shifted in a circle, at random.
         null_sd: Standard deviation of the shifted areas.
         shifts_better: Share of the shifts whose area is at least ``auc``.
         splice: Mean over splices of the largest KL within ``NEAR`` frames of the joint, in nats.
@@ -102,8 +102,8 @@ def measure_transitions(
 def _joint(checkpoint: Checkpoint, signal: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """Largest KL near the middle of ``signal``: with the second half of ``other`` in place of its own, and uncut."""
     data = checkpoint.config.data
-    hop, per_unit = (1, data.frames_per_quarter) if data.features == "roll" else (data.frame_length, data.sample_rate)
-    cut, cut_other = (len(s) // 2 // hop * hop for s in (signal, other))
+    per_unit = data.frames_per_quarter if data.features == "roll" else data.sample_rate
+    cut, cut_other = (len(s) // 2 // data.hop * data.hop for s in (signal, other))
     spliced = inspect_signal(checkpoint, np.concatenate([signal[:cut], other[cut_other:]]))
     uncut = inspect_signal(checkpoint, signal)
     joint = int(np.searchsorted(uncut.times, cut / per_unit))

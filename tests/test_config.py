@@ -126,5 +126,6 @@ def test_the_learning_rate_of_jsb_is_multiplied_by_0_95_each_epoch_after_30():
     assert rates == pytest.approx([1e-3, 1e-3, 0.95e-3, 0.95**29 * 1e-3])
 
 
-def test_the_learning_rate_of_timit_is_constant():
-    assert {learning_rate(PRESETS["timit"].train, epoch) for epoch in range(100)} == {1e-3}
+def test_the_learning_rate_of_timit_is_divided_by_1_1_each_epoch_after_15():
+    rates = [learning_rate(PRESETS["timit"].train, epoch) for epoch in (0, 15, 16, 18)]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-3 / 1.1, 1e-3 / 1.1**3])

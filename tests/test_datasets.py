@@ -77,17 +77,18 @@ def test_folder_is_split_by_file(tmp_path, features, names, write, length):
     for i, name in enumerate(names):
         write(tmp_path / name, 30 + i)
     (tmp_path / "notes.txt").write_text("other files are left alone")
-    config = DataConfig(data=str(tmp_path), features=features, sample_rate=4000)
+    config = DataConfig(data=str(tmp_path), features=features, sample_rate=4000, window_length=100)
     splits = [load_split(config, split) for split in SPLITS]
     assert [len(signals) for signals in splits] == [36, 2, 2]
     assert sorted(name for signals in splits for name in signals) == sorted(names)
     assert {len(signal) for signals in splits for signal in signals.values()} == {length}
 
 
-@pytest.mark.parametrize(("features", "kind"), [("roll", "MIDI"), ("raw", "audio"), ("log-mel", "audio")])
-def test_folder_without_a_file_of_its_kind_is_refused(tmp_path, features, kind):
+@pytest.mark.parametrize(("features", "ending"), [("roll", ".mid"), ("raw", ".wav"), ("log-mel", ".wav")])
+def test_folder_without_a_file_of_its_kind_is_refused(tmp_path, features, ending):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(FileNotFoundError, match=rf"{tmp_path} holds no {kind} file \(\."):
+    (tmp_path / f"._hidden{ending}").touch()
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} holds no file that ends in {ending}"):
         load_split(DataConfig(data=str(tmp_path), features=features), "train")
 
 
@@ -104,3 +105,17 @@ def test_signal_is_read_by_its_ending(tmp_path):
     config = DataConfig(sample_rate=4000, frames_per_quarter=4)
     assert read_signal(tmp_path / "a.MID", config).shape == (8, 88)
     assert read_signal(str(tmp_path / "a.wav"), config).shape == (400,)
+
+
+def test_recordings_shorter_than_two_frames_are_left_out_by_name(tmp_path):
+    for i in range(20):
+        write_tone(tmp_path / f"{i}.wav", 30 + i)
+    config = DataConfig(data=str(tmp_path), features="raw", sample_rate=4000)
+    training = list(load_split(config, "train"))
+    soundfile.write(tmp_path / training[0], 0.1 * np.ones(300), 4000)
+    with pytest.warns(UserWarning, match=f"1 of 18 .*shorter than two frames and were left out: {training[0]}"):
+        assert list(load_split(config, "train")) == training[1:]
+    for name in training:
+        soundfile.write(tmp_path / name, 0.1 * np.ones(300), 4000)
+    with pytest.raises(ValueError, match="All 18"):
+        load_split(config, "train")

@@ -101,5 +101,5 @@ def test_at_least_one_frame_is_drawn(num_frames):
 
 
 def test_a_prefix_without_a_frame_is_refused():
-    with pytest.raises(ValueError, match="prefix has 0 frames; give at least 1"):
+    with pytest.raises(ValueError, match="A sequence has 0 frames; at least 1"):
         generate(tiny_model(), 2, prefix=torch.zeros(1, 0, 5))

@@ -1,6 +1,7 @@
 """Data sets, by name."""
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,16 @@ import numpy as np
 from srnn_lab.config import DataConfig
 from srnn_lab.data.music import MIDI_SUFFIXES, MUSIC, read_midi
 from srnn_lab.data.sequences import Batch, Streams, make_batch
-from srnn_lab.data.speech import AUDIO_SUFFIXES, Frontend, blizzard, read_audio, read_split, timit, voice
+from srnn_lab.data.speech import (
+    AUDIO_SUFFIXES,
+    Frontend,
+    blizzard,
+    files_below,
+    read_audio,
+    read_split,
+    timit,
+    voice,
+)
 
 DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarray]]] = {
     **MUSIC,
@@ -41,17 +51,28 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
         raise ValueError(f"The split is {split!r}; choose one of {', '.join(SPLITS)}.")
     data_dir = data_dir or os.environ.get("SRNN_LAB_DATA")
     if config.data in DATASETS:
-        return DATASETS[config.data](config, split, Path(data_dir) if data_dir else None)
+        signals = DATASETS[config.data](config, split, Path(data_dir) if data_dir else None)
+    else:
+        signals = _folder(config, split)
+    short = [name for name, signal in signals.items() if len(signal) < config.window + config.hop]
+    if len(short) == len(signals):
+        raise ValueError(f"All {len(short)} recordings of {config.data} ({split}) are shorter than two frames.")
+    if short:
+        warnings.warn(
+            f"{len(short)} of {len(signals)} recordings of {config.data} ({split}) are shorter than two frames and "
+            f"were left out: {', '.join(short[:5])}.",
+            stacklevel=2,
+        )
+    return {name: signal for name, signal in signals.items() if name not in short}
+
+
+def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
     folder = Path(config.data)
     if not folder.is_dir():
         raise ValueError(f"{config.data!r} is neither a data set ({', '.join(DATASETS)}) nor a folder.")
-    kind, suffixes = ("MIDI", MIDI_SUFFIXES) if config.features == "roll" else ("audio", AUDIO_SUFFIXES)
-    files = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.suffix.lower() in suffixes}
-    if not files:
-        raise FileNotFoundError(
-            f"The folder {folder} holds no {kind} file ({', '.join(suffixes)}); features {config.features!r} need some."
-        )
-    return read_split(files, split, lambda path: read_signal(path, config))
+    files = files_below(folder, MIDI_SUFFIXES if config.features == "roll" else AUDIO_SUFFIXES)
+    named = {path.relative_to(folder).as_posix(): path for path in files}
+    return read_split(named, split, lambda path: read_signal(path, config))
 
 
 def read_signal(path: str | Path, config: DataConfig) -> np.ndarray:

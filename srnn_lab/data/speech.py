@@ -15,9 +15,15 @@ from srnn_lab.config import DataConfig
 Waveform = Float[np.ndarray, "n"]
 Frames = Float[np.ndarray, "t x"]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".g722")
+AUDIO_SUFFIXES = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64"),
+    *(".rf64", ".sph", ".nist", ".voc", ".g722"),
+)
+"""Formats of libsndfile, and G.722."""
 MAX_SECONDS = 7200
 """Longest file that is read: 0.5 GB in memory at 16 kHz."""
+MAX_PEAK = 16
+"""Largest sample that is read, where full scale is 1; more means that a file is damaged or not scaled."""
 LOG_FLOOR = 1e-5
 """Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence stays finite."""
 VOICE_PACKAGE = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
@@ -26,6 +32,8 @@ _NOT_VOICE = {
     *("ascending-2tone", "descending-2tone", "beep", "beeperr", "confbridge-join", "confbridge-leave"),
     "auth-thankyou",  # the same recording as privacy-thankyou
 }
+_MONKEYS = "tt-monkeys"
+"""A recording of animals among the test prompts."""
 _VOICE_SALT = "1/"
 """The first salt with which the test split holds eight prompts of 2 to 4 s."""
 BUNDLED_VOICE = Path(__file__).parents[1] / "assets" / "voice"
@@ -43,7 +51,8 @@ def read_audio(path: str | Path, sample_rate: int) -> Waveform:
         sample_rate: Samples a second to resample to.
 
     Raises:
-        ValueError: The file is empty, no audio, silent, not finite, or longer than ``MAX_SECONDS``.
+        ValueError: The file is empty, no audio, silent, not finite, far beyond full scale, or longer than
+            ``MAX_SECONDS``.
     """
     path = Path(path)
     if not path.is_file():
@@ -56,6 +65,8 @@ def read_audio(path: str | Path, sample_rate: int) -> Waveform:
         raise ValueError(f"{path} holds no samples; it may be truncated.")
     if not np.isfinite(samples).all():
         raise ValueError(f"{path} has samples that are not finite numbers (NaN or infinity); export it again.")
+    if np.abs(samples).max() > MAX_PEAK:
+        raise ValueError(f"{path} has samples up to {np.abs(samples).max():.3g}, where full scale is 1; scale it down.")
     mono = samples.mean(1)
     if not mono.any():
         raise ValueError(f"{path} is silent: every sample is zero; give a recording with sound.")
@@ -151,7 +162,7 @@ class Frontend:
             )
         if self.config.features == "roll":
             return signal
-        width = self.config.frame_length if self.config.features == "raw" else self.config.window_length
+        width = self.config.window
         if len(signal) < width:
             raise ValueError(
                 f"The recording has {len(signal)} samples at {self.config.sample_rate} Hz, fewer than one frame "
@@ -175,6 +186,7 @@ class Frontend:
         import librosa
 
         hop, width = self.config.frame_length, self.config.window_length
+        values = np.minimum(values, 2 * np.log(width / 2))  # a full-scale signal has no more; a drawn frame may
         # The first and last samples lie under the edge of one window, where inversion divides by almost 0: the frames
         # are continued on both sides so that other windows cover them too.
         margin = -(-width // hop)
@@ -187,26 +199,30 @@ class Frontend:
         """Middle of each frame: seconds from the start of a waveform, quarter notes from the start of a piano roll."""
         if self.config.features == "roll":
             return (np.arange(num_frames) + 0.5) / self.config.frames_per_quarter
-        width = self.config.frame_length if self.config.features == "raw" else self.config.window_length
-        return (np.arange(num_frames) * self.config.frame_length + width / 2) / self.config.sample_rate
+        return (np.arange(num_frames) * self.config.hop + self.config.window / 2) / self.config.sample_rate
 
 
 def _power(windows: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t f"]:
     return np.abs(np.fft.rfft(windows * np.hanning(windows.shape[1] + 1)[:-1])) ** 2
 
 
-def audio_files(folder: Path, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> dict[str, Path]:
-    """All audio files below a folder, by their path without the ending; of files with one name, the last.
+def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """All files with these endings below a folder, but for hidden ones (macOS puts a ``._name`` beside each).
 
     Raises:
-        FileNotFoundError: There is no such folder, or no audio file in it.
+        FileNotFoundError: There is no such folder, or no such file in it.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder {folder} does not exist.")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
     if not found:
-        raise FileNotFoundError(f"The folder {folder} holds no audio file ({', '.join(suffixes)}).")
-    return {p.relative_to(folder).with_suffix("").as_posix(): p for p in found}
+        raise FileNotFoundError(f"The folder {folder} holds no file that ends in {', '.join(suffixes)}.")
+    return found
+
+
+def audio_files(folder: Path, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> dict[str, Path]:
+    """All audio files below a folder, by their path without the ending; of files with one name, the last."""
+    return {p.relative_to(folder).with_suffix("").as_posix(): p for p in files_below(folder, suffixes)}
 
 
 def split_of(names: Iterable[str], valid: float, test: float, salt: str = "") -> dict[str, str]:
@@ -264,8 +280,9 @@ def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Wa
         if not name.startswith("silence/") and name not in _NOT_VOICE
     }
     prompts = read_split(files, split, lambda path: read_audio(path, config.sample_rate), _VOICE_SALT)
-    # Of the published prompts this leaves out none; of another collection, those that the bundled test split holds.
-    return {name: wave for name, wave in prompts.items() if name not in bundled}
+    # Left out last, so that the split of the others does not depend on it. Of the published prompts ``bundled`` leaves
+    # out none; of another collection, those that the bundled test split holds.
+    return {name: wave for name, wave in prompts.items() if name not in {*bundled, _MONKEYS}}
 
 
 def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
