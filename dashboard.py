@@ -20,7 +20,7 @@ from srnn_lab.plots import roll_figure
 FIRST = "voice-mel"
 ABOUT = {
     "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
-    "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing.",
+    "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and leaps at a break.",
     "jsb": "Bach chorales: spikes where the chord changes.",
 }
 UPLOADS = {"roll": ["mid", "midi"], "raw": ["wav", "flac", "ogg", "mp3"], "log-mel": ["wav", "flac", "ogg", "mp3"]}
@@ -34,13 +34,13 @@ def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def cached_signal(
-    path: str, modified: float, content: bytes, suffix: str, semitones: int
+    path: str, modified: float, content: bytes, name: str, semitones: int
 ) -> tuple[np.ndarray, list[str]]:
     """The signal of a file, transposed if it is music, with what its reader warned of."""
     config = cached_checkpoint(path, modified).config.data
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        file = Path(folder) / f"The file{suffix}"
+        file = Path(folder) / name
         file.write_bytes(content)
         try:
             signal = read_signal(file, config)
@@ -68,11 +68,9 @@ def _without_folder(message: str, folder: str) -> str:
 
 
 @st.cache_data(max_entries=64, show_spinner="Running the model over the clip …")
-def cached_inspection(path: str, modified: float, content: bytes, suffix: str, semitones: int) -> Inspection:
+def cached_inspection(path: str, modified: float, content: bytes, name: str, semitones: int) -> Inspection:
     """What the model makes of a clip; the file's bytes are the key, since Streamlit only samples large arrays."""
-    return inspect_signal(
-        cached_checkpoint(path, modified), cached_signal(path, modified, content, suffix, semitones)[0]
-    )
+    return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
 
 
 @st.cache_data(max_entries=8, show_spinner="Playing the notes …")
@@ -100,16 +98,17 @@ def cached_sample(path: str, modified: float, steps: int, seed: int, prefix: np.
 
 
 def choose_clip(features: str) -> tuple[bytes, str]:
-    """The bytes and the ending of the chosen or uploaded file."""
+    """The bytes and the name of the chosen or uploaded file."""
     folder, pattern = ("chorales", "*.mid") if features == "roll" else ("voice", "**/*.flac")
     clips = clip_names(ASSETS / folder, pattern)
-    name = st.sidebar.selectbox(
-        "Clip", list(clips), key="clip" if features == "roll" else "prompt", bind="query-params"
-    )
+    own = st.session_state.get(f"upload-{folder}") is not None
+    key = "clip" if features == "roll" else "prompt"
+    name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=own)
     uploaded = st.sidebar.file_uploader("Or your own file", type=UPLOADS[features], key=f"upload-{folder}")
     if uploaded is not None:
-        return uploaded.getvalue(), Path(uploaded.name).suffix
-    return clips[name].read_bytes(), clips[name].suffix
+        st.sidebar.caption("Remove your file to choose a clip again.")
+        return uploaded.getvalue(), Path(uploaded.name).name[-100:]
+    return clips[name].read_bytes(), clips[name].name
 
 
 def choose_transposition() -> int:
@@ -143,7 +142,7 @@ def show_numbers(clip: Inspection, unit: str) -> None:
     peak = int(clip.kl.argmax())
     st.markdown(
         f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
-        f"(log-likelihood {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
+        f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
         f"The largest spike, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
     )
 
@@ -157,7 +156,8 @@ def show_speech(path: str, modified: float, checkpoint: Checkpoint, signal: np.n
     left.markdown("**The clip**")
     left.audio(wav_bytes(signal, rate))
     right.markdown("**Its reconstruction** (posterior mean)")
-    right.audio(cached_sound(path, modified, clip.mean))
+    if len(signal) <= 30 * rate or right.button("Make its sound (this takes a while)", key="sound"):
+        right.audio(cached_sound(path, modified, clip.mean))
     if checkpoint.config.data.features == "log-mel":
         right.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
 
@@ -193,20 +193,22 @@ def main() -> None:
     torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
     st.header("Where is a stochastic recurrent network surprised?")
     st.caption(
-        "The KL at a frame, in nats, is how far hearing the recording moves the model's belief about its latent state "
-        "z_t from what it had predicted. It rises where the signal does something new."
+        "The KL at a frame, in nats, is how far the recording (up to its end) moves the model's belief about its "
+        "latent state from what it had predicted at that frame. The ELBO is the reconstruction term less the KL: a "
+        "lower bound on the log-likelihood. Figures of different models do not compare, since their frames differ."
     )
-    bundled = list_checkpoints()
-    names = sorted(bundled, key=lambda name: (name != FIRST, name))
+    own = {str(path.parent): path for path in sorted(Path("runs").glob("*/best.safetensors"))}
+    checkpoints = list_checkpoints() | own
+    names = sorted(checkpoints, key=lambda name: (name != FIRST, name in own, name))
     st.sidebar.title("srnn_lab")
     name = st.sidebar.selectbox("Checkpoint", names, key="checkpoint", bind="query-params")
-    st.sidebar.caption(ABOUT.get(name, ""))
-    path, modified = str(bundled[name]), bundled[name].stat().st_mtime
+    st.sidebar.caption(ABOUT.get(name, "A model of your own."))
+    path, modified = str(checkpoints[name]), checkpoints[name].stat().st_mtime
     try:
         checkpoint = cached_checkpoint(path, modified)
-        content, suffix = choose_clip(checkpoint.config.data.features)
+        content, file_name = choose_clip(checkpoint.config.data.features)
         music = checkpoint.config.data.features == "roll"
-        file = (path, modified, content, suffix, choose_transposition() if music else 0)
+        file = (path, modified, content, file_name, choose_transposition() if music else 0)
         signal, messages = cached_signal(*file)
         for message in messages:
             st.warning(message)

@@ -71,13 +71,11 @@ def _parser() -> argparse.ArgumentParser:
         preset.set_defaults(run=_train)
 
     evaluate = _checkpoint_command(commands, "evaluate", "the bound on a split of a data set", _evaluate)
-    evaluate.add_argument("--data", help="Data set or folder. Default: the one the checkpoint was trained on.")
-    evaluate.add_argument("--split", default="test", help="train, valid or test. Default: test.")
     evaluate.add_argument("--average", choices=("micro", "macro", "sequence"), help="Default: as published.")
     evaluate.add_argument("--first-frame", action=argparse.BooleanOptionalAction, help="Default: as published.")
     evaluate.add_argument("--convention", choices=tuple(CONVENTIONS), help="Average and first frame in one, by name.")
     evaluate.add_argument("--seed", type=_seed, default=0, help="Seed of the sampled paths. Default: 0.")
-    _add_data_dir(evaluate)
+    _add_data(evaluate)
 
     inspect = _checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", _inspect)
     inspect.add_argument("file", type=Path, metavar="FILE", help="Audio or MIDI file.")
@@ -90,11 +88,27 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--seed", type=_seed, default=0, help="Seed of the draws. Default: 0.")
 
     transitions = _checkpoint_command(
-        commands, "transitions", "does the KL rise where the signal changes?", _transitions
+        commands, "transitions", "the KL where the signal changes, against elsewhere", _transitions
     )
-    transitions.add_argument("--data", help="Data set or folder. Default: the one the checkpoint was trained on.")
-    _add_data_dir(transitions)
+    _add_data(transitions)
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", help="Data set or folder. Default: the one the checkpoint was trained on.")
+    parser.add_argument(
+        "--split",
+        help="train, valid or test; of a folder also all. Default: test, or all of a folder given with --data.",
+    )
+    _add_data_dir(parser)
+
+
+def _load_data(args: argparse.Namespace, checkpoint: Any) -> tuple[str, str, list[Any]]:
+    from srnn_lab.data import DATASETS, load_split
+
+    data = replace(checkpoint.config.data, data=args.data or checkpoint.config.data.data)
+    split = args.split or ("all" if args.data and args.data not in DATASETS else "test")
+    return data.data, split, list(load_split(data, split, args.data_dir).values())
 
 
 def _seed(text: str) -> int:
@@ -133,17 +147,15 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.bounds import evaluate
     from srnn_lab.checkpoint import load_checkpoint
-    from srnn_lab.data import load_split
 
     checkpoint = load_checkpoint(args.checkpoint)
     convention = CONVENTIONS[args.convention] if args.convention else checkpoint.config.evaluation
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
-    data = replace(checkpoint.config.data, data=args.data or checkpoint.config.data.data)
-    x_dim = checkpoint.config.model.x_dim
-    frames = [checkpoint.frontend.frames(s, x_dim) for s in load_split(data, args.split, args.data_dir).values()]
+    data, split, signals = _load_data(args, checkpoint)
+    frames = [checkpoint.frontend.frames(signal, checkpoint.config.model.x_dim) for signal in signals]
     score = evaluate(checkpoint.model, frames, replace(convention, **changed), seed=args.seed)
     unit = "nats per sequence" if score.average == "sequence" else "nats per frame"
-    return {**asdict(score), "unit": unit, "data": data.data, "split": args.split}
+    return {**asdict(score), "unit": unit, "data": data, "split": split}
 
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:
@@ -209,12 +221,11 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
 
 def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.checkpoint import load_checkpoint
-    from srnn_lab.data import load_split
     from srnn_lab.transitions import measure_transitions
 
     checkpoint = load_checkpoint(args.checkpoint)
-    data = replace(checkpoint.config.data, data=args.data or checkpoint.config.data.data)
-    return asdict(measure_transitions(checkpoint, list(load_split(data, "test", args.data_dir).values())))
+    data, split, signals = _load_data(args, checkpoint)
+    return {**asdict(measure_transitions(checkpoint, signals)), "data": data, "split": split}
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:

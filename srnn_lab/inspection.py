@@ -55,7 +55,7 @@ class Inspection:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of ``posterior.npz``."""
-        names = ("kl", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p")
+        names = ("kl", "log_px", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p", "changes")
         return {name: getattr(self, name) for name in names} | {"times": self.seconds}
 
 

@@ -14,6 +14,8 @@ SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#4878cf", "#d65f5f", "#2f9e77", "#956cb4", "
 MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
 NOTES = [[0, "rgba(72,120,207,0)"], [1, "rgb(72,120,207)"]]
 LOWEST_PITCH = 21
+MAX_MARKS = 150
+"""Changes that are marked over the whole height; more become ticks at the top."""
 MAX_POINTS = 4000
 """Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
 
@@ -87,12 +89,14 @@ def _kl_row(
     top = 1.05 * float(kl.max(initial=0.01))
     # One trace for all marks: Plotly is slow with a shape for each.
     marks = np.repeat(times[changes], 3)
-    heights = np.tile([0, top, np.nan], len(changes))
+    bottom = 0.0 if len(changes) <= MAX_MARKS else 0.94 * top
+    heights = np.tile([bottom, top, np.nan], len(changes))
     mark = go.Scatter(
         x=marks, y=heights, line={"color": CHANGE, "width": 1, "dash": "dot"}, name="change", hoverinfo="skip"
     )
     figure.add_trace(mark, row=row, col=1)
     figure.update_yaxes(range=[0, top], row=row, col=1)
+    figure.update_xaxes(showticklabels=True, row=row, col=1)
 
 
 def waveform_figure(

@@ -192,7 +192,7 @@ def fit(
     model = build_model(config.model).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate, eps=config.train.adam_epsilon)
     curves: list[Row] = []
-    if resume and last_path.exists():
+    if resume and last_path.exists():  # a run killed in its first epoch begins again
         curves = _restore(last_path, config, model, optimizer)
     streams = Streams(
         frames["train"], config.train.batch_size, config.train.segment_length, config.train.segments_per_reset

@@ -158,7 +158,15 @@ def test_inspect_writes_arrays_and_a_page_that_needs_no_network(kind, music, spe
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
     frames, z_dim = found["frames"], SIZES["z_dim"]
     of_z = dict.fromkeys(("mu_q", "logvar_q", "mu_p", "logvar_p"), (frames, z_dim))
-    assert shapes == {"kl": (frames,), "times": (frames,), "mean": (frames, x_dim), "logvar": (frames, x_dim), **of_z}
+    assert shapes == {
+        "kl": (frames,),
+        "times": (frames,),
+        "log_px": (frames,),
+        "changes": (found["changes"],),
+        "mean": (frames, x_dim),
+        "logvar": (frames, x_dim),
+        **of_z,
+    }
     page = (tmp_path / "out" / "figure.html").read_text()
     assert "Plotly.newPlot(" in page
     assert len(page) > 1_000_000  # Plotly itself is inside
@@ -207,7 +215,7 @@ def test_sample_draws_speech(features, speech, run, tmp_path):
 def test_transitions_reports_the_area_its_null_and_the_splices(music, run):
     found = run("transitions", music["checkpoint"])
     names = {"auc", "null_mean", "null_sd", "shifts_better", "splice", "uncut", "splice_larger", "clips"}
-    assert found.keys() == names
+    assert found.keys() == names | {"data", "split"}
     assert found["clips"] == 2
     assert all(0 <= found[name] <= 1 for name in ("auc", "null_mean", "shifts_better", "splice_larger"))
 

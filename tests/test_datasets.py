@@ -80,6 +80,7 @@ def test_folder_is_split_by_file(tmp_path, features, names, write, length):
     config = DataConfig(data=str(tmp_path), features=features, sample_rate=4000, window_length=100)
     splits = [load_split(config, split) for split in SPLITS]
     assert [len(signals) for signals in splits] == [36, 2, 2]
+    assert load_split(config, "all").keys() == set(names)
     assert sorted(name for signals in splits for name in signals) == sorted(names)
     assert {len(signal) for signals in splits for signal in signals.values()} == {length}
 

@@ -213,5 +213,5 @@ def test_failed_download_says_where_to_put_the_file(monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr(pooch, "retrieve", offline)
-    with pytest.raises(OSError, match=rf"no route to host.*Put it at music/{FRACCARO}.*--data-dir or SRNN_LAB_DATA"):
+    with pytest.raises(OSError, match=rf"Put it at music/{FRACCARO}.*--data-dir or SRNN_LAB_DATA.*no route to host"):
         fetch(FRACCARO, None)

@@ -40,15 +40,16 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
 
     Args:
         config: ``config.data`` is a name in ``DATASETS``, or a folder of MIDI or audio files (split 90/5/5 by file).
-        split: ``train``, ``valid`` or ``test``.
+        split: ``train``, ``valid`` or ``test``; of a folder also ``all``.
         data_dir: Folder of the data sets' files; by default the environment variable ``SRNN_LAB_DATA``.
 
     Raises:
         ValueError: The split or the data set is unknown, or a file cannot be used.
         FileNotFoundError: A file of the data set is missing, or the folder holds no such file.
     """
-    if split not in SPLITS:
-        raise ValueError(f"The split is {split!r}; choose one of {', '.join(SPLITS)}.")
+    choices = SPLITS if config.data in DATASETS else (*SPLITS, "all")
+    if split not in choices:
+        raise ValueError(f"The split is {split!r}; choose one of {', '.join(choices)}.")
     data_dir = data_dir or os.environ.get("SRNN_LAB_DATA")
     if config.data in DATASETS:
         signals = DATASETS[config.data](config, split, Path(data_dir) if data_dir else None)
@@ -72,6 +73,8 @@ def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
         raise ValueError(f"{config.data!r} is neither a data set ({', '.join(DATASETS)}) nor a folder.")
     files = files_below(folder, MIDI_SUFFIXES if config.features == "roll" else AUDIO_SUFFIXES)
     named = {path.relative_to(folder).as_posix(): path for path in files}
+    if split == "all":
+        return {name: read_signal(path, config) for name, path in named.items()}
     return read_split(named, split, lambda path: read_signal(path, config))
 
 

@@ -44,8 +44,8 @@ def fetch(name: str, data_dir: Path | None) -> Path:
             )
         except OSError as error:
             raise OSError(
-                f"{base} could not be downloaded from {url} ({error}). Put it at music/{name} in a folder of your own "
-                f"and name that folder with --data-dir or SRNN_LAB_DATA."
+                f"{base} could not be downloaded from {url}. Put it at music/{name} in a folder of your own and name "
+                f"that folder with --data-dir or SRNN_LAB_DATA. ({error})"
             ) from error
     path = data_dir / "music" / name
     if not path.is_file():
