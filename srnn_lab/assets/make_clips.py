@@ -1,6 +1,7 @@
 """How the bundled clips were made: ``python -m srnn_lab.assets.make_clips``, with SRNN_LAB_DATA set and music21.
 
-Voice: the test prompts of the data set ``voice``, decoded from G.722 and written as FLAC, sample for sample.
+Voice: the test prompts of the data set ``voice``, decoded from G.722 and written as FLAC, sample for sample (from the
+prompts themselves once the bundled folder is removed).
 
 Chorales: chorales of music21 that are test songs of the published data, and no others. The data sets name no song, so
 each chorale is looked for in them: in all transpositions, the share of a song's distinct chords of three or more notes
