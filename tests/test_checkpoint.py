@@ -1,7 +1,6 @@
 import json
 import pickle
 import resource
-import signal
 import time
 from pathlib import Path
 
@@ -238,7 +237,11 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(saved):
 
 def test_an_interrupted_write_leaves_the_old_file_and_no_other(saved, monkeypatch):
     content = saved.read_bytes()
-    monkeypatch.setattr("os.fsync", lambda _: signal.raise_signal(signal.SIGINT))
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_atomically(saved, b"new")
     assert saved.read_bytes() == content
