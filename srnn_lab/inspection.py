@@ -59,7 +59,7 @@ class Inspection:
         return {name: getattr(self, name) for name in names} | {"times": self.seconds}
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: int = 8, seed: int = 0) -> Inspection:
     """Run the posterior over one clip, from zero states.
 
