@@ -139,11 +139,12 @@ def show_figure(figure: go.Figure, key: str) -> None:
 
 def show_numbers(clip: Inspection, unit: str) -> None:
     """The clip's averages in one line."""
-    peak = int(clip.kl.argmax())
+    start = min(5, len(clip.kl) - 1)  # the first frames pay for the zero state
+    peak = start + int(clip.kl[start:].argmax())
     st.markdown(
         f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
         f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
-        f"The largest spike, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
+        f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
     )
 
 

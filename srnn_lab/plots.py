@@ -61,7 +61,7 @@ def _rows(titles: Sequence[str], heights: Sequence[float], units: Sequence[str],
         rows=len(titles),
         cols=1,
         shared_xaxes=True,
-        vertical_spacing=0.06,
+        vertical_spacing=60 / (190 * len(titles)),
         row_heights=list(heights),
         subplot_titles=titles,
     )
