@@ -34,9 +34,11 @@ class Bound:
         return self.log_px - self.kl
 
 
-def draw_noise(model: SequenceModel, batch: Batch, generator: torch.Generator | None = None) -> Float[Tensor, "b t z"]:
-    """Standard normal noise for one path through ``batch``."""
-    shape = (*batch.x.shape[:2], model.z_dim)
+def draw_noise(
+    model: SequenceModel, batch: Batch, generator: torch.Generator | None = None, *, paths: int = 1
+) -> Float[Tensor, "n t z"]:
+    """Standard normal noise for ``paths`` paths through each sequence of ``batch``."""
+    shape = (paths * len(batch.x), batch.x.shape[1], model.z_dim)
     return torch.randn(shape, generator=generator, dtype=batch.x.dtype, device=batch.x.device)
 
 
@@ -44,21 +46,25 @@ def elbo(
     model: SequenceModel,
     batch: Batch,
     state: State | None = None,
-    noise: Float[Tensor, "b t z"] | None = None,
+    noise: Float[Tensor, "n t z"] | None = None,
 ) -> Bound:
-    """The evidence lower bound, Eq. (8), with one sampled path and the KL in closed form.
+    """The evidence lower bound, Eq. (8), path by path, with the KL in closed form.
 
     Args:
         model: The model.
         batch: Sequences, or segments of them.
         state: Where they continue from; zero by default.
-        noise: Standard normal noise for the path; drawn by default.
+        noise: Standard normal noise of ``draw_noise``, for one path a sequence or more; for one by default.
+
+    Returns:
+        The bound of each path: all sequences' first paths, then their second ones, and so on.
     """
     if state is None:
         state = model.initial_state(len(batch.x))
     if noise is None:
         noise = draw_noise(model, batch)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
+    batch = batch.repeat(len(noise) // len(batch.x))
     log_px = model.likelihood.log_prob(model.decode(trace.d, trace.z), batch.x)
     kl = trace.posterior.kl(trace.prior).sum(-1)
     return Bound(log_px * batch.mask, kl * batch.mask, batch.lengths, trace)

@@ -81,8 +81,9 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
         raise ValueError(f"The clip has {len(frames)} frame; at least {first + 1} are needed. Give a longer one.")
     if len(frames) > MAX_FRAMES:
         raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
-    batch = make_batch([frames] * num_samples, config.evaluation.first_frame)
-    bound = elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(seed)))
+    batch = make_batch([frames], config.evaluation.first_frame)
+    noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
+    bound = elbo(model, batch, noise=noise)
     params = model.decode(bound.trace.d, bound.trace.z)
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.

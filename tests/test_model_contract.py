@@ -113,6 +113,16 @@ def test_segments_with_carried_state_equal_one_pass(config):
 
 
 @contract
+def test_several_paths_are_the_single_ones_below_each_other(config):
+    model, batch, _ = case(config, (8, 5, 1))
+    noise = draw_noise(model, batch, torch.Generator().manual_seed(3), paths=2)
+    both = elbo(model, batch, noise=noise)
+    singles = [elbo(model, batch, noise=part) for part in noise.split(3)]
+    torch.testing.assert_close(both.elbo, torch.cat([single.elbo for single in singles]))
+    torch.testing.assert_close(both.trace.state.z, torch.cat([single.trace.state.z for single in singles]))
+
+
+@contract
 def test_the_same_seed_gives_the_same_path(config):
     model, batch, _ = case(config)
     paths = [elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(3))) for _ in range(2)]

@@ -96,7 +96,7 @@ class SequenceModel(nn.Module, ABC):
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],
         state: State,
-        noise: Float[Tensor, "b t z"],
+        noise: Float[Tensor, "n t z"],
     ) -> Trace:
         """Algorithm 1: for t = 1 to T, z_t is drawn given z_{t-1}; from the posterior given ``x``, else from the prior.
 
@@ -105,9 +105,14 @@ class SequenceModel(nn.Module, ABC):
             x: Observations, or None to generate.
             lengths: Valid frames of each sequence, at least 1.
             state: d_0 and z_0.
-            noise: Standard normal, one vector a frame.
+            noise: Standard normal, one vector a frame; with n = K b rows, K paths a sequence are drawn (all sequences'
+                first paths, then their second ones, ...), which share what does not depend on z.
         """
         context = self.encode(u, x, lengths, state)
+        if (paths := len(noise) // len(u)) > 1:
+            context = {name: values.repeat(paths, 1, 1) for name, values in context.items()}
+            state = State(*(values.repeat(paths, 1) for values in state))
+            lengths = lengths.repeat(paths)
         last, path = lengths - 1, []
         frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
         for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):
