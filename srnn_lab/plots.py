@@ -16,7 +16,7 @@ NOTES = [[0, "rgba(72,120,207,0)"], [1, "rgb(72,120,207)"]]
 LOWEST_PITCH = 21
 MAX_MARKS = 150
 """Changes that are marked over the whole height; more become ticks at the top."""
-MAX_POINTS = 4000
+MAX_POINTS = 2000
 """Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
 
 
