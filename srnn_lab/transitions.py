@@ -85,7 +85,7 @@ def measure_transitions(
         roc_area(np.concatenate([np.roll(c.kl[c.active], rng.integers(c.active.sum())) for c in clips]), marked)
         for _ in range(num_shifts)
     ]
-    joints = [_joint(checkpoint, *pair) for pair in zip(signals, [*signals[1:], signals[0]], strict=True)]
+    joints = [_joint(checkpoint, *one) for one in zip(signals, [*signals[1:], signals[0]], clips, strict=True)]
     spliced, uncut = np.array(joints).T
     return Transitions(
         auc=auc,
@@ -99,13 +99,12 @@ def measure_transitions(
     )
 
 
-def _joint(checkpoint: Checkpoint, signal: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+def _joint(checkpoint: Checkpoint, signal: np.ndarray, other: np.ndarray, uncut: Inspection) -> tuple[float, float]:
     """Largest KL near the middle of ``signal``: with the second half of ``other`` in place of its own, and uncut."""
     data = checkpoint.config.data
     per_unit = data.frames_per_quarter if data.features == "roll" else data.sample_rate
     cut, cut_other = (len(s) // 2 // data.hop * data.hop for s in (signal, other))
     spliced = inspect_signal(checkpoint, np.concatenate([signal[:cut], other[cut_other:]]))
-    uncut = inspect_signal(checkpoint, signal)
     joint = int(np.searchsorted(uncut.times, cut / per_unit))
     nearby = slice(max(0, joint - NEAR), joint + NEAR + 1)
     return float(spliced.kl[nearby].max()), float(uncut.kl[nearby].max())
