@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from srnn_lab.distributions import DiagonalGaussian, floor_variance
+from srnn_lab.recurrence import CLIP, SLOPE, Net, gru
 
 
 class ClippedLeakyReLU(nn.Module):
@@ -13,7 +14,7 @@ class ClippedLeakyReLU(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """Element by element."""
-        return F.hardtanh(F.leaky_relu(x, 1 / 3), -3, 3)
+        return F.hardtanh(F.leaky_relu(x, SLOPE), -CLIP, CLIP)
 
 
 def linear(in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = None) -> nn.Linear:
@@ -42,16 +43,26 @@ def mlp(in_dim: int, hidden_dim: int, num_layers: int, out_dim: int | None = Non
     return nn.Sequential(*layers)
 
 
-def gru(in_dim: int, out_dim: int) -> nn.GRU:
-    """A batch-major GRU with an orthogonal matrix for each gate and zero biases."""
-    cell = nn.GRU(in_dim, out_dim, batch_first=True)
-    for name, parameter in cell.named_parameters():
-        if name.startswith("weight"):
-            for gate in parameter.data.chunk(3, 0):
-                nn.init.orthogonal_(gate)
-        else:
-            nn.init.zeros_(parameter)
-    return cell
+class GRU(nn.GRU):
+    """d_t = GRU(d_{t-1}, input_t), batch-major, with an orthogonal matrix for each gate and zero biases.
+
+    On a CPU the recursion is that of ``recurrence.gru``, elsewhere torch's own (cuDNN).
+    """
+
+    def __init__(self, in_dim: int, out_dim: int):
+        super().__init__(in_dim, out_dim, batch_first=True)
+        for name, parameter in self.named_parameters():
+            if name.startswith("weight"):
+                for gate in parameter.data.chunk(3, 0):
+                    nn.init.orthogonal_(gate)
+            else:
+                nn.init.zeros_(parameter)
+
+    def forward(self, inputs: Float[Tensor, "b t n"], d_0: Float[Tensor, "b d"]) -> Float[Tensor, "b t d"]:
+        """States for all t, after ``d_0``."""
+        if inputs.device.type == "cpu":
+            return gru(inputs, d_0, *self.parameters())
+        return super().forward(inputs, d_0[None])[0].to(d_0.dtype)
 
 
 class BackwardGRU(nn.Module):
@@ -62,14 +73,20 @@ class BackwardGRU(nn.Module):
 
     def __init__(self, in_dim: int, out_dim: int):
         super().__init__()
-        self.gru = gru(in_dim, out_dim)
+        self.gru = GRU(in_dim, out_dim)
 
     def forward(self, inputs: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Float[Tensor, "b t a"]:
         """States for all t; those past a sequence's length mean nothing."""
-        t = torch.arange(inputs.shape[1], device=inputs.device)
-        index = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)[..., None]
-        states, _ = self.gru(torch.take_along_dim(inputs, index, 1))
-        return torch.take_along_dim(states, index, 1)
+        a_0 = self.gru.weight_hh_l0.new_zeros(len(inputs), self.gru.hidden_size)
+        return _reversed(self.gru(_reversed(inputs, lengths), a_0), lengths)
+
+
+def _reversed(values: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Float[Tensor, "b t n"]:
+    if (lengths == values.shape[1]).all():
+        return values.flip(1)
+    t = torch.arange(values.shape[1], device=values.device)
+    index = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)[..., None]
+    return torch.take_along_dim(values, index, 1)
 
 
 class GaussianNetwork(nn.Module):
@@ -100,9 +117,17 @@ class GaussianNetwork(nn.Module):
         """W_c c + b of both networks, for all t."""
         return self.from_c(c)
 
-    def forward(self, z: Float[Tensor, "b z"], projected: Float[Tensor, "b h"]) -> DiagonalGaussian:
-        """The Gaussian given z_{t-1} and the projection of c_t."""
-        hidden = self.activation(torch.addmm(projected, z, self.from_z.weight.t()))
+    def forward(self, z: Float[Tensor, "*batch z"], projected: Float[Tensor, "*batch h"]) -> DiagonalGaussian:
+        """The Gaussian given z_{t-1} and the projection of c_t, for one t or for all of them."""
+        hidden = self.activation(projected + self.from_z(z))
         for_mu, for_logvar = hidden.chunk(2, -1)
         mu, logvar = self.mu(for_mu).to(z.dtype), self.logvar(for_logvar).to(z.dtype)
         return DiagonalGaussian(mu, floor_variance(logvar, self.variance_floor))
+
+    def nets(self, projected: Float[Tensor, "b t h"]) -> tuple[Net, Net]:
+        """NN_1 and NN_2, for the recursion by hand."""
+        parts = zip((self.mu, self.logvar), projected.chunk(2, -1), self.from_z.weight.chunk(2), strict=True)
+        return tuple(
+            Net(c, w, [(layer.weight, layer.bias) for layer in further if isinstance(layer, nn.Linear)])
+            for further, c, w in parts
+        )

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from tiny import SIZES
+from torch import nn
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.generate import generate
@@ -15,13 +16,13 @@ def tiny_model(likelihood="gaussian", name="srnn"):
 def drawn_by_hand(model, prefix, num_frames, generator):
     """Algorithm 1 over the prefix, then the generative model of Eq. (1), written out frame by frame."""
     batch, length, x_dim = prefix.shape
-    z_t, h = torch.zeros(batch, model.z_dim), None
+    z_t, h = torch.zeros(batch, model.z_dim), torch.zeros(1, batch, model.config.d_dim)
     u_t = torch.zeros(batch, 1, x_dim)
     if length:
         noise = torch.randn(batch, length, model.z_dim, generator=generator)
         u = torch.cat([u_t, prefix[:, :-1]], 1)
-        d, h = model.gru_d(model.features(u))
-        backwards, _ = model.a.gru(torch.cat([d, model.features(prefix)], -1).flip(1))
+        d, h = nn.GRU.forward(model.gru_d, model.features(u), h)
+        backwards, _ = nn.GRU.forward(model.a.gru, torch.cat([d, model.features(prefix)], -1).flip(1))
         a = backwards.flip(1)
         for t in range(length):
             prior = model.prior(z_t, model.prior.project(d[:, t : t + 1])[:, 0])
@@ -30,7 +31,7 @@ def drawn_by_hand(model, prefix, num_frames, generator):
         u_t = prefix[:, -1:]
     drawn = []
     for _ in range(num_frames):
-        d_t, h = model.gru_d(model.features(u_t), h)
+        d_t, h = nn.GRU.forward(model.gru_d, model.features(u_t), h)
         mu_p, logvar_p = model.prior(z_t, model.prior.project(d_t)[:, 0])
         z_t = mu_p + torch.exp(logvar_p / 2) * torch.randn(batch, 1, model.z_dim, generator=generator)[:, 0]
         params = model.emission(torch.cat([d_t[:, 0], z_t], -1))[:, None]

@@ -113,13 +113,22 @@ class SequenceModel(nn.Module, ABC):
             context = {name: values.repeat(paths, 1, 1) for name, values in context.items()}
             state = State(*(values.repeat(paths, 1) for values in state))
             lengths = lengths.repeat(paths)
-        last, path = lengths - 1, []
+        d, z, prior, posterior = self.path(context, state, noise)
+        rows = torch.arange(len(lengths), device=lengths.device)
+        return Trace(d, z, prior, posterior, State(d[rows, lengths - 1], z[rows, lengths - 1]))
+
+    def path(
+        self, context: Context, state: State, noise: Float[Tensor, "b t z"]
+    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], DiagonalGaussian, DiagonalGaussian]:
+        """d, z, prior and posterior of the path that ``noise`` draws: ``step`` after ``step``.
+
+        This is the definition. A model may do the same faster; ``tests/test_recurrence.py`` compares the two.
+        """
+        path = []
         frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
         for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):
             d_t, prior_t, posterior_t = self.step(state, dict(zip(context, values_t, strict=True)))
             state = State(d_t, posterior_t.rsample(noise_t))
             path.append((*state, *prior_t, *posterior_t))
         d, z, mu_p, logvar_p, mu_q, logvar_q = (torch.stack(values, 1) for values in zip(*path, strict=True))
-        rows = torch.arange(len(last), device=last.device)
-        state = State(d[rows, last], z[rows, last])
-        return Trace(d, z, DiagonalGaussian(mu_p, logvar_p), DiagonalGaussian(mu_q, logvar_q), state)
+        return d, z, DiagonalGaussian(mu_p, logvar_p), DiagonalGaussian(mu_q, logvar_q)

@@ -6,7 +6,7 @@ from torch import Tensor
 from srnn_lab.config import ModelConfig
 from srnn_lab.distributions import DiagonalGaussian
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.networks import gru, mlp
+from srnn_lab.networks import GRU, mlp
 
 
 class RNN(SequenceModel):
@@ -19,7 +19,7 @@ class RNN(SequenceModel):
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         self.features = mlp(config.x_dim, config.hidden_dim, 2)
-        self.gru_d = gru(config.hidden_dim, config.d_dim)
+        self.gru_d = GRU(config.hidden_dim, config.d_dim)
         self.emission = mlp(config.d_dim, config.hidden_dim, config.num_layers, self.likelihood.num_params)
 
     @property
@@ -35,8 +35,7 @@ class RNN(SequenceModel):
         state: State,
     ) -> Context:
         """d_{1:T} from u."""
-        d, _ = self.gru_d(self.features(u), state.d[None])
-        return {"d": d.to(state.d.dtype)}
+        return {"d": self.gru_d(self.features(u), state.d)}
 
     def step(self, state: State, context_t: Context) -> tuple[Tensor, DiagonalGaussian, DiagonalGaussian]:
         """d_t, and Gaussians of no dimension."""

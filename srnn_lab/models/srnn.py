@@ -5,9 +5,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.distributions import DiagonalGaussian
+from srnn_lab.distributions import DiagonalGaussian, floor_variance
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.networks import BackwardGRU, GaussianNetwork, gru, mlp
+from srnn_lab.networks import GRU, BackwardGRU, GaussianNetwork, mlp
+from srnn_lab.recurrence import gaussian_chain
 
 
 class SRNN(SequenceModel):
@@ -25,7 +26,7 @@ class SRNN(SequenceModel):
         super().__init__(config)
         d, h, layers = config.d_dim, config.hidden_dim, config.num_layers
         self.features = mlp(config.x_dim, h, 2)
-        self.gru_d = gru(h, d)
+        self.gru_d = GRU(h, d)
         self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, layers)
         self.prior = GaussianNetwork(config.z_dim, d, h, layers, config.variance_floor)
         self.posterior = GaussianNetwork(config.z_dim, d, h, layers, config.variance_floor)
@@ -44,12 +45,17 @@ class SRNN(SequenceModel):
         state: State,
     ) -> Context:
         """d_{1:T} from u, a_{1:T} from [d, x], and their shares of the first layers of Eq. (3) and (10)."""
-        d, _ = self.gru_d(self.features(u), state.d[None])
-        d = d.to(state.d.dtype)
-        context = {"d": d, "for_prior": self.prior.project(d)}
-        if x is None:
+        if x is not None and torch.equal(u[:, 1:], x[:, :-1]):  # the features that u and x share, once
+            features = self.features(torch.cat([u[:, :1], x], 1))
+            of_u, of_x = features[:, :-1], features[:, 1:]
+        else:
+            of_u, of_x = self.features(u), None if x is None else self.features(x)
+        d = self.gru_d(of_u, state.d)
+        d_low = d.to(of_u.dtype)  # converted once, where products are in 16 bits
+        context = {"d": d, "for_prior": self.prior.project(d_low)}
+        if of_x is None:
             return context
-        inputs = torch.cat([d, self.features(x)], -1)
+        inputs = torch.cat([d_low, of_x], -1)
         a = self.a(inputs, lengths) if self.config.smoothing else self.a(inputs)
         return {**context, "for_posterior": self.posterior.project(a)}
 
@@ -63,6 +69,22 @@ class SRNN(SequenceModel):
         if self.config.residual:  # Eq. (12); the sample z_{t-1} stands for the integral in Eq. (11)
             posterior_t = DiagonalGaussian(prior_t.mu + posterior_t.mu, posterior_t.logvar)
         return context_t["d"], prior_t, posterior_t
+
+    def path(
+        self, context: Context, state: State, noise: Float[Tensor, "b t z"]
+    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], DiagonalGaussian, DiagonalGaussian]:
+        """The path with only what z needs inside the recursion, and the rest for all t at once."""
+        if "for_posterior" not in context:
+            return super().path(context, state, noise)
+        floor = self.config.variance_floor
+        mu_p, logvar_p = self.prior.nets(context["for_prior"])
+        mu_q, logvar_q = self.posterior.nets(context["for_posterior"])
+        inside = [mu_p, mu_q] if self.config.residual else [mu_q]
+        z, mus, raw = gaussian_chain(inside, logvar_q, state.z, noise, floor)
+        z_tm1 = torch.cat([state.z[:, None], z[:, :-1]], 1)
+        prior_mu = mus[0] if self.config.residual else mu_p.output(z_tm1)
+        prior = DiagonalGaussian(prior_mu, floor_variance(logvar_p.output(z_tm1), floor))
+        return context["d"], z, prior, DiagonalGaussian(sum(mus), floor_variance(raw, floor))
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t)."""

@@ -1,0 +1,127 @@
+"""The recursions by hand against what defines them: torch's GRU, and the loop over ``step``, by autograd."""
+
+from itertools import product
+
+import pytest
+import torch
+from tiny import SIZES
+from torch import nn
+
+from srnn_lab.config import ModelConfig
+from srnn_lab.models import build_model
+from srnn_lab.models.base import SequenceModel, State
+from srnn_lab.recurrence import gru
+
+VARIANTS = list(product([True, False], [True, False], [1, 2]))
+
+
+def random_gru(in_dim, out_dim, dtype=torch.float64):
+    torch.manual_seed(0)
+    return nn.GRU(in_dim, out_dim, batch_first=True, dtype=dtype)
+
+
+@pytest.mark.parametrize(("batch", "length"), [(3, 7), (1, 1), (1, 5), (4, 1)])
+def test_the_gru_has_the_states_and_gradients_of_torchs(batch, length):
+    definition = random_gru(5, 4)
+    weights = list(definition.parameters())
+    x = torch.randn(batch, length, 5, dtype=torch.float64, requires_grad=True)
+    d_0 = torch.randn(batch, 4, dtype=torch.float64, requires_grad=True)
+    upstream = torch.randn(batch, length, 4, dtype=torch.float64)
+    expected, _ = definition(x, d_0[None])
+    found = gru(x, d_0, *weights)
+    torch.testing.assert_close(found, expected)
+    for grads in zip(*(torch.autograd.grad(d, [x, d_0, *weights], upstream) for d in (found, expected)), strict=True):
+        torch.testing.assert_close(*grads)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["gru", "path"])
+def test_one_frame_of_one_sequence_leaves_the_weights_as_they_were(name):
+    definition = random_gru(5, 4) if name == "gru" else tiny_srnn()
+    before = [p.clone() for p in definition.parameters()]
+    if name == "gru":
+        gru(torch.randn(1, 1, 5, dtype=torch.float64), torch.zeros(1, 4, dtype=torch.float64), *definition.parameters())
+    else:
+        x = torch.randn(1, 1, 5, dtype=torch.float64)
+        noise = torch.randn(1, 1, SIZES["z_dim"], dtype=torch.float64)
+        definition.unroll(x, x, torch.ones(1, dtype=torch.int64), definition.initial_state(1), noise)
+    assert all(map(torch.equal, definition.parameters(), before))
+
+
+def test_the_gru_in_16_bits_comes_close_where_its_products_are_large():
+    x, d_0 = torch.randn(64, 4, 32), torch.zeros(64, 256)
+    definition = random_gru(32, 256, torch.float32)
+    weights = list(definition.parameters())
+    expected = definition(x)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = gru(x, d_0, *weights)
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 0.02
+    upstream = torch.randn_like(expected)
+    for a, b in zip(*(torch.autograd.grad(d, weights, upstream) for d in (found, expected)), strict=True):
+        assert 0 < (a - b).norm() < 0.02 * b.norm()
+
+
+def tiny_srnn(smoothing=True, residual=True, num_layers=1):
+    torch.manual_seed(0)
+    config = ModelConfig(
+        likelihood="gaussian", x_dim=5, num_layers=num_layers, smoothing=smoothing, residual=residual, **SIZES
+    )
+    model = build_model(config).double()
+    with torch.no_grad():
+        for parameter in model.parameters():  # biases too, and activations that reach the clip
+            parameter.normal_(std=1.2)
+    return model
+
+
+@pytest.mark.parametrize(("smoothing", "residual", "num_layers"), VARIANTS)
+def test_the_srnns_path_is_that_of_its_steps_with_its_gradients(smoothing, residual, num_layers):
+    model = tiny_srnn(smoothing, residual, num_layers)
+    batch, length = 3, 6
+    u, x = torch.randn(2, batch, length, 5, dtype=torch.float64)
+    state = State(*(torch.randn_like(values, requires_grad=True) for values in model.initial_state(batch)))
+    noise = torch.randn(batch, length, model.z_dim, dtype=torch.float64)
+    lengths = torch.full((batch,), length)
+
+    def run(path):
+        d, z, prior, posterior = path(model.encode(u, x, lengths, state), state, noise)
+        outputs = [d, z, *prior, *posterior]
+        torch.manual_seed(1)
+        weighted = sum((values * torch.randn(values.shape, dtype=torch.float64)).sum() for values in outputs)
+        grads = torch.autograd.grad(weighted, [*state, *model.parameters()], allow_unused=True)
+        return [*outputs, *(g for g in grads if g is not None)]
+
+    by_step = run(lambda *args: SequenceModel.path(model, *args))
+    by_hand = run(model.path)
+    assert len(by_hand) == len(by_step) > 20
+    for values in zip(by_hand, by_step, strict=True):
+        torch.testing.assert_close(*values)
+
+
+def test_the_tiny_srnn_has_units_on_each_piece_of_the_rectifier():
+    model = tiny_srnn(num_layers=2)
+    x = torch.randn(3, 6, 5, dtype=torch.float64)
+    context = model.encode(x, x, torch.full((3,), 6), model.initial_state(3))
+    values = model.posterior.activation(context["for_posterior"])
+    for share in (values == 3, (values > 0) & (values < 3), (values < 0) & (values > -3)):
+        assert share.double().mean() > 0.02
+
+
+def test_features_that_inputs_and_observations_share_are_computed_once_with_the_same_result():
+    model = tiny_srnn()
+    whole = torch.randn(2, 6, 5, dtype=torch.float64)
+    u, x, lengths, state = whole[:, :-1], whole[:, 1:], torch.full((2,), 5), model.initial_state(2)
+    calls = []
+    model.features.register_forward_hook(lambda *args: calls.append(1))
+    together = model.encode(u, x, lengths, state)
+    assert len(calls) == 1
+    other = x.clone()
+    other[:, -1] += 1  # the last observation is no input, so this is shared too
+    model.encode(u, other, lengths, state)
+    assert len(calls) == 2
+    generated = model.encode(u, None, lengths, state)
+    torch.testing.assert_close(generated["d"], together["d"])
+    shifted = model.encode(u + 1e-12, x, lengths, state)
+    assert len(calls) == 5
+    for name in together:
+        torch.testing.assert_close(shifted[name], together[name])
