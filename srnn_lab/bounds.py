@@ -122,6 +122,8 @@ def evaluate(
     *,
     seed: int = 0,
     batch_size: int = 32,
+    rank: int = 0,
+    world_size: int = 1,
 ) -> Score:
     """The ELBO of whole sequences, each from zero states and never cut, with one sampled path.
 
@@ -131,15 +133,23 @@ def evaluate(
         config: Average, and whether the first frame is scored.
         seed: Seed of the sampled paths.
         batch_size: Sequences side by side.
+        rank: This process's number; batch i is that of process i modulo ``world_size``.
+        world_size: Processes that share the batches; the figure does not depend on it.
     """
     generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())
     sums = torch.zeros(2, len(sequences), dtype=torch.float64)
     lengths = torch.zeros(len(sequences), dtype=torch.int64)
-    for chosen, batch in batches(sequences, batch_size, config.first_frame):
+    for i, (chosen, batch) in enumerate(batches(sequences, batch_size, config.first_frame)):
         noise = draw_noise(model, batch, generator).to(weight)
+        if i % world_size != rank:
+            continue
         bound = elbo(model, batch.to(weight.device, weight.dtype), noise=noise)
         sums[0, chosen] = bound.log_px.cpu().double().sum(1)
         sums[1, chosen] = bound.kl.cpu().double().sum(1)
         lengths[chosen] = batch.lengths
+    if world_size > 1:
+        whole = torch.cat([sums, lengths[None].double()]).to(weight.device)
+        torch.distributed.all_reduce(whole)
+        sums, lengths = whole[:2].cpu(), whole[2].cpu().long()
     return reduce(sums[0], sums[1], lengths, config)

@@ -20,6 +20,8 @@ from srnn_lab.models import SequenceModel, build_model
 
 ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
+PART = ".part"
+"""Ending of a file that is being written; one that was killed leaves it behind."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
         half: Store the weights in 16-bit floats.
 
     Raises:
+        FloatingPointError: A tensor holds a value that is not a finite number; nothing is written.
         OSError: The file cannot be written, for instance because the disk is full.
     """
     weights = {
@@ -61,6 +64,11 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
         "normalisation.std": torch.as_tensor(checkpoint.frontend.std),
         **{f"extra.{name}": value for name, value in checkpoint.extra.items()},
     }
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise FloatingPointError(
+                f"{name} holds a value that is not a finite number, so {path} was not written; lower --learning-rate."
+            )
     header = {"format": FORMAT, "config": checkpoint.config.to_dict(), "scores": checkpoint.scores}
     content = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, {"srnn_lab": json.dumps(header)})
     write_atomically(Path(path), content)
@@ -75,7 +83,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=PART, delete=False) as file:
             temporary = Path(file.name)
             file.write(content)
             file.flush()

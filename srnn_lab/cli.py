@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from srnn_lab.config import CONVENTIONS, PRESETS, RunConfig
+from srnn_lab.interruption import Stopped
 
 
 def _one_line(message: str) -> str:
@@ -21,7 +23,20 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, _one_line(f"{self.prog}: {message}. See {self.prog} --help."))
 
 
-def _add_config_options(parser: argparse.ArgumentParser, config: RunConfig) -> None:
+def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> None:
+    """The options of a preset, or those of ``train`` itself, which continues a run; only those given reach ``args``."""
+    out = f"Folder of a new run. Default: {Path('runs') / name}." if name else argparse.SUPPRESS
+    parser.add_argument("--out", type=Path, help=out)
+    begin = ", or begin it there if there is none" if name else ", with the options that it began with"
+    parser.add_argument("--resume", type=Path, metavar="RUN", help=f"Continue the run in this folder{begin}.")
+    parser.add_argument(
+        "--device",
+        help="cpu, cuda or mps. Default: a CUDA GPU if there is one; under torchrun, one for each process.",
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="Write TensorBoard events to RUN/tensorboard.")
+    _add_data_dir(parser)
+    _add_json(parser)
+    config = PRESETS[name] if name else RunConfig()
     for section in fields(config):
         values = getattr(config, section.name)
         group = parser.add_argument_group(section.name)
@@ -33,16 +48,18 @@ def _add_config_options(parser: argparse.ArgumentParser, config: RunConfig) -> N
             elif get_origin(f.type) is Literal:
                 kind = {"choices": get_args(f.type)}
             text = f"{f.metadata['help']} Default: {default}.".replace("%", "%%")
-            group.add_argument(flag, default=default, help=text, **kind)
+            if not name:
+                text = f"{f.metadata['help']} Default: as the run began." if f.name == "epochs" else argparse.SUPPRESS
+            group.add_argument(flag, help=text, **kind)
 
 
-def _configured(config: RunConfig, args: argparse.Namespace) -> RunConfig:
+def _configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
     return replace(
         config,
         **{
             section.name: replace(
                 getattr(config, section.name),
-                **{f.name: getattr(args, f.name) for f in fields(getattr(config, section.name))},
+                **{f.name: given[f.name] for f in fields(getattr(config, section.name)) if f.name in given},
             )
             for section in fields(config)
         },
@@ -53,22 +70,25 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="srnn-lab", description="Train, inspect and hear stochastic recurrent neural networks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train a model", description="Train a model from a preset.")
-    presets = train.add_subparsers(required=True, metavar="PRESET", dest="preset", parser_class=_Parser)
+    train = commands.add_parser(
+        "train",
+        help="train a model, or continue to",
+        description="Train a model from a PRESET, or continue with --resume RUN.",
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_train_options(train, None)
+    presets = train.add_subparsers(metavar="PRESET", dest="preset", parser_class=_Parser)
     for name, config in PRESETS.items():
         described = f"{config.model.model}, {config.data.data}, {config.data.features} frames"
-        preset = presets.add_parser(name, help=described, description=f"Train the preset {name}: {described}.")
-        preset.add_argument(
-            "--out", type=Path, default=Path("runs") / name, help="Folder of the run. Default: %(default)s."
+        preset = presets.add_parser(
+            name,
+            help=described,
+            description=f"Train the preset {name}: {described}.",
+            argument_default=argparse.SUPPRESS,
         )
-        preset.add_argument(
-            "--resume", action="store_true", help="Continue the run in --out from its last whole epoch."
-        )
-        preset.add_argument("--device", help="cpu, cuda or mps. Default: a CUDA GPU if there is one.")
-        _add_data_dir(preset)
-        _add_json(preset)
-        _add_config_options(preset, config)
-        preset.set_defaults(run=_train)
+        _add_train_options(preset, name)
+    absent = dict.fromkeys(("preset", "out", "resume", "device", "data_dir"))
+    train.set_defaults(run=_train, usage_error=train.error, tensorboard=False, json=False, **absent)
 
     evaluate = _checkpoint_command(commands, "evaluate", "the bound on a split of a data set", _evaluate)
     evaluate.add_argument("--average", choices=("micro", "macro", "sequence"), help="Default: as published.")
@@ -136,12 +156,70 @@ def _add_data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> dict[str, Any]:
-    config = _configured(PRESETS[args.preset], args)
+    if not (args.preset or args.resume):
+        args.usage_error("a PRESET to begin with, or --resume RUN, is required")
+    if args.resume and args.out and args.out.resolve() != args.resume.resolve():
+        args.usage_error(
+            f"--out {args.out} is for a new run, and --resume {args.resume} names another; give one of them"
+        )
+    out = args.resume or args.out or Path("runs") / args.preset
+    given = vars(args)
+    if args.resume and (out / "last.safetensors").exists():
+        from srnn_lab.checkpoint import load_checkpoint
 
+        began = load_checkpoint(out / "last.safetensors").config
+        config = _configured(PRESETS.get(args.preset, began), {"epochs": began.train.epochs, **given})
+    elif args.preset:
+        config = _configured(PRESETS[args.preset], given)
+    else:
+        raise ValueError(f"{out} holds no run to continue; name a PRESET to begin one there.")
+
+    import torch
+
+    from srnn_lab.distributed import world_size
     from srnn_lab.training import fit
 
-    checkpoint = fit(config, args.out, data_dir=args.data_dir, device=args.device, resume=args.resume)
-    return {"checkpoint": str(args.out / "best.safetensors"), **checkpoint.scores}
+    run = fit(
+        config,
+        out,
+        data_dir=args.data_dir,
+        device=args.device,
+        resume=args.resume is not None,
+        tensorboard=args.tensorboard,
+    )
+    scores, unit = run.best.scores, _unit(config.evaluation.average)
+    best = run.curves[scores["epoch"] - 1]
+    return {
+        "preset": args.preset,
+        "data": config.data.data,
+        "model": {
+            "name": config.model.model,
+            "likelihood": config.model.likelihood,
+            "parameters": sum(p.numel() for p in run.best.model.parameters()),
+        },
+        "machine": {
+            "device": run.device,
+            "precision": run.precision,
+            "processes": world_size(),
+            "threads_each": torch.get_num_threads(),
+        },
+        "training": {
+            "epochs": len(run.curves),
+            "best_epoch": scores["epoch"],
+            "updates": run.updates,
+            "skipped": sum(row["skipped"] for row in run.curves),
+        },
+        "train": {"elbo": best["train_elbo"], "kl": best["train_kl"], "unit": _unit("micro"), "average": "micro"},
+        "valid": {**scores["valid"], "unit": unit},
+        "test": {**scores["test"], "unit": unit},
+        "time": {"seconds": run.seconds, "frames_per_second": run.frames_per_second},
+        "checkpoint": str(out / "best.safetensors"),
+        "files": [str(out / n) for n in ("last.safetensors", "curves.csv", *["tensorboard"] * args.tensorboard)],
+    }
+
+
+def _unit(average: str) -> str:
+    return "nats per sequence" if average == "sequence" else "nats per frame"
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
@@ -154,8 +232,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     data, split, signals = _load_data(args, checkpoint)
     frames = [checkpoint.frontend.frames(signal, checkpoint.config.model.x_dim) for signal in signals]
     score = evaluate(checkpoint.model, frames, replace(convention, **changed), seed=args.seed)
-    unit = "nats per sequence" if score.average == "sequence" else "nats per frame"
-    return {**asdict(score), "unit": unit, "data": data, "split": split}
+    return {**asdict(score), "unit": _unit(score.average), "data": data, "split": split}
 
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:
@@ -234,7 +311,10 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
         return
     for key, value in result.items():
         if isinstance(value, dict):
-            value = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in value.items())
+            pairs = ((k.replace("_", " "), v) for k, v in value.items())
+            value = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
+        elif isinstance(value, list):
+            value = ", ".join(value)
         print(f"{key:>16}  {value:.4f}" if isinstance(value, float) else f"{key:>16}  {value}")
 
 
@@ -242,17 +322,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 on success, 1 if the command failed; argparse itself exits with 2 on a wrong option.
+        0 on success, 1 if the command failed, 130 or 143 after Ctrl-C or SIGTERM; argparse itself exits with 2 on a
+        wrong option.
     """
     args = _parser().parse_args(argv)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: sys.stderr.write(_one_line(f"srnn-lab: {message}"))
-            _print(args.run(args), args.json)
+            warnings.showwarning = lambda message, *_: _say(f"{message}") if _is_first() else None
+            result = args.run(args)
+        if _is_first():
+            _print(result, args.json)
     except (ValueError, OSError, FloatingPointError) as error:
-        sys.stderr.write(_one_line(f"srnn-lab: {error}"))
+        # Where the Python interface names a field, the command line has an option of that name.
+        _say(re.sub(r"^\w+Config\.(\w+)", lambda field: f"--{field[1].replace('_', '-')}", f"{error}"))
         return 1
+    except Stopped as stopped:
+        if _is_first():
+            _say(f"{stopped}")
+        return stopped.exit_status
     except KeyboardInterrupt:
-        sys.stderr.write(_one_line("srnn-lab: stopped; a run is continued with --resume."))
+        _say("stopped.")
         return 130
     return 0
+
+
+def _is_first() -> bool:
+    """Whether this process speaks, where several do the same under torchrun; asked once torch is there anyway."""
+    from srnn_lab.distributed import rank
+
+    return rank() == 0
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(_one_line(f"srnn-lab: {message}"))

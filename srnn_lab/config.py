@@ -104,7 +104,7 @@ class TrainConfig:
     kl_weight_updates: int = option(0, "Updates over which the weight grows linearly to 1; 0: it is 1 throughout.")
     gradient_norm: float = option(1.0, "Largest norm of the gradient, which is scaled down above it; above 0.")
     precision: Literal["auto", "fp32", "bf16"] = option(
-        "fp32", "Matrix products in training (auto: bf16 where the hardware is made for it); evaluation is always fp32."
+        "auto", "Matrix products in training (auto: bf16 where the hardware is made for it); evaluation is always fp32."
     )
     seed: int = option(1, "Seed of the weights, of the noise and of the order of the data; from 0 to 2^32 - 1.")
 
@@ -269,7 +269,6 @@ PRESETS = {
         epochs=40,
         learning_rate_decay=0.9,
         learning_rate_decay_start=25,
-        precision="auto",
         evaluation=EvaluationConfig(average="micro", first_frame=False),
     ),
     "voice-mel": RunConfig(
@@ -283,7 +282,6 @@ PRESETS = {
             kl_weight_updates=1000,
             learning_rate_decay=0.93,
             learning_rate_decay_start=45,
-            precision="auto",
         ),
         evaluation=EvaluationConfig(average="micro", first_frame=False),
     ),

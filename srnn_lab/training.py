@@ -3,19 +3,28 @@
 import csv
 import io
 import math
+import shlex
+import signal
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from srnn_lab.bounds import elbo, evaluate
-from srnn_lab.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
+from srnn_lab import distributed
+from srnn_lab.bounds import Score, elbo, evaluate
+from srnn_lab.checkpoint import PART, Checkpoint, load_checkpoint, save_checkpoint, write_atomically
 from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, Streams, load_split
-from srnn_lab.models import SequenceModel, build_model
+from srnn_lab.data.sequences import Frames
+from srnn_lab.interruption import Stopped, noted_signals
+from srnn_lab.models import SequenceModel, State, build_model
 
 CURVES = (
     "epoch",
@@ -26,10 +35,16 @@ CURVES = (
     "valid_kl",
     "kl_weight",
     "learning_rate",
-    "seconds",
+    "skipped",
 )
 """Columns of ``curves.csv``."""
 Row = dict[str, int | float]
+
+WRITE_EVERY = 600.0
+"""Seconds after which the state of a training is written within an epoch too."""
+SKIPS = 5
+"""Updates in a row that are not finite numbers, after which a training gives up."""
+ADVICE = "lower --learning-rate or --gradient-norm, or train with --precision fp32, in a new --out"
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:
@@ -55,81 +70,171 @@ def use_bf16(config: TrainConfig, device_type: str) -> bool:
     return config.precision == "bf16"
 
 
-def train_epoch(
-    model: SequenceModel,
-    optimizer: torch.optim.Optimizer,
-    streams: Streams,
-    config: TrainConfig,
-    epoch: int,
-    bar: tqdm,
-) -> tuple[float, float]:
-    """One pass over the training set.
+@dataclass
+class Training:
+    """A training under way. All that changes in it is written, so that it continues bit for bit.
 
-    The noise and the order of the data depend on the seed and the epoch alone, so that an epoch can be run again.
+    There is no state of random numbers: the order of an epoch depends on the seed and the epoch alone, and what an
+    update draws on the seed, the epoch and the update.
 
-    Returns:
-        Mean bound (with the KL at full weight) and mean KL, in nats per frame.
+    Attributes:
+        config: What is trained, on what, and how.
+        frontend: Signals <-> frames.
+        model: The model.
+        optimizer: Adam.
+        streams: The training set.
+        out: Folder of the run.
+        curves: A row for each whole epoch.
+        update: Updates done in the epoch after these.
+        elbo: Sum of the bound (with the KL at full weight) over those that were not skipped, in nats per frame.
+        kl: Sum of the KL over the same.
+        skipped: Those that were skipped, because the bound or the gradient was not a finite number.
+        in_a_row: Updates that were skipped since the last one that was not.
+        state: The states that this process's rows carry on from.
+        written: When this was last written, on the clock of ``time.perf_counter``.
     """
-    device = next(model.parameters()).device
-    torch.manual_seed(config.seed * 1_000_003 + epoch)
-    order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-    totals = torch.zeros(2, dtype=torch.float64)
-    for i, (starts, batch) in enumerate(streams.epoch(order)):
-        batch = batch.to(device)
-        state = model.initial_state(len(batch.x)) if starts else state.detach()
-        with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(config, device.type)):
-            bound = elbo(model, batch, state)
-        state = bound.trace.state
-        objective = bound.log_px.mean() - kl_weight(config, epoch * len(streams) + i) * bound.kl.mean()
-        optimizer.zero_grad()
-        (-objective).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
-        optimizer.step()
-        values = torch.stack([bound.elbo.mean(), bound.kl.mean()]).detach().cpu().double()
-        if not values.isfinite().all():
+
+    config: RunConfig
+    frontend: Frontend
+    model: SequenceModel
+    optimizer: torch.optim.Adam
+    streams: Streams
+    out: Path
+    curves: list[Row] = field(default_factory=list)
+    update: int = 0
+    elbo: float = 0.0
+    kl: float = 0.0
+    skipped: int = 0
+    in_a_row: int = 0
+    state: State | None = None
+    written: float = 0.0
+
+    def train_epoch(self, noted: Sequence[int], bar: tqdm) -> bool:
+        """Train to the end of the epoch, or until a signal comes to any process; then False, with all written."""
+        config, epoch = self.config.train, len(self.curves)
+        device = next(self.model.parameters()).device
+        rows, frames = distributed.share(config.batch_size), config.batch_size * config.segment_length
+        autocast = torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(config, device.type))
+        self.model.train()
+        self.optimizer.param_groups[0]["lr"] = learning_rate(config, epoch)
+        order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+        for starts, batch in self.streams.epoch(order, rows=rows, start=self.update):
+            batch = batch.to(device)
+            state = self.model.initial_state(len(batch.x)) if starts else self.state
+            drawn = np.random.SeedSequence((config.seed, epoch, self.update)).generate_state(1)
+            torch.manual_seed(int(drawn[0]))
+            # Drawn on the CPU for all rows, so that it depends neither on the device nor on the number of processes.
+            noise = torch.randn(config.batch_size, config.segment_length, self.model.z_dim)[rows].to(device)
+            with autocast:
+                bound = elbo(self.model, batch, state, noise)
+            weight = kl_weight(config, epoch * len(self.streams) + self.update)
+            self.optimizer.zero_grad()
+            ((weight * bound.kl - bound.log_px).sum() / frames).backward()
+            due = time.perf_counter() - self.written >= WRITE_EVERY
+            values = torch.stack([bound.elbo.sum(), bound.kl.sum()]).detach() / frames
+            values = torch.cat([values, values.new_tensor([bool(noted), due])])
+            values = distributed.add_up((p.grad for p in self.model.parameters()), values)
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_norm)
+            mean_elbo, mean_kl, stop, due, norm = torch.cat([values, norm[None]]).tolist()
+            self.state = bound.trace.state.detach()
+            self.update += 1
+            if all(map(math.isfinite, (mean_elbo, mean_kl, norm))):
+                self.optimizer.step()
+                self.elbo, self.kl, self.in_a_row = self.elbo + mean_elbo, self.kl + mean_kl, 0
+            else:
+                self._skip()
+            bar.set_postfix_str(f"epoch {epoch + 1}, {mean_elbo:.3f} nats per frame, KL {mean_kl:.3f}", refresh=False)
+            bar.update(frames)
+            if stop or due:
+                self.write()
+            if stop:
+                return False
+        return True
+
+    def _skip(self) -> None:
+        self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
+        if self.in_a_row == SKIPS:
             raise FloatingPointError(
-                f"The bound is not a finite number in epoch {epoch + 1}, update {i + 1}; lower the learning rate."
+                f"The bound or its gradient was not a finite number {SKIPS} times in a row, up to update "
+                f"{self.update} of epoch {len(self.curves) + 1}; {ADVICE}."
             )
-        totals += values
-        bar.set_postfix_str(f"epoch {epoch + 1}, {values[0]:.3f} nats per frame, KL {values[1]:.3f}", refresh=False)
-        bar.update(batch.x.shape[0] * batch.x.shape[1])
-    mean_elbo, mean_kl = (totals / len(streams)).tolist()
-    return mean_elbo, mean_kl
+        self.state = type(self.state)(*(values.nan_to_num(0, 0, 0) for values in self.state))
 
+    def end_epoch(self, valid: Score) -> Row:
+        """Close the epoch with its validation score, and write; the epoch's row of the curves."""
+        config, epoch, count = self.config.train, len(self.curves), len(self.streams) - self.skipped
+        if not (count and math.isfinite(valid.elbo)):
+            which = "validation bound" if count else "bound or its gradient, at every update,"
+            raise FloatingPointError(f"The {which} is not a finite number in epoch {epoch + 1}; {ADVICE}.")
+        values = (
+            epoch + 1, self.elbo / count, self.kl / count, valid.elbo, valid.log_px, valid.kl,
+            kl_weight(config, (epoch + 1) * len(self.streams) - 1), learning_rate(config, epoch), self.skipped,
+        )  # fmt: skip
+        self.curves.append(dict(zip(CURVES, values, strict=True)))
+        self.update, self.elbo, self.kl, self.skipped, self.state = 0, 0.0, 0.0, 0, None
+        if valid.elbo == max(row["valid_elbo"] for row in self.curves):
+            scores = {"valid": vars(valid), "epoch": epoch + 1}
+            best = Checkpoint(self.config, self.model, self.frontend, scores)
+            distributed.from_rank_0(lambda: save_checkpoint(best, self.out / "best.safetensors"))
+        self.write()
+        return self.curves[-1]
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"adam.{i}.{name}": value for i, values in state.items() for name, value in values.items()}
+    def write(self) -> None:
+        """Write the curves, then ``last.safetensors`` with all that ``restore`` needs."""
+        adam = self.optimizer.state_dict()["state"]
+        position = [len(self.streams), self.update, self.elbo, self.kl, self.skipped, self.in_a_row]
+        extra = {
+            **{f"adam.{i}.{name}": value for i, values in adam.items() for name, value in values.items()},
+            "curves": torch.tensor([[*row.values()] for row in self.curves], dtype=torch.float64),
+            "position": torch.tensor(position, dtype=torch.float64),
+        }
+        if self.state is not None:
+            for name, values in zip(self.state._fields, self.state, strict=True):
+                extra[f"state.{name}"] = distributed.gather_rows(values, self.config.train.batch_size)
 
+        def write() -> None:
+            write_atomically(self.out / "curves.csv", _as_csv(self.curves))
+            last = Checkpoint(self.config, self.model, self.frontend, {}, extra)
+            save_checkpoint(last, self.out / "last.safetensors")
 
-def _restore(path: Path, config: RunConfig, model: SequenceModel, optimizer: torch.optim.Optimizer) -> list[Row]:
-    last = load_checkpoint(path)
-    if last.config != config:
-        raise ValueError(
-            f"{path} belongs to a run with another configuration ({_difference(last.config, config)}); resume it with "
-            f"the options it began with."
-        )
-    if "curves" not in last.extra:
-        raise ValueError(f"{path} holds no state of a training to continue; train anew, with another --out.")
-    model.load_state_dict(last.model.state_dict())
-    whole = optimizer.state_dict()
-    for name, value in last.extra.items():
-        if name.startswith("adam."):
-            _, i, key = name.split(".")
-            whole["state"].setdefault(int(i), {})[key] = value
-    optimizer.load_state_dict(whole)
-    rows = last.extra["curves"].tolist()
-    return [dict(zip(CURVES, (int(epoch), *values), strict=True)) for epoch, *values in rows]
+        distributed.from_rank_0(write)
+        self.written = time.perf_counter()
 
+    def restore(self, extra: dict[str, Tensor]) -> None:
+        """Continue from what ``write`` put beside the weights.
 
-def _difference(there: RunConfig, here: RunConfig) -> str:
-    pairs = zip(there.to_dict().items(), here.to_dict().values(), strict=True)
-    return ", ".join(
-        f"{section}.{key} was {value!r}, now {now[key]!r}"
-        for (section, then), now in pairs
-        for key, value in then.items()
-        if value != now[key]
-    )
+        Raises:
+            ValueError: It is no such thing, or belongs to other data.
+        """
+        try:
+            rows = [dict(zip(CURVES, row, strict=True)) for row in extra["curves"].tolist()]
+            updates, update, self.elbo, self.kl, skipped, in_a_row = extra["position"].tolist()
+            self.curves = [row | {name: int(row[name]) for name in ("epoch", "skipped")} for row in rows]
+            self.update, self.skipped, self.in_a_row = int(update), int(skipped), int(in_a_row)
+            if self.update:
+                mine = distributed.share(self.config.train.batch_size)
+                zero = self.model.initial_state(mine.stop - mine.start)
+                values = (extra[f"state.{name}"][mine] for name in zero._fields)
+                self.state = type(zero)(*(z.copy_(v.view_as(z)) for z, v in zip(zero, values, strict=True)))
+            if "adam.0.step" in extra:
+                adam = {
+                    i: {
+                        name: extra[f"adam.{i}.{name}"].view(() if name == "step" else parameter.shape)
+                        for name in ("step", "exp_avg", "exp_avg_sq")
+                    }
+                    for i, parameter in enumerate(self.model.parameters())
+                }
+                self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": adam})
+        except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.out / 'last.safetensors'} holds no state of a training to continue; train anew, with another "
+                f"--out."
+            ) from error
+        if updates != len(self.streams):
+            raise ValueError(
+                f"{self.out} was trained on other data: an epoch had {updates:.0f} updates, now {len(self.streams)}; "
+                f"continue it on the data it began with."
+            )
 
 
 def _as_csv(curves: Sequence[Row]) -> bytes:
@@ -140,16 +245,75 @@ def _as_csv(curves: Sequence[Row]) -> bytes:
     return text.getvalue().encode()
 
 
-def _usable(device: str | None) -> str:
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch raises either, by what is missing
+def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, dict[str, Tensor] | None]:
+    """The model, new or as its training last wrote it, with what was written beside it."""
+    path = out / "last.safetensors"
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"{out} is a file; a run needs a folder. Choose another --out.")
+    if not path.exists():
+        torch.manual_seed(config.train.seed)
+        return build_model(config.model), None
+    if not resume:
+        raise FileExistsError(f"{out} already holds a run; continue it with --resume {out} or choose another --out.")
+    for left in out.glob(f"*{PART}"):
+        left.unlink()
+    last = load_checkpoint(path)
+    then, now = ({k: v for s in c.to_dict().values() for k, v in s.items()} for c in (last.config, config))
+    different = [
+        f"--{name.replace('_', '-')} was {then[name]!r}, now {now[name]!r}"
+        for name in then
+        if name != "epochs" and then[name] != now[name]
+    ]
+    if different:
         raise ValueError(
-            f"The device {device!r} cannot be used ({str(error).splitlines()[0]}); choose cpu, or cuda or mps where "
-            f"there is one."
+            f"{path} belongs to a run with another configuration ({', '.join(different)}); resume it with the options "
+            f"it began with."
+        )
+    return last.model, last.extra
+
+
+def _load(config: RunConfig, data_dir: str | Path | None) -> tuple[Frontend, Streams, dict[str, list[Frames]]]:
+    signals = {split: list(load_split(config.data, split, data_dir).values()) for split in ("train", "valid", "test")}
+    frontend = Frontend.fit(config.data, config.model.x_dim, signals["train"])
+    frames = {split: [frontend.frames(s, config.model.x_dim) for s in values] for split, values in signals.items()}
+    streams = Streams(
+        frames["train"], config.train.batch_size, config.train.segment_length, config.train.segments_per_reset
+    )
+    return frontend, streams, frames
+
+
+def _events(folder: Path, epochs: int) -> Any:
+    """A writer of TensorBoard events that forgets what an interrupted run wrote after its last whole epoch."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ValueError(
+            "--tensorboard needs the package tensorboard; install it with: pip install tensorboard"
         ) from error
-    return device
+    return SummaryWriter(str(folder), purge_step=epochs + 1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes:
+        best: The best epoch's checkpoint, with its scores on validation and test data.
+        curves: The rows of ``curves.csv``.
+        updates: Updates of all epochs, those that were skipped included.
+        device: Where this process trained.
+        precision: Of the matrix products in training, ``bf16`` or ``fp32``.
+        seconds: From the call of ``fit`` to its end.
+        frames_per_second: Of training in this time, without validation.
+    """
+
+    best: Checkpoint
+    curves: list[Row]
+    updates: int
+    device: str
+    precision: str
+    seconds: float
+    frames_per_second: float
 
 
 def fit(
@@ -159,78 +323,86 @@ def fit(
     data_dir: str | Path | None = None,
     device: str | None = None,
     resume: bool = False,
-) -> Checkpoint:
+    tensorboard: bool = False,
+) -> Run:
     """Train a model; the best epoch by validation bound is kept.
+
+    Where torchrun started several processes, they share each batch, and the first of them writes.
 
     Args:
         config: What to train, on what, and how.
-        out: Folder for ``best.safetensors``, ``last.safetensors`` (with the optimiser's state) and ``curves.csv``.
+        out: Folder for ``best.safetensors``, ``last.safetensors`` (with all that ``resume`` needs) and ``curves.csv``.
         data_dir: Folder of the data sets' files.
         device: ``cpu``, ``cuda`` or ``mps``; by default a GPU if there is one.
-        resume: Continue from ``last.safetensors`` in ``out``.
-
-    Returns:
-        The best checkpoint, with its scores on validation and test data.
+        resume: Continue from ``last.safetensors`` in ``out``, if it is there; ``config.train.epochs`` may have changed.
+        tensorboard: Write TensorBoard events into ``out / "tensorboard"``.
 
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
         NotADirectoryError: ``out`` is a file.
-        ValueError: There is no such device, or the run to resume has another configuration.
+        ValueError: There is no such model or device, or the run to resume has another configuration or other data.
         FloatingPointError: The bound stopped being a number.
+        ConnectionError: Another process ended.
+        Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
     """
-    out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"{out} is a file; a run needs a folder. Choose another --out.")
-    device = _usable(device)
-    last_path, best_path, curves_path = out / "last.safetensors", out / "best.safetensors", out / "curves.csv"
-    if last_path.exists() and not resume:
-        raise FileExistsError(f"{out} already holds a run; continue it with --resume or choose another --out.")
-    signals = {split: list(load_split(config.data, split, data_dir).values()) for split in ("train", "valid", "test")}
-    frontend = Frontend.fit(config.data, config.model.x_dim, signals["train"])
-    frames = {split: [frontend.frames(s, config.model.x_dim) for s in values] for split, values in signals.items()}
-    torch.manual_seed(config.train.seed)
-    model = build_model(config.model).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate, eps=config.train.adam_epsilon)
-    curves: list[Row] = []
-    if resume and last_path.exists():  # a run killed in its first epoch begins again
-        curves = _restore(last_path, config, model, optimizer)
-    streams = Streams(
-        frames["train"], config.train.batch_size, config.train.segment_length, config.train.segments_per_reset
+    began, out = time.perf_counter(), Path(out)
+    options = {"--data-dir": data_dir, "--device": device}
+    device = distributed.usable_device(device)
+    rank, world_size = distributed.rank(), distributed.world_size()
+    trained, spent = 0, 0.0
+    with distributed.process_group(device):
+        distributed.share(config.train.batch_size)  # fails now rather than once the data are read
+        model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
+        frontend, streams, frames = _load(config, data_dir)
+        optimizer = torch.optim.Adam(model.to(device).parameters(), eps=config.train.adam_epsilon)
+        training = Training(config, frontend, model, optimizer, streams, out)
+        if extra is not None:
+            training.restore(extra)
+        events = _events(out / "tensorboard", len(training.curves)) if tensorboard and rank == 0 else None
+        per_update = config.train.batch_size * config.train.segment_length
+        done = len(training.curves) * len(streams) + training.update
+        bar = tqdm(
+            total=config.train.epochs * len(streams) * per_update,
+            initial=done * per_update,
+            unit=" frames",
+            unit_scale=True,
+            disable=rank > 0,
+        )
+        with noted_signals() as noted, events or nullcontext(), bar:
+            training.write()  # so that a run killed in its first epoch can be resumed
+            while len(training.curves) < config.train.epochs:
+                start, first = time.perf_counter(), training.update
+                if not training.train_epoch(noted, bar):
+                    break
+                new, seconds = (len(streams) - first) * per_update, time.perf_counter() - start
+                trained, spent = trained + new, spent + seconds
+                valid = evaluate(model.eval(), frames["valid"], config.evaluation, rank=rank, world_size=world_size)
+                row = training.end_epoch(valid)
+                if events:
+                    for name, value in {**row, "frames_per_second": new / seconds}.items():
+                        events.add_scalar(name, value, row["epoch"])
+                    events.flush()
+                if rank == 0:
+                    best = max(r["valid_elbo"] for r in training.curves)
+                    bar.write(
+                        f"epoch {row['epoch']}: train {row['train_elbo']:.3f}, valid {valid.elbo:.3f} "
+                        f"({valid.average}), best {best:.3f}"
+                    )
+        if noted or len(training.curves) < config.train.epochs:
+            again = [f"{name}={value}" for name, value in options.items() if value]
+            command = shlex.join(["srnn-lab", "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard])
+            raise Stopped(f"stopped, with all written; continue with: {command}", noted[0] if noted else signal.SIGTERM)
+        best = distributed.from_rank_0(lambda: load_checkpoint(out / "best.safetensors"))
+        test = evaluate(best.model.to(device), frames["test"], config.evaluation, rank=rank, world_size=world_size)
+        best.model.cpu()
+        best = replace(best, config=config, scores={**best.scores, "test": vars(test)})
+        distributed.from_rank_0(lambda: save_checkpoint(best, out / "best.safetensors"))
+    return Run(
+        best=best,
+        curves=training.curves,
+        updates=len(training.curves) * len(streams),
+        device=device,
+        precision="bf16" if use_bf16(config.train, torch.device(device).type) else "fp32",
+        seconds=time.perf_counter() - began,
+        frames_per_second=trained / spent if spent else 0.0,
     )
-    per_epoch = len(streams) * config.train.batch_size * config.train.segment_length
-    with tqdm(
-        total=config.train.epochs * per_epoch, initial=len(curves) * per_epoch, unit=" frames", unit_scale=True
-    ) as bar:
-        for epoch in range(len(curves), config.train.epochs):
-            start = time.perf_counter()
-            optimizer.param_groups[0]["lr"] = learning_rate(config.train, epoch)
-            model.train()
-            train_elbo, train_kl = train_epoch(model, optimizer, streams, config.train, epoch, bar)
-            valid = evaluate(model.eval(), frames["valid"], config.evaluation)
-            if not math.isfinite(valid.elbo):
-                raise FloatingPointError(
-                    f"The validation bound is not a finite number after epoch {epoch + 1}; lower the learning rate."
-                )
-            values = (
-                epoch + 1, train_elbo, train_kl, valid.elbo, valid.log_px, valid.kl,
-                kl_weight(config.train, (epoch + 1) * len(streams) - 1), learning_rate(config.train, epoch),
-                time.perf_counter() - start,
-            )  # fmt: skip
-            curves.append(dict(zip(CURVES, values, strict=True)))
-            best = max(row["valid_elbo"] for row in curves)
-            bar.write(
-                f"epoch {epoch + 1}: train {train_elbo:.3f}, valid {valid.elbo:.3f} ({valid.average}), best {best:.3f}"
-            )
-            if valid.elbo == best:
-                scores = {"valid": vars(valid), "epoch": epoch + 1}
-                save_checkpoint(Checkpoint(config, model, frontend, scores), best_path)
-            extra = _optimizer_tensors(optimizer) | {
-                "curves": torch.tensor([list(r.values()) for r in curves], dtype=torch.float64)
-            }
-            write_atomically(curves_path, _as_csv(curves))
-            save_checkpoint(Checkpoint(config, model, frontend, {}, extra), last_path)
-    best_checkpoint = load_checkpoint(best_path)
-    test = evaluate(best_checkpoint.model, frames["test"], config.evaluation)
-    best_checkpoint.scores["test"] = vars(test)
-    save_checkpoint(best_checkpoint, best_path)
-    return best_checkpoint

@@ -235,6 +235,16 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(saved):
     assert list(saved.parent.iterdir()) == [saved]
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_not_written(value, saved):
+    content, broken = saved.read_bytes(), untrained(music_run())
+    broken.model.gru_d.bias_hh_l0.data[2] = value
+    with pytest.raises(FloatingPointError, match=r"model\.gru_d\.bias_hh_l0 holds a value that is not a finite number"):
+        save_checkpoint(broken, saved)
+    assert saved.read_bytes() == content
+    assert list(saved.parent.iterdir()) == [saved]
+
+
 def test_an_interrupted_write_leaves_the_old_file_and_no_other(saved, monkeypatch):
     content = saved.read_bytes()
 

@@ -1,10 +1,12 @@
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import warnings
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pretty_midi
@@ -15,6 +17,7 @@ from tiny import RATE, SIZES, midi_folder, roll, speech_run, untrained, wav_fold
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import CONVENTIONS, PRESETS
+from srnn_lab.interruption import Stopped
 
 COMMANDS = ("train", "evaluate", "inspect", "sample", "transitions")
 SMALL = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
@@ -134,7 +137,7 @@ def test_options_of_train_reach_the_run_and_its_checkpoint(music, run, tmp_path,
     assert main(["train", "jsb", "--data", music["data"], "--out", out, *SMALL, *options, "--json"]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["checkpoint"] == str(tmp_path / "run" / "best.safetensors")
-    assert found.keys() == {"checkpoint", "valid", "epoch", "test"}
+    assert all(Path(file).is_file() for file in found["files"])
     config = load_checkpoint(found["checkpoint"]).config
     assert (config.train.epochs, config.train.batch_size, config.model.residual) == (1, 2, False)
     assert {name: getattr(config.model, name) for name in SIZES} == SIZES
@@ -142,6 +145,26 @@ def test_options_of_train_reach_the_run_and_its_checkpoint(music, run, tmp_path,
     scored = run("evaluate", found["checkpoint"])
     assert (scored["average"], scored["first_frame"]) == ("sequence", True)
     assert scored["elbo"] == found["test"]["elbo"]
+
+
+def test_train_ends_with_a_table_of_the_run(music, capsys, tmp_path):
+    folder = Path(music["checkpoint"]).parent
+    assert main(["train", "--resume", str(folder), "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    table = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in lines)
+    assert len({len(line) - len(line.lstrip()) + len(line.split()[0]) for line in lines}) == 1  # aligned
+    checkpoint = load_checkpoint(music["checkpoint"])
+    parameters, scores = sum(p.numel() for p in checkpoint.model.parameters()), checkpoint.scores
+    assert table["model"] == f"name srnn, likelihood bernoulli, parameters {parameters}"
+    assert re.fullmatch(r"device cpu, precision (bf16|fp32), processes 1, threads each \d+", table["machine"])
+    assert re.fullmatch(rf"epochs 2, best epoch {scores['epoch']}, updates \d+, skipped 0", table["training"])
+    for split in ("valid", "test"):
+        assert table[split].startswith(f"elbo {scores[split]['elbo']:.4g}, ")
+        assert table[split].endswith("average macro, first frame False, unit nats per frame")
+    assert table["train"].endswith("unit nats per frame, average micro")
+    assert re.fullmatch(r"seconds [\d.]+, frames per second [\d.]+", table["time"])
+    assert table["checkpoint"] == music["checkpoint"]
+    assert table["files"] == f"{folder / 'last.safetensors'}, {folder / 'curves.csv'}"
 
 
 @pytest.mark.parametrize("kind", ["roll", "raw", "log-mel"])
@@ -312,10 +335,11 @@ def test_what_a_checkpoint_cannot_be_used_for_ends_a_command(argv, said, music, 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--epochs=0"], "TrainConfig.epochs is 0"),
-        (["--learning-rate=nan"], "TrainConfig.learning_rate is nan"),
-        (["--features=raw"], "ModelConfig.x_dim is 88; frames of 'raw' have 200 values"),
-        (["--model=gan"], "ModelConfig.model is 'gan'; choose one of"),
+        (["--epochs=0"], "srnn-lab: --epochs is 0"),
+        (["--learning-rate=nan"], "srnn-lab: --learning-rate is nan"),
+        (["--features=raw"], "srnn-lab: --x-dim is 88; frames of 'raw' have 200 values"),
+        (["--model=gan", "--data=nowhere"], "srnn-lab: --model is 'gan'; choose one of"),
+        (["--likelihood=poisson", "--data=nowhere"], "srnn-lab: --likelihood is 'poisson'; choose one of"),
         (["--device=abacus"], "The device 'abacus' cannot be used"),
         (["--batch-size=1000"], "lower batch_size or segment_length"),
         (["--data=nowhere"], "'nowhere' is neither a data set"),
@@ -342,7 +366,10 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
     [
         ([], "COMMAND"),
         (["play"], "'play'"),
-        (["train"], "PRESET"),
+        (["train"], "a PRESET to begin with, or --resume RUN, is required"),
+        (["train", "jsb", "--out=a", "--resume=b"], "--out a is for a new run, and --resume b names another"),
+        (["train", "--out=a", "--resume=b"], "--out a is for a new run, and --resume b names another"),
+        (["train", "jsb", "--resume"], "--resume: expected one argument"),
         (["train", "jazz"], "'jazz'"),
         (["train", "jsb", "--epochs", "many"], "--epochs: invalid int value: 'many'"),
         (["train", "jsb", "--features", "mfcc"], "--features: invalid choice: 'mfcc'"),
@@ -380,23 +407,73 @@ def test_a_warning_is_one_line_on_standard_error(music, capsys, tmp_path):
     assert warnings.showwarning is before
 
 
-def test_ctrl_c_ends_a_run_with_a_hint(music, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (Stopped("continue with: this", signal.SIGINT), 130, "srnn-lab: continue with: this\n"),
+        (Stopped("continue with: this", signal.SIGTERM), 143, "srnn-lab: continue with: this\n"),
+        (KeyboardInterrupt(), 130, "srnn-lab: stopped.\n"),
+    ],
+)
+def test_a_run_that_was_stopped_ends_the_command_with_a_sentence(raised, status, said, capsys, tmp_path, monkeypatch):
     def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
+        raise raised
 
     monkeypatch.setattr("srnn_lab.training.fit", interrupted)
-    assert "continued with --resume" in fails(capsys, 130, "train", "jsb", "--out", tmp_path)
+    assert fails(capsys, status, "train", "jsb", "--out", tmp_path) == said
 
 
-def test_a_run_is_continued_only_when_asked(music, capsys, tmp_path):
-    options = ["--data", music["data"], "--out", tmp_path, *SMALL, "--epochs=1", "--batch-size=4", "--segment-length=8"]
-    assert main(["train", "jsb", *map(str, options)]) == 0
+@pytest.fixture
+def train(capsys):
+    """Train, which shows its progress on standard error, and return the JSON object."""
+
+    def train(*argv):
+        assert main(["train", *map(str, argv), "--json"]) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    return train
+
+
+@pytest.fixture
+def begun(music, tmp_path, capsys):
+    """The options of a finished run of one epoch, and its folder."""
+    options = ["--data", music["data"], *SMALL, "--batch-size=4", "--segment-length=8"]
+    assert main(["train", "jsb", *options, "--epochs=1", "--out", str(tmp_path / "run")]) == 0
     capsys.readouterr()
-    assert "continue it with --resume" in fails(capsys, 1, "train", "jsb", *options)
-    assert main(["train", "jsb", *map(str, options), "--resume"]) == 0
-    capsys.readouterr()
-    line = fails(capsys, 1, "train", "jsb", *options, "--resume", "--seed=2")
-    assert "train.seed was 1, now 2" in line
+    return options, tmp_path / "run"
+
+
+def test_a_run_is_continued_only_when_asked(begun, capsys):
+    options, out = begun
+    line = fails(capsys, 1, "train", "jsb", *options, "--out", out)
+    assert f"continue it with --resume {out}" in line
+
+
+def test_a_run_is_continued_with_what_is_stored_in_it(begun, train):
+    options, out = begun
+    assert train("--resume", out, "--epochs=2")["training"]["epochs"] == 2
+    assert train("jsb", *options, "--resume", out, "--out", out)["training"]["epochs"] == 2
+
+
+@pytest.mark.parametrize("preset", [[], ["jsb"]])
+def test_an_option_that_contradicts_the_run_is_named(preset, begun, capsys):
+    options, out = begun
+    line = fails(capsys, 1, "train", *preset, *options, "--resume", out, "--seed=2", "--no-smoothing")
+    assert "(--smoothing was True, now False, --seed was 1, now 2)" in line
+
+
+def test_another_preset_does_not_continue_a_run(begun, capsys):
+    options, out = begun
+    line = fails(capsys, 1, "train", "nottingham", *options, "--resume", out)
+    assert "--learning-rate-decay was 0.95, now " in line
+
+
+def test_a_run_that_is_not_there_is_begun_only_with_a_preset(begun, capsys, tmp_path, train):
+    options, _ = begun
+    line = fails(capsys, 1, "train", "--resume", tmp_path / "new", "--epochs=1")
+    assert f"{tmp_path / 'new'} holds no run to continue; name a PRESET to begin one there." in line
+    found = train("jsb", *options, "--resume", tmp_path / "new", "--epochs=1")
+    assert found["checkpoint"] == str(tmp_path / "new" / "best.safetensors")
 
 
 def test_the_module_runs_as_a_program(music):
@@ -408,4 +485,4 @@ def test_the_module_runs_as_a_program(music):
     assert json.loads(done.stdout.splitlines()[-1])["sequences"] == 2
     failed = program("train", "jsb", "--epochs", "0")
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
-    assert failed.stderr.startswith("srnn-lab: TrainConfig.epochs is 0")
+    assert failed.stderr.startswith("srnn-lab: --epochs is 0")

@@ -70,6 +70,10 @@ def test_every_value_is_documented(config):
     assert all(text.endswith(".") for text in helps.values())
 
 
+def test_the_hardware_decides_the_precision_unless_it_is_given():
+    assert {config.train.precision for config in PRESETS.values()} == {TrainConfig().precision} == {"auto"}
+
+
 def test_the_speech_presets_hold_appendix_a1():
     for name, sizes in {"timit": (1024, 256, 512), "blizzard": (2048, 256, 1024)}.items():
         config = PRESETS[name]

@@ -1,17 +1,28 @@
 import csv
+import os
+import random
+import shlex
+import shutil
+import signal
+import sys
+import time
 from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
-from tiny import midi_folder, music_run, speech_run, wav_folder
+from processes import epochs_done, finish, position, start, wait_for
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny import SIZES, midi_folder, music_run, speech_run, wav_folder
 
 from srnn_lab import training
 from srnn_lab.bounds import evaluate
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
+from srnn_lab.cli import main
 from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import load_split
-from srnn_lab.training import CURVES, fit, use_bf16
+from srnn_lab.training import CURVES, SKIPS, fit, use_bf16
 
 UPDATES = 6
 """Updates of an epoch of the tiny songs: about 150 frames, of which 3 x 8 are trained on in one update."""
@@ -26,8 +37,8 @@ def songs(tmp_path_factory):
 def run(songs, tmp_path_factory):
     """A finished run of four epochs."""
     out = tmp_path_factory.mktemp("run")
-    config = music_run(songs, epochs=4)
-    return config, out, fit(config, out)
+    config = music_run(songs, epochs=4, precision="fp32")
+    return config, out, fit(config, out).best
 
 
 def curves(out):
@@ -35,8 +46,16 @@ def curves(out):
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def without_seconds(out):
-    return [line.rsplit(",", 1)[0] for line in (out / "curves.csv").read_text().splitlines()]
+def contents(out):
+    """All files of a run, byte by byte: weights, Adam's state, configuration, scores and curves."""
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def command(songs, out, **train):
+    """The line that begins a run of eighteen updates an epoch in ``out``, or continues it."""
+    sizes = SIZES | {"epochs": 4, "batch_size": 2, "segment_length": 4, "learning_rate": 0.01} | train
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in sizes.items()]
+    return ["train", "jsb", f"--data={songs}", f"--resume={out}", *options]
 
 
 def test_training_improves_the_bound_on_training_and_validation_data(run):
@@ -53,7 +72,7 @@ def test_the_curves_have_one_row_an_epoch_that_hangs_together(run):
     for row in rows:
         assert row["valid_elbo"] == pytest.approx(row["valid_log_px"] - row["valid_kl"])
         assert row["learning_rate"] == config.train.learning_rate
-        assert row["seconds"] > 0
+        assert row["skipped"] == 0
     last_of_first_epoch = 0.2 + 0.8 * (UPDATES - 1) / 10
     assert [row["kl_weight"] for row in rows] == pytest.approx([last_of_first_epoch, 1, 1, 1])
 
@@ -77,43 +96,83 @@ def test_best_is_not_the_last_epoch_when_validation_gets_worse(songs, tmp_path, 
         return replace(evaluate(*args, **kwargs), elbo=next(bounds, -9.0))
 
     monkeypatch.setattr(training, "evaluate", worsening)
-    assert fit(music_run(songs, epochs=3), tmp_path).scores["epoch"] == 2
+    assert fit(music_run(songs, epochs=3), tmp_path).best.scores["epoch"] == 2
     assert not torch.equal(
         *(load_file(tmp_path / f"{name}.safetensors")["model.gru_d.weight_hh_l0"] for name in ("best", "last"))
     )
 
 
-@pytest.mark.parametrize("stop", [3, 3 * UPDATES], ids=["in epoch 1", "in epoch 3"])
-def test_an_interrupted_run_continues_as_if_it_had_not_stopped(stop, run, tmp_path, monkeypatch):
-    config, whole, _ = run
-    updates = 0
+def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_killed(songs, tmp_path):
+    seed = random.randrange(2**32)
+    print(f"{seed = }")
+    moments, chance, log = [], random.Random(seed), tmp_path / "log"
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
 
-    def interrupting(*args, **kwargs):
-        nonlocal updates
-        updates += 1
-        if updates == stop:
-            raise KeyboardInterrupt
-        return elbo(*args, **kwargs)
+    def written():
+        path = killed / "last.safetensors"
+        return path.stat().st_mtime_ns if path.exists() else 0
 
-    elbo = training.elbo
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training, "elbo", interrupting)
-        fit(config, tmp_path)
-    fit(config, tmp_path, resume=True)
+    while True:
+        before, process = written(), start(command(songs, killed), log, write_every=0)
+        for _ in range(chance.randrange(40)):  # writes, of which there is one an update
+            wait_for(lambda before=before, process=process: process.exitcode is not None or written() > before)
+            before = written()
+        time.sleep(chance.random() / 20)
+        if process.exitcode is not None:
+            break
+        process.kill()
+        assert finish(process) == [-signal.SIGKILL]
+        moments.append(position(killed))
+    assert process.exitcode == 0, log.read_text()
+    print(f"{moments = }")
+    assert len(moments) >= 3
+    assert any(0 < update < 18 for _, update in moments)  # within an epoch, where states are carried
 
-    assert without_seconds(tmp_path) == without_seconds(whole)
-    for name in ("best.safetensors", "last.safetensors"):
-        expected, found = load_file(whole / name), load_file(tmp_path / name)
-        assert expected.keys() == found.keys()
-        different = [k for k in expected if k != "extra.curves" and not torch.equal(expected[k], found[k])]
-        assert different == []
+    assert finish(start(command(songs, whole), log)) == [0]
+    assert contents(killed) == contents(whole)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_after_a_whole_update_and_names_the_command_that_continues_it(
+    number, status, songs, tmp_path, capsys
+):
+    log, out, whole = tmp_path / "log", tmp_path / "a run", tmp_path / "whole"
+    process = start([*command(songs, out, epochs=5000), "--device=cpu"], log)
+    wait_for(lambda: epochs_done(out) or process.exitcode is not None)
+    os.kill(process.pid, number)
+    assert finish(process) == [status], log.read_text()
+    epochs, update = position(out)
+    assert update > 0
+    line = log.read_text().splitlines()[-1]
+    said, _, again = line.rpartition(": ")
+    assert said.endswith("srnn-lab: stopped, with all written; continue with")
+    assert shlex.split(again) == ["srnn-lab", "train", "--resume", str(out), "--device=cpu"]
+
+    assert main([*shlex.split(again)[1:], f"--epochs={epochs + 1}"]) == 0
+    assert main(command(songs, whole, epochs=epochs + 1)) == 0
+    assert contents(out) == contents(whole)
 
 
 def test_resuming_a_finished_run_changes_nothing(run):
     config, out, returned = run
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert fit(config, out, resume=True).scores == returned.scores
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    before = contents(out)
+    assert fit(config, out, resume=True).best.scores == returned.scores
+    assert contents(out) == before
+
+
+def test_a_finished_run_is_extended_as_if_it_had_been_longer_from_the_start(run, tmp_path):
+    config, whole, _ = run
+    for epochs in (2, 4):
+        fit(replace(config, train=replace(config.train, epochs=epochs)), tmp_path, resume=True)
+    assert contents(tmp_path) == contents(whole)
+
+
+def test_what_a_killed_write_left_behind_is_cleared_away(run, tmp_path):
+    config, whole, _ = run
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "last.safetensors.abc.part").touch()
+    fit(config, tmp_path / "run", resume=True)
+    assert contents(tmp_path / "run") == contents(whole)
 
 
 def test_a_run_is_not_resumed_with_another_configuration(run):
@@ -121,7 +180,17 @@ def test_a_run_is_not_resumed_with_another_configuration(run):
     other = replace(config, train=replace(config.train, learning_rate=0.5, epochs=5))
     with pytest.raises(ValueError, match="another configuration") as caught:
         fit(other, out, resume=True)
-    assert "train.epochs was 4, now 5, train.learning_rate was 0.01, now 0.5" in str(caught.value)
+    assert "(--learning-rate was 0.01, now 0.5)" in str(caught.value)
+
+
+def test_a_run_is_not_resumed_on_other_data(run, songs, tmp_path):
+    config = replace(run[0], data=replace(run[0].data, data=str(tmp_path / "songs")))
+    shutil.copytree(songs, tmp_path / "songs")
+    fit(config, tmp_path / "run")
+    shutil.rmtree(tmp_path / "songs")
+    midi_folder(tmp_path / "songs", num_files=24)
+    with pytest.raises(ValueError, match=f"run was trained on other data: an epoch had {UPDATES} updates, now"):
+        fit(config, tmp_path / "run", resume=True)
 
 
 def test_a_checkpoint_without_the_state_of_its_training_is_not_resumed(run, tmp_path):
@@ -131,12 +200,41 @@ def test_a_checkpoint_without_the_state_of_its_training_is_not_resumed(run, tmp_
         fit(config, tmp_path, resume=True)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda extra: extra.pop("position"),
+        lambda extra: extra.pop("curves"),
+        lambda extra: extra.pop("state.z"),
+        lambda extra: extra.pop("adam.3.exp_avg"),
+        lambda extra: extra.update(curves=torch.zeros(1, 2)),
+        lambda extra: extra.update(position=torch.full((6,), torch.nan)),
+        lambda extra: extra.update({"state.d": torch.zeros(3, 7)}),
+        lambda extra: extra.update({"adam.0.exp_avg_sq": torch.zeros(2)}),
+    ],
+)
+def test_a_state_of_which_a_part_is_missing_or_misshapen_is_not_resumed(change, songs, tmp_path, monkeypatch):
+    config, last = music_run(songs), tmp_path / "last.safetensors"
+    monkeypatch.setattr(training, "WRITE_EVERY", 0)
+    break_updates(monkeypatch, *range(1, 9))
+    with pytest.raises(FloatingPointError):
+        fit(config, tmp_path)
+    monkeypatch.undo()
+    with safe_open(last, "pt") as opened:
+        header, tensors = opened.metadata(), {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    extra = {name.removeprefix("extra."): tensors.pop(name) for name in list(tensors) if name.startswith("extra.")}
+    change(extra)
+    save_file(tensors | {f"extra.{name}": value for name, value in extra.items()}, last, header)
+    with pytest.raises(ValueError, match=r"last\.safetensors holds no state of a training to continue"):
+        fit(config, tmp_path, resume=True)
+
+
 def test_a_run_is_not_overwritten(run):
     config, out, _ = run
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    before = contents(out)
     with pytest.raises(FileExistsError, match="already holds a run; continue it with --resume"):
         fit(config, out)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert contents(out) == before
 
 
 def test_a_file_is_no_folder_for_a_run(songs, tmp_path):
@@ -154,13 +252,93 @@ def test_a_device_that_is_not_there_is_named(device, songs, tmp_path):
 
 @pytest.mark.parametrize(
     ("train", "said"),
-    [({}, "epoch 1, update 2"), ({"segment_length": 40}, "validation bound is not a finite number after epoch 1")],
+    [
+        ({}, f"not a finite number {SKIPS} times in a row, up to update {SKIPS + 1} of epoch 1"),
+        ({"segment_length": 40}, "The validation bound is not a finite number in epoch 1"),
+    ],
     ids=["in training", "in validation"],
 )
-def test_a_bound_that_is_no_number_stops_the_run(train, said, songs, tmp_path):
-    with pytest.raises(FloatingPointError, match=f"{said}; lower the learning rate"):
+def test_a_bound_that_stays_no_number_stops_the_run_with_advice_and_is_not_written(train, said, songs, tmp_path):
+    with pytest.raises(FloatingPointError, match=f"{said}; lower --learning-rate or --gradient-norm, or train with"):
         fit(music_run(songs, learning_rate=1e30, **train), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(contents(tmp_path)) == ["curves.csv", "last.safetensors"]
+    assert all(value.isfinite().all() for value in load_file(tmp_path / "last.safetensors").values())
+
+
+def break_updates(monkeypatch, *broken):
+    """Make the bound of some updates of a run, counted from 0, and the states after them, no numbers.
+
+    Returns:
+        The bounds of the others, to which it adds one after another.
+    """
+    update, elbo, others = -1, training.elbo, []
+
+    def breaking(model, batch, state, noise):
+        nonlocal update
+        update += 1
+        bound = elbo(model, batch, state, noise)
+        assert bound.log_px.isfinite().all()  # the states after a broken update are not carried on
+        if update not in broken:
+            others.append(bound.elbo.mean().item())
+            return bound
+        nowhere = type(bound.trace.state)(*(values * torch.nan for values in bound.trace.state))
+        return replace(bound, log_px=bound.log_px * torch.nan, trace=bound.trace._replace(state=nowhere))
+
+    monkeypatch.setattr(training, "elbo", breaking)
+    return others
+
+
+def test_an_update_that_is_no_number_is_skipped_and_counted(songs, tmp_path, monkeypatch):
+    others = break_updates(monkeypatch, 1, 2, UPDATES + 3)
+    fit(music_run(songs, epochs=2), tmp_path)
+    rows = curves(tmp_path)
+    assert [row["skipped"] for row in rows] == [2, 1]
+    assert load_file(tmp_path / "last.safetensors")["extra.adam.0.step"] == 2 * UPDATES - 3
+    means = [sum(part) / len(part) for part in (others[: UPDATES - 2], others[UPDATES - 2 :])]
+    assert [row["train_elbo"] for row in rows] == pytest.approx(means)
+
+
+def test_updates_that_are_no_numbers_in_a_row_are_counted_across_epochs_and_a_resumption(songs, tmp_path, monkeypatch):
+    config = music_run(songs, epochs=3)
+    monkeypatch.setattr(training, "WRITE_EVERY", 0)
+    break_updates(monkeypatch, *range(UPDATES - 3, UPDATES - 3 + SKIPS))
+    with pytest.raises(FloatingPointError, match=f"{SKIPS} times in a row, up to update 2 of epoch 2"):
+        fit(config, tmp_path)
+    assert position(tmp_path) == (1, 1)
+    break_updates(monkeypatch, 0)
+    with pytest.raises(FloatingPointError, match=f"{SKIPS} times in a row, up to update 2 of epoch 2"):
+        fit(config, tmp_path, resume=True)
+    monkeypatch.undo()
+    assert [row["skipped"] for row in fit(config, tmp_path, resume=True).curves] == [3, 1, 0]
+
+
+def test_an_epoch_without_any_number_stops_the_run(songs, tmp_path, monkeypatch):
+    break_updates(monkeypatch, 0)
+    with pytest.raises(FloatingPointError, match="bound or its gradient, at every update, is not a finite number"):
+        fit(music_run(songs, segment_length=40), tmp_path)
+
+
+def test_tensorboard_shows_the_curves_and_forgets_what_was_not_kept(songs, tmp_path):
+    config = music_run(songs, epochs=2)
+    fit(config, tmp_path, tensorboard=True)
+    kept = (tmp_path / "last.safetensors").read_bytes()
+    longer = replace(config, train=replace(config.train, epochs=3))
+    fit(longer, tmp_path, resume=True, tensorboard=True)
+    (tmp_path / "last.safetensors").write_bytes(kept)  # as if killed before epoch 3 was written
+    fit(longer, tmp_path, resume=True, tensorboard=True)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert set(events.Tags()["scalars"]) == {*CURVES, "frames_per_second"}
+    rows = curves(tmp_path)
+    for name in CURVES:
+        found = [(event.step, event.value) for event in events.Scalars(name)]
+        assert found == [(row["epoch"], pytest.approx(row[name], rel=1e-6)) for row in rows]
+
+
+def test_tensorboard_that_is_not_installed_is_asked_for(songs, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ValueError, match="needs the package tensorboard; install it with: pip install tensorboard"):
+        fit(music_run(songs), tmp_path, tensorboard=True)
+    assert contents(tmp_path) == {}
 
 
 def test_another_seed_gives_another_run(songs, tmp_path):
@@ -196,6 +374,6 @@ def test_precision_is_as_configured_or_left_to_the_hardware(precision, expected)
 def test_a_folder_of_speech_trains(features, tmp_path):
     config = speech_run(str(wav_folder(tmp_path / "clips")), features)
     train = TrainConfig(epochs=2, batch_size=2, segment_length=8, segments_per_reset=2, precision="auto")
-    best = fit(RunConfig(model=config.model, data=config.data, train=train), tmp_path / "run")
+    best = fit(RunConfig(model=config.model, data=config.data, train=train), tmp_path / "run").best
     assert len(curves(tmp_path / "run")) == 2
     assert best.frontend.mean.shape == (() if features == "raw" else (6,))

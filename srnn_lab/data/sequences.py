@@ -113,17 +113,24 @@ class Streams:
         """Segments (updates) in one epoch."""
         return self.num_batches * self.segments
 
-    def epoch(self, generator: torch.Generator) -> Iterator[tuple[bool, Batch]]:
+    def epoch(
+        self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0
+    ) -> Iterator[tuple[bool, Batch]]:
         """One pass: pairs of (states start from zero, segment), with the chunks in random order.
 
         Where the chunks do not fill the stream, they begin at a random frame, so that their borders move.
+
+        Args:
+            generator: Decides the order and the first frame.
+            rows: Only these rows of every batch.
+            start: The segment of the epoch to begin with.
         """
         used = self.num_batches * self.batch_size * self.chunk
-        start = int(torch.randint(len(self.stream) - used, (), generator=generator))
-        x = self.stream[start + 1 : start + 1 + used].view(-1, self.chunk, self.stream.shape[1])
-        u = self.stream[start : start + used].view(-1, self.chunk, self.stream.shape[1])
-        lengths = torch.full((self.batch_size,), self.segment_length)
-        for rows in torch.randperm(len(x), generator=generator).view(self.num_batches, self.batch_size):
-            parts = zip(x[rows].split(self.segment_length, 1), u[rows].split(self.segment_length, 1), strict=True)
-            for i, (x_part, u_part) in enumerate(parts):
-                yield i == 0, Batch(x_part, u_part, lengths)
+        first = int(torch.randint(len(self.stream) - used, (), generator=generator))
+        x = self.stream[first + 1 : first + 1 + used].view(-1, self.segments, self.segment_length, self.stream.shape[1])
+        u = self.stream[first : first + used].view(x.shape)
+        chunks = torch.randperm(len(x), generator=generator).view(self.num_batches, self.batch_size)[:, rows]
+        lengths = torch.full((chunks.shape[1],), self.segment_length)
+        for i in range(start, len(self)):
+            batch, segment = divmod(i, self.segments)
+            yield segment == 0, Batch(x[chunks[batch], segment], u[chunks[batch], segment], lengths)
