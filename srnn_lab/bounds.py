@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import EvaluationConfig
-from srnn_lab.data.sequences import Batch, Frames, batches
+from srnn_lab.data.sequences import Batch, Frames, by_length, make_batch
 from srnn_lab.models.base import SequenceModel, State, Trace
 
 
@@ -127,24 +127,28 @@ def evaluate(
 ) -> Score:
     """The ELBO of whole sequences, each from zero states and never cut, with one sampled path.
 
+    Several processes share the batches; the figure does not depend on how many they are, and all of them return it.
+
     Args:
         model: The model.
         sequences: A split of a data set.
         config: Average, and whether the first frame is scored.
         seed: Seed of the sampled paths.
         batch_size: Sequences side by side.
-        rank: This process's number; batch i is that of process i modulo ``world_size``.
-        world_size: Processes that share the batches; the figure does not depend on it.
+        rank: This process among those of ``torch.distributed``; batch i is that of process i modulo their number.
+        world_size: Their number.
     """
     generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())
     sums = torch.zeros(2, len(sequences), dtype=torch.float64)
     lengths = torch.zeros(len(sequences), dtype=torch.int64)
-    for i, (chosen, batch) in enumerate(batches(sequences, batch_size, config.first_frame)):
-        noise = draw_noise(model, batch, generator).to(weight)
+    for i, chosen in enumerate(by_length(sequences, batch_size)):
+        num_frames = len(sequences[chosen[-1]]) - (not config.first_frame)
+        noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)  # of each batch, on each rank
         if i % world_size != rank:
             continue
-        bound = elbo(model, batch.to(weight.device, weight.dtype), noise=noise)
+        batch = make_batch([sequences[j] for j in chosen], config.first_frame)
+        bound = elbo(model, batch.to(weight.device, weight.dtype), noise=noise.to(weight))
         sums[0, chosen] = bound.log_px.cpu().double().sum(1)
         sums[1, chosen] = bound.kl.cpu().double().sum(1)
         lengths[chosen] = batch.lengths

@@ -230,7 +230,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     convention = CONVENTIONS[args.convention] if args.convention else checkpoint.config.evaluation
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
     data, split, signals = _load_data(args, checkpoint)
-    frames = [checkpoint.frontend.frames(signal, checkpoint.config.model.x_dim) for signal in signals]
+    frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
     score = evaluate(checkpoint.model, frames, replace(convention, **changed), seed=args.seed)
     return {**asdict(score), "unit": _unit(score.average), "data": data, "split": split}
 

@@ -251,6 +251,16 @@ _AUTHORS = {
     "learning_rate_decay": 1 / 1.1,
     "learning_rate_decay_start": 15,
 }
+_COMPACT = {
+    "num_layers": 1,
+    "batch_size": 32,
+    "kl_weight_updates": 2667,
+    "epochs": 40,
+    "learning_rate_decay": 0.9,
+    "learning_rate_decay_start": 25,
+    "precision": "auto",
+    "evaluation": EvaluationConfig(average="micro", first_frame=False),
+}
 PRESETS = {
     # Tuned on validation: the authors' schedule for the larger sets stops too early on this one (850 updates).
     "jsb": _music("fraccaro/jsb", 20 * 17, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=30),
@@ -258,19 +268,8 @@ PRESETS = {
     "muse": _music("fraccaro/muse", 20 * 155),
     "piano": _music("fraccaro/piano", 20 * 44),
     "timit": _speech("timit", 1024, 256, 512, batch_size=64, learning_rate=1e-3, kl_weight_updates=2667, **_AUTHORS),
-    "voice": _speech(
-        "voice",
-        512,
-        128,
-        512,
-        num_layers=1,
-        batch_size=32,
-        kl_weight_updates=2667,
-        epochs=40,
-        learning_rate_decay=0.9,
-        learning_rate_decay_start=25,
-        evaluation=EvaluationConfig(average="micro", first_frame=False),
-    ),
+    "voice": _speech("voice", 512, 128, 512, **_COMPACT),
+    "voices": _speech("voices", 512, 128, 512, **_COMPACT),
     "voice-mel": RunConfig(
         model=ModelConfig(likelihood="gaussian", x_dim=80, d_dim=256, z_dim=32, hidden_dim=256),
         data=DataConfig(data="voice", features="log-mel", frame_length=160),
@@ -290,4 +289,4 @@ PRESETS = {
     ),
 }
 """The paper's configurations (appendix A.1 and A.2, with the authors' schedules but for jsb), and compact ones for the
-bundled speech data."""
+telephone prompts."""

@@ -12,7 +12,7 @@ from srnn_lab.audio import QUARTERS_PER_MINUTE
 from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
-from srnn_lab.data import Frontend, make_batch
+from srnn_lab.data import Frontend, make_batch, widen
 
 NEAR = 2
 """Audio frames on either side of an onset that count as its transition."""
@@ -88,7 +88,7 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.
     variance = variances.mean(0) + means.var(0, correction=0)
-    changes, active = find_changes(signal, frames, config.data)
+    changes, active = find_changes(widen(signal), frames, config.data)
     inside = changes[changes >= first] - first
     times = checkpoint.frontend.times(len(frames))[first:]
     prior, posterior = bound.trace.prior, bound.trace.posterior

@@ -272,10 +272,10 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
     return last.model, last.extra
 
 
-def _load(config: RunConfig, data_dir: str | Path | None) -> tuple[Frontend, Streams, dict[str, list[Frames]]]:
+def _load(config: RunConfig, data_dir: str | Path | None) -> tuple[Frontend, Streams, dict[str, Sequence[Frames]]]:
     signals = {split: list(load_split(config.data, split, data_dir).values()) for split in ("train", "valid", "test")}
     frontend = Frontend.fit(config.data, config.model.x_dim, signals["train"])
-    frames = {split: [frontend.frames(s, config.model.x_dim) for s in values] for split, values in signals.items()}
+    frames = {split: frontend.sequences(values, config.model.x_dim) for split, values in signals.items()}
     streams = Streams(
         frames["train"], config.train.batch_size, config.train.segment_length, config.train.segments_per_reset
     )
@@ -350,11 +350,11 @@ def fit(
     device = distributed.usable_device(device)
     rank, world_size = distributed.rank(), distributed.world_size()
     trained, spent = 0, 0.0
+    distributed.share(config.train.batch_size)  # fails now rather than once the data are read
     with distributed.process_group(device):
-        distributed.share(config.train.batch_size)  # fails now rather than once the data are read
         model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
         frontend, streams, frames = _load(config, data_dir)
-        optimizer = torch.optim.Adam(model.to(device).parameters(), eps=config.train.adam_epsilon)
+        optimizer = torch.optim.Adam(model.to(device).parameters(), eps=config.train.adam_epsilon, fused=True)
         training = Training(config, frontend, model, optimizer, streams, out)
         if extra is not None:
             training.restore(extra)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
 from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.data import widen
 from srnn_lab.inspection import NEAR, Inspection, inspect_signal
 
 
@@ -104,7 +105,7 @@ def _joint(checkpoint: Checkpoint, signal: np.ndarray, other: np.ndarray, uncut:
     data = checkpoint.config.data
     per_unit = data.frames_per_quarter if data.features == "roll" else data.sample_rate
     cut, cut_other = (len(s) // 2 // data.hop * data.hop for s in (signal, other))
-    spliced = inspect_signal(checkpoint, np.concatenate([signal[:cut], other[cut_other:]]))
+    spliced = inspect_signal(checkpoint, np.concatenate([widen(signal[:cut]), widen(other[cut_other:])]))
     joint = int(np.searchsorted(uncut.times, cut / per_unit))
     nearby = slice(max(0, joint - NEAR), joint + NEAR + 1)
     return float(spliced.kl[nearby].max()), float(uncut.kl[nearby].max())

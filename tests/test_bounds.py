@@ -67,6 +67,29 @@ def test_evaluation_is_the_sum_over_whole_sequences_from_zero_states(first_frame
     assert score.kl == 0
 
 
+def test_processes_share_the_batches_and_the_figure_does_not_depend_on_their_number(monkeypatch):
+    torch.manual_seed(0)
+    model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5))
+    lengths = [4, 9, 2, 6, 3, 7, 5]
+    sequences = [np.random.default_rng(i).integers(0, 2, (n, 3)).astype(np.float32) for i, n in enumerate(lengths)]
+
+    def score(**ranks):
+        return evaluate(model, sequences, EvaluationConfig(average="macro"), batch_size=2, seed=1, **ranks)
+
+    parts = [[], [], []]
+    for rank in range(3):
+        monkeypatch.setattr(torch.distributed, "all_reduce", lambda total, kept=parts[rank]: kept.append(total.clone()))
+        score(rank=rank, world_size=3)
+    by_length = [2, 4, 0, 6, 3, 5, 1]
+    owned = [{*by_length[0:2], *by_length[6:7]}, set(by_length[2:4]), set(by_length[4:6])]
+    for (whole,), own in zip(parts, owned, strict=True):
+        assert set(whole.all(0).nonzero().flatten().tolist()) == set(whole.any(0).nonzero().flatten().tolist()) == own
+    for rank in range(3):
+        others = zip(*(parts[other] for other in range(3) if other != rank), strict=True)
+        monkeypatch.setattr(torch.distributed, "all_reduce", lambda total, left=others: total.add_(sum(next(left))))
+        assert score(rank=rank, world_size=3) == score()
+
+
 def test_the_same_seed_gives_the_same_figure():
     torch.manual_seed(0)
     model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5))

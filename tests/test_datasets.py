@@ -1,10 +1,13 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from srnn_lab.audio import roll_to_midi
 from srnn_lab.config import DataConfig
-from srnn_lab.data import DATASETS, SPLITS, load_split, read_signal
+from srnn_lab.data import DATASETS, SPLITS, Frontend, Streams, load_split, read_signal
 from srnn_lab.data.speech import split_of
 
 NAMES = [f"file{i}" for i in range(100)]
@@ -106,6 +109,23 @@ def test_signal_is_read_by_its_ending(tmp_path):
     config = DataConfig(sample_rate=4000, frames_per_quarter=4)
     assert read_signal(tmp_path / "a.MID", config).shape == (8, 88)
     assert read_signal(str(tmp_path / "a.wav"), config).shape == (400,)
+
+
+def test_a_corpus_is_never_in_memory_as_a_whole(tmp_path):
+    """Reading, mean and deviation, and a batch take less memory than the samples have bytes, as int16."""
+    generator = np.random.default_rng(0)
+    for i in range(40):
+        soundfile.write(tmp_path / f"{i:02d}.wav", generator.integers(-9999, 9999, 100_000).astype(np.int16), 16000)
+    config = DataConfig(data=str(tmp_path), features="raw")
+    load_split(config, "valid")  # imports
+    tracemalloc.start()
+    signals = list(load_split(config, "train").values())
+    frontend = Frontend.fit(config, 200, signals)
+    next(Streams(frontend.sequences(signals, 200), 16, 40, 4).epoch(torch.Generator()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(signals) == 36
+    assert peak < 2 * sum(map(len, signals))
 
 
 def test_recordings_shorter_than_two_frames_are_left_out_by_name(tmp_path):

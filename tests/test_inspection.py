@@ -6,7 +6,8 @@ import torch
 
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig
-from srnn_lab.data import Frontend
+from srnn_lab.data import Frontend, widen
+from srnn_lab.data.storage import narrow
 from srnn_lab.figures import clip_figure
 from srnn_lab.inspection import find_changes, inspect_signal
 from srnn_lab.models import build_model
@@ -150,6 +151,18 @@ def test_a_kl_that_follows_the_changes_has_an_area_of_one_and_larger_splices():
     assert result.splice > result.uncut
     with pytest.raises(ValueError, match="at least two"):
         measure_transitions(tested, songs[:1])
+
+
+@pytest.mark.parametrize("features", DATA)
+def test_signals_in_their_smallest_type_have_the_same_transitions(features):
+    """One waveform is int16; the other exceeds full scale, so it is float32, and both stand in one splice."""
+    stored = [narrow(SIGNALS[features]), narrow(2.5 * SIGNALS[features])]
+    assert stored[0].dtype != np.float32
+    found, expected = (
+        measure_transitions(checkpoint(features), signals, num_shifts=5)
+        for signals in (stored, [widen(signal) for signal in stored])
+    )
+    assert found == expected
 
 
 @pytest.mark.parametrize("features", DATA)

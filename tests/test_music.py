@@ -92,7 +92,7 @@ def test_boulanger_lewandowski_cells_are_songs(tmp_path, monkeypatch):
     for split, rolls in songs.items():
         found = load_split(DataConfig(data="bl/nottingham"), split, folder)
         for song, roll in zip(found.values(), rolls, strict=True):
-            assert song.dtype == np.float32
+            assert song.dtype == bool
             np.testing.assert_array_equal(song, roll)
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from srnn_lab.data.sequences import Streams, batches, make_batch
+from srnn_lab.config import DataConfig
+from srnn_lab.data.sequences import Streams, by_length, make_batch
+from srnn_lab.data.speech import Frontend, LazyFrames
 
 
 def numbered(*lengths, width=2):
@@ -51,15 +53,14 @@ def test_batch_refuses_sequences_without_a_scored_frame(lengths, first_frame, me
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
-def test_batches_hold_each_sequence_exactly_once(batch_size):
-    sequences = numbered(5, 2, 9, 3, 3, 8, 2)
-    seen = []
-    for chosen, batch in batches(sequences, batch_size, first_frame=True):
-        assert len(chosen) <= batch_size
-        for i, x, n in zip(chosen, batch.x, batch.lengths, strict=True):
-            np.testing.assert_array_equal(x[:n], sequences[i])
-        seen += chosen
-    assert sorted(seen) == list(range(7))
+def test_groups_hold_each_sequence_once_and_get_longer(batch_size):
+    lengths = (5, 2, 9, 3, 3, 8, 2)
+    groups = by_length(numbered(*lengths), batch_size)
+    assert {len(group) for group in groups[:-1]} <= {batch_size}
+    assert 1 <= len(groups[-1]) <= batch_size
+    positions = [i for group in groups for i in group]
+    assert sorted(positions) == list(range(7))
+    assert [lengths[i] for i in positions] == sorted(lengths)
 
 
 @pytest.mark.parametrize("segments_per_reset", [0, 1, 2, 3])
@@ -82,6 +83,100 @@ def test_epoch_scores_each_used_frame_once_and_carries_chunks_over_their_segment
     torch.testing.assert_close(scored, scored[0] + torch.arange(used, dtype=torch.float32))
     assert 0 <= 77 - used < batch_size * segment_length * (segments_per_reset or 1)
     assert all(batch.lengths.tolist() == [segment_length] * batch_size for _, batch in epoch)
+
+
+def test_an_epoch_by_hand():
+    """23 frames: two batches of two chunks of two segments of two frames, which begin at one of the first 7."""
+    streams = Streams(numbered(9, 1, 13), batch_size=2, segment_length=2, segments_per_reset=2)
+    found = [(reset, batch.u[..., 0].tolist()) for reset, batch in streams.epoch(torch.Generator().manual_seed(5))]
+    generator = torch.Generator().manual_seed(5)
+    first = 1 + int(torch.randint(7, (), generator=generator))
+    a, b, c, d = (first + 4 * chunk for chunk in torch.randperm(4, generator=generator).tolist())
+    assert found == [
+        (True, [[a, a + 1], [b, b + 1]]),
+        (False, [[a + 2, a + 3], [b + 2, b + 3]]),
+        (True, [[c, c + 1], [d, d + 1]]),
+        (False, [[c + 2, c + 3], [d + 2, d + 3]]),
+    ]
+
+
+class Counted(LazyFrames):
+    """Frames that count how many of them are made."""
+
+    made = 0
+
+    def __getitem__(self, part):
+        frames = super().__getitem__(part)
+        Counted.made += len(frames)
+        return frames
+
+
+def counted_streams():
+    frontend = Frontend(DataConfig(), np.zeros((), np.float32), np.ones((), np.float32))
+    rolls = [np.random.default_rng(i).random((50, 88)) < 0.1 for i in range(3)]
+    return Streams([Counted(frontend, roll, 88) for roll in rolls], 4, 5, 3)
+
+
+def assert_same(found, expected):
+    for (reset, batch), (same_reset, same) in zip(found, expected, strict=True):
+        assert reset == same_reset
+        assert torch.equal(batch.x, same.x)
+        assert torch.equal(batch.u, same.u)
+        assert torch.equal(batch.lengths, same.lengths)
+
+
+def test_a_process_makes_only_its_rows_of_each_batch(monkeypatch):
+    streams = counted_streams()
+    whole = list(streams.epoch(torch.Generator().manual_seed(1)))
+    for rows in (slice(0, 1), slice(1, 4), slice(3, None)):
+        monkeypatch.setattr(Counted, "made", 0)
+        part = list(streams.epoch(torch.Generator().manual_seed(1), rows=rows))
+        assert_same(part, [(reset, type(b)(b.x[rows], b.u[rows], b.lengths[rows])) for reset, b in whole])
+        assert Counted.made == len(streams) * len(range(4)[rows]) * (5 + 1)
+
+
+@pytest.mark.parametrize("start", [1, 3, 5, 6])
+def test_an_epoch_goes_on_at_a_segment_without_making_those_before(start, monkeypatch):
+    streams = counted_streams()
+    whole = list(streams.epoch(torch.Generator().manual_seed(1)))
+    assert len(whole) == 6
+    monkeypatch.setattr(Counted, "made", 0)
+    assert_same(streams.epoch(torch.Generator().manual_seed(1), start=start), whole[start:])
+    assert Counted.made == (6 - start) * 4 * (5 + 1)
+
+
+def test_frames_exist_as_float32_only_in_batches(monkeypatch):
+    monkeypatch.setattr(Counted, "made", 0)
+    streams = counted_streams()
+    assert Counted.made == 0
+    _, batch = next(streams.epoch(torch.Generator()))
+    assert Counted.made == 4 * (5 + 1)
+    assert (batch.x.dtype, batch.u.dtype) == (torch.float32, torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("config", "x_dim"),
+    [
+        (DataConfig(), 88),
+        (DataConfig(features="raw", frame_length=20), 20),
+        (DataConfig(features="log-mel", frame_length=16, window_length=64), 6),
+    ],
+    ids=["roll", "raw", "log-mel"],
+)
+def test_batches_of_signals_are_those_of_their_frames_bit_for_bit(config, x_dim):
+    generator = np.random.default_rng(0)
+    if config.features == "roll":
+        signals = [generator.random((n, 88)) < 0.1 for n in (40, 2, 55)]
+    else:
+        signals = [generator.integers(-9999, 9999, n).astype(np.int16) for n in (1600, 145, 2231)]
+    frontend = Frontend.fit(config, x_dim, signals)
+    made, lazy = [frontend.frames(signal, x_dim) for signal in signals], frontend.sequences(signals, x_dim)
+    assert [len(sequence) for sequence in lazy] == [len(frames) for frames in made]
+    epochs = [Streams(frames, 3, 4, 2).epoch(torch.Generator().manual_seed(2)) for frames in (lazy, made)]
+    assert_same(*epochs)
+    whole, same = (make_batch(frames, first_frame=False) for frames in (lazy, made))
+    assert whole.x.dtype == torch.float32
+    assert_same([(True, whole)], [(True, same)])
 
 
 def test_without_resets_an_epoch_is_one_batch_of_the_longest_chunks():

@@ -8,7 +8,7 @@ import soundfile
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data import speech
-from srnn_lab.data.speech import Frontend, audio_files, blizzard, read_audio, timit, voice
+from srnn_lab.data.speech import Frontend, LazyFrames, audio_files, blizzard, read_audio, timit, voice, voices
 
 RAW = DataConfig(features="raw")
 LOG_MEL = DataConfig(features="log-mel", frame_length=160)
@@ -193,6 +193,37 @@ def test_raw_frames_are_consecutive_samples_standardised_over_the_fitted_signals
     assert abs(np.concatenate(frames).std() - 1) < 1e-5
 
 
+@pytest.mark.parametrize(("config", "x_dim"), [(RAW, 200), (LOG_MEL, 80)], ids=["raw", "log-mel"])
+def test_mean_and_deviation_are_those_of_all_frames_joined(config, x_dim):
+    generator = np.random.default_rng(0)
+    signals = [(0.3 + 0.1 * generator.standard_normal(n)).astype(np.float32) for n in (600, 3333, 8000, 1000)]
+    plain = Frontend(config, np.zeros((), np.float32), np.ones((), np.float32))
+    joined = np.concatenate([plain.frames(signal, x_dim) for signal in signals]).astype(np.float64)
+    axis = None if config is RAW else 0
+    frontend = Frontend.fit(config, x_dim, signals)
+    for found, expected in ((frontend.mean, joined.mean(axis)), (frontend.std, joined.std(axis))):
+        assert (found.dtype, found.shape) == (np.float32, expected.shape)
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize(("config", "x_dim"), [(RAW, 200), (LOG_MEL, 80)], ids=["raw", "log-mel"])
+def test_16_bit_samples_give_the_frames_of_the_waveform(config, x_dim):
+    samples = np.random.default_rng(0).integers(-32768, 32768, 8000).astype(np.int16)
+    wave = samples.astype(np.float32) / 32768
+    frontends = [Frontend.fit(config, x_dim, [signal]) for signal in (samples, wave)]
+    np.testing.assert_array_equal(*(f.frames(s, x_dim) for f, s in zip(frontends, (samples, wave), strict=True)))
+
+
+def test_a_part_of_the_frames_is_that_part_of_all_frames():
+    config = DataConfig(features="log-mel", frame_length=4, window_length=16)
+    samples = as_int16(0.3 * np.random.default_rng(0).standard_normal(4 * 20_100).clip(-3, 3))
+    frontend = Frontend(config, np.full(4, -3, np.float32), np.full(4, 2, np.float32))
+    lazy, whole = LazyFrames(frontend, samples, 4), frontend.frames(samples, 4)
+    assert len(lazy) == len(whole) == 20_097
+    for part in (slice(0, 1), slice(9_990, 10_060), slice(20_096, None), slice(20_000, 99_999)):
+        np.testing.assert_array_equal(lazy[part], whole[part])
+
+
 def test_raw_frames_turn_back_into_the_waveform_without_its_tail():
     signal = sine(440)[:1234]
     frontend = Frontend.fit(RAW, 200, [signal])
@@ -342,13 +373,14 @@ def test_blizzard_is_split_by_file_and_scored_in_half_seconds(tmp_path):
     for name, wave in splits["test"].items():
         book, chunk = name.split("-")
         whole = sine(100 + int(book[-2:]), 2000, seconds=1.3)
-        np.testing.assert_array_equal(wave, whole[int(chunk) * 1000 :][:1000])
+        np.testing.assert_array_equal(wave, np.round(32768 * whole[int(chunk) * 1000 :][:1000]))
+        assert isinstance(wave.base.base, np.memmap)  # chunks are views of the recording on disk
 
 
-def write_prompts(root, names):
+def write_prompts(root, names, folder="voice"):
     generator = np.random.default_rng(0)
     for name in names:
-        path = root / "voice" / f"{name}.g722"
+        path = root / folder / f"{name}.g722"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(generator.bytes(400))  # any bytes are G.722
 
@@ -364,7 +396,7 @@ def test_voice_test_split_is_bundled_whatever_the_data_folder_holds(tmp_path):
 
 
 def test_voice_without_its_prompts_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(speech, "VOICE_PACKAGE", tmp_path / "none")
+    monkeypatch.setattr(speech, "SOUNDS", tmp_path / "none")
     for data_dir in (None, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"Install.*asterisk-core-sounds-en-g722, or put its .g722 files"):
             voice(RAW, "train", data_dir)
@@ -388,3 +420,57 @@ def test_voice_never_trains_on_a_bundled_prompt(tmp_path):
         names = set(voice(RAW, split, tmp_path))
         assert names
         assert not names & set(bundled)
+
+
+def write_voices(root, names):
+    for language in ("en", "es", "fr", "it", "ru"):
+        write_prompts(root, names, f"voices/{language}")
+
+
+def test_five_voices_are_split_each_and_the_english_one_as_voice(tmp_path, monkeypatch):
+    names = [*(f"prompt{i}" for i in range(30)), "tt-monkeys", "beep", "silence/1"]
+    write_prompts(tmp_path, names)
+    write_voices(tmp_path, [*names, "pbx-invalid", "vm-and", "spy-iax2", "is", "auth-thankyou"])
+    monkeypatch.setattr(speech, "BUNDLED_VOICE", tmp_path / "none")
+    repeated = {"es": {"pbx-invalid", "vm-and"}, "fr": {"pbx-invalid", "vm-and"}, "it": {"spy-iax2"}, "ru": {"is"}}
+    seen = []
+    for split in ("train", "valid", "test"):
+        found = voices(RAW, split, tmp_path)
+        assert {name.split("/")[0] for name in found} == {"en", "es", "fr", "it", "ru"}
+        assert not any(name.endswith(("monkeys", "beep", "silence/1")) for name in found)
+        seen += found
+    for language in ("en", "es", "fr", "it", "ru"):
+        left_out = repeated.get(language, {"auth-thankyou"})
+        spoken = {*(f"prompt{i}" for i in range(30)), "pbx-invalid", "vm-and", "spy-iax2", "is", "auth-thankyou"}
+        own = [name.removeprefix(f"{language}/") for name in seen if name.startswith(f"{language}/")]
+        assert sorted(own) == sorted(spoken - left_out)
+
+
+def test_a_model_of_five_voices_never_saw_a_test_prompt_of_voice(tmp_path):
+    bundled = audio_files(speech.BUNDLED_VOICE)
+    write_voices(tmp_path, [*bundled, *(f"prompt{i}" for i in range(100))])
+    test = voices(RAW, "test", tmp_path)
+    assert {name for name in test if name.startswith("en/")} == {f"en/{name}" for name in bundled}
+    for name, wave in voice(RAW, "test", None).items():
+        np.testing.assert_array_equal(test[f"en/{name}"], wave)
+    for split in ("train", "valid"):
+        english = {name.removeprefix("en/") for name in voices(RAW, split, tmp_path) if name.startswith("en/")}
+        assert english
+        assert not english & set(bundled)
+
+
+def test_english_prompts_stand_in_the_same_split_of_voice_and_voices(tmp_path):
+    names = [f"prompt{i}" for i in range(60)]
+    write_prompts(tmp_path, names)
+    write_voices(tmp_path, names)
+    for split in ("train", "valid", "test"):
+        english = {name for name in voices(RAW, split, tmp_path) if name.startswith("en/")}
+        assert english == {f"en/{name}" for name in voice(RAW, split, tmp_path)}
+
+
+def test_voices_without_a_language_say_which(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech, "SOUNDS", tmp_path / "none")
+    write_voices(tmp_path, [f"prompt{i}" for i in range(30)])
+    (tmp_path / "voices" / "fr").rename(tmp_path / "voices" / "de")
+    with pytest.raises(FileNotFoundError, match=r"asterisk-core-sounds-fr-g722, or put .* folder voices/fr below"):
+        voices(RAW, "train", tmp_path)

@@ -85,7 +85,7 @@ def test_best_is_the_epoch_with_the_highest_validation_bound(run):
     assert best.scores["epoch"] == highest["epoch"]
     assert best.scores["valid"]["elbo"] == highest["valid_elbo"]
     for split in ("valid", "test"):
-        frames = list(load_split(config.data, split).values())
+        frames = best.frontend.sequences(load_split(config.data, split).values(), config.model.x_dim)
         assert vars(evaluate(best.model, frames, config.evaluation)) == best.scores[split]
 
 

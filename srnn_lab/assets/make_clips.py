@@ -68,7 +68,7 @@ def main() -> None:
     for name, wave in load_split(PRESETS["voice"].data, "test").items():
         path = BUNDLED_VOICE / f"{name}.flac"
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, (wave * 32768).astype(np.int16), 16000)
+        soundfile.write(path, wave, 16000)  # int16
     test = [chords(song) for song in load_split(DataConfig(data="bl/jsb"), "test").values()]
     train = [chords(song) for song in load_split(DataConfig(data="bl/jsb"), "train").values()]
     # The other version's training songs are one stream: pieces of 50 frames stand for its songs.

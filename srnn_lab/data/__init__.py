@@ -19,24 +19,29 @@ from srnn_lab.data.speech import (
     read_split,
     timit,
     voice,
+    voices,
 )
+from srnn_lab.data.storage import read_files, widen
 
 DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarray]]] = {
     **MUSIC,
     "voice": voice,
+    "voices": voices,
     "timit": timit,
     "blizzard": blizzard,
 }
 """Name -> function of (configuration, split, data folder); the only list.
 
-It returns the split's signals by name: piano rolls (T, 88) or waveforms (N,).
+It returns the split's signals by name, in their smallest type: piano rolls (T, 88) or waveforms (N,).
 """
 
 SPLITS = ("train", "valid", "test")
 
 
 def load_split(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, np.ndarray]:
-    """The signals of one split, by name.
+    """The signals of one split, by name: piano rolls (T, 88) of bool, or waveforms (N,) of int16 (see ``narrow``).
+
+    Waveforms and rolls of files lie in a temporary file; ``widen`` makes either kind float32.
 
     Args:
         config: ``config.data`` is a name in ``DATASETS``, or a folder of MIDI or audio files (split 90/5/5 by file).
@@ -74,7 +79,7 @@ def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
     files = files_below(folder, MIDI_SUFFIXES if config.features == "roll" else AUDIO_SUFFIXES)
     named = {path.relative_to(folder).as_posix(): path for path in files}
     if split == "all":
-        return {name: read_signal(path, config) for name, path in named.items()}
+        return read_files(named, lambda path: read_signal(path, config))
     return read_split(named, split, lambda path: read_signal(path, config))
 
 
@@ -85,4 +90,4 @@ def read_signal(path: str | Path, config: DataConfig) -> np.ndarray:
     return read_audio(path, config.sample_rate)
 
 
-__all__ = ["DATASETS", "SPLITS", "Batch", "Frontend", "Streams", "load_split", "make_batch", "read_signal"]
+__all__ = ["DATASETS", "SPLITS", "Batch", "Frontend", "Streams", "load_split", "make_batch", "read_signal", "widen"]

@@ -5,12 +5,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data.download import fetch
 
 Roll = Float[np.ndarray, "t 88"]
+NarrowRoll = Bool[np.ndarray, "_ 88"]
 
 LOWEST_PITCH = 21
 """MIDI pitch of the first of the 88 values of a frame; the last is 108."""
@@ -22,16 +23,18 @@ MAX_FRAMES = 20_000
 _MAT = {"jsb": "JSB_Chorales", "nottingham": "Nottingham", "muse": "MuseData", "piano": "Piano_midi"}
 
 
-def boulanger_lewandowski(collection: str, _config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Roll]:
+def boulanger_lewandowski(
+    collection: str, _config: DataConfig, split: str, data_dir: Path | None
+) -> dict[str, NarrowRoll]:
     """The standard version: transposed to C, one frame an eighth note (a quarter note for JSB); whole songs."""
     import scipy.io
 
     name = _MAT[collection]
     songs = scipy.io.loadmat(fetch(f"boulanger-lewandowski/{name}.mat", data_dir))[f"{split}data"][0]
-    return {f"{collection}-{split}-{i:03d}": song.astype(np.float32) for i, song in enumerate(songs)}
+    return {f"{collection}-{split}-{i:03d}": song.astype(bool) for i, song in enumerate(songs)}
 
 
-def fraccaro(collection: str, _config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Roll]:
+def fraccaro(collection: str, _config: DataConfig, split: str, data_dir: Path | None) -> dict[str, NarrowRoll]:
     """The SRNN authors' version: fixed time steps, original keys except JSB.
 
     Test songs are whole. Training and validation are one stream, published as 100-frame chunks in an order in which
@@ -39,7 +42,7 @@ def fraccaro(collection: str, _config: DataConfig, split: str, data_dir: Path | 
     """
     path = fetch(f"fraccaro/{collection}_raw_batchsize16_seqlen100.npz", data_dir)
     with np.load(path, allow_pickle=False) as arrays:
-        x, u = arrays[f"x_{split}"], arrays[f"u_{split}"]
+        u, x = (arrays[f"{name}_{split}"].astype(bool) for name in "ux")
         if split == "test":
             lengths = arrays["mask_test"].sum(1).astype(int)
             songs = [np.concatenate([u[i, :1], x[i, :n]]) for i, n in enumerate(lengths)]

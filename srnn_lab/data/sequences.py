@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Frames = Float[np.ndarray, "_ x"]
+from srnn_lab.data.speech import LazyFrames
+
+Frames = Float[np.ndarray, "_ x"] | LazyFrames
 """One sequence; sequences differ in length, so that has no name here."""
 
 
@@ -47,7 +49,7 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
     """Whole sequences as one batch.
 
     Args:
-        sequences: One array of frames each.
+        sequences: Their frames.
         first_frame: Score x_1 too, given u_1 = 0; otherwise x_1 is only the first input.
 
     Raises:
@@ -62,7 +64,7 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
             f"{'' if first_frame else 'when the first frame is not scored'}".rstrip()
             + "."
         )
-    whole = [torch.as_tensor(np.asarray(s)) for s in sequences]
+    whole = [torch.as_tensor(s[:]) for s in sequences]
     if first_frame:
         whole = [torch.cat([torch.zeros_like(s[:1]), s]) for s in whole]
     padded = torch.nn.utils.rnn.pad_sequence(whole, batch_first=True)
@@ -71,12 +73,10 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
     return Batch(padded[:, 1:], padded[:, :-1] * mask[..., None], lengths)
 
 
-def batches(sequences: Sequence[Frames], batch_size: int, first_frame: bool) -> Iterator[tuple[list[int], Batch]]:
-    """All sequences in batches of similar length, each with the positions of its sequences."""
+def by_length(sequences: Sequence[Frames], batch_size: int) -> list[list[int]]:
+    """The positions of all sequences, in groups of similar length for batches; the last of a group is the longest."""
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        yield chosen, make_batch([sequences[i] for i in chosen], first_frame)
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 class Streams:
@@ -96,10 +96,11 @@ class Streams:
     """
 
     def __init__(self, sequences: Sequence[Frames], batch_size: int, segment_length: int, segments_per_reset: int):
-        self.stream = torch.as_tensor(np.concatenate(sequences))
+        self.sequences = sequences
+        self.ends = np.cumsum([len(s) for s in sequences])
         self.batch_size = batch_size
         self.segment_length = segment_length
-        scored = len(self.stream) - 1
+        scored = int(self.ends[-1]) - 1
         self.segments = segments_per_reset or scored // (batch_size * segment_length)
         self.chunk = self.segments * segment_length
         self.num_batches = scored // (batch_size * self.chunk) if self.chunk else 0
@@ -121,16 +122,22 @@ class Streams:
         Where the chunks do not fill the stream, they begin at a random frame, so that their borders move.
 
         Args:
-            generator: Decides the order and the first frame.
-            rows: Only these rows of every batch.
-            start: The segment of the epoch to begin with.
+            generator: Source of that frame and of the order.
+            rows: Chunks of each batch that are made, for one of several processes.
+            start: Segments that are left out at the beginning, to go on where an epoch was interrupted.
         """
         used = self.num_batches * self.batch_size * self.chunk
-        first = int(torch.randint(len(self.stream) - used, (), generator=generator))
-        x = self.stream[first + 1 : first + 1 + used].view(-1, self.segments, self.segment_length, self.stream.shape[1])
-        u = self.stream[first : first + used].view(x.shape)
-        chunks = torch.randperm(len(x), generator=generator).view(self.num_batches, self.batch_size)[:, rows]
-        lengths = torch.full((chunks.shape[1],), self.segment_length)
+        first = torch.randint(int(self.ends[-1]) - used, (), generator=generator)
+        chunks = torch.randperm(self.num_batches * self.batch_size, generator=generator).view(self.num_batches, -1)
         for i in range(start, len(self)):
             batch, segment = divmod(i, self.segments)
-            yield segment == 0, Batch(x[chunks[batch], segment], u[chunks[batch], segment], lengths)
+            begins = first + chunks[batch, rows] * self.chunk + segment * self.segment_length
+            frames = torch.as_tensor(np.stack([self._joined(begin) for begin in begins.tolist()]))
+            yield segment == 0, Batch(frames[:, 1:], frames[:, :-1], torch.full(begins.shape, self.segment_length))
+
+    def _joined(self, begin: int) -> Float[np.ndarray, "t x"]:
+        """A segment of the stream and the frame before it, from the sequences in which they lie."""
+        end = begin + self.segment_length + 1
+        first, last = np.searchsorted(self.ends, [begin, end - 1], side="right")
+        lie_in = [(self.sequences[i], self.ends[i]) for i in range(first, last + 1)]
+        return np.concatenate([s[max(0, begin - stop + len(s)) : end - stop + len(s)] for s, stop in lie_in])

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from srnn_lab.config import DataConfig
+from srnn_lab.data.storage import on_disk, read_files, widen
 
 Waveform = Float[np.ndarray, "n"]
 Frames = Float[np.ndarray, "t x"]
@@ -26,14 +27,26 @@ MAX_PEAK = 16
 """Largest sample that is read, where full scale is 1; more means that a file is damaged or not scaled."""
 LOG_FLOOR = 1e-5
 """Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence stays finite."""
-VOICE_PACKAGE = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
-"""Where Debian's asterisk-core-sounds-en-g722 puts the English prompts."""
-_NOT_VOICE = {
-    *("ascending-2tone", "descending-2tone", "beep", "beeperr", "confbridge-join", "confbridge-leave"),
-    "auth-thankyou",  # the same recording as privacy-thankyou
+SOUNDS = Path("/usr/share/asterisk/sounds")
+VOICES = {
+    "en": "en_US_f_Allison",
+    "es": "es_MX_f_Allison",
+    "fr": "fr_CA_f_June",
+    "it": "it_IT_m_Carlo",
+    "ru": "ru_RU_f_IvrvoiceRU",
 }
+"""Language -> where Debian's asterisk-core-sounds-LANGUAGE-g722 puts its prompts, below ``SOUNDS``."""
+_TONES = {"ascending-2tone", "descending-2tone", "beep", "beeperr", "confbridge-join", "confbridge-leave"}
+_REPEATED = {
+    "en": {"auth-thankyou"},
+    "es": {"conf-lockednow", "dir-intro", "pbx-invalid", "queue-seconds", "vm-and", "vm-minutes", "vm-pls-try-again"},
+    "fr": {"dir-intro", "pbx-invalid", "second-time", "vm-and", "vm-message"},
+    "it": {"dir-intro", "spy-iax2"},
+    "ru": {"is"},  # empty
+}
+"""Prompts that are the same recording as another one of that voice, or hold one that would be in another split."""
 _MONKEYS = "tt-monkeys"
-"""A recording of animals among the test prompts."""
+"""A recording of animals among the prompts."""
 _VOICE_SALT = "1/"
 """The first salt with which the test split holds eight prompts of 2 to 4 s."""
 BUNDLED_VOICE = Path(__file__).parents[1] / "assets" / "voice"
@@ -139,15 +152,38 @@ class Frontend:
         plain = cls(config, np.zeros((), np.float32), np.ones((), np.float32))
         if config.features == "roll":
             return plain
-        stacked = np.concatenate([plain.frames(signal, x_dim) for signal in signals])
         axis = None if config.features == "raw" else 0
-        if (stacked.min(axis) == stacked.max(axis)).any():
+        count, mean, squares, low, high = 0, 0.0, 0.0, np.inf, -np.inf
+        for signal in signals:
+            frames = plain.frames(signal, x_dim)
+            low, high = np.minimum(low, frames.min(axis)), np.maximum(high, frames.max(axis))
+            # Chan et al.: the mean and the squared deviations of the signals so far and of this one -> of both.
+            n, shift = len(frames), frames.mean(axis, dtype=np.float64) - mean
+            squares += n * frames.var(axis, dtype=np.float64) + shift**2 * count * n / (count + n)
+            mean, count = mean + shift * n / (count + n), count + n
+        if (low == high).any():
             raise ValueError(
                 "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
                 "or, for log-mel frames, a smaller x_dim or a longer window_length."
             )
-        mean, std = (np.asarray(moment(axis, dtype=np.float64), np.float32) for moment in (stacked.mean, stacked.std))
-        return cls(config, mean, std)
+        return cls(config, np.asarray(mean, np.float32), np.asarray(np.sqrt(squares / count), np.float32))
+
+    def check(self, signal: np.ndarray) -> None:
+        """Whether ``signal`` can be cut into frames.
+
+        Raises:
+            ValueError: It is of the wrong kind, or shorter than one frame.
+        """
+        if (signal.ndim == 2) != (self.config.features == "roll"):
+            takes, given = ("MIDI", "audio") if self.config.features == "roll" else ("audio", "MIDI")
+            raise ValueError(
+                f"The model was trained on {takes} and was given {given}; choose a file or model to match."
+            )
+        if len(signal) < self.config.window:
+            raise ValueError(
+                f"The recording has {len(signal)} samples at {self.config.sample_rate} Hz, fewer than one frame "
+                f"({self.config.window} samples); give a longer one."
+            )
 
     def frames(self, signal: np.ndarray, x_dim: int) -> Frames:
         """The frames of a piano roll or of a waveform; a tail shorter than a frame is dropped.
@@ -155,23 +191,26 @@ class Frontend:
         Raises:
             ValueError: The signal is of the wrong kind, or shorter than one frame.
         """
-        if (signal.ndim == 2) != (self.config.features == "roll"):
-            takes, given = ("MIDI", "audio") if self.config.features == "roll" else ("audio", "MIDI")
-            raise ValueError(
-                f"The model was trained on {takes} and was given {given}; choose a file or model to match."
-            )
+        self.check(signal)
+        signal = widen(signal)
         if self.config.features == "roll":
             return signal
-        width = self.config.window
-        if len(signal) < width:
-            raise ValueError(
-                f"The recording has {len(signal)} samples at {self.config.sample_rate} Hz, fewer than one frame "
-                f"({width} samples); give a longer one."
-            )
-        windows = np.lib.stride_tricks.sliding_window_view(signal, width)[:: self.config.frame_length]
+        windows = np.lib.stride_tricks.sliding_window_view(signal, self.config.window)[:: self.config.frame_length]
         if self.config.features == "log-mel":
-            windows = np.log(_power(windows) @ self._mel(x_dim).T + LOG_FLOOR)
+            mel, parts = self._mel(x_dim).T, np.array_split(windows, 1 + len(windows) // 10_000)
+            windows = np.concatenate([np.log(_power(part) @ mel + LOG_FLOOR) for part in parts])
         return ((windows - self.mean) / self.std).astype(np.float32)
+
+    def sequences(self, signals: Iterable[np.ndarray], x_dim: int) -> "list[Frames] | list[LazyFrames]":
+        """The frames of each signal, made when a batch takes them.
+
+        Log-mel frames take longer to make and no more room than their signals, so they are made once, and kept on disk.
+
+        Raises:
+            ValueError: A signal is of the wrong kind, or shorter than one frame.
+        """
+        lazy = [LazyFrames(self, signal, x_dim) for signal in signals]
+        return on_disk(lazy, lambda sequence: sequence[:]) if self.config.features == "log-mel" else lazy
 
     def _mel(self, x_dim: int) -> Float[np.ndarray, "x f"]:
         import librosa
@@ -200,6 +239,32 @@ class Frontend:
         if self.config.features == "roll":
             return (np.arange(num_frames) + 0.5) / self.config.frames_per_quarter
         return (np.arange(num_frames) * self.config.hop + self.config.window / 2) / self.config.sample_rate
+
+
+@dataclass(frozen=True)
+class LazyFrames:
+    """The frames of one signal, made when they are sliced.
+
+    Attributes:
+        frontend: What makes them.
+        signal: A piano roll or a waveform, in any type.
+        x_dim: Values in one frame.
+    """
+
+    frontend: Frontend
+    signal: np.ndarray
+    x_dim: int
+
+    def __post_init__(self):
+        self.frontend.check(self.signal)
+
+    def __len__(self) -> int:
+        return 1 + (len(self.signal) - self.frontend.config.window) // self.frontend.config.hop
+
+    def __getitem__(self, part: slice) -> Frames:
+        start, stop, _ = part.indices(len(self))
+        hop, window = self.frontend.config.hop, self.frontend.config.window
+        return self.frontend.frames(self.signal[start * hop : (stop - 1) * hop + window], self.x_dim)
 
 
 def _power(windows: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t f"]:
@@ -249,15 +314,13 @@ def split_of(names: Iterable[str], valid: float, test: float, salt: str = "") ->
     return dict(zip(order, splits + ["train"] * (len(order) - len(splits)), strict=True))
 
 
-def read_split(
-    files: dict[str, Path], split: str, read: Callable[[Path], np.ndarray], salt: str = ""
-) -> dict[str, np.ndarray]:
+def read_split(files: dict[str, Path], split: str, read: Callable[[Path], np.ndarray]) -> dict[str, np.ndarray]:
     """The files of one split (90/5/5), each read by ``read``; a file is in exactly one split."""
-    chosen = split_of(files, 0.05, 0.05, salt)
-    return {name: read(path) for name, path in files.items() if chosen[name] == split}
+    chosen = split_of(files, 0.05, 0.05)
+    return read_files({name: path for name, path in files.items() if chosen[name] == split}, read)
 
 
-def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
+def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """The English telephone prompts (one voice, about 25 minutes), split 90/5/5 by prompt name.
 
     The test split is bundled. The others come from ``data_dir``/voice or from the installed Debian package.
@@ -265,27 +328,46 @@ def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Wa
     Raises:
         FileNotFoundError: The prompts are neither in ``data_dir`` nor installed.
     """
-    bundled = audio_files(BUNDLED_VOICE) if BUNDLED_VOICE.is_dir() else {}
+    return read_files(_prompts("en", "voice", split, data_dir), lambda path: read_audio(path, config.sample_rate))
+
+
+def voices(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
+    """The telephone prompts in five languages, each about 25 minutes of one voice; the English ones split as ``voice``.
+
+    Raises:
+        FileNotFoundError: A language is neither in ``data_dir``/voices nor installed.
+    """
+    files = {
+        f"{language}/{name}": path
+        for language in VOICES
+        for name, path in _prompts(language, f"voices/{language}", split, data_dir).items()
+    }
+    return read_files(files, lambda path: read_audio(path, config.sample_rate))
+
+
+def _prompts(language: str, place: str, split: str, data_dir: Path | None) -> dict[str, Path]:
+    bundled = audio_files(BUNDLED_VOICE) if language == "en" and BUNDLED_VOICE.is_dir() else {}
     if split == "test" and bundled:
-        return {name: read_audio(path, config.sample_rate) for name, path in bundled.items()}
-    folder = VOICE_PACKAGE if data_dir is None or not (data_dir / "voice").is_dir() else data_dir / "voice"
+        return bundled
+    folder = SOUNDS / VOICES[language] if data_dir is None or not (data_dir / place).is_dir() else data_dir / place
     if not folder.is_dir():
         raise FileNotFoundError(
-            "The training prompts of 'voice' are not on this machine. Install Debian's package "
-            "asterisk-core-sounds-en-g722, or put its .g722 files into the folder voice below --data-dir."
+            f"The prompts of {place!r} are not on this machine. Install Debian's package "
+            f"asterisk-core-sounds-{language}-g722, or put its .g722 files into the folder {place} below --data-dir."
         )
     files = {
         name: path
         for name, path in audio_files(folder, (".g722",)).items()  # not the 8 kHz versions of other packages
-        if not name.startswith("silence/") and name not in _NOT_VOICE
+        if not name.startswith("silence/") and name not in _TONES | _REPEATED[language]
     }
-    prompts = read_split(files, split, lambda path: read_audio(path, config.sample_rate), _VOICE_SALT)
+    chosen = split_of(files, 0.05, 0.05, _VOICE_SALT)
     # Left out last, so that the split of the others does not depend on it. Of the published prompts ``bundled`` leaves
     # out none; of another collection, those that the bundled test split holds.
-    return {name: wave for name, wave in prompts.items() if name not in {*bundled, _MONKEYS}}
+    left_out = {*bundled, _MONKEYS}
+    return {name: path for name, path in files.items() if chosen[name] == split and name not in left_out}
 
 
-def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
+def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """TIMIT in its own layout, TRAIN|TEST/DR*/SPEAKER/*.WAV: the predefined test set, 95/5 of the training speakers.
 
     Raises:
@@ -303,18 +385,19 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Wa
     # Some copies hold each SPHERE file a second time, as NAME.WAV.wav.
     files = {name: path for name, path in files.items() if not name.lower().endswith(".wav")}
     speakers = split_of({_speaker(name) for name in files if name.startswith("train/")}, 0.05, 0.0)
-    return {
-        name: read_audio(path, config.sample_rate)
+    chosen = {
+        name: path
         for name, path in files.items()
         if (speakers[_speaker(name)] if name.startswith("train/") else "test") == split
     }
+    return read_files(chosen, lambda path: read_audio(path, config.sample_rate))
 
 
 def _speaker(name: str) -> str:
     return name.split("/")[-2].upper()  # some copies of TIMIT are in lower case
 
 
-def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, Waveform]:
+def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """Blizzard 2013: every audio file below ``data_dir``/blizzard, 90/5/5 by file; scored in chunks of 0.5 s (A.1)."""
     recordings = read_split(
         audio_files(_corpus("blizzard", data_dir)), split, lambda path: read_audio(path, config.sample_rate)
