@@ -111,6 +111,11 @@ def _parser() -> argparse.ArgumentParser:
         commands, "transitions", "the KL where the signal changes, against elsewhere", _transitions
     )
     _add_data(transitions)
+
+    benchmark = commands.add_parser("benchmark", help="how fast the library is here", description="Measure the speed.")
+    benchmark.add_argument("--shape", choices=("music", "timit"), default="music", help="Default: %(default)s.")
+    _add_json(benchmark)
+    benchmark.set_defaults(run=_benchmark)
     return parser
 
 
@@ -303,6 +308,12 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     checkpoint = load_checkpoint(args.checkpoint)
     data, split, signals = _load_data(args, checkpoint)
     return {**asdict(measure_transitions(checkpoint, signals)), "data": data, "split": split}
+
+
+def _benchmark(args: argparse.Namespace) -> dict[str, Any]:
+    from srnn_lab.benchmark import benchmark
+
+    return asdict(benchmark(args.shape))
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:
