@@ -14,7 +14,7 @@ class ClippedLeakyReLU(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """Element by element."""
-        return F.hardtanh(F.leaky_relu(x, SLOPE), -CLIP, CLIP)
+        return F.hardtanh_(F.leaky_relu(x, SLOPE), -CLIP, CLIP)
 
 
 def linear(in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = None) -> nn.Linear:

@@ -50,9 +50,10 @@ class _GRU(torch.autograd.Function):
         (b, t), d = x.shape[:2], h_0.shape[1]
         x, w_ih, w_hh = x.to(low).flatten(0, 1), w_ih.to(low), w_hh.to(frame)
         b_ru, b_n = (b_ih[: 2 * d] + b_hh[: 2 * d]).to(low), b_ih[2 * d :].to(low)
-        at_h, h, h_t = h_0.new_empty(b, t, 3 * d), h_0.new_empty(b, t, d), h_0
-        at_h[..., : 2 * d] = torch.addmm(b_ru, x, w_ih[: 2 * d].t()).view(b, t, 2 * d)
-        at_h[..., 2 * d :] = b_hh[2 * d :]
+        at_h, h, h_t = x.new_empty(b * t, 3 * d), h_0.new_empty(b, t, d), h_0
+        torch.addmm(b_ru, x, w_ih[: 2 * d].t(), out=at_h[:, : 2 * d])
+        at_h[:, 2 * d :] = b_hh[2 * d :]
+        at_h = at_h.view(b, t, 3 * d).to(h.dtype)
         n = torch.addmm(b_n, x, w_ih[2 * d :].t()).view(b, t, d).to(h.dtype)
         for at_h_t, ru_t, r_t, u_t, n_h_t, n_t, out_t in _frames(at_h, at_h[..., : 2 * d], *at_h.chunk(3, -1), n, h):
             _add_product(at_h_t, h_t, w_hh.t())
@@ -124,7 +125,7 @@ class Net(NamedTuple):
         """What the network says given z_{t-1}, for all t at once."""
         values = self.projected + F.linear(z, self.from_z)
         for weight, bias in self.layers:
-            values = F.linear(F.hardtanh(F.leaky_relu(values, SLOPE), -CLIP, CLIP), weight, bias)
+            values = F.linear(F.hardtanh_(F.leaky_relu(values, SLOPE), -CLIP, CLIP), weight, bias)
         return values.to(z.dtype)
 
 
