@@ -134,28 +134,34 @@ class _Chain(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, noise: Tensor, z_0: Tensor, floor: float, k: int, low: Any, frame: Any, *rest: Tensor
+        ctx: Any, noise: Tensor, z_0: Tensor, floor: float, k: int, keep: bool, low: Any, frame: Any, *rest: Tensor
     ) -> tuple[Tensor, Tensor]:
         projected, w_z, weights, biases = rest[:k], rest[k], rest[k + 1 :: 2], rest[k + 2 :: 2]
         noise = noise.transpose(0, 1).contiguous()
         t, b, _ = noise.shape
-        layers = [torch.stack([c.transpose(0, 1) for c in projected]).to(frame)]
-        for i, bias in enumerate(biases):
-            dtype = frame if i + 1 < len(biases) else z_0.dtype
-            layers.append(bias[:, None, None].to(dtype).repeat(1, t, b, 1))
-        weights = [w.to(frame) for w in (w_z, *weights)]
+        weights, biases = [w.to(frame) for w in (w_z, *weights)], [bias[:, None] for bias in biases]
         products = [w.transpose(1, 2).contiguous() for w in weights]
+        # Hidden layers of all frames only for ``backward``; else each frame writes over the one before.
+        hidden = [
+            z_0.new_empty(k, t if keep else 1, b, w.shape[1], dtype=frame).expand(-1, t, -1, -1) for w in weights[:-1]
+        ]
+        out = biases[-1][:, None].repeat(1, t, b, 1)
         z, z_t = torch.empty_like(noise), z_0
-        for noise_t, out_t, *layers_t in zip(noise, z.unbind(0), *(v.unbind(1) for v in layers), strict=True):
+        c = zip(*(values.to(frame).unbind(1) for values in projected), strict=True)
+        for c_t, noise_t, next_t, out_t, *hidden_t in zip(
+            c, noise, z.unbind(0), out.unbind(1), *(h.unbind(1) for h in hidden), strict=True
+        ):
             values = z_t.to(frame).expand(k, -1, -1)
-            for layer_t, w in zip(layers_t[:-1], products, strict=False):
-                values = F.leaky_relu_(layer_t.baddbmm_(values, w), SLOPE).clamp_(-CLIP, CLIP)
-            *mu_t, raw_t = _add_product(layers_t[-1], values, products[-1]).unbind(0)
-            torch.addcmul(sum(mu_t[1:], mu_t[0]), raw_t.exp().add_(floor).sqrt_(), noise_t, out=out_t)
-            z_t = out_t
-        ctx.save_for_backward(noise, z_0, z, *weights, *layers)
+            torch.stack(c_t, out=hidden_t[0])
+            for i, h_t in enumerate(hidden_t):
+                if i:
+                    h_t.copy_(biases[i - 1])
+                values = F.leaky_relu_(h_t.baddbmm_(values, products[i]), SLOPE).clamp_(-CLIP, CLIP)
+            *mu_t, raw_t = _add_product(out_t, values, products[-1]).unbind(0)
+            z_t = torch.addcmul(sum(mu_t[1:], mu_t[0]), raw_t.exp().add_(floor).sqrt_(), noise_t, out=next_t)
+        ctx.save_for_backward(noise, z_0, z, *weights, *hidden, out)
         ctx.constants = floor, low, frame, projected[0].dtype
-        return z.transpose(0, 1), layers[-1].transpose(1, 2)
+        return z.transpose(0, 1), out.transpose(1, 2)
 
     @staticmethod
     @once_differentiable
@@ -186,7 +192,7 @@ class _Chain(torch.autograd.Function):
         for g, below in zip(by_net[1:], hidden, strict=True):
             g_weights += [g.transpose(1, 2) @ below.to(low).flatten(1, 2), g.sum(1)]
         g_projected = grads[0].to(c_dtype).transpose(1, 2).unbind(0)
-        return None, carry, None, None, None, None, *g_projected, *(v.to(z.dtype) for v in g_weights)
+        return None, carry, None, None, None, None, None, *g_projected, *(v.to(z.dtype) for v in g_weights)
 
 
 def gaussian_chain(
@@ -212,8 +218,8 @@ def gaussian_chain(
     w_z = torch.stack([net.from_z for net in nets])
     layers = [torch.stack(v) for pairs in zip(*(n.layers for n in nets), strict=True) for v in zip(*pairs, strict=True)]
     low, frame = _dtypes(z_0, len(z_0) * w_z.numel())
-    projected = (net.projected for net in nets)
+    projected, keep = (net.projected for net in nets), torch.is_grad_enabled()
     with torch.autocast(z_0.device.type, enabled=False):
-        z, out = _Chain.apply(noise, z_0, variance_floor, len(nets), low, frame, *projected, w_z, *layers)
+        z, out = _Chain.apply(noise, z_0, variance_floor, len(nets), keep, low, frame, *projected, w_z, *layers)
     *mu, raw = out.unbind(0)
     return z, mu, raw
