@@ -44,6 +44,8 @@ class ModelConfig:
         True, "a is a backward GRU over [d, x] (Eq. 7); otherwise a feed-forward network (filtering)."
     )
     residual: bool = option(True, "Res_q: the posterior mean is the prior mean plus a correction (Eq. 12).")
+    gated_transition: bool = option(False, "dkf: the gated transition of the deep Markov model (Krishnan et al.).")
+    num_components: int = option(20, "Components of a gaussian-mixture likelihood; at least 1.")
     variance_floor: float = option(1e-6, "Added to each variance; 0 or more.")
 
     def __post_init__(self):
@@ -164,10 +166,16 @@ class RunConfig:
             raise ValueError(
                 f"ModelConfig.x_dim is {self.model.x_dim}; frames of {self.data.features!r} have {fixed} values."
             )
-        if self.model.likelihood == "bernoulli" and self.data.features != "roll":
+        binary, real = ("bernoulli", "nade"), ("gaussian", "gaussian-mixture")
+        if self.model.likelihood in binary and self.data.features != "roll":
             raise ValueError(
-                f"ModelConfig.likelihood is 'bernoulli', which needs values of 0 and 1; {self.data.features!r} frames "
-                f"are not: choose gaussian."
+                f"ModelConfig.likelihood is {self.model.likelihood!r}, which needs values of 0 and 1; "
+                f"{self.data.features!r} frames are not: choose {' or '.join(real)}."
+            )
+        if self.model.likelihood in real and self.data.features == "roll":
+            raise ValueError(
+                f"ModelConfig.likelihood is {self.model.likelihood!r}, whose density has no limit at the values 0 and "
+                f"1 of 'roll' frames: choose {' or '.join(binary)}."
             )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:

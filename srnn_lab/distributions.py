@@ -19,6 +19,11 @@ class DiagonalGaussian(NamedTuple):
     mu: Float[Tensor, "*batch n"]
     logvar: Float[Tensor, "*batch n"]
 
+    @classmethod
+    def standard(cls, like: Float[Tensor, "*batch n"]) -> "DiagonalGaussian":
+        """N(0, I), with the shape and type of ``like``."""
+        return cls(torch.zeros_like(like), torch.zeros_like(like))
+
     def rsample(self, noise: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """The reparameterised sample mu + sigma * noise, with standard normal noise."""
         return self.mu + torch.exp(0.5 * self.logvar) * noise

@@ -1,26 +1,28 @@
 """Emission distributions p(x_t | z_t, d_t): what a network's outputs mean, frame by frame."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from srnn_lab.config import ModelConfig
 from srnn_lab.distributions import DiagonalGaussian, floor_variance
 
 
-class Likelihood(ABC):
-    """A distribution over frames of ``x_dim`` values, given ``num_params`` network outputs a frame.
+class Likelihood(nn.Module, ABC):
+    """A distribution over frames of ``config.x_dim`` values, given ``num_params`` network outputs a frame.
 
     Args:
-        x_dim: Values in one frame.
-        variance_floor: Added to each variance, where there is one.
+        config: Sizes, and the floor of each variance, where there is one.
     """
 
-    def __init__(self, x_dim: int, variance_floor: float):
-        self.x_dim = x_dim
-        self.variance_floor = variance_floor
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.x_dim = config.x_dim
+        self.variance_floor = config.variance_floor
 
     @property
     @abstractmethod
@@ -107,5 +109,137 @@ class Gaussian(Likelihood):
         return dist.rsample(noise)
 
 
-LIKELIHOODS: dict[str, type[Likelihood]] = {"bernoulli": Bernoulli, "gaussian": Gaussian}
+class GaussianMixture(Likelihood):
+    """A mixture of Gaussians over whole frames, each with a diagonal covariance, as in the VRNN's RNN-GMM and VRNN-GMM.
+
+    The parameters are the logits of the K = ``config.num_components`` components, their K means, their K log-variances.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        self.num_components = config.num_components
+
+    @property
+    def num_params(self) -> int:
+        """For each component a logit, and a mean and a log-variance a value."""
+        return self.num_components * (1 + 2 * self.x_dim)
+
+    def mixture(
+        self, params: Float[Tensor, "*batch p"]
+    ) -> tuple[Float[Tensor, "*batch k"], Float[Tensor, "*batch k x"], Float[Tensor, "*batch k x"]]:
+        """Logarithms of the weights; means and log-variances of the components."""
+        logits, values = params.split([self.num_components, 2 * self.num_components * self.x_dim], -1)
+        mu, logvar = values.unflatten(-1, (2, self.num_components, self.x_dim)).unbind(-3)
+        return logits.log_softmax(-1), mu, floor_variance(logvar, self.variance_floor)
+
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """Log density at x: log sum_k w_k N(x; mu_k, v_k)."""
+        log_weights, mu, logvar = self.mixture(params)
+        by_component = DiagonalGaussian(mu, logvar).log_prob(x[..., None, :].expand_as(mu))
+        return torch.logsumexp(log_weights + by_component, -1)
+
+    def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Sum of w_k mu_k."""
+        log_weights, mu, _ = self.mixture(params)
+        return (log_weights.exp()[..., None] * mu).sum(-2)
+
+    def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Law of total variance: sum of w_k (v_k + (mu_k - E[x])^2)."""
+        log_weights, mu, logvar = self.mixture(params)
+        around = logvar.exp() + (mu - self.mean(params)[..., None, :]) ** 2
+        return (log_weights.exp()[..., None] * around).sum(-2)
+
+    def sample(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch x"]:
+        """Real values: one component for the whole frame, then its Gaussian."""
+        log_weights, mu, logvar = self.mixture(params)
+        chosen = torch.multinomial(log_weights.exp().flatten(0, -2), 1, generator=generator)
+        index = chosen.view(*log_weights.shape[:-1], 1, 1)
+        dist = DiagonalGaussian(*(torch.take_along_dim(values, index, -2).squeeze(-2) for values in (mu, logvar)))
+        noise = torch.randn(dist.mu.shape, generator=generator, dtype=dist.mu.dtype, device=dist.mu.device)
+        return dist.rsample(noise)
+
+
+class NADE(Likelihood):
+    """Binary values of which each depends on those before it in the frame: p(x) = prod_i p(x_i | x_{<i}), exactly.
+
+    p(x_i = 1 | x_{<i}) = sigmoid(b_i + V_i sigmoid(c + sum_{j<i} W_j x_j)), the neural autoregressive distribution
+    estimator of Larochelle and Murray (2011), as RNN-NADE has it (Boulanger-Lewandowski et al., 2012): the parameters
+    of a frame are the biases c of ``config.hidden_dim`` hidden units, then b; W and V are shared by all frames.
+    """
+
+    NUM_DRAWS = 16
+    """Draws behind ``mean`` and ``variance``."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        self.hidden_dim = config.hidden_dim
+        std = (2 / (self.x_dim + self.hidden_dim)) ** 0.5  # Glorot normal, as in all networks
+        self.from_value = nn.Parameter(std * torch.randn(self.x_dim, self.hidden_dim))
+        self.to_value = nn.Parameter(std * torch.randn(self.x_dim, self.hidden_dim))
+
+    @property
+    def num_params(self) -> int:
+        """A bias for each hidden unit, and one a value."""
+        return self.hidden_dim + self.x_dim
+
+    def _walk(
+        self, params: Float[Tensor, "*batch p"], value: Callable[[int, Tensor], Tensor]
+    ) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
+        """Values and their logits, value by value, where ``value`` gives x_i from i and its logit.
+
+        The sums over j < i are carried along, so that memory grows with ``hidden_dim`` times the frames.
+        """
+        hidden, biases = params.split([self.hidden_dim, self.x_dim], -1)
+        values, logits = [], []
+        with torch.autocast(params.device.type, enabled=False):
+            for i, (b_i, w_i, v_i) in enumerate(zip(biases.unbind(-1), self.from_value, self.to_value, strict=True)):
+                logits.append(b_i + torch.sigmoid(hidden) @ v_i)
+                values.append(value(i, logits[-1]))
+                hidden = torch.addcmul(hidden, values[-1][..., None], w_i)
+        return torch.stack(values, -1), torch.stack(logits, -1)
+
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """Sum over i of log p(x_i | x_{<i})."""
+        _, logits = self._walk(params, lambda i, _: x[..., i])
+        return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+
+    def _draw(self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        return self._walk(params, lambda _, logit: torch.bernoulli(torch.sigmoid(logit), generator=generator))
+
+    def _marginals(self, params: Float[Tensor, "*batch p"]) -> tuple[Tensor, Tensor]:
+        """Estimates of P(x_i = 1) and P(x_i = 0)."""
+        generator = torch.Generator(params.device).manual_seed(0)
+        ones, zeros = 0.0, 0.0
+        for _ in range(self.NUM_DRAWS):
+            _, logits = self._draw(params, generator)
+            ones, zeros = ones + torch.sigmoid(logits), zeros + torch.sigmoid(-logits)
+        return ones / self.NUM_DRAWS, zeros / self.NUM_DRAWS
+
+    def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """P(x_i = 1) estimated, since it has no closed form: the mean of p(x_i = 1 | x_{<i}) over ``NUM_DRAWS`` draws.
+
+        Unbiased, always the same for the same parameters; the standard error is at most 0.5 / sqrt(``NUM_DRAWS``).
+        """
+        return self._marginals(params)[0]
+
+    def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Var[x_i] = p (1 - p), at the probability that ``mean`` estimates."""
+        ones, zeros = self._marginals(params)
+        return ones * zeros
+
+    def sample(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch x"]:
+        """Zeros and ones, drawn one after the other."""
+        return self._draw(params, generator)[0]
+
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    "bernoulli": Bernoulli,
+    "gaussian": Gaussian,
+    "gaussian-mixture": GaussianMixture,
+    "nade": NADE,
+}
 """Name in a configuration -> class; the only list of likelihoods."""

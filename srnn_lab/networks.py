@@ -43,6 +43,18 @@ def mlp(in_dim: int, hidden_dim: int, num_layers: int, out_dim: int | None = Non
     return nn.Sequential(*layers)
 
 
+def features_of(
+    network: nn.Module, u: Float[Tensor, "b t x"], x: Float[Tensor, "b t x"] | None
+) -> tuple[Float[Tensor, "b t h"], Float[Tensor, "b t h"] | None]:
+    """Features of u and of x by one network; where u_t = x_{t-1}, those that they share are computed once."""
+    if x is None:
+        return network(u), None
+    if not torch.equal(u[:, 1:], x[:, :-1]):
+        return network(u), network(x)
+    features = network(torch.cat([u[:, :1], x], 1))
+    return features[:, :-1], features[:, 1:]
+
+
 class GRU(nn.GRU):
     """d_t = GRU(d_{t-1}, input_t), batch-major, with an orthogonal matrix for each gate and zero biases.
 
@@ -63,6 +75,40 @@ class GRU(nn.GRU):
         if inputs.device.type == "cpu":
             return gru(inputs, d_0, *self.parameters())
         return super().forward(inputs, d_0[None])[0].to(d_0.dtype)
+
+
+class GRUCell(nn.Module):
+    """d_t = GRU(d_{t-1}, [c_t, z]), frame by frame, for a z that is drawn on the way; weights and gates as in ``GRU``.
+
+    ``project`` computes what depends on c alone, for all t at once.
+
+    Args:
+        c_dim: Values of c.
+        z_dim: Values of z.
+        out_dim: Units.
+    """
+
+    def __init__(self, c_dim: int, z_dim: int, out_dim: int):
+        super().__init__()
+        whole = GRU(c_dim + z_dim, out_dim)
+        self.from_c, self.from_z = linear(c_dim, 3 * out_dim), linear(z_dim, 3 * out_dim, bias=False)
+        self.from_d = linear(out_dim, 3 * out_dim)
+        initial = (*whole.weight_ih_l0.data.split([c_dim, z_dim], 1), whole.weight_hh_l0.data)
+        for layer, weight in zip((self.from_c, self.from_z, self.from_d), initial, strict=True):
+            layer.weight.data.copy_(weight)
+
+    def project(self, c: Float[Tensor, "b t c"]) -> Float[Tensor, "b t g"]:
+        """W_c c + b of the three gates, for all t."""
+        return self.from_c(c)
+
+    def forward(
+        self, d_tm1: Float[Tensor, "b d"], z: Float[Tensor, "b z"], projected_t: Float[Tensor, "b g"]
+    ) -> Float[Tensor, "b d"]:
+        """d_t, given d_{t-1}, z and the projection of c_t."""
+        r_in, u_in, n_in = (projected_t + self.from_z(z)).to(d_tm1.dtype).chunk(3, -1)
+        r_d, u_d, n_d = self.from_d(d_tm1).to(d_tm1.dtype).chunk(3, -1)
+        n = torch.tanh(n_in + torch.sigmoid(r_in + r_d) * n_d)
+        return torch.lerp(n, d_tm1, torch.sigmoid(u_in + u_d))
 
 
 class BackwardGRU(nn.Module):
@@ -89,6 +135,18 @@ def _reversed(values: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Floa
     return torch.take_along_dim(values, index, 1)
 
 
+class Bias(nn.Module):
+    """What a linear layer without inputs is."""
+
+    def __init__(self, out_dim: int):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(out_dim))
+
+    def forward(self, nothing: Float[Tensor, "*batch 0"]) -> Float[Tensor, "*batch n"]:
+        """The bias, once for each of ``nothing``."""
+        return F.linear(nothing, self.bias.new_empty(len(self.bias), 0), self.bias)
+
+
 class GaussianNetwork(nn.Module):
     """mu = NN_1(z, c) and log v = NN_2(z, c), two separate networks with the same inputs (Eq. 3 and 10).
 
@@ -96,29 +154,40 @@ class GaussianNetwork(nn.Module):
     z, for all t at once.
 
     Args:
-        z_dim: Dimensions of z_{t-1} and of the Gaussian.
-        c_dim: Dimensions of the conditioning variable (d_t for the prior, a_t for the posterior).
+        z_dim: Dimensions of the Gaussian.
+        c_dim: Dimensions of the conditioning variable (d_t for the prior, a_t for the posterior); 0 if there is none.
         hidden_dim: Units in each hidden layer of each network.
         num_layers: Hidden layers of each network.
         variance_floor: Added to the variances.
+        in_dim: Dimensions of the input inside the recursion, if it is not z_{t-1} (d_t, in the VRNN).
     """
 
-    def __init__(self, z_dim: int, c_dim: int, hidden_dim: int, num_layers: int, variance_floor: float):
+    def __init__(
+        self,
+        z_dim: int,
+        c_dim: int,
+        hidden_dim: int,
+        num_layers: int,
+        variance_floor: float,
+        *,
+        in_dim: int | None = None,
+    ):
         super().__init__()
         self.variance_floor = variance_floor
-        fans = z_dim + c_dim + hidden_dim
-        self.from_c = linear(c_dim, 2 * hidden_dim, fans=fans)
-        self.from_z = linear(z_dim, 2 * hidden_dim, bias=False, fans=fans)
+        in_dim = in_dim or z_dim
+        fans = in_dim + c_dim + hidden_dim
+        self.from_c = linear(c_dim, 2 * hidden_dim, fans=fans) if c_dim else Bias(2 * hidden_dim)
+        self.from_z = linear(in_dim, 2 * hidden_dim, bias=False, fans=fans)
         self.activation = ClippedLeakyReLU()
         self.mu = mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim)
         self.logvar = mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim)
 
-    def project(self, c: Float[Tensor, "b t c"]) -> Float[Tensor, "b t h"]:
-        """W_c c + b of both networks, for all t."""
+    def project(self, c: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch h"]:
+        """W_c c + b of both networks, for one t or for all."""
         return self.from_c(c)
 
-    def forward(self, z: Float[Tensor, "*batch z"], projected: Float[Tensor, "*batch h"]) -> DiagonalGaussian:
-        """The Gaussian given z_{t-1} and the projection of c_t, for one t or for all of them."""
+    def forward(self, z: Float[Tensor, "*batch i"], projected: Float[Tensor, "*batch h"]) -> DiagonalGaussian:
+        """The Gaussian given z_{t-1} (or what stands for it) and the projection of c_t, for one t or for all."""
         hidden = self.activation(projected + self.from_z(z))
         for_mu, for_logvar = hidden.chunk(2, -1)
         mu, logvar = self.mu(for_mu).to(z.dtype), self.logvar(for_logvar).to(z.dtype)
@@ -131,3 +200,35 @@ class GaussianNetwork(nn.Module):
             Net(c, w, [(layer.weight, layer.bias) for layer in further if isinstance(layer, nn.Linear)])
             for further, c, w in parts
         )
+
+
+class GatedTransition(nn.Module):
+    """p(z_t | z_{t-1}) of Krishnan et al. (2017): a gate between a linear and a nonlinear transition.
+
+    g = sigmoid(NN(z)), h = NN(z), mu = (1 - g) (W z + b) + g h, log v = W_v f(h) + b_v, with W = I and b = 0 at first.
+
+    Args:
+        z_dim: Dimensions of z.
+        hidden_dim: Units in each hidden layer of each network.
+        num_layers: Hidden layers of each network.
+        variance_floor: Added to the variances.
+    """
+
+    def __init__(self, z_dim: int, hidden_dim: int, num_layers: int, variance_floor: float):
+        super().__init__()
+        self.variance_floor = variance_floor
+        self.gate = mlp(z_dim, hidden_dim, num_layers, z_dim)
+        self.proposed = mlp(z_dim, hidden_dim, num_layers, z_dim)
+        self.linear = linear(z_dim, z_dim)
+        nn.init.eye_(self.linear.weight)
+        self.logvar = nn.Sequential(ClippedLeakyReLU(), linear(z_dim, z_dim))
+
+    def project(self, nothing: Float[Tensor, "b t 0"]) -> Float[Tensor, "b t 0"]:
+        """Nothing: z_{t-1} is the only input."""
+        return nothing
+
+    def forward(self, z: Float[Tensor, "*batch z"], nothing: Float[Tensor, "*batch 0"]) -> DiagonalGaussian:  # noqa: ARG002
+        """The Gaussian given z_{t-1}."""
+        gate, proposed = torch.sigmoid(self.gate(z)), self.proposed(z)
+        mu = torch.lerp(self.linear(z), proposed, gate).to(z.dtype)
+        return DiagonalGaussian(mu, floor_variance(self.logvar(proposed).to(z.dtype), self.variance_floor))

@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.distributions import DiagonalGaussian
-from srnn_lab.models import SequenceModel
+from srnn_lab.models import SequenceModel, State
 
 A = np.array([0.9, -0.5])
 Q = np.array([0.3, 0.8])
@@ -42,13 +42,14 @@ class LinearGaussian(SequenceModel):
         precision = torch.as_tensor(precision).expand(len(x), -1, -1)
         return {"d": torch.zeros(*x.shape[:2], 1).double(), "j": precision, "h": torch.as_tensor(shift)}
 
-    def step(self, state, context_t):
+    def step(self, state, context_t, noise_t):
         variance = torch.as_tensor(Q).expand_as(state.z)
         prior = DiagonalGaussian(torch.as_tensor(A) * state.z, variance.log())
-        if not self.exact:
-            return context_t["d"], prior, prior
-        v = 1 / (1 / variance + context_t["j"])
-        return context_t["d"], prior, DiagonalGaussian(v * (prior.mu / variance + context_t["h"]), v.log())
+        posterior = prior
+        if self.exact:
+            v = 1 / (1 / variance + context_t["j"])
+            posterior = DiagonalGaussian(v * (prior.mu / variance + context_t["h"]), v.log())
+        return State(context_t["d"], posterior.rsample(noise_t)), prior, posterior
 
     def decode(self, d, z):
         return torch.cat([torch.as_tensor(C) * z, torch.as_tensor(np.log(R)).expand_as(z)], -1)

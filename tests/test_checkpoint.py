@@ -2,6 +2,7 @@ import json
 import pickle
 import resource
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tiny import FRAMES_PER_QUARTER, music_run, roll, speech_run, untrained
 from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.checkpoint import FORMAT, list_checkpoints, load_checkpoint, save_checkpoint, write_atomically
 from srnn_lab.data import make_batch
+from srnn_lab.models import MODELS
 
 SCORES = {"epoch": 3, "valid": {"elbo": -8.25, "average": "macro", "first_frame": False}}
 
@@ -68,6 +70,19 @@ def test_a_loaded_checkpoint_is_the_one_that_was_saved(config, tmp_path):
     assert not after.model.training
     assert all(parameter.requires_grad for parameter in after.model.parameters())
     frames = torch.randn(9, config.model.x_dim).sigmoid().numpy()
+    assert torch.equal(frame_elbo(after, frames), frame_elbo(before, frames))
+
+
+@pytest.mark.parametrize("run", [music_run(), speech_run()])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_and_likelihood_is_loaded_as_it_was_saved(name, run, tmp_path):
+    likelihood = {"bernoulli": "nade", "gaussian": "gaussian-mixture"}[run.model.likelihood]
+    model = replace(run.model, model=name, likelihood=likelihood, num_components=3, gated_transition=True)
+    before = untrained(replace(run, model=model))
+    save_checkpoint(before, tmp_path / "model")
+    after = load_checkpoint(tmp_path / "model")
+    assert after.config.model == model
+    frames = torch.randn(9, model.x_dim).sigmoid().round().numpy()
     assert torch.equal(frame_elbo(after, frames), frame_elbo(before, frames))
 
 

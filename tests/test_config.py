@@ -22,6 +22,13 @@ def test_a_preset_survives_the_way_through_plain_dictionaries(name):
     assert RunConfig.from_dict(values) == PRESETS[name]
 
 
+def test_a_configuration_from_before_a_key_was_added_has_its_default():
+    values = PRESETS["voice"].to_dict()
+    for name in ("gated_transition", "num_components"):
+        del values["model"][name]
+    assert RunConfig.from_dict(values) == PRESETS["voice"]
+
+
 def test_a_whole_number_is_taken_where_a_real_one_is_expected():
     rate = RunConfig.from_dict({"train": {"learning_rate": 1}}).train.learning_rate
     assert (rate, type(rate)) == (1.0, float)
@@ -55,6 +62,12 @@ def test_a_whole_number_is_taken_where_a_real_one_is_expected():
         ({"evaluation": {"average": "mean"}}, ["EvaluationConfig.average", "'mean'", "micro, macro, sequence"]),
         ({"model": {"x_dim": 87}}, ["ModelConfig.x_dim", "87", "'roll'", "88"]),
         ({"data": {"features": "raw"}}, ["ModelConfig.x_dim", "88", "'raw'", "200"]),
+        ({"model": {"num_components": 0}}, ["ModelConfig.num_components", "0", "at least 1"]),
+        (
+            {"model": {"likelihood": "nade", "x_dim": 200}, "data": {"features": "raw"}},
+            ["'nade'", "0 and 1", "'raw'", "gaussian or gaussian-mixture"],
+        ),
+        ({"model": {"likelihood": "gaussian-mixture"}}, ["'gaussian-mixture'", "'roll'", "bernoulli or nade"]),
     ],
 )
 def test_a_wrong_configuration_is_refused_by_name_value_and_what_is_expected(values, said):

@@ -5,6 +5,7 @@ from torch import nn
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.generate import generate
+from srnn_lab.likelihoods import LIKELIHOODS
 from srnn_lab.models import MODELS, build_model
 
 
@@ -67,7 +68,7 @@ def test_the_first_frame_after_a_prefix_follows_the_predicted_distribution():
     torch.testing.assert_close(drawn.std(0), expected.std(0), rtol=0.1, atol=0)
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_draws_batches_of_frames_of_its_size(name, likelihood):
     model = tiny_model(likelihood, name)

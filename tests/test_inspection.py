@@ -10,7 +10,7 @@ from srnn_lab.data import Frontend, widen
 from srnn_lab.data.storage import narrow
 from srnn_lab.figures import clip_figure
 from srnn_lab.inspection import find_changes, inspect_signal
-from srnn_lab.models import build_model
+from srnn_lab.models import MODELS, build_model
 from srnn_lab.transitions import measure_transitions, near_changes, roc_area
 
 RATE = 16000
@@ -21,11 +21,11 @@ DATA = {
 }
 
 
-def checkpoint(features, first_frame=False):
+def checkpoint(features, first_frame=False, likelihood=None, name="srnn"):
     torch.manual_seed(0)
     data, x_dim = DATA[features]
-    likelihood = "bernoulli" if features == "roll" else "gaussian"
-    model = ModelConfig(likelihood=likelihood, x_dim=x_dim, d_dim=6, z_dim=3, hidden_dim=8)
+    likelihood = likelihood or ("bernoulli" if features == "roll" else "gaussian")
+    model = ModelConfig(model=name, likelihood=likelihood, x_dim=x_dim, d_dim=6, z_dim=3, hidden_dim=8)
     config = RunConfig(model=model, data=data, evaluation=EvaluationConfig(first_frame=first_frame))
     return Checkpoint(config, build_model(model).eval(), Frontend.fit(data, x_dim, [tones(440)]))
 
@@ -69,6 +69,15 @@ def test_an_inspection_has_a_value_for_each_scored_frame(features, first_frame):
     assert clip.times[-1] == pytest.approx(tested.frontend.times(len(frames))[-1])
 
 
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("features", "likelihood"), [("roll", "nade"), ("log-mel", "gaussian-mixture")])
+def test_every_model_and_likelihood_is_inspected_and_drawn(name, features, likelihood):
+    tested = checkpoint(features, likelihood=likelihood, name=name)
+    clip = inspect_signal(tested, SIGNALS[features])
+    assert all(np.isfinite(values).all() for values in clip.arrays().values())
+    assert len(clip_figure(tested, SIGNALS[features], clip).data) > 0
+
+
 def test_one_path_gives_the_likelihoods_own_variance_and_more_paths_give_at_least_that():
     tested = checkpoint("raw")
     one, many = (inspect_signal(tested, SIGNALS["raw"], num_samples=n) for n in (1, 64))
@@ -76,9 +85,10 @@ def test_one_path_gives_the_likelihoods_own_variance_and_more_paths_give_at_leas
     assert np.exp(many.logvar).mean() > np.exp(one.logvar).mean()
 
 
-def test_the_bernoulli_variance_is_that_of_its_mean():
+@pytest.mark.parametrize("likelihood", ["bernoulli", "nade"])
+def test_the_variance_of_notes_is_that_of_their_mean(likelihood):
     """p(1 - p) is exact for the mixture over paths too: E[p(1-p)] + Var[p] = E[p] (1 - E[p])."""
-    clip = inspect_signal(checkpoint("roll"), SIGNALS["roll"])
+    clip = inspect_signal(checkpoint("roll", likelihood=likelihood), SIGNALS["roll"])
     np.testing.assert_allclose(np.exp(clip.logvar), clip.mean * (1 - clip.mean), rtol=1e-3)
 
 

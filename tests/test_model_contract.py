@@ -12,15 +12,19 @@ from srnn_lab.data import Batch
 from srnn_lab.likelihoods import LIKELIHOODS
 from srnn_lab.models import MODELS, build_model
 
+POSTERIORS = [{"smoothing": s, "residual": r} for s, r in itertools.product([True, False], repeat=2)]
+GATED = [{**options, "gated_transition": True} for options in POSTERIORS]
+VARIANTS = {"srnn": POSTERIORS, "dkf": POSTERIORS + GATED}
+"""The options of the models that have any; a posterior that can look ahead is among them."""
 CASES = [
     pytest.param(
         ModelConfig(
-            model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6,
-            smoothing=smoothing, residual=residual,
+            model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3, **options
         ),
-        id=f"{model}-{likelihood}-{'smoothing' if smoothing else 'filtering'}{'-res_q' if residual else ''}",
+        id="-".join([model, likelihood, *(name if on else f"no_{name}" for name, on in options.items())]),
     )
-    for model, likelihood, smoothing, residual in itertools.product(MODELS, LIKELIHOODS, [True, False], [True, False])
+    for model, likelihood in itertools.product(MODELS, LIKELIHOODS)
+    for options in VARIANTS.get(model, [{}])
 ]  # fmt: skip
 contract = pytest.mark.parametrize("config", CASES)
 
@@ -96,7 +100,7 @@ def test_a_filtering_posterior_is_causal_and_a_smoothing_one_looks_ahead(config)
     posterior = elbo(model, Batch(x, batch.u, batch.lengths), noise=noise).trace.posterior
     at_3 = posterior.mu[:, 3].sum() + posterior.logvar[:, 3].sum() + 0 * x.sum()
     future = torch.autograd.grad(at_3, x)[0][:, 4:]
-    assert bool(future.any()) == (config.smoothing and model.z_dim > 0)
+    assert bool(future.any()) == (config.smoothing and config.model in VARIANTS)
 
 
 @contract
@@ -120,6 +124,20 @@ def test_several_paths_are_the_single_ones_below_each_other(config):
     singles = [elbo(model, batch, noise=part) for part in noise.split(3)]
     torch.testing.assert_close(both.elbo, torch.cat([single.elbo for single in singles]))
     torch.testing.assert_close(both.trace.state.z, torch.cat([single.trace.state.z for single in singles]))
+
+
+@contract
+def test_products_in_16_bits_leave_states_and_bound_in_32_and_the_bound_close(config):
+    model, batch, noise = case(config)
+    model, batch, noise = model.float(), batch.to("cpu", torch.float32), noise.float()
+    expected = elbo(model, batch, noise=noise)
+    with torch.autocast("cpu", torch.bfloat16):
+        bound = elbo(model, batch, noise=noise)
+    bound.elbo.sum().backward()
+    for values in (bound.elbo, *bound.trace.state, *bound.trace.prior, *bound.trace.posterior):
+        assert values.dtype == torch.float32
+    assert (bound.elbo.mean() - expected.elbo.mean()).abs() < 0.1 * expected.elbo.mean().abs()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
 @contract

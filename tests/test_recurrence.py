@@ -37,7 +37,7 @@ def test_the_gru_has_the_states_and_gradients_of_torchs(batch, length):
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["gru", "path"])
 def test_one_frame_of_one_sequence_leaves_the_weights_as_they_were(name):
-    definition = random_gru(5, 4) if name == "gru" else tiny_srnn()
+    definition = random_gru(5, 4) if name == "gru" else tiny_model()
     before = [p.clone() for p in definition.parameters()]
     if name == "gru":
         gru(torch.randn(1, 1, 5, dtype=torch.float64), torch.zeros(1, 4, dtype=torch.float64), *definition.parameters())
@@ -62,11 +62,10 @@ def test_the_gru_in_16_bits_comes_close_where_its_products_are_large():
         assert 0 < (a - b).norm() < 0.02 * b.norm()
 
 
-def tiny_srnn(smoothing=True, residual=True, num_layers=1):
+def tiny_model(name="srnn", smoothing=True, residual=True, num_layers=1):
     torch.manual_seed(0)
-    config = ModelConfig(
-        likelihood="gaussian", x_dim=5, num_layers=num_layers, smoothing=smoothing, residual=residual, **SIZES
-    )
+    options = {"num_layers": num_layers, "smoothing": smoothing, "residual": residual}
+    config = ModelConfig(model=name, likelihood="gaussian", x_dim=5, **options, **SIZES)
     model = build_model(config).double()
     with torch.no_grad():
         for parameter in model.parameters():  # biases too, and activations that reach the clip
@@ -74,9 +73,10 @@ def tiny_srnn(smoothing=True, residual=True, num_layers=1):
     return model
 
 
+@pytest.mark.parametrize("name", ["srnn", "dkf"])
 @pytest.mark.parametrize(("smoothing", "residual", "num_layers"), VARIANTS)
-def test_the_srnns_path_is_that_of_its_steps_with_its_gradients(smoothing, residual, num_layers):
-    model = tiny_srnn(smoothing, residual, num_layers)
+def test_a_state_space_models_path_is_that_of_its_steps_with_its_gradients(name, smoothing, residual, num_layers):
+    model = tiny_model(name, smoothing, residual, num_layers)
     batch, length = 3, 6
     u, x = torch.randn(2, batch, length, 5, dtype=torch.float64)
     state = State(*(torch.randn_like(values, requires_grad=True) for values in model.initial_state(batch)))
@@ -99,7 +99,7 @@ def test_the_srnns_path_is_that_of_its_steps_with_its_gradients(smoothing, resid
 
 
 def test_the_tiny_srnn_has_units_on_each_piece_of_the_rectifier():
-    model = tiny_srnn(num_layers=2)
+    model = tiny_model(num_layers=2)
     x = torch.randn(3, 6, 5, dtype=torch.float64)
     context = model.encode(x, x, torch.full((3,), 6), model.initial_state(3))
     values = model.posterior.activation(context["for_posterior"])
@@ -108,7 +108,7 @@ def test_the_tiny_srnn_has_units_on_each_piece_of_the_rectifier():
 
 
 def test_features_that_inputs_and_observations_share_are_computed_once_with_the_same_result():
-    model = tiny_srnn()
+    model = tiny_model()
     whole = torch.randn(2, 6, 5, dtype=torch.float64)
     u, x, lengths, state = whole[:, :-1], whole[:, 1:], torch.full((2,), 5), model.initial_state(2)
     calls = []

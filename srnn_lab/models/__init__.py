@@ -2,10 +2,20 @@
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import SequenceModel, State, Trace
+from srnn_lab.models.dkf import DKF
 from srnn_lab.models.rnn import RNN
 from srnn_lab.models.srnn import SRNN
+from srnn_lab.models.storn import STORN
+from srnn_lab.models.vrnn import VRNN, VRNNI
 
-MODELS: dict[str, type[SequenceModel]] = {"srnn": SRNN, "rnn": RNN}
+MODELS: dict[str, type[SequenceModel]] = {
+    "srnn": SRNN,
+    "vrnn": VRNN,
+    "vrnn-i": VRNNI,
+    "storn": STORN,
+    "dkf": DKF,
+    "rnn": RNN,
+}
 """Name in a configuration -> class; the only list of models."""
 
 
@@ -20,4 +30,16 @@ def build_model(config: ModelConfig) -> SequenceModel:
     return MODELS[config.model](config)
 
 
-__all__ = ["MODELS", "RNN", "SRNN", "SequenceModel", "State", "Trace", "build_model"]
+__all__ = [
+    "DKF",
+    "MODELS",
+    "RNN",
+    "SRNN",
+    "STORN",
+    "VRNN",
+    "VRNNI",
+    "SequenceModel",
+    "State",
+    "Trace",
+    "build_model",
+]

@@ -53,7 +53,12 @@ class SequenceModel(nn.Module, ABC):
                 f"ModelConfig.likelihood is {config.likelihood!r}; choose one of {', '.join(LIKELIHOODS)}."
             )
         self.config = config
-        self.likelihood = LIKELIHOODS[config.likelihood](config.x_dim, config.variance_floor)
+        self.likelihood = LIKELIHOODS[config.likelihood](config)
+
+    @property
+    def d_dim(self) -> int:
+        """Size of d_t; 0 in a model without deterministic states."""
+        return self.config.d_dim
 
     @property
     @abstractmethod
@@ -78,8 +83,16 @@ class SequenceModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def step(self, state: State, context_t: Context) -> tuple[Tensor, DiagonalGaussian, DiagonalGaussian]:
-        """d_t, p(z_t | z_{t-1}, d_t) and what z_t is drawn from: q(z_t | ...), or p again when there is no x."""
+    def step(
+        self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
+    ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
+        """d_t and z_t, the prior of z_t, and what z_t is drawn from: the posterior, or the prior when there is no x.
+
+        Args:
+            state: d_{t-1} and z_{t-1}.
+            context_t: What ``encode`` gave for this frame.
+            noise_t: The standard normal noise that draws z_t.
+        """
 
     @abstractmethod
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
@@ -88,7 +101,7 @@ class SequenceModel(nn.Module, ABC):
     def initial_state(self, batch_size: int) -> State:
         """d_0 = 0 and z_0 = 0."""
         weight = next(self.parameters())
-        return State(weight.new_zeros(batch_size, self.config.d_dim), weight.new_zeros(batch_size, self.z_dim))
+        return State(weight.new_zeros(batch_size, self.d_dim), weight.new_zeros(batch_size, self.z_dim))
 
     def unroll(
         self,
@@ -127,8 +140,7 @@ class SequenceModel(nn.Module, ABC):
         path = []
         frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
         for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):
-            d_t, prior_t, posterior_t = self.step(state, dict(zip(context, values_t, strict=True)))
-            state = State(d_t, posterior_t.rsample(noise_t))
+            state, prior_t, posterior_t = self.step(state, dict(zip(context, values_t, strict=True)), noise_t)
             path.append((*state, *prior_t, *posterior_t))
         d, z, mu_p, logvar_p, mu_q, logvar_q = (torch.stack(values, 1) for values in zip(*path, strict=True))
         return d, z, DiagonalGaussian(mu_p, logvar_p), DiagonalGaussian(mu_q, logvar_q)

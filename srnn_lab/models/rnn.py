@@ -37,10 +37,15 @@ class RNN(SequenceModel):
         """d_{1:T} from u."""
         return {"d": self.gru_d(self.features(u), state.d)}
 
-    def step(self, state: State, context_t: Context) -> tuple[Tensor, DiagonalGaussian, DiagonalGaussian]:
+    def step(
+        self,
+        state: State,
+        context_t: Context,
+        noise_t: Float[Tensor, "b z"],  # noqa: ARG002
+    ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
         """d_t, and Gaussians of no dimension."""
         empty = DiagonalGaussian(state.z, state.z)
-        return context_t["d"], empty, empty
+        return State(context_t["d"], state.z), empty, empty
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:  # noqa: ARG002
         """Parameters of p(x_t | d_t)."""

@@ -1,0 +1,59 @@
+"""What the SRNN and the deep Kalman filter share: latent states that form a Markov chain, a priori and a posteriori."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from srnn_lab.distributions import DiagonalGaussian, floor_variance
+from srnn_lab.models.base import Context, SequenceModel, State
+from srnn_lab.networks import GatedTransition, GaussianNetwork
+from srnn_lab.recurrence import gaussian_chain
+
+
+class StateSpaceModel(SequenceModel):
+    """p(z_t | z_{t-1}, d_t) and q(z_t | z_{t-1}, a_t), where neither d nor a depends on z.
+
+    ``encode`` gives ``d``, ``for_prior`` and, given x, ``for_posterior``: the shares of d_t and of a_t in the first
+    layers of the two networks.
+    """
+
+    prior: GaussianNetwork | GatedTransition
+    posterior: GaussianNetwork
+    emission: nn.Module
+
+    @property
+    def z_dim(self) -> int:
+        """Dimensions of z_t."""
+        return self.config.z_dim
+
+    def step(
+        self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
+    ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
+        """Lines 4 to 6 of Algorithm 1."""
+        z_tm1 = state.z
+        prior_t = posterior_t = self.prior(z_tm1, context_t["for_prior"])  # Eq. (3)
+        if "for_posterior" in context_t:
+            posterior_t = self.posterior(z_tm1, context_t["for_posterior"])  # Eq. (10)
+            if self.config.residual:  # Eq. (12); the sample z_{t-1} stands for the integral in Eq. (11)
+                posterior_t = DiagonalGaussian(prior_t.mu + posterior_t.mu, posterior_t.logvar)
+        return State(context_t["d"], posterior_t.rsample(noise_t)), prior_t, posterior_t
+
+    def path(
+        self, context: Context, state: State, noise: Float[Tensor, "b t z"]
+    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], DiagonalGaussian, DiagonalGaussian]:
+        """The path with only what z needs inside the recursion, and the rest for all t at once."""
+        if "for_posterior" not in context or isinstance(self.prior, GatedTransition):
+            return super().path(context, state, noise)
+        floor = self.config.variance_floor
+        mu_p, logvar_p = self.prior.nets(context["for_prior"])
+        mu_q, logvar_q = self.posterior.nets(context["for_posterior"])
+        inside = [mu_p, mu_q] if self.config.residual else [mu_q]
+        z, mus, raw = gaussian_chain(inside, logvar_q, state.z, noise, floor)
+        z_tm1 = torch.cat([state.z[:, None], z[:, :-1]], 1)
+        prior_mu = mus[0] if self.config.residual else mu_p.output(z_tm1)
+        prior = DiagonalGaussian(prior_mu, floor_variance(logvar_p.output(z_tm1), floor))
+        return context["d"], z, prior, DiagonalGaussian(sum(mus), floor_variance(raw, floor))
+
+    def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
+        """Parameters of p(x_t | z_t, d_t)."""
+        return self.emission(torch.cat([d, z], -1)).to(z.dtype)
