@@ -35,8 +35,8 @@ def usable_device(device: str | None) -> str:
     if world_size() > 1 and device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch raises either, by what is missing
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:  # torch raises any, by what is missing
         raise ValueError(
             f"The device {device!r} cannot be used ({str(error).splitlines()[0]}); choose cpu, or cuda or mps where "
             f"there is one."

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from srnn_lab.distributions import floor_variance
+
 SMALL = 2**23
 """Multiplications in one frame's product below which 16-bit operands cost more in conversions than they save."""
 SLOPE, CLIP = 1 / 3, 3.0
@@ -158,7 +160,8 @@ class _Chain(torch.autograd.Function):
                     h_t.copy_(biases[i - 1])
                 values = F.leaky_relu_(h_t.baddbmm_(values, products[i]), SLOPE).clamp_(-CLIP, CLIP)
             *mu_t, raw_t = _add_product(out_t, values, products[-1]).unbind(0)
-            z_t = torch.addcmul(sum(mu_t[1:], mu_t[0]), raw_t.exp().add_(floor).sqrt_(), noise_t, out=next_t)
+            std_t = floor_variance(raw_t, floor).mul(0.5).exp_()
+            z_t = torch.addcmul(sum(mu_t[1:], mu_t[0]), std_t, noise_t, out=next_t)
         ctx.save_for_backward(noise, z_0, z, *weights, *hidden, out)
         ctx.constants = floor, low, frame, projected[0].dtype
         return z.transpose(0, 1), out.transpose(1, 2)
@@ -169,9 +172,9 @@ class _Chain(torch.autograd.Function):
         noise, z_0, z, *saved = ctx.saved_tensors
         floor, low, frame, c_dtype = ctx.constants
         weights, (*hidden, out) = saved[: len(saved) // 2], saved[len(saved) // 2 :]
-        variance = out[-1].exp()
+        logvar = floor_variance(out[-1], floor)
         to_out = torch.ones_like(out)  # what a unit of dL/dz_t is at each output: the means, the log-variance
-        to_out[-1] = 0.5 * variance * (variance + floor).rsqrt() * noise
+        to_out[-1] = 0.5 * torch.exp(out[-1] - 0.5 * logvar) * noise
         grads = [torch.empty_like(layer, dtype=frame) for layer in (*hidden, out)]
         g_z, g_out = g_z.transpose(0, 1).contiguous(), g_out.transpose(1, 2).contiguous()
         carry = torch.zeros_like(z_0)
@@ -208,7 +211,7 @@ def gaussian_chain(
         means: Networks whose outputs are added.
         logvar: Network of the log-variance, before its floor.
         z_0: Where the chain starts.
-        noise: Standard normal.
+        noise: Standard normal; it gets no gradient.
         variance_floor: Added to the variance.
 
     Returns:

@@ -62,6 +62,14 @@ def test_two_processes_with_two_rows_each_give_the_curves_of_one(line, tmp_path)
     assert curves(tmp_path / "two") == pytest.approx(curves(tmp_path / "one"), rel=1e-5)
 
 
+@pytest.mark.parametrize("objective", ["iwae", "fivo"])
+def test_two_processes_draw_the_paths_and_the_ancestors_of_one(objective, line, tmp_path):
+    one = start(line(tmp_path / "one", objective=objective), tmp_path / "log")
+    ranks = start_ranks(line(tmp_path / "two", objective=objective), tmp_path)
+    assert finish(one, *ranks) == [0, 0, 0], (tmp_path / "log-0").read_text()
+    assert curves(tmp_path / "two") == pytest.approx(curves(tmp_path / "one"), rel=1e-5)
+
+
 def test_two_processes_with_one_row_and_two_give_the_curves_of_one(line, alone, tmp_path):
     """And only the first of them writes and prints."""
     assert finish(*start_ranks(line(tmp_path / "run"), tmp_path)) == [0, 0], (tmp_path / "log-0").read_text()
@@ -85,7 +93,7 @@ def test_processes_stop_at_the_same_update_and_one_alone_continues(line, alone, 
     assert finish(*ranks) == [143, 130], (tmp_path / "log-0").read_text()
     epochs, update = position(out)
     assert update > 0
-    assert "continue with: srnn-lab train --resume" in (tmp_path / "log-0").read_text().splitlines()[-1]
+    assert "continue with: torchrun --nproc-per-node=2 -m srnn_lab train --resume" in (tmp_path / "log-0").read_text().splitlines()[-1]
     assert (tmp_path / "log-1").read_text() == ""
 
     longer = [f"--resume={out}", f"--epochs={max(epochs + 1, UNEVEN['epochs'])}"]

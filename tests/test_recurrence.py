@@ -125,3 +125,22 @@ def test_features_that_inputs_and_observations_share_are_computed_once_with_the_
     assert len(calls) == 5
     for name in together:
         torch.testing.assert_close(shifted[name], together[name])
+
+
+@pytest.mark.parametrize(("floor", "raw"), [(1e-6, 90.0), (1e-6, -110.0), (0.0, -110.0), (0.0, 90.0)])
+def test_extreme_variances_stay_finite_with_the_gradient_of_the_steps(floor, raw):
+    torch.manual_seed(0)
+    model = build_model(ModelConfig(likelihood="gaussian", x_dim=5, variance_floor=floor, **SIZES))
+    with torch.no_grad():
+        model.posterior.logvar[-1].bias.fill_(raw)
+    x, state, lengths = torch.randn(2, 1, 5), model.initial_state(2), torch.ones(2, dtype=torch.int64)
+    noise = torch.randn(2, 1, model.z_dim)
+    paths = (path(model.encode(x, x, lengths, state), state, noise) for path in (model.path, model_path(model)))
+    found, expected = ((z, torch.autograd.grad(z.sum(), model.posterior.logvar[-1].bias)[0]) for _, z, *_ in paths)
+    for values in zip(found, expected, strict=True):
+        torch.testing.assert_close(*values)
+        assert values[0].isfinite().all()
+
+
+def model_path(model):
+    return lambda *args: SequenceModel.path(model, *args)

@@ -21,7 +21,7 @@ def numbered(*lengths, width=2):
 def test_input_is_the_frame_before_and_zero_before_a_scored_first_frame():
     batch = make_batch(numbered(3, 1), first_frame=True)
     assert batch.x[..., 0].tolist() == [[1, 2, 3], [4, 0, 0]]
-    assert batch.u[..., 0].tolist() == [[0, 1, 2], [0, 0, 0]]
+    assert batch.u[..., 0].tolist() == [[0, 1, 2], [0, 4, 0]]
     assert batch.lengths.tolist() == [3, 1]
     assert batch.mask.tolist() == [[1, 1, 1], [1, 0, 0]]
 
@@ -29,7 +29,7 @@ def test_input_is_the_frame_before_and_zero_before_a_scored_first_frame():
 def test_unscored_first_frame_is_only_an_input():
     batch = make_batch(numbered(4, 2), first_frame=False)
     assert batch.x[..., 0].tolist() == [[2, 3, 4], [6, 0, 0]]
-    assert batch.u[..., 0].tolist() == [[1, 2, 3], [5, 0, 0]]
+    assert batch.u[..., 0].tolist() == [[1, 2, 3], [5, 6, 0]]
     assert batch.lengths.tolist() == [3, 1]
 
 

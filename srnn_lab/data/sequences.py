@@ -16,11 +16,11 @@ Frames = Float[np.ndarray, "_ x"] | LazyFrames
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences side by side, padded with zeros at the end.
+    """Sequences side by side, padded with zeros at the end of x.
 
     Attributes:
         x: Frames that are scored.
-        u: Inputs, u_t = x_{t-1}.
+        u: Inputs, u_t = x_{t-1}, in the padding too, so that features of both are computed once.
         lengths: Valid frames of each sequence, at least 1.
     """
 
@@ -69,8 +69,7 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
         whole = [torch.cat([torch.zeros_like(s[:1]), s]) for s in whole]
     padded = torch.nn.utils.rnn.pad_sequence(whole, batch_first=True)
     lengths = torch.tensor([len(s) - 1 for s in whole])
-    mask = torch.arange(padded.shape[1] - 1) < lengths[:, None]
-    return Batch(padded[:, 1:], padded[:, :-1] * mask[..., None], lengths)
+    return Batch(padded[:, 1:], padded[:, :-1], lengths)
 
 
 def by_length(sequences: Sequence[Frames], batch_size: int) -> list[list[int]]:

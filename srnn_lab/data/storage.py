@@ -35,7 +35,9 @@ def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[n
     Raises:
         OSError: The folder of temporary files is full.
     """
-    places = []
+    places: list[tuple[tuple[int, ...], np.dtype, int]] = []
+    if not items:
+        return []
     with tempfile.TemporaryFile() as file:
         for item in tqdm(items, "Reading", unit=" recordings", delay=2, leave=False):
             array = make(item)
