@@ -29,7 +29,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "bounds": ("Bound", "Score", "elbo", "evaluate"),
+    "bounds": ("Bound", "Score", "SequenceBound", "elbo", "evaluate", "fivo", "iwae"),
     "checkpoint": ("Checkpoint", "list_checkpoints", "load_checkpoint", "save_checkpoint"),
     "config": ("CONVENTIONS", "PRESETS", "DataConfig", "EvaluationConfig", "ModelConfig", "RunConfig", "TrainConfig"),
     "data": ("DATASETS", "Batch", "Frontend", "load_split", "make_batch", "read_signal"),

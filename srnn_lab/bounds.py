@@ -1,15 +1,23 @@
 """Bounds on log p(x_{1:T}), and the only place that reduces them to one figure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from tqdm.auto import tqdm
 
-from srnn_lab.config import EvaluationConfig
+from srnn_lab.config import EvaluationConfig, parse_bound
 from srnn_lab.data.sequences import Batch, Frames, by_length, make_batch
+from srnn_lab.distributions import DiagonalGaussian
 from srnn_lab.models.base import SequenceModel, State, Trace
+
+MEMORY = 2**30
+"""Bytes that the paths and particles of an evaluation may take at a time; they are taken in chunks that fit."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,145 @@ def elbo(
 
 
 @dataclass(frozen=True)
+class SequenceBound:
+    """A bound on log p(x_{1:T}) of each of b sequences, from K paths each, in nats.
+
+    Attributes:
+        value: The bound.
+        kl: log q(z_{1:T} | ...) - log p(z_{1:T} | ...) at the sampled z, averaged over the paths.
+        log_weights: Of the paths after the last frame, gathered since they were last resampled.
+        state: The state of each path after the last frame, in the order of ``SequenceModel.unroll``.
+    """
+
+    value: Float[Tensor, "b"]
+    kl: Float[Tensor, "b"]
+    log_weights: Float[Tensor, "k b"]
+    state: State
+
+    def draw_state(self, uniform: Float[Tensor, "b"]) -> State:
+        """One path's state for each sequence, drawn by weight: nearly a draw from p(z_T | x_{1:T})."""
+        return _pick(self.state, _ancestors(self.log_weights, uniform[None]))
+
+
+def iwae(
+    model: SequenceModel,
+    batch: Batch,
+    noise: Float[Tensor, "n t z"],
+    state: State | None = None,
+    *,
+    kl_weight: float = 1.0,
+) -> SequenceBound:
+    """The importance-weighted bound log (1/K) sum_k w_k, w = p(x, z) / q(z | x) (Burda et al., 2015, Eq. 8).
+
+    Args:
+        model: The model.
+        batch: Sequences, or segments of them.
+        noise: Standard normal noise of ``draw_noise``, for K paths a sequence.
+        state: Where the sequences continue from; zero by default.
+        kl_weight: Factor on log q - log p in the log weights.
+    """
+    if state is None:
+        state = model.initial_state(len(batch.x))
+    paths = len(noise) // len(batch.x)
+    trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
+    batch = batch.repeat(paths)
+    log_px, kl = _log_weight(model, batch.x, trace.d, trace.z, trace.prior, trace.posterior)
+    log_px, kl = ((values * batch.mask).sum(1).view(paths, -1) for values in (log_px, kl))
+    log_weights = log_px - kl_weight * kl
+    return SequenceBound(_log_mean(log_weights), kl.mean(0), log_weights, trace.state)
+
+
+def draw_uniforms(
+    batch: Batch, generator: torch.Generator | None = None, *, numbers: int = 1
+) -> Float[Tensor, "b t m"]:
+    """Uniform numbers in [0, 1) that ``fivo`` resamples by: one a frame is systematic resampling, K multinomial."""
+    shape = (*batch.x.shape[:2], numbers)
+    return torch.rand(shape, generator=generator, dtype=batch.x.dtype, device=batch.x.device)
+
+
+def fivo(
+    model: SequenceModel,
+    batch: Batch,
+    noise: Float[Tensor, "n t z"],
+    uniforms: Float[Tensor, "b t m"],
+    state: State | None = None,
+    *,
+    resampling_share: float = 0.5,
+    kl_weight: float = 1.0,
+) -> SequenceBound:
+    """The log of a particle filter's estimate of p(x_{1:T}) (Maddison et al., 2017, Algorithm 1).
+
+    The posterior of the model, filtering or smoothing, is the proposal. The estimate is the product of the particles'
+    mean weights at each resampling and at the end. In its gradient the choice of ancestors counts as constant: there
+    is no score-function term, so it is biased and, as in that paper, of far lower variance.
+
+    Args:
+        model: The model.
+        batch: Sequences, or segments of them.
+        noise: Standard normal noise of ``draw_noise``, for K particles a sequence.
+        uniforms: What ancestors are drawn with (``draw_uniforms``).
+        state: Where the sequences continue from; zero by default.
+        resampling_share: Particles are resampled where their effective sample size is below this share of K; in [0, 1].
+        kl_weight: Factor on log q - log p in the log weights.
+    """
+    b, k = len(batch.x), len(noise) // len(batch.x)
+    if state is None:
+        state = model.initial_state(b)
+    context = model.encode(batch.u, batch.x, batch.lengths, state)
+    state = State(*(values.repeat(k, 1) for values in state))
+    value, kl, log_weights = noise.new_zeros(b), noise.new_zeros(b), noise.new_zeros(k, b)
+    own = torch.arange(k, device=noise.device)[:, None].expand(k, b)
+    steps = model.steps(context, state, noise)
+    for t, (x_t, uniform_t) in enumerate(zip(batch.x.split(1, 1), uniforms.unbind(1), strict=True)):
+        reached, prior_t, posterior_t = steps.send(state if t else None)
+        valid = t < batch.lengths
+        state = State(*(torch.where(valid.repeat(k)[:, None], *values) for values in zip(reached, state, strict=True)))
+        frame = (DiagonalGaussian(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t))
+        terms = _log_weight(model, x_t.repeat(k, 1, 1), *(values[:, None] for values in reached), *frame)
+        log_px_t, kl_t = (values.view(k, b) * valid for values in terms)
+        kl, log_weights = kl + kl_t.mean(0), log_weights + log_px_t - kl_weight * kl_t
+        sample_size = 1 / log_weights.detach().softmax(0).square().sum(0)
+        resampled = (sample_size < resampling_share * k) & (t < batch.lengths - 1)
+        if resampled.any():
+            positions = uniform_t.T if uniform_t.shape[1] == k else (own + uniform_t.T) / k
+            state = _pick(state, torch.where(resampled, _ancestors(log_weights, positions), own))
+            value = value + torch.where(resampled, _log_mean(log_weights), 0)
+            log_weights = torch.where(resampled, 0, log_weights)
+    return SequenceBound(value + _log_mean(log_weights), kl, log_weights, state)
+
+
+def _log_weight(
+    model: SequenceModel,
+    x: Float[Tensor, "n t x"],
+    d: Float[Tensor, "n t d"],
+    z: Float[Tensor, "n t z"],
+    prior: DiagonalGaussian,
+    posterior: DiagonalGaussian,
+) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t"]]:
+    """Log p(x_t | z_t, d_t) and log q(z_t | ...) - log p(z_t | ...): a frame's log weight is their difference."""
+    return model.likelihood.log_prob(model.decode(d, z), x), posterior.log_prob(z) - prior.log_prob(z)
+
+
+def _log_mean(log_weights: Float[Tensor, "k b"]) -> Float[Tensor, "b"]:
+    return log_weights.logsumexp(0) - math.log(len(log_weights))
+
+
+def _ancestors(log_weights: Float[Tensor, "k b"], positions: Float[Tensor, "m b"]) -> Int[Tensor, "m b"]:
+    """Where each position in [0, 1) falls when the normalised weights lie end to end."""
+    ends = log_weights.detach().softmax(0).cumsum(0)
+    found = torch.searchsorted(ends.T.contiguous(), positions.T.contiguous(), right=True)
+    return found.clamp(max=len(log_weights) - 1).T  # the last end may be rounded to less than 1
+
+
+def _pick(state: State, paths: Int[Tensor, "m b"]) -> State:
+    """The states of the chosen paths of each sequence, in the order of ``SequenceModel.unroll``."""
+    rows = paths * paths.shape[1] + torch.arange(paths.shape[1], device=paths.device)
+    return State(*(values.index_select(0, rows.flatten()) for values in state))
+
+
+@dataclass(frozen=True)
 class Score:
-    """A data set's figure under one convention.
+    """A data set's figures under one convention.
 
     Attributes:
         elbo: The bound, ``log_px - kl``; nats per frame, or per sequence if the average is ``sequence``.
@@ -82,6 +227,9 @@ class Score:
         sequences: Sequences.
         average: ``micro``, ``macro`` or ``sequence``.
         first_frame: Whether x_1 is scored.
+        others: Further bounds by name (``iwae:128``), and of each bound two standard errors: NAME_se over sequences,
+            which holds the noise of the paths too (two sequences or more), and NAME_se_repetitions, over repetitions
+            on the same sequences, of that noise alone (two repetitions or more).
     """
 
     elbo: float
@@ -91,26 +239,49 @@ class Score:
     sequences: int
     average: str
     first_frame: bool
+    others: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, float | int | str]:
+        """All figures by name, on one level."""
+        first = {"elbo": self.elbo, "log_px": self.log_px, "kl": self.kl, **self.others}
+        return first | {name: value for name, value in vars(self).items() if name != "others"}
 
 
 def reduce(
-    log_px: Float[Tensor, "n"], kl: Float[Tensor, "n"], lengths: Int[Tensor, "n"], config: EvaluationConfig
+    log_px: Float[Tensor, "r n"],
+    kl: Float[Tensor, "r n"],
+    lengths: Int[Tensor, "n"],
+    config: EvaluationConfig,
+    others: Mapping[str, Float[Tensor, "r n"]] | None = None,
 ) -> Score:
-    """Sums over each sequence's frames -> one figure, by the convention of ``config``."""
+    """Sums over each sequence's frames, in each repetition -> one figure a bound, by the convention of ``config``."""
+    sizes = lengths if config.average == "micro" else torch.ones_like(lengths)
+    n = len(lengths)
 
-    def average(sums: Tensor) -> float:
-        if config.average == "micro":
-            return float(sums.sum() / lengths.sum())
-        return float((sums / lengths if config.average == "macro" else sums).mean())
+    def figures(name: str, sums: Tensor) -> dict[str, float]:
+        values = sums / lengths if config.average == "macro" else sums
+        found = [float(row.sum() / sizes.sum()) for row in values]
+        mean = sum(found) / len(found)
+        result = {name: mean}
+        if n > 1:  # that of a ratio of sums; where sizes are 1, the standard deviation over the root of n
+            squares = (values.mean(0) - mean * sizes).square().sum() * n / (n - 1)
+            result[f"{name}_se"] = float(squares.sqrt() / sizes.sum())
+        if len(found) > 1:
+            result[f"{name}_se_repetitions"] = float(torch.tensor(found, dtype=torch.float64).std()) / len(found) ** 0.5
+        return result
 
+    result = figures("elbo", log_px - kl)
+    for name, sums in (others or {}).items():
+        result |= figures(name, sums)
     return Score(
-        elbo=average(log_px - kl),
-        log_px=average(log_px),
-        kl=average(kl),
+        elbo=result.pop("elbo"),
+        log_px=figures("log_px", log_px)["log_px"],
+        kl=figures("kl", kl)["kl"],
         frames=int(lengths.sum()),
-        sequences=len(lengths),
+        sequences=n,
         average=config.average,
         first_frame=config.first_frame,
+        others=result,
     )
 
 
@@ -120,40 +291,121 @@ def evaluate(
     sequences: Sequence[Frames],
     config: EvaluationConfig,
     *,
+    bounds: Sequence[str] = (),
+    resampling: str = "systematic",
+    resampling_share: float = 0.5,
+    repetitions: int = 1,
     seed: int = 0,
     batch_size: int = 32,
     rank: int = 0,
     world_size: int = 1,
 ) -> Score:
-    """The ELBO of whole sequences, each from zero states and never cut, with one sampled path.
+    """Bounds of whole sequences, each from zero states and never cut: the ELBO with one sampled path, and ``bounds``.
 
-    Several processes share the batches; the figure does not depend on how many they are, and all of them return it.
+    Several processes share the batches; the figures do not depend on how many they are, and all of them return them.
 
     Args:
         model: The model.
         sequences: A split of a data set.
         config: Average, and whether the first frame is scored.
+        bounds: Further bounds: ``iwae:K`` with K paths, ``fivo:K`` with K particles.
+        resampling: Of ``fivo``: ``systematic`` or ``multinomial``.
+        resampling_share: Of ``fivo``: particles are resampled below this share of K as effective sample size.
+        repetitions: Times that all is done, with other noise; the figures are averages. At least 1.
         seed: Seed of the sampled paths.
         batch_size: Sequences side by side.
         rank: This process among those of ``torch.distributed``; batch i is that of process i modulo their number.
         world_size: Their number.
+
+    Raises:
+        ValueError: ``repetitions`` is below 1, a bound is unknown, or its particles do not fit into memory.
     """
+    if repetitions < 1:
+        raise ValueError(f"repetitions is {repetitions}; at least 1 is needed.")
+    names = [name for name in dict.fromkeys(bounds) if parse_bound(name)[0] != "elbo"]
     generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())
-    sums = torch.zeros(2, len(sequences), dtype=torch.float64)
+    sums = torch.zeros(repetitions, 2 + len(names), len(sequences), dtype=torch.float64)
     lengths = torch.zeros(len(sequences), dtype=torch.int64)
-    for i, chosen in enumerate(by_length(sequences, batch_size)):
+    groups = by_length(sequences, batch_size)
+    rounds = [(repetition, i) for repetition in range(repetitions) for i in range(len(groups))]
+    for repetition, i in tqdm(rounds, unit=" batches", delay=2, leave=False, disable=rank > 0):
+        chosen = groups[i]
         num_frames = len(sequences[chosen[-1]]) - (not config.first_frame)
         noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)  # of each batch, on each rank
         if i % world_size != rank:
             continue
         batch = make_batch([sequences[j] for j in chosen], config.first_frame)
-        bound = elbo(model, batch.to(weight.device, weight.dtype), noise=noise.to(weight))
-        sums[0, chosen] = bound.log_px.cpu().double().sum(1)
-        sums[1, chosen] = bound.kl.cpu().double().sum(1)
         lengths[chosen] = batch.lengths
+        batch = batch.to(weight.device, weight.dtype)
+        for part, chunk in _chunks(batch, MEMORY // (num_frames * _width(model) * weight.element_size())):
+            bound = elbo(model, chunk, noise=noise[part, : chunk.x.shape[1]].to(weight))
+            sums[repetition, 0, chosen[part]] = bound.log_px.cpu().double().sum(1)
+            sums[repetition, 1, chosen[part]] = bound.kl.cpu().double().sum(1)
+        for row, name in enumerate(names, 2):
+            # Noise of its own for each sequence: a figure depends neither on the others nor on how memory is shared.
+            keys = [np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen]
+            generators = [torch.Generator().manual_seed(int(key.generate_state(1)[0])) for key in keys]
+            found = _in_chunks(model, batch, generators, name, resampling, resampling_share)
+            sums[repetition, row, chosen] = found.cpu().double()
     if world_size > 1:
-        whole = torch.cat([sums, lengths[None].double()]).to(weight.device)
+        whole = torch.cat([sums.flatten(0, 1), lengths[None].double()]).to(weight.device)
         torch.distributed.all_reduce(whole)
-        sums, lengths = whole[:2].cpu(), whole[2].cpu().long()
-    return reduce(sums[0], sums[1], lengths, config)
+        sums, lengths = whole[:-1].view_as(sums).cpu(), whole[-1].cpu().long()
+    return reduce(sums[:, 0], sums[:, 1], lengths, config, dict(zip(names, sums[:, 2:].unbind(1), strict=True)))
+
+
+def _width(model: SequenceModel) -> int:
+    """Numbers that a model computes for one frame of one path, counted generously."""
+    sizes = model.config
+    return 4 * (sizes.d_dim + sizes.x_dim + model.likelihood.num_params) + 10 * model.z_dim + 20 * sizes.hidden_dim
+
+
+def _chunks(batch: Batch, num: int) -> Iterator[tuple[slice, Batch]]:
+    """``num`` sequences at a time, at least one, without the frames that none of them has."""
+    for start in range(0, len(batch.x), max(1, num)):
+        part = slice(start, start + max(1, num))
+        longest = int(batch.lengths[part].max())
+        yield part, Batch(batch.x[part, :longest], batch.u[part, :longest], batch.lengths[part])
+
+
+def _in_chunks(
+    model: SequenceModel,
+    batch: Batch,
+    generators: Sequence[torch.Generator],
+    name: str,
+    resampling: str,
+    resampling_share: float,
+) -> Float[Tensor, "b"]:
+    """A bound of each sequence, with as many sequences side by side as ``MEMORY`` allows, for ``iwae`` also paths."""
+    kind, paths = parse_bound(name)
+    frames, width = batch.x.shape[1], _width(model)
+    # A particle holds one frame and its noise for all; a path holds all frames.
+    of_one = batch.x.element_size() * (width + frames * model.z_dim if kind == "fivo" else frames * width)
+    at_once = MEMORY // of_one
+    if kind == "fivo" and paths > 2 * at_once:
+        raise ValueError(
+            f"The particles of {name} would take {paths * of_one / 2**30:.1f} GB for a sequence of {frames} frames, "
+            f"and {2 * MEMORY / 2**30:.0f} GB are allowed; choose at most fivo:{2 * at_once}."
+        )
+    found = []
+    for part, chunk in _chunks(batch, at_once // paths):
+        if kind == "fivo":
+            noise = _draw_each(torch.randn, chunk, generators[part], paths, model.z_dim)
+            numbers = paths if resampling == "multinomial" else 1
+            uniforms = _draw_each(torch.rand, chunk, generators[part], 1, numbers)
+            found.append(fivo(model, chunk, noise, uniforms, resampling_share=resampling_share).value)
+        else:
+            counts = [min(at_once or 1, paths - done) for done in range(0, paths, at_once or 1)]
+            noises = (_draw_each(torch.randn, chunk, generators[part], count, model.z_dim) for count in counts)
+            found.append(_log_mean(torch.cat([iwae(model, chunk, noise).log_weights for noise in noises])))
+    return torch.cat(found)
+
+
+def _draw_each(
+    draw: Callable[..., Tensor], batch: Batch, generators: Sequence[torch.Generator], paths: int, size: int
+) -> Float[Tensor, "n t m"]:
+    """What ``paths`` paths through each sequence are drawn with, from a generator for each sequence."""
+    pairs = zip(batch.lengths.tolist(), generators, strict=True)
+    drawn = [draw(length, paths, size, generator=generator) for length, generator in pairs]
+    return pad_sequence(drawn, batch_first=True).permute(2, 0, 1, 3).flatten(0, 1).to(batch.x)

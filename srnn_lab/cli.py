@@ -10,7 +10,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from srnn_lab.config import CONVENTIONS, PRESETS, RunConfig
+from srnn_lab.config import CONVENTIONS, PRESETS, RunConfig, TrainConfig, parse_bound
 from srnn_lab.interruption import Stopped
 
 
@@ -90,7 +90,31 @@ def _parser() -> argparse.ArgumentParser:
     absent = dict.fromkeys(("preset", "out", "resume", "device", "data_dir"))
     train.set_defaults(run=_train, usage_error=train.error, tensorboard=False, json=False, **absent)
 
-    evaluate = _checkpoint_command(commands, "evaluate", "the bound on a split of a data set", _evaluate)
+    evaluate = _checkpoint_command(
+        commands,
+        "evaluate",
+        "bounds on a split of a data set",
+        _evaluate,
+        " NAME_se is the standard error of a bound over the sequences, which holds the noise of the sampled paths too "
+        "(two sequences or more); NAME_se_repetitions is that of this noise alone, on the same sequences, over the "
+        "repetitions (two or more).",
+    )
+    evaluate.add_argument(
+        "--bound",
+        type=_bounds,
+        default=(),
+        metavar="NAME,...",
+        help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter, K particles), joined by "
+        "commas. elbo is always among them. Default: elbo.",
+    )
+    evaluate.add_argument(
+        "--repetitions", type=int, default=1, help="Evaluations with other noise, averaged. Default: 1."
+    )
+    for name in ("resampling", "resampling_share"):
+        f = next(f for f in fields(TrainConfig) if f.name == name)
+        kind = {"choices": get_args(f.type)} if get_args(f.type) else {"type": f.type}
+        text = f"{f.metadata['help']} Default: as in training."
+        evaluate.add_argument(f"--{name.replace('_', '-')}", help=text, **kind)
     evaluate.add_argument("--average", choices=("micro", "macro", "sequence"), help="Default: as published.")
     evaluate.add_argument("--first-frame", action=argparse.BooleanOptionalAction, help="Default: as published.")
     evaluate.add_argument("--convention", choices=tuple(CONVENTIONS), help="Average and first frame in one, by name.")
@@ -136,14 +160,24 @@ def _load_data(args: argparse.Namespace, checkpoint: Any) -> tuple[str, str, lis
     return data.data, split, list(load_split(data, split, args.data_dir).values())
 
 
+def _bounds(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    try:
+        for name in names:
+            parse_bound(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}".rstrip(".")) from error
+    return names
+
+
 def _seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
     return int(text)
 
 
-def _checkpoint_command(commands: Any, name: str, help: str, run: Callable) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+def _checkpoint_command(commands: Any, name: str, help: str, run: Callable, more: str = "") -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.{more}")
     command.add_argument("checkpoint", metavar="CHECKPOINT", help="A .safetensors file, or a bundled name.")
     _add_json(command)
     command.set_defaults(run=run)
@@ -214,7 +248,12 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
             "updates": run.updates,
             "skipped": sum(row["skipped"] for row in run.curves),
         },
-        "train": {"elbo": best["train_elbo"], "kl": best["train_kl"], "unit": _unit("micro"), "average": "micro"},
+        "train": {
+            config.train.bound: best["train_elbo"],
+            "kl": best["train_kl"],
+            "unit": _unit("micro"),
+            "average": "micro",
+        },
         "valid": {**scores["valid"], "unit": unit},
         "test": {**scores["test"], "unit": unit},
         "time": {"seconds": run.seconds, "frames_per_second": run.frames_per_second},
@@ -236,8 +275,19 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
     data, split, signals = _load_data(args, checkpoint)
     frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
-    score = evaluate(checkpoint.model, frames, replace(convention, **changed), seed=args.seed)
-    return {**asdict(score), "unit": _unit(score.average), "data": data, "split": split}
+    given = {k: getattr(args, k) for k in ("resampling", "resampling_share") if getattr(args, k) is not None}
+    train = replace(checkpoint.config.train, **given)
+    score = evaluate(
+        checkpoint.model,
+        frames,
+        replace(convention, **changed),
+        bounds=args.bound,
+        resampling=train.resampling,
+        resampling_share=train.resampling_share,
+        repetitions=args.repetitions,
+        seed=args.seed,
+    )
+    return {**score.to_dict(), "unit": _unit(score.average), "data": data, "split": split}
 
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:
@@ -320,13 +370,14 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(result))
         return
+    width = max(16, *map(len, result))
     for key, value in result.items():
         if isinstance(value, dict):
             pairs = ((k.replace("_", " "), v) for k, v in value.items())
             value = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
         elif isinstance(value, list):
             value = ", ".join(value)
-        print(f"{key:>16}  {value:.4f}" if isinstance(value, float) else f"{key:>16}  {value}")
+        print(f"{key:>{width}}  {value:.4f}" if isinstance(value, float) else f"{key:>{width}}  {value}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

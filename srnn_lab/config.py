@@ -1,6 +1,7 @@
 """What defines a run: model, data, training and evaluation, as frozen dataclasses of plain values, and the presets."""
 
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
 
@@ -8,6 +9,20 @@ from typing import Any, Literal, get_args, get_origin
 def option(default: Any, help: str) -> Any:
     """A dataclass field with the sentence that documents it in ``srnn-lab train --help``."""
     return field(default=default, metadata={"help": help})
+
+
+def parse_bound(name: str) -> tuple[str, int]:
+    """The name of a bound -> its kind and its number of paths: ``elbo``, ``iwae:128`` or ``fivo:128``.
+
+    Raises:
+        ValueError: It is no such name.
+    """
+    if name == "elbo":
+        return name, 1
+    if not re.fullmatch(r"(iwae|fivo):[1-9][0-9]{0,5}", name):
+        raise ValueError(f"The bound {name!r} is unknown; choose elbo, iwae:K or fivo:K, with K from 1 to 999999.")
+    kind, paths = name.split(":")
+    return kind, int(paths)
 
 
 def _check(config: Any, **conditions: bool) -> None:
@@ -94,6 +109,16 @@ class DataConfig:
 class TrainConfig:
     """Optimisation: appendix A of the paper and what the authors' code adds to it."""
 
+    objective: Literal["elbo", "iwae", "fivo"] = option(
+        "elbo",
+        "Bound to maximise: one sampled path with the KL in closed form (elbo), importance-weighted paths (iwae), or a "
+        "particle filter, whose resampling carries no score-function term in the gradient (fivo).",
+    )
+    num_particles: int = option(4, "Paths of iwae, particles of fivo; elbo has one path. At least 1.")
+    resampling: Literal["systematic", "multinomial"] = option("systematic", "How fivo draws the particles that go on.")
+    resampling_share: float = option(
+        0.5, "fivo resamples when the effective sample size falls below this share of the particles; in [0, 1]."
+    )
     epochs: int = option(50, "Passes over the training set; at least 1.")
     batch_size: int = option(16, "Streams that are trained on side by side; at least 1.")
     segment_length: int = option(100, "Frames of one update: truncated back-propagation through time; at least 1.")
@@ -102,7 +127,9 @@ class TrainConfig:
     adam_epsilon: float = option(1e-8, "Epsilon of Adam; above 0.")
     learning_rate_decay: float = option(1.0, "Factor on the learning rate for each epoch after the start; in (0, 1].")
     learning_rate_decay_start: int = option(0, "Epoch after which the learning rate decays; 0 or more.")
-    kl_weight_start: float = option(0.2, "Weight of the KL term at the first update; in [0, 1].")
+    kl_weight_start: float = option(
+        0.2, "Weight of the KL term (iwae, fivo: of log q - log p in the log weights) at the first update; in [0, 1]."
+    )
     kl_weight_updates: int = option(0, "Updates over which the weight grows linearly to 1; 0: it is 1 throughout.")
     gradient_norm: float = option(1.0, "Largest norm of the gradient, which is scaled down above it; above 0.")
     precision: Literal["auto", "fp32", "bf16"] = option(
@@ -113,6 +140,8 @@ class TrainConfig:
     def __post_init__(self):
         _check(
             self,
+            num_particles=self.num_particles >= 1,
+            resampling_share=0 <= self.resampling_share <= 1,
             epochs=self.epochs >= 1,
             batch_size=self.batch_size >= 1,
             segment_length=self.segment_length >= 1,
@@ -126,6 +155,11 @@ class TrainConfig:
             gradient_norm=self.gradient_norm > 0,
             seed=0 <= self.seed < 2**32,
         )
+
+    @property
+    def bound(self) -> str:
+        """The objective as the name of a bound."""
+        return self.objective if self.objective == "elbo" else f"{self.objective}:{self.num_particles}"
 
 
 @dataclass(frozen=True, kw_only=True)

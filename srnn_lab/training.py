@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from srnn_lab import distributed
-from srnn_lab.bounds import Score, elbo, evaluate
+from srnn_lab.bounds import Score, elbo, evaluate, fivo, iwae
 from srnn_lab.checkpoint import PART, Checkpoint, load_checkpoint, save_checkpoint, write_atomically
 from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, Streams, load_split
-from srnn_lab.data.sequences import Frames
+from srnn_lab.data.sequences import Batch, Frames
 from srnn_lab.interruption import Stopped, noted_signals
 from srnn_lab.models import SequenceModel, State, build_model
 
@@ -33,11 +34,12 @@ CURVES = (
     "valid_elbo",
     "valid_log_px",
     "valid_kl",
+    "valid_bound",
     "kl_weight",
     "learning_rate",
     "skipped",
 )
-"""Columns of ``curves.csv``."""
+"""Columns of ``curves.csv``; train_elbo, train_kl and valid_bound are of the bound that is trained on."""
 Row = dict[str, int | float]
 
 WRITE_EVERY = 600.0
@@ -86,8 +88,9 @@ class Training:
         out: Folder of the run.
         curves: A row for each whole epoch.
         update: Updates done in the epoch after these.
-        elbo: Sum of the bound (with the KL at full weight) over those that were not skipped, in nats per frame.
-        kl: Sum of the KL over the same.
+        elbo: Sum of the bound that is trained on over those that were not skipped, in nats per frame; of the ELBO with
+            the KL at full weight, of ``iwae`` and ``fivo`` as weighted, for their weights depend on it.
+        kl: Sum of the KL over the same; of ``iwae`` and ``fivo`` by the sampled z, averaged over the paths.
         skipped: Those that were skipped, because the bound or the gradient was not a finite number.
         in_a_row: Updates that were skipped since the last one that was not.
         state: The states that this process's rows carry on from.
@@ -123,20 +126,19 @@ class Training:
             state = self.model.initial_state(len(batch.x)) if starts else self.state
             drawn = np.random.SeedSequence((config.seed, epoch, self.update)).generate_state(1)
             torch.manual_seed(int(drawn[0]))
-            # Drawn on the CPU for all rows, so that it depends neither on the device nor on the number of processes.
-            noise = torch.randn(config.batch_size, config.segment_length, self.model.z_dim)[rows].to(device)
-            with autocast:
-                bound = elbo(self.model, batch, state, noise)
             weight = kl_weight(config, epoch * len(self.streams) + self.update)
+            with autocast:
+                loss, bound, kl, reached = self._bound(batch, state, weight, rows)
             self.optimizer.zero_grad()
-            ((weight * bound.kl - bound.log_px).sum() / frames).backward()
-            due = time.perf_counter() - self.written >= WRITE_EVERY
-            values = torch.stack([bound.elbo.sum(), bound.kl.sum()]).detach() / frames
+            (loss / frames).backward()
+            last = self.update + 1 == len(self.streams)  # validation comes next, and may be long
+            due = time.perf_counter() - self.written >= (WRITE_EVERY / 10 if last else WRITE_EVERY)
+            values = torch.stack([bound, kl]).detach() / frames
             values = torch.cat([values, values.new_tensor([bool(noted), due])])
             values = distributed.add_up((p.grad for p in self.model.parameters()), values)
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_norm)
             mean_elbo, mean_kl, stop, due, norm = torch.cat([values, norm[None]]).tolist()
-            self.state = bound.trace.state.detach()
+            self.state = reached.detach()
             self.update += 1
             if all(map(math.isfinite, (mean_elbo, mean_kl, norm))):
                 self.optimizer.step()
@@ -151,6 +153,31 @@ class Training:
                 return False
         return True
 
+    def _bound(self, batch: Batch, state: State, weight: float, rows: slice) -> tuple[Tensor, Tensor, Tensor, State]:
+        """The loss, the bound and the KL, added up over all frames, and the states that the rows carry on from.
+
+        Where a row has several paths, it carries on from one of them, drawn by weight: a sample of the past, as with
+        one path, so that a segment's bound means the same under each objective.
+        """
+        config = self.config.train
+        paths = 1 if config.objective == "elbo" else config.num_particles
+        shape = (config.batch_size, config.segment_length)
+        # Drawn on the CPU for all rows, so that it depends neither on the device nor on the number of processes.
+        noise = torch.randn(paths, *shape, self.model.z_dim)[:, rows].flatten(0, 1).to(batch.x.device)
+        if config.objective == "elbo":
+            bound = elbo(self.model, batch, state, noise)
+            loss = (weight * bound.kl - bound.log_px).sum()
+            return loss, bound.elbo.sum(), bound.kl.sum(), bound.trace.state
+        uniform = torch.rand(config.batch_size)[rows].to(batch.x.device)
+        if config.objective == "iwae":
+            bound = iwae(self.model, batch, noise, state, kl_weight=weight)
+        else:
+            numbers = paths if config.resampling == "multinomial" else 1
+            uniforms = torch.rand(*shape, numbers)[rows].to(batch.x.device)
+            share = config.resampling_share
+            bound = fivo(self.model, batch, noise, uniforms, state, resampling_share=share, kl_weight=weight)
+        return -bound.value.sum(), bound.value.sum(), bound.kl.sum(), bound.draw_state(uniform)
+
     def _skip(self) -> None:
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
         if self.in_a_row == SKIPS:
@@ -163,17 +190,19 @@ class Training:
     def end_epoch(self, valid: Score) -> Row:
         """Close the epoch with its validation score, and write; the epoch's row of the curves."""
         config, epoch, count = self.config.train, len(self.curves), len(self.streams) - self.skipped
-        if not (count and math.isfinite(valid.elbo)):
+        figures = valid.to_dict()
+        if not (count and math.isfinite(figures[config.bound])):
             which = "validation bound" if count else "bound or its gradient, at every update,"
             raise FloatingPointError(f"The {which} is not a finite number in epoch {epoch + 1}; {ADVICE}.")
         values = (
             epoch + 1, self.elbo / count, self.kl / count, valid.elbo, valid.log_px, valid.kl,
-            kl_weight(config, (epoch + 1) * len(self.streams) - 1), learning_rate(config, epoch), self.skipped,
+            figures[config.bound], kl_weight(config, (epoch + 1) * len(self.streams) - 1), learning_rate(config, epoch),
+            self.skipped,
         )  # fmt: skip
         self.curves.append(dict(zip(CURVES, values, strict=True)))
         self.update, self.elbo, self.kl, self.skipped, self.state = 0, 0.0, 0.0, 0, None
-        if valid.elbo == max(row["valid_elbo"] for row in self.curves):
-            scores = {"valid": vars(valid), "epoch": epoch + 1}
+        if figures[config.bound] == max(row["valid_bound"] for row in self.curves):
+            scores = {"valid": figures, "epoch": epoch + 1}
             best = Checkpoint(self.config, self.model, self.frontend, scores)
             distributed.from_rank_0(lambda: save_checkpoint(best, self.out / "best.safetensors"))
         self.write()
@@ -252,11 +281,14 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
         raise NotADirectoryError(f"{out} is a file; a run needs a folder. Choose another --out.")
     if not path.exists():
         torch.manual_seed(config.train.seed)
-        return build_model(config.model), None
+        try:
+            return build_model(config.model), None
+        except (RuntimeError, OverflowError, TypeError) as error:
+            raise ValueError(
+                "A model of these sizes does not fit into memory; lower --hidden-dim, --d-dim or --z-dim."
+            ) from error
     if not resume:
         raise FileExistsError(f"{out} already holds a run; continue it with --resume {out} or choose another --out.")
-    for left in out.glob(f"*{PART}"):
-        left.unlink()
     last = load_checkpoint(path)
     then, now = ({k: v for s in c.to_dict().values() for k, v in s.items()} for c in (last.config, config))
     different = [
@@ -269,6 +301,9 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
             f"{path} belongs to a run with another configuration ({', '.join(different)}); resume it with the options "
             f"it began with."
         )
+    for name in ("best.safetensors", "last.safetensors", "curves.csv"):  # what a kill left half written
+        for part in out.glob(f"{name}.*{PART}"):
+            part.unlink()
     return last.model, last.extra
 
 
@@ -325,7 +360,7 @@ def fit(
     resume: bool = False,
     tensorboard: bool = False,
 ) -> Run:
-    """Train a model; the best epoch by validation bound is kept.
+    """Train a model; the best epoch by the bound that is trained on, on validation data, is kept.
 
     Where torchrun started several processes, they share each batch, and the first of them writes.
 
@@ -350,6 +385,15 @@ def fit(
     device = distributed.usable_device(device)
     rank, world_size = distributed.rank(), distributed.world_size()
     trained, spent = 0, 0.0
+    scored = partial(
+        evaluate,
+        config=config.evaluation,
+        bounds=[config.train.bound],
+        resampling=config.train.resampling,
+        resampling_share=config.train.resampling_share,
+        rank=rank,
+        world_size=world_size,
+    )
     distributed.share(config.train.batch_size)  # fails now rather than once the data are read
     with distributed.process_group(device):
         model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
@@ -358,6 +402,7 @@ def fit(
         training = Training(config, frontend, model, optimizer, streams, out)
         if extra is not None:
             training.restore(extra)
+            del extra  # Adam's state a second time
         events = _events(out / "tensorboard", len(training.curves)) if tensorboard and rank == 0 else None
         per_update = config.train.batch_size * config.train.segment_length
         done = len(training.curves) * len(streams) + training.update
@@ -376,26 +421,27 @@ def fit(
                     break
                 new, seconds = (len(streams) - first) * per_update, time.perf_counter() - start
                 trained, spent = trained + new, spent + seconds
-                valid = evaluate(model.eval(), frames["valid"], config.evaluation, rank=rank, world_size=world_size)
+                valid = scored(model.eval(), frames["valid"])
                 row = training.end_epoch(valid)
                 if events:
                     for name, value in {**row, "frames_per_second": new / seconds}.items():
                         events.add_scalar(name, value, row["epoch"])
                     events.flush()
                 if rank == 0:
-                    best = max(r["valid_elbo"] for r in training.curves)
+                    best = max(r["valid_bound"] for r in training.curves)
                     bar.write(
-                        f"epoch {row['epoch']}: train {row['train_elbo']:.3f}, valid {valid.elbo:.3f} "
+                        f"epoch {row['epoch']}: train {row['train_elbo']:.3f}, valid {row['valid_bound']:.3f} "
                         f"({valid.average}), best {best:.3f}"
                     )
-        if noted or len(training.curves) < config.train.epochs:
+        if len(training.curves) < config.train.epochs:
             again = [f"{name}={value}" for name, value in options.items() if value]
-            command = shlex.join(["srnn-lab", "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard])
+            start = ["torchrun", f"--nproc-per-node={world_size}", "-m", "srnn_lab"] if world_size > 1 else ["srnn-lab"]
+            command = shlex.join([*start, "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard])
             raise Stopped(f"stopped, with all written; continue with: {command}", noted[0] if noted else signal.SIGTERM)
         best = distributed.from_rank_0(lambda: load_checkpoint(out / "best.safetensors"))
-        test = evaluate(best.model.to(device), frames["test"], config.evaluation, rank=rank, world_size=world_size)
+        test = scored(best.model.to(device), frames["test"])
         best.model.cpu()
-        best = replace(best, config=config, scores={**best.scores, "test": vars(test)})
+        best = replace(best, config=config, scores={**best.scores, "test": test.to_dict()})
         distributed.from_rank_0(lambda: save_checkpoint(best, out / "best.safetensors"))
     return Run(
         best=best,

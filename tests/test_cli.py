@@ -68,6 +68,7 @@ def test_evaluate_reports_a_figure_with_its_convention(music, run):
         "elbo",
         "log_px",
         "kl",
+        "elbo_se",
         "frames",
         "sequences",
         "average",
@@ -80,6 +81,30 @@ def test_evaluate_reports_a_figure_with_its_convention(music, run):
     assert (found["data"], found["split"], found["sequences"]) == (music["data"], "test", 2)
     assert found["elbo"] == pytest.approx(found["log_px"] - found["kl"])
     assert found["elbo"] == load_checkpoint(music["checkpoint"]).scores["test"]["elbo"]
+
+
+def test_evaluate_prints_every_bound_in_one_pass_with_its_standard_errors(music, run):
+    plain = run("evaluate", music["checkpoint"])
+    found = run("evaluate", music["checkpoint"], "--bound", "elbo,iwae:3,fivo:4")
+    assert {name: found[name] for name in plain} == plain
+    names = [name for name in found if name not in plain]
+    assert names == ["iwae:3", "iwae:3_se", "fivo:4", "fivo:4_se"]
+    assert all(found[name] > 0 for name in ("elbo_se", "iwae:3_se", "fivo:4_se"))
+    repeated = run("evaluate", music["checkpoint"], "--bound", "fivo:4", "--repetitions", 2)
+    assert repeated["elbo_se_repetitions"] > 0
+    assert repeated["fivo:4_se_repetitions"] > 0
+
+
+def test_evaluate_resamples_as_it_is_told(music, run):
+    options = [[], ["--resampling=multinomial"], ["--resampling-share=1"], ["--resampling-share=0"]]
+    found = [run("evaluate", music["checkpoint"], "--bound=fivo:4", "--average=sequence", *more) for more in options]
+    assert len({figures["fivo:4"] for figures in found}) == 4
+
+
+def test_figures_with_long_names_are_aligned(music, capsys):
+    assert main(["evaluate", music["checkpoint"], "--bound=fivo:4", "--repetitions=2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len({len(line) - len(line.lstrip()) + len(line.split()[0]) for line in lines}) == 1
 
 
 def test_evaluate_averages_as_it_is_told(music, run):
@@ -121,7 +146,7 @@ def test_without_json_figures_are_printed_one_a_line(music, capsys):
     assert main(["evaluate", music["checkpoint"]]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines][:3] == ["elbo", "log_px", "kl"]
-    assert len(lines) == 10
+    assert len(lines) == 11
 
 
 def test_options_of_train_reach_the_run_and_its_checkpoint(music, run, tmp_path, capsys):
@@ -318,6 +343,9 @@ def test_a_clip_of_the_wrong_kind_ends_a_command(music, speech, capsys):
         (["evaluate", "--data", "nowhere"], "'nowhere' is neither a data set"),
         (["evaluate", "--data", "fraccaro/jsb", "--data-dir", "nowhere"], "nowhere lacks music/"),
         (["evaluate", "--data", "timit"], "'timit' is licensed and not bundled"),
+        (["evaluate", "--repetitions", "0"], "repetitions is 0; at least 1"),
+        (["evaluate", "--resampling-share", "2"], "--resampling-share is 2.0, which is out of its range"),
+        (["evaluate", "--bound", "fivo:999999"], "The particles of fivo:999999 would take"),
         (["evaluate", "--split", "dev"], "The split is 'dev'; choose one of train, valid, test"),
         (["transitions", "--data", "nowhere"], "'nowhere' is neither a data set"),
         (["sample", "--out", "a.mp3"], "--out is a.mp3; this checkpoint writes FILE.mid or FILE.wav"),
@@ -337,6 +365,7 @@ def test_what_a_checkpoint_cannot_be_used_for_ends_a_command(argv, said, music, 
     [
         (["--epochs=0"], "srnn-lab: --epochs is 0"),
         (["--learning-rate=nan"], "srnn-lab: --learning-rate is nan"),
+        (["--num-particles=0"], "srnn-lab: --num-particles is 0"),
         (["--features=raw"], "srnn-lab: --x-dim is 88; frames of 'raw' have 200 values"),
         (["--model=gan", "--data=nowhere"], "srnn-lab: --model is 'gan'; choose one of"),
         (["--likelihood=poisson", "--data=nowhere"], "srnn-lab: --likelihood is 'poisson'; choose one of"),
@@ -376,6 +405,9 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
         (["train", "jsb", "--epoch-size", "3"], "--epoch-size"),
         (["evaluate"], "CHECKPOINT"),
         (["evaluate", "jsb", "--average", "mean"], "--average: invalid choice: 'mean'"),
+        (["evaluate", "jsb", "--bound", "elbo,iwae"], "--bound: The bound 'iwae' is unknown; choose elbo, iwae:K or"),
+        (["evaluate", "jsb", "--bound", ""], "--bound: The bound '' is unknown"),
+        (["evaluate", "jsb", "--resampling", "none"], "--resampling: invalid choice: 'none'"),
         (["evaluate", "jsb", "--convention", "mine"], "--convention: invalid choice: 'mine'"),
         (["evaluate", "jsb", "--seed", "-1"], "--seed: '-1' is not a whole number from 0"),
         (["inspect", "jsb"], "FILE"),

@@ -247,6 +247,24 @@ def test_equations_1_to_12_and_algorithm_1_by_hand(smoothing, residual, num_laye
     torch.testing.assert_close(bound.trace.state.d, d[-1])
 
 
+@pytest.mark.parametrize("smoothing", [True, False])
+@pytest.mark.parametrize("residual", [True, False])
+def test_given_z_tm1_and_d_the_posterior_does_not_depend_on_the_past_nor_a_filtering_one_on_the_future(
+    smoothing, residual
+):
+    """d-separation in Figure 2a: q(z_t | z_{t-1}, d_{t:T}, x_{t:T}), Eq. (7), or q(z_t | z_{t-1}, d_t, x_t)."""
+    model, batch, state, _ = case(smoothing=smoothing, residual=residual)
+    x = batch.x.clone().requires_grad_()
+    context = model.encode(batch.u, x, batch.lengths, state)  # u is not x here, so d is given
+    assert not torch.autograd.grad(context["d"].sum() + 0 * x.sum(), x, retain_graph=True)[0].any()
+    for t in range(7):
+        context_t = {name: values[:, t] for name, values in context.items()}
+        _, _, posterior = model.step(state, context_t, torch.zeros_like(state.z))
+        gradient = torch.autograd.grad(posterior.mu.sum() + posterior.logvar.sum(), x, retain_graph=True)[0]
+        reached = gradient.abs().sum((0, 2)) > 0
+        assert reached.tolist() == [s == t or (smoothing and s > t) for s in range(7)]
+
+
 def test_weights_begin_orthogonal_or_glorot_normal_and_biases_zero():
     torch.manual_seed(0)
     model = SRNN(ModelConfig(x_dim=88))

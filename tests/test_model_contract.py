@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from srnn_lab.bounds import draw_noise, elbo
+from srnn_lab.bounds import draw_noise, draw_uniforms, elbo, fivo, iwae
 from srnn_lab.config import ModelConfig
 from srnn_lab.data import Batch
 from srnn_lab.likelihoods import LIKELIHOODS
@@ -60,6 +60,25 @@ def test_padding_changes_nothing(config):
         torch.testing.assert_close(single.trace.state.z[0], padded.trace.state.z[i])
         torch.testing.assert_close(single.trace.state.d[0], padded.trace.state.d[i])
         assert (padded.elbo[i, n:] == 0).all()
+
+
+@contract
+def test_padding_changes_neither_importance_weights_nor_particles(config):
+    model, batch, _ = case(config, (8, 5, 1))
+    noise, uniforms = draw_noise(model, batch, paths=4), draw_uniforms(batch)
+    scrambled = torch.where(batch.mask[..., None] == 1, batch.x, 9.0)
+    inputs = torch.where(batch.mask[..., None] == 1, batch.u, -9.0)
+    padded = Batch(scrambled, inputs, batch.lengths)
+    many = iwae(model, padded, noise), fivo(model, padded, noise, uniforms, resampling_share=0.99)
+    for i, n in enumerate([8, 5, 1]):
+        alone = Batch(batch.x[i : i + 1, :n], batch.u[i : i + 1, :n], torch.tensor([n]))
+        own = noise[i::3, :n]
+        single = iwae(model, alone, own), fivo(model, alone, own, uniforms[[i], :n], resampling_share=0.99)
+        for expected, found in zip(single, many, strict=True):
+            torch.testing.assert_close(expected.value[0], found.value[i])
+            torch.testing.assert_close(expected.kl[0], found.kl[i])
+            torch.testing.assert_close(expected.state.z, found.state.z[i::3])
+            torch.testing.assert_close(expected.state.d, found.state.d[i::3])
 
 
 @contract

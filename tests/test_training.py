@@ -70,7 +70,7 @@ def test_the_curves_have_one_row_an_epoch_that_hangs_together(run):
     assert all(tuple(row) == CURVES for row in rows)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     for row in rows:
-        assert row["valid_elbo"] == pytest.approx(row["valid_log_px"] - row["valid_kl"])
+        assert row["valid_bound"] == row["valid_elbo"] == pytest.approx(row["valid_log_px"] - row["valid_kl"])
         assert row["learning_rate"] == config.train.learning_rate
         assert row["skipped"] == 0
     last_of_first_epoch = 0.2 + 0.8 * (UPDATES - 1) / 10
@@ -86,7 +86,20 @@ def test_best_is_the_epoch_with_the_highest_validation_bound(run):
     assert best.scores["valid"]["elbo"] == highest["valid_elbo"]
     for split in ("valid", "test"):
         frames = best.frontend.sequences(load_split(config.data, split).values(), config.model.x_dim)
-        assert vars(evaluate(best.model, frames, config.evaluation)) == best.scores[split]
+        assert evaluate(best.model, frames, config.evaluation).to_dict() == best.scores[split]
+
+
+@pytest.mark.parametrize(("objective", "resampling"), [("iwae", "systematic"), ("fivo", "multinomial")])
+def test_the_bound_that_is_trained_on_improves_and_chooses_the_best_epoch(objective, resampling, songs, tmp_path):
+    config = music_run(songs, epochs=4, objective=objective, num_particles=3, resampling=resampling)
+    best, rows = fit(config, tmp_path).best, curves(tmp_path)
+    for name in ("train_elbo", "valid_elbo", "valid_bound"):
+        assert rows[-1][name] > rows[0][name] + 10
+    assert best.scores["valid"][f"{objective}:3"] == max(row["valid_bound"] for row in rows)
+    assert best.scores["valid"]["elbo"] < best.scores["valid"][f"{objective}:3"]
+    frames = best.frontend.sequences(load_split(config.data, "test").values(), config.model.x_dim)
+    found = evaluate(best.model, frames, config.evaluation, bounds=[config.train.bound], resampling=resampling)
+    assert found.to_dict() == best.scores["test"]
 
 
 def test_best_is_not_the_last_epoch_when_validation_gets_worse(songs, tmp_path, monkeypatch):
@@ -102,7 +115,8 @@ def test_best_is_not_the_last_epoch_when_validation_gets_worse(songs, tmp_path, 
     )
 
 
-def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_killed(songs, tmp_path):
+@pytest.mark.parametrize("objective", ["elbo", "fivo"])
+def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_killed(objective, songs, tmp_path):
     seed = random.randrange(2**32)
     print(f"{seed = }")
     moments, chance, log = [], random.Random(seed), tmp_path / "log"
@@ -113,8 +127,8 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_ki
         return path.stat().st_mtime_ns if path.exists() else 0
 
     while True:
-        before, process = written(), start(command(songs, killed), log, write_every=0)
-        for _ in range(chance.randrange(40)):  # writes, of which there is one an update
+        before, process = written(), start(command(songs, killed, objective=objective), log, write_every=0)
+        for _ in range(chance.randrange(20)):  # writes, of which there is one an update
             wait_for(lambda before=before, process=process: process.exitcode is not None or written() > before)
             before = written()
         time.sleep(chance.random() / 20)
@@ -128,7 +142,7 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_ki
     assert len(moments) >= 3
     assert any(0 < update < 18 for _, update in moments)  # within an epoch, where states are carried
 
-    assert finish(start(command(songs, whole), log)) == [0]
+    assert finish(start(command(songs, whole, objective=objective), log)) == [0]
     assert contents(killed) == contents(whole)
 
 

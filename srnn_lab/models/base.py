@@ -1,6 +1,7 @@
 """What a sequence model is, and the one loop over time that every bound and every sample goes through."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Generator
 from typing import NamedTuple
 
 import torch
@@ -137,10 +138,26 @@ class SequenceModel(nn.Module, ABC):
 
         This is the definition. A model may do the same faster; ``tests/test_recurrence.py`` compares the two.
         """
-        path = []
-        frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
-        for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):
-            state, prior_t, posterior_t = self.step(state, dict(zip(context, values_t, strict=True)), noise_t)
-            path.append((*state, *prior_t, *posterior_t))
+        path = [(*state, *prior_t, *posterior_t) for state, prior_t, posterior_t in self.steps(context, state, noise)]
         d, z, mu_p, logvar_p, mu_q, logvar_q = (torch.stack(values, 1) for values in zip(*path, strict=True))
         return d, z, DiagonalGaussian(mu_p, logvar_p), DiagonalGaussian(mu_q, logvar_q)
+
+    def steps(
+        self, context: Context, state: State, noise: Float[Tensor, "n t z"]
+    ) -> Generator[tuple[State, DiagonalGaussian, DiagonalGaussian], State | None, None]:
+        """The loop over time: d_t and z_t, p(z_t | z_{t-1}, d_t) and what z_t was drawn from, for one t after another.
+
+        What it is sent takes the place of d_t and z_t before it goes on: a particle filter's resampling.
+
+        Args:
+            context: Of b sequences.
+            state: d_0 and z_0 of n = K b paths.
+            noise: Of n paths, in the order of ``unroll``.
+        """
+        frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
+        for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):
+            if (paths := len(noise_t) // len(values_t[0])) > 1:  # frame by frame, for all at once may not fit in memory
+                values_t = [values.repeat(paths, 1) for values in values_t]
+            state, prior_t, posterior_t = self.step(state, dict(zip(context, values_t, strict=True)), noise_t)
+            resampled = yield state, prior_t, posterior_t
+            state = state if resampled is None else resampled
