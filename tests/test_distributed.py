@@ -93,7 +93,8 @@ def test_processes_stop_at_the_same_update_and_one_alone_continues(line, alone, 
     assert finish(*ranks) == [143, 130], (tmp_path / "log-0").read_text()
     epochs, update = position(out)
     assert update > 0
-    assert "continue with: torchrun --nproc-per-node=2 -m srnn_lab train --resume" in (tmp_path / "log-0").read_text().splitlines()[-1]
+    said = (tmp_path / "log-0").read_text().splitlines()[-1]
+    assert "continue with: torchrun --nproc-per-node=2 -m srnn_lab train --resume" in said
     assert (tmp_path / "log-1").read_text() == ""
 
     longer = [f"--resume={out}", f"--epochs={max(epochs + 1, UNEVEN['epochs'])}"]
