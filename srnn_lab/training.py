@@ -234,6 +234,7 @@ class Training:
 
         Raises:
             ValueError: It is no such thing, or belongs to other data.
+            FileNotFoundError: The best epoch's checkpoint is missing.
         """
         try:
             rows = [dict(zip(CURVES, row, strict=True)) for row in extra["curves"].tolist()]
@@ -264,6 +265,9 @@ class Training:
                 f"{self.out} was trained on other data: an epoch had {updates:.0f} updates, now {len(self.streams)}; "
                 f"continue it on the data it began with."
             )
+        best = self.out / "best.safetensors"
+        if self.curves and not best.exists():
+            raise FileNotFoundError(f"{best} is missing, which holds the best epoch so far; put it back or train anew.")
 
 
 def _as_csv(curves: Sequence[Row]) -> bytes:
@@ -276,10 +280,12 @@ def _as_csv(curves: Sequence[Row]) -> bytes:
 
 def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, dict[str, Tensor] | None]:
     """The model, new or as its training last wrote it, with what was written beside it."""
-    path = out / "last.safetensors"
+    path, best = out / "last.safetensors", out / "best.safetensors"
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out} is a file; a run needs a folder. Choose another --out.")
     if not path.exists():
+        if best.exists():
+            raise FileExistsError(f"{best} is there, but no last.safetensors to continue from; choose another --out.")
         torch.manual_seed(config.train.seed)
         try:
             return build_model(config.model), None

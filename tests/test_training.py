@@ -251,6 +251,16 @@ def test_a_run_is_not_overwritten(run):
     assert contents(out) == before
 
 
+def test_a_best_epoch_is_neither_overwritten_nor_missed(run, songs, tmp_path):
+    config, out, _ = run
+    for name, message in (("best", "no last.safetensors to continue"), ("last", "best.safetensors is missing")):
+        part = tmp_path / name
+        part.mkdir()
+        shutil.copy(out / f"{name}.safetensors", part)
+        with pytest.raises(OSError, match=message):
+            fit(config, part, resume=name == "last")
+
+
 def test_a_file_is_no_folder_for_a_run(songs, tmp_path):
     (tmp_path / "run").touch()
     with pytest.raises(NotADirectoryError, match="run is a file; a run needs a folder"):
