@@ -135,7 +135,8 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_ki
         if process.exitcode is not None:
             break
         process.kill()
-        assert finish(process) == [-signal.SIGKILL]
+        if finish(process) != [-signal.SIGKILL]:  # it ended by itself just before
+            break
         moments.append(position(killed))
     assert process.exitcode == 0, log.read_text()
     print(f"{moments = }")
