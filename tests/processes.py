@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
@@ -71,7 +71,7 @@ def epochs_done(out: Path) -> int:
 def position(out: Path) -> tuple[int, int]:
     """Whole epochs, and updates after them, in the state that a run would resume from."""
     try:
-        state = load_file(out / "last.safetensors")
+        state = load((out / "last.safetensors").read_bytes())  # opened once: it may be replaced meanwhile
     except (FileNotFoundError, SafetensorError):
         return (0, 0)
     return len(state["extra.curves"]), int(state["extra.position"][1])
