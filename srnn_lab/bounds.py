@@ -164,7 +164,7 @@ def fivo(
     if state is None:
         state = model.initial_state(b)
     context = model.encode(batch.u, batch.x, batch.lengths, state)
-    state = State(*(values.repeat(k, 1) for values in state))
+    state = state.repeat(k)
     value, kl, log_weights = noise.new_zeros(b), noise.new_zeros(b), noise.new_zeros(k, b)
     own = torch.arange(k, device=noise.device)[:, None].expand(k, b)
     steps = model.steps(context, state, noise)

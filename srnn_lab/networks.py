@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from srnn_lab.distributions import DiagonalGaussian, floor_variance
-from srnn_lab.recurrence import CLIP, SLOPE, Net, gru
+from srnn_lab.recurrence import Net, clipped_leaky_relu, gru
 
 
 class ClippedLeakyReLU(nn.Module):
@@ -14,7 +14,7 @@ class ClippedLeakyReLU(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """Element by element."""
-        return F.hardtanh_(F.leaky_relu(x, SLOPE), -CLIP, CLIP)
+        return clipped_leaky_relu(x)
 
 
 def linear(in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = None) -> nn.Linear:

@@ -18,8 +18,15 @@ from srnn_lab.distributions import floor_variance
 SMALL = 2**23
 """Multiplications in one frame's product below which 16-bit operands cost more in conversions than they save."""
 SLOPE, CLIP = 1 / 3, 3.0
-"""The clipped leaky rectifier of appendix A.1."""
+"""Of the clipped leaky rectifier, appendix A.1."""
 tanh_backward, sigmoid_backward = torch.ops.aten.tanh_backward.grad_input, torch.ops.aten.sigmoid_backward.grad_input
+leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
+hardtanh_backward = torch.ops.aten.hardtanh_backward.grad_input
+
+
+def clipped_leaky_relu(x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+    """Leaky rectifier of slope 1/3, clipped to [-3, 3]."""
+    return F.hardtanh_(F.leaky_relu(x, SLOPE), -CLIP, CLIP)
 
 
 def _dtypes(x: Tensor, products: int) -> tuple[torch.dtype, torch.dtype]:
@@ -127,7 +134,7 @@ class Net(NamedTuple):
         """What the network says given z_{t-1}, for all t at once."""
         values = self.projected + F.linear(z, self.from_z)
         for weight, bias in self.layers:
-            values = F.linear(F.hardtanh_(F.leaky_relu(values, SLOPE), -CLIP, CLIP), weight, bias)
+            values = F.linear(clipped_leaky_relu(values), weight, bias)
         return values.to(z.dtype)
 
 
@@ -185,8 +192,8 @@ class _Chain(torch.autograd.Function):
             above = grads_t[-1].copy_(torch.addcmul(g_out_t, g_z_t + carry, to_out_t))
             for i in reversed(range(len(hidden))):
                 below = above @ weights[i + 1]
-                torch.ops.aten.hardtanh_backward.grad_input(below, hidden_t[i], -CLIP, CLIP, grad_input=below)
-                torch.ops.aten.leaky_relu_backward.grad_input(below, hidden_t[i], SLOPE, True, grad_input=grads_t[i])
+                hardtanh_backward(below, hidden_t[i], -CLIP, CLIP, grad_input=below)
+                leaky_relu_backward(below, hidden_t[i], SLOPE, True, grad_input=grads_t[i])
                 above = grads_t[i]
             carry = (above @ weights[0]).sum(0, dtype=z.dtype)
         by_net = [g.to(low).flatten(1, 2) for g in grads]

@@ -26,6 +26,10 @@ class State(NamedTuple):
         """The same values, without their gradient."""
         return State(self.d.detach(), self.z.detach())
 
+    def repeat(self, paths: int) -> "State":
+        """The states ``paths`` times over, one copy below the other, as ``Batch.repeat``."""
+        return State(self.d.repeat(paths, 1), self.z.repeat(paths, 1))
+
 
 class Trace(NamedTuple):
     """One sampled path, with the prior and the posterior it met, and the state after each sequence's last frame."""
@@ -125,7 +129,7 @@ class SequenceModel(nn.Module, ABC):
         context = self.encode(u, x, lengths, state)
         if (paths := len(noise) // len(u)) > 1:
             context = {name: values.repeat(paths, 1, 1) for name, values in context.items()}
-            state = State(*(values.repeat(paths, 1) for values in state))
+            state = state.repeat(paths)
             lengths = lengths.repeat(paths)
         d, z, prior, posterior = self.path(context, state, noise)
         rows = torch.arange(len(lengths), device=lengths.device)
