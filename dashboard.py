@@ -1,219 +1,24 @@
-"""The dashboard, ``streamlit run dashboard.py``: order and widgets only; numbers and pictures come from srnn_lab."""
+"""The dashboard, ``streamlit run dashboard.py``: the pages and their order; each page is a file of srnn_lab.views."""
 
-import tempfile
-import warnings
-from pathlib import Path
-
-import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 import torch
 
-from srnn_lab.audio import midi_to_wav, roll_to_midi, wav_bytes
-from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint
-from srnn_lab.data import read_signal
-from srnn_lab.figures import clip_figure
-from srnn_lab.generate import generate
-from srnn_lab.inspection import Inspection, inspect_signal
-from srnn_lab.plots import roll_figure
+from srnn_lab.views import explore
 
-FIRST = "voice-mel"
-ABOUT = {
-    "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
-    "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and leaps at a break.",
-    "jsb": "Bach chorales: spikes where the chord changes.",
-}
-UPLOADS = {"roll": ["mid", "midi"], "raw": ["wav", "flac", "ogg", "mp3"], "log-mel": ["wav", "flac", "ogg", "mp3"]}
-
-
-@st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
-def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001 (a new file is a new entry)
-    """A checkpoint, read once."""
-    return load_checkpoint(path)
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def cached_signal(
-    path: str, modified: float, content: bytes, name: str, semitones: int
-) -> tuple[np.ndarray, list[str]]:
-    """The signal of a file, transposed if it is music, with what its reader warned of."""
-    config = cached_checkpoint(path, modified).config.data
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        file = Path(folder) / name
-        file.write_bytes(content)
-        try:
-            signal = read_signal(file, config)
-        except ValueError as error:
-            raise ValueError(_without_folder(str(error), folder)) from error
-    messages = [_without_folder(str(w.message), folder) for w in caught if w.category is UserWarning]
-    return (transposed(signal, semitones) if semitones else signal), messages
-
-
-def transposed(roll: np.ndarray, semitones: int) -> np.ndarray:
-    """A piano roll moved up; what leaves the keyboard is dropped.
-
-    Raises:
-        ValueError: No note is left.
-    """
-    moved = np.zeros_like(roll)
-    moved[:, max(0, semitones) : 88 + min(0, semitones)] = roll[:, max(0, -semitones) : 88 - max(0, semitones)]
-    if not moved.any():
-        raise ValueError(f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer.")
-    return moved
-
-
-def _without_folder(message: str, folder: str) -> str:
-    return message.replace(f"{folder}/", "")
-
-
-@st.cache_data(max_entries=64, show_spinner="Running the model over the clip …")
-def cached_inspection(path: str, modified: float, content: bytes, name: str, semitones: int) -> Inspection:
-    """What the model makes of a clip; the file's bytes are the key, since Streamlit only samples large arrays."""
-    return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
-
-
-@st.cache_data(max_entries=8, show_spinner="Playing the notes …")
-def cached_music(roll: np.ndarray, frames_per_quarter: int) -> tuple[bytes, bytes]:
-    """A piano roll as a MIDI file and as sound."""
-    midi = roll_to_midi(roll, frames_per_quarter)
-    return midi, midi_to_wav(midi)
-
-
-@st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
-def cached_sound(path: str, modified: float, frames: np.ndarray) -> bytes:
-    """The sound of audio frames."""
-    checkpoint = cached_checkpoint(path, modified)
-    return wav_bytes(checkpoint.frontend.waveform(frames), checkpoint.config.data.sample_rate)
-
-
-@st.cache_data(max_entries=32, show_spinner="Drawing from the model …")
-def cached_sample(path: str, modified: float, steps: int, seed: int, prefix: np.ndarray | None) -> np.ndarray:
-    """A piano roll drawn from the model, after its prefix if there is one."""
-    checkpoint = cached_checkpoint(path, modified)
-    primed = None if prefix is None else torch.as_tensor(prefix)[None]
-    first_frame = checkpoint.config.evaluation.first_frame
-    drawn = generate(checkpoint.model, steps, prefix=primed, first_frame=first_frame, seed=seed)[0].numpy()
-    return drawn if prefix is None else np.concatenate([prefix, drawn])
-
-
-def choose_clip(features: str) -> tuple[bytes, str]:
-    """The bytes and the name of the chosen or uploaded file."""
-    folder, pattern = ("chorales", "*.mid") if features == "roll" else ("voice", "**/*.flac")
-    clips = clip_names(ASSETS / folder, pattern)
-    own = st.session_state.get(f"upload-{folder}") is not None
-    key = "clip" if features == "roll" else "prompt"
-    name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=own)
-    uploaded = st.sidebar.file_uploader("Or your own file", type=UPLOADS[features], key=f"upload-{folder}")
-    if uploaded is not None:
-        st.sidebar.caption("Remove your file to choose a clip again.")
-        return uploaded.getvalue(), Path(uploaded.name).name[-100:]
-    return clips[name].read_bytes(), clips[name].name
-
-
-def choose_transposition() -> int:
-    """Semitones up."""
-    semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")
-    st.sidebar.caption(
-        "The chorales it was trained on stand in C, an octave above the written music; the clips do too."
-    )
-    return int(semitones)
-
-
-def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
-    """Clips by the name a visitor reads; speech clips of 2 to 4 s come first."""
-    import soundfile
-
-    paths = sorted(folder.glob(pattern))
-    if folder.name == "voice":
-        paths.sort(key=lambda path: not 2 <= soundfile.info(path).duration <= 4)
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
-
-
-def show_figure(figure: go.Figure, key: str) -> None:
-    """A figure in the colours of the page."""
-    dark = st.context.theme.type == "dark"
-    figure.update_layout(font_color="#e6e6e6" if dark else "#31333f")
-    st.plotly_chart(figure, theme=None, width="stretch", key=key)
-
-
-def show_numbers(clip: Inspection, unit: str) -> None:
-    """The clip's averages in one line."""
-    start = min(5, len(clip.kl) - 1)  # the first frames pay for the zero state
-    peak = start + int(clip.kl[start:].argmax())
-    st.markdown(
-        f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
-        f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
-        f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
-    )
-
-
-def show_speech(path: str, modified: float, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> None:
-    """Figure 3 of the paper, and the sound of the clip and of its reconstruction."""
-    show_numbers(clip, "s")
-    show_figure(clip_figure(checkpoint, signal, clip), "figure")
-    rate = checkpoint.config.data.sample_rate
-    left, right = st.columns(2)
-    left.markdown("**The clip**")
-    left.audio(wav_bytes(signal, rate))
-    right.markdown("**Its reconstruction** (posterior mean)")
-    if len(signal) <= 30 * rate or right.button("Make its sound (this takes a while)", key="sound"):
-        right.audio(cached_sound(path, modified, clip.mean))
-    if checkpoint.config.data.features == "log-mel":
-        right.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
-
-
-def show_music(path: str, modified: float, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> None:
-    """Piano roll, KL and p(note); samples to hear and to keep."""
-    show_numbers(clip, "quarter notes")
-    show_figure(clip_figure(checkpoint, signal, clip), "figure")
-    per_quarter = checkpoint.config.data.frames_per_quarter
-    st.markdown("**The clip**")
-    st.audio(cached_music(signal, per_quarter)[1])
-    st.subheader("Drawn from the model")
-    left, middle, right = st.columns([2, 2, 1])
-    start = left.segmented_control("Start from", ["nothing", "this clip"], default="nothing", key="start")
-    quarters = middle.slider("Length (quarter notes)", 8, 128, 48, step=8, key="quarters")
-    seed = int(right.number_input("Seed", 0, 9999, 0, key="seed"))
-    prefix = signal[: 16 * per_quarter] if start == "this clip" else None
-    drawn = cached_sample(path, modified, quarters * per_quarter, seed, prefix)
-    if not drawn.any():
-        st.info("This draw is silent; choose another seed.")
-        return
-    title = "First 16 quarter notes of the clip, then drawn" if start == "this clip" else "Piano roll, drawn"
-    figure = roll_figure(drawn, checkpoint.frontend.times(len(drawn)), title)
-    show_figure(figure, "sample")
-    midi, sound = cached_music(drawn, per_quarter)
-    st.audio(sound)
-    st.download_button("Download as MIDI", midi, f"srnn-{seed}.mid", "audio/midi")
+PAGES = {"Explore": explore.show}
 
 
 def main() -> None:
-    """One page: choose a checkpoint and a clip, see where the model is surprised."""
+    """Choose a page and show it; what goes wrong with a file is a sentence on the page."""
     st.set_page_config(page_title="srnn_lab", layout="wide")
     torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
-    st.header("Where is a stochastic recurrent network surprised?")
-    st.caption(
-        "The KL at a frame, in nats, is how far the recording (up to its end) moves the model's belief about its "
-        "latent state from what it had predicted at that frame. The ELBO is the reconstruction term less the KL: a "
-        "lower bound on the log-likelihood. Figures of different models do not compare, since their frames differ."
-    )
-    own = {str(path.parent): path for path in sorted(Path("runs").glob("*/best.safetensors"))}
-    checkpoints = list_checkpoints() | own
-    names = sorted(checkpoints, key=lambda name: (name != FIRST, name in own, name))
     st.sidebar.title("srnn_lab")
-    name = st.sidebar.selectbox("Checkpoint", names, key="checkpoint", bind="query-params")
-    st.sidebar.caption(ABOUT.get(name, "A model of your own."))
-    path, modified = str(checkpoints[name]), checkpoints[name].stat().st_mtime
+    pages = [
+        st.Page(page, title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
+        for title, page in PAGES.items()
+    ]
     try:
-        checkpoint = cached_checkpoint(path, modified)
-        content, file_name = choose_clip(checkpoint.config.data.features)
-        music = checkpoint.config.data.features == "roll"
-        file = (path, modified, content, file_name, choose_transposition() if music else 0)
-        signal, messages = cached_signal(*file)
-        for message in messages:
-            st.warning(message)
-        (show_music if music else show_speech)(path, modified, checkpoint, signal, cached_inspection(*file))
+        st.navigation(pages).run()
     except (ValueError, OSError) as error:
         st.error(str(error))
 

@@ -1,0 +1,1 @@
+"""The pages of the dashboard, a file each; ``shared`` is what they have in common."""
