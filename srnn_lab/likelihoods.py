@@ -47,6 +47,10 @@ class Likelihood(nn.Module, ABC):
     ) -> Float[Tensor, "*batch x"]:
         """One draw of x."""
 
+    @abstractmethod
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
+        """Parameters with this mean and, where it is free, this variance, for a training to begin with."""
+
 
 class Bernoulli(Likelihood):
     """Independent binary values; the parameters are logits, so that no probability is ever rounded to 0 or 1."""
@@ -73,6 +77,10 @@ class Bernoulli(Likelihood):
     ) -> Float[Tensor, "*batch x"]:
         """Zeros and ones."""
         return torch.bernoulli(torch.sigmoid(params), generator=generator)
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
+        """Logits; a value that is never, or always, 1 gets a probability of 1e-4, or 1 - 1e-4."""
+        return mean.clamp(1e-4, 1 - 1e-4).logit()
 
 
 class Gaussian(Likelihood):
@@ -107,6 +115,10 @@ class Gaussian(Likelihood):
         dist = self.distribution(params)
         noise = torch.randn(dist.mu.shape, generator=generator, dtype=dist.mu.dtype, device=dist.mu.device)
         return dist.rsample(noise)
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
+        """The mean, and the logarithm of the variance, or of 1e-6 if that is larger."""
+        return torch.cat([mean, variance.clamp(min=1e-6).log()])
 
 
 class GaussianMixture(Likelihood):
@@ -159,6 +171,11 @@ class GaussianMixture(Likelihood):
         dist = DiagonalGaussian(*(torch.take_along_dim(values, index, -2).squeeze(-2) for values in (mu, logvar)))
         noise = torch.randn(dist.mu.shape, generator=generator, dtype=dist.mu.dtype, device=dist.mu.device)
         return dist.rsample(noise)
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
+        """Equal weights; in each component the mean and the logarithm of the variance, or of 1e-6 if that is larger."""
+        means, logvars = (v.repeat(self.num_components) for v in (mean, variance.clamp(min=1e-6).log()))
+        return torch.cat([mean.new_zeros(self.num_components), means, logvars])
 
 
 class NADE(Likelihood):
@@ -234,6 +251,10 @@ class NADE(Likelihood):
     ) -> Float[Tensor, "*batch x"]:
         """Zeros and ones, drawn one after the other."""
         return self._draw(params, generator)[0]
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
+        """Logits as of ``Bernoulli``, to which the hidden units add little at first, and hidden biases of 0."""
+        return torch.cat([mean.new_zeros(self.hidden_dim), mean.clamp(1e-4, 1 - 1e-4).logit()])
 
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {

@@ -10,14 +10,36 @@ from srnn_lab.recurrence import Net, clipped_leaky_relu, gru
 
 
 class ClippedLeakyReLU(nn.Module):
-    """Leaky rectifier of slope 1/3, clipped to [-3, 3] (appendix A.1)."""
+    """Leaky rectifier of slope 1/3, clipped to [-3, 3] (appendix A.1).
+
+    Args:
+        dropout: Share of the values set to zero in training.
+    """
+
+    def __init__(self, dropout: float = 0.0):
+        super().__init__()
+        self.dropout = dropout
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """Element by element."""
-        return clipped_leaky_relu(x)
+        return F.dropout(clipped_leaky_relu(x), self.dropout, self.training)
 
 
-def linear(in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = None) -> nn.Linear:
+class CentredLinear(nn.Linear):
+    """W (x - mean) + b, with a mean that is not trained."""
+
+    def __init__(self, in_dim: int, out_dim: int):
+        super().__init__(in_dim, out_dim)
+        self.register_buffer("mean", torch.zeros(in_dim))
+
+    def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
+        """The layer of the centred inputs."""
+        return super().forward(x - self.mean)
+
+
+def linear(
+    in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = None, centred: bool = False
+) -> nn.Linear:
     """A linear layer with Glorot normal weights and zero biases.
 
     Args:
@@ -25,19 +47,38 @@ def linear(in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = N
         out_dim: Outputs.
         bias: Whether there is a bias.
         fans: Inputs plus outputs that the initialisation counts, where this matrix is not a whole layer's.
+        centred: Whether a mean is subtracted from the inputs.
     """
-    layer = nn.Linear(in_dim, out_dim, bias=bias)
+    layer = CentredLinear(in_dim, out_dim) if centred else nn.Linear(in_dim, out_dim, bias=bias)
     nn.init.normal_(layer.weight, std=(2 / (fans or in_dim + out_dim)) ** 0.5)
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
 
 
-def mlp(in_dim: int, hidden_dim: int, num_layers: int, out_dim: int | None = None) -> nn.Sequential:
-    """``num_layers`` hidden layers with the clipped rectifier, then a linear one if ``out_dim`` is given."""
+def mlp(
+    in_dim: int,
+    hidden_dim: int,
+    num_layers: int,
+    out_dim: int | None = None,
+    *,
+    dropout: float = 0.0,
+    centred: bool = False,
+) -> nn.Sequential:
+    """``num_layers`` hidden layers with the clipped rectifier, then a linear one if ``out_dim`` is given.
+
+    Args:
+        in_dim: Inputs.
+        hidden_dim: Units of each hidden layer.
+        num_layers: Hidden layers.
+        out_dim: Outputs of the linear layer at the end.
+        dropout: Share of each hidden layer set to zero in training.
+        centred: Whether a mean is subtracted from the inputs.
+    """
     layers: list[nn.Module] = []
     for i in range(num_layers):
-        layers += [linear(hidden_dim if i else in_dim, hidden_dim), ClippedLeakyReLU()]
+        first = linear(in_dim, hidden_dim, centred=centred) if i == 0 else linear(hidden_dim, hidden_dim)
+        layers += [first, ClippedLeakyReLU(dropout)]
     if out_dim is not None:
         layers.append(linear(hidden_dim, out_dim))
     return nn.Sequential(*layers)

@@ -22,8 +22,8 @@ from srnn_lab import distributed
 from srnn_lab.bounds import Score, elbo, evaluate, fivo, iwae
 from srnn_lab.checkpoint import PART, Checkpoint, load_checkpoint, save_checkpoint, write_atomically
 from srnn_lab.config import RunConfig, TrainConfig
-from srnn_lab.data import Frontend, Streams, load_split
-from srnn_lab.data.sequences import Batch, Frames
+from srnn_lab.data import Frontend, load_split
+from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences
 from srnn_lab.interruption import Stopped, noted_signals
 from srnn_lab.models import SequenceModel, State, build_model
 
@@ -84,7 +84,7 @@ class Training:
         frontend: Signals <-> frames.
         model: The model.
         optimizer: Adam.
-        streams: The training set.
+        segments: The training set.
         out: Folder of the run.
         curves: A row for each whole epoch.
         update: Updates done in the epoch after these.
@@ -100,8 +100,8 @@ class Training:
     config: RunConfig
     frontend: Frontend
     model: SequenceModel
-    optimizer: torch.optim.Adam
-    streams: Streams
+    optimizer: torch.optim.AdamW
+    segments: Segments
     out: Path
     curves: list[Row] = field(default_factory=list)
     update: int = 0
@@ -116,22 +116,26 @@ class Training:
         """Train to the end of the epoch, or until a signal comes to any process; then False, with all written."""
         config, epoch = self.config.train, len(self.curves)
         device = next(self.model.parameters()).device
-        rows, frames = distributed.share(config.batch_size), config.batch_size * config.segment_length
+        rows = distributed.share(config.batch_size)
         autocast = torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(config, device.type))
         self.model.train()
         self.optimizer.param_groups[0]["lr"] = learning_rate(config, epoch)
         order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-        for starts, batch in self.streams.epoch(order, rows=rows, start=self.update):
+        for starts, batch, frames in self.segments.epoch(order, rows=rows, start=self.update):
             batch = batch.to(device)
-            state = self.model.initial_state(len(batch.x)) if starts else self.state
-            drawn = np.random.SeedSequence((config.seed, epoch, self.update)).generate_state(1)
-            torch.manual_seed(int(drawn[0]))
-            weight = kl_weight(config, epoch * len(self.streams) + self.update)
+            state = self.model.initial_state(len(batch.x))
+            if self.state is not None and not starts.all():
+                zero = starts.to(device)[:, None]
+                state = State(*(torch.where(zero, *values) for values in zip(state, self.state, strict=True)))
+            seeds = np.random.SeedSequence((config.seed, epoch, self.update)).generate_state(2).tolist()
+            noise_generator = torch.Generator().manual_seed(seeds[0])
+            torch.manual_seed(seeds[1] + distributed.rank())  # dropout, of which each process has its own
+            weight = kl_weight(config, epoch * len(self.segments) + self.update)
             with autocast:
-                loss, bound, kl, reached = self._bound(batch, state, weight, rows)
+                loss, bound, kl, reached = self._bound(batch, state, weight, rows, noise_generator)
             self.optimizer.zero_grad()
             (loss / frames).backward()
-            last = self.update + 1 == len(self.streams)  # validation comes next, and may be long
+            last = self.update + 1 == len(self.segments)  # validation comes next, and may be long
             due = time.perf_counter() - self.written >= (WRITE_EVERY / 10 if last else WRITE_EVERY)
             values = torch.stack([bound, kl]).detach() / frames
             values = torch.cat([values, values.new_tensor([bool(noted), due])])
@@ -153,7 +157,9 @@ class Training:
                 return False
         return True
 
-    def _bound(self, batch: Batch, state: State, weight: float, rows: slice) -> tuple[Tensor, Tensor, Tensor, State]:
+    def _bound(
+        self, batch: Batch, state: State, weight: float, rows: slice, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor, State]:
         """The loss, the bound and the KL, added up over all frames, and the states that the rows carry on from.
 
         Where a row has several paths, it carries on from one of them, drawn by weight: a sample of the past, as with
@@ -161,19 +167,22 @@ class Training:
         """
         config = self.config.train
         paths = 1 if config.objective == "elbo" else config.num_particles
-        shape = (config.batch_size, config.segment_length)
+        shape = (config.batch_size, batch.x.shape[1])
         # Drawn on the CPU for all rows, so that it depends neither on the device nor on the number of processes.
-        noise = torch.randn(paths, *shape, self.model.z_dim)[:, rows].flatten(0, 1).to(batch.x.device)
+        noise = (
+            torch.randn(paths, *shape, self.model.z_dim, generator=generator)[:, rows].flatten(0, 1).to(batch.x.device)
+        )
         if config.objective == "elbo":
             bound = elbo(self.model, batch, state, noise)
-            loss = (weight * bound.kl - bound.log_px).sum()
+            # The free bits of padding are a constant, without a gradient.
+            loss = (weight * bound.kl.clamp(min=config.free_bits) - bound.log_px).sum()
             return loss, bound.elbo.sum(), bound.kl.sum(), bound.trace.state
-        uniform = torch.rand(config.batch_size)[rows].to(batch.x.device)
+        uniform = torch.rand(config.batch_size, generator=generator)[rows].to(batch.x.device)
         if config.objective == "iwae":
             bound = iwae(self.model, batch, noise, state, kl_weight=weight)
         else:
             numbers = paths if config.resampling == "multinomial" else 1
-            uniforms = torch.rand(*shape, numbers)[rows].to(batch.x.device)
+            uniforms = torch.rand(*shape, numbers, generator=generator)[rows].to(batch.x.device)
             share = config.resampling_share
             bound = fivo(self.model, batch, noise, uniforms, state, resampling_share=share, kl_weight=weight)
         return -bound.value.sum(), bound.value.sum(), bound.kl.sum(), bound.draw_state(uniform)
@@ -189,14 +198,15 @@ class Training:
 
     def end_epoch(self, valid: Score) -> Row:
         """Close the epoch with its validation score, and write; the epoch's row of the curves."""
-        config, epoch, count = self.config.train, len(self.curves), len(self.streams) - self.skipped
+        config, epoch, updates = self.config.train, len(self.curves), len(self.segments)
+        count = updates - self.skipped
         figures = valid.to_dict()
         if not (count and math.isfinite(figures[config.bound])):
             which = "validation bound" if count else "bound or its gradient, at every update,"
             raise FloatingPointError(f"The {which} is not a finite number in epoch {epoch + 1}; {ADVICE}.")
         values = (
             epoch + 1, self.elbo / count, self.kl / count, valid.elbo, valid.log_px, valid.kl,
-            figures[config.bound], kl_weight(config, (epoch + 1) * len(self.streams) - 1), learning_rate(config, epoch),
+            figures[config.bound], kl_weight(config, (epoch + 1) * updates - 1), learning_rate(config, epoch),
             self.skipped,
         )  # fmt: skip
         self.curves.append(dict(zip(CURVES, values, strict=True)))
@@ -211,7 +221,7 @@ class Training:
     def write(self) -> None:
         """Write the curves, then ``last.safetensors`` with all that ``restore`` needs."""
         adam = self.optimizer.state_dict()["state"]
-        position = [len(self.streams), self.update, self.elbo, self.kl, self.skipped, self.in_a_row]
+        position = [len(self.segments), self.update, self.elbo, self.kl, self.skipped, self.in_a_row]
         extra = {
             **{f"adam.{i}.{name}": value for i, values in adam.items() for name, value in values.items()},
             "curves": torch.tensor([[*row.values()] for row in self.curves], dtype=torch.float64),
@@ -260,9 +270,9 @@ class Training:
                 f"{self.out / 'last.safetensors'} holds no state of a training to continue; train anew, with another "
                 f"--out."
             ) from error
-        if updates != len(self.streams):
+        if updates != len(self.segments):
             raise ValueError(
-                f"{self.out} was trained on other data: an epoch had {updates:.0f} updates, now {len(self.streams)}; "
+                f"{self.out} was trained on other data: an epoch had {updates:.0f} updates, now {len(self.segments)}; "
                 f"continue it on the data it began with."
             )
         best = self.out / "best.safetensors"
@@ -313,14 +323,26 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
     return last.model, last.extra
 
 
-def _load(config: RunConfig, data_dir: str | Path | None) -> tuple[Frontend, Streams, dict[str, Sequence[Frames]]]:
+def _load(config: RunConfig, data_dir: str | Path | None) -> tuple[Frontend, Segments, dict[str, Sequence[Frames]]]:
     signals = {split: list(load_split(config.data, split, data_dir).values()) for split in ("train", "valid", "test")}
     frontend = Frontend.fit(config.data, config.model.x_dim, signals["train"])
     frames = {split: frontend.sequences(values, config.model.x_dim) for split, values in signals.items()}
-    streams = Streams(
-        frames["train"], config.train.batch_size, config.train.segment_length, config.train.segments_per_reset
-    )
-    return frontend, streams, frames
+    train = config.train
+    shape = (frames["train"], train.batch_size, train.segment_length)
+    if train.whole_sequences:
+        first_frame = config.evaluation.first_frame
+        return frontend, WholeSequences(*shape, first_frame, transposition=train.transposition), frames
+    return frontend, Streams(*shape, train.segments_per_reset, transposition=train.transposition), frames
+
+
+def _moments(sequences: Sequence[Frames]) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each value of a frame over all frames."""
+    count, first, second = 0, 0.0, 0.0
+    for sequence in sequences:
+        frames = np.asarray(sequence[:], np.float64)
+        count, first, second = count + len(frames), first + frames.sum(0), second + (frames**2).sum(0)
+    mean = first / count
+    return torch.as_tensor(mean), torch.as_tensor(second / count - mean**2)
 
 
 def _events(folder: Path, epochs: int) -> Any:
@@ -403,18 +425,24 @@ def fit(
     distributed.share(config.train.batch_size)  # fails now rather than once the data are read
     with distributed.process_group(device):
         model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
-        frontend, streams, frames = _load(config, data_dir)
-        optimizer = torch.optim.Adam(model.to(device).parameters(), eps=config.train.adam_epsilon, fused=True)
-        training = Training(config, frontend, model, optimizer, streams, out)
+        frontend, segments, frames = _load(config, data_dir)
+        if extra is None and (config.train.start_from_mean or config.model.centred_inputs):
+            model.start_from(*_moments(frames["train"]), emission=config.train.start_from_mean)
+        optimizer = torch.optim.AdamW(
+            model.to(device).parameters(),
+            eps=config.train.adam_epsilon,
+            weight_decay=config.train.weight_decay,
+            fused=True,
+        )
+        training = Training(config, frontend, model, optimizer, segments, out)
         if extra is not None:
             training.restore(extra)
             del extra  # Adam's state a second time
         events = _events(out / "tensorboard", len(training.curves)) if tensorboard and rank == 0 else None
-        per_update = config.train.batch_size * config.train.segment_length
-        done = len(training.curves) * len(streams) + training.update
+        done = len(training.curves) + training.update / len(segments)
         bar = tqdm(
-            total=config.train.epochs * len(streams) * per_update,
-            initial=done * per_update,
+            total=config.train.epochs * segments.frames,
+            initial=round(done * segments.frames),
             unit=" frames",
             unit_scale=True,
             disable=rank > 0,
@@ -425,7 +453,8 @@ def fit(
                 start, first = time.perf_counter(), training.update
                 if not training.train_epoch(noted, bar):
                     break
-                new, seconds = (len(streams) - first) * per_update, time.perf_counter() - start
+                seconds = time.perf_counter() - start
+                new = segments.frames * (1 - first / len(segments))
                 trained, spent = trained + new, spent + seconds
                 valid = scored(model.eval(), frames["valid"])
                 row = training.end_epoch(valid)
@@ -452,7 +481,7 @@ def fit(
     return Run(
         best=best,
         curves=training.curves,
-        updates=len(training.curves) * len(streams),
+        updates=len(training.curves) * len(segments),
         device=device,
         precision="bf16" if use_bf16(config.train, torch.device(device).type) else "fp32",
         seconds=time.perf_counter() - began,

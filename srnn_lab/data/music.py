@@ -59,6 +59,13 @@ MUSIC = {
 }
 
 
+def transposed(roll: Float[np.ndarray, "_ x"], semitones: int) -> Float[np.ndarray, "_ x"]:
+    """A piano roll moved up (down, if negative); what leaves the keyboard is dropped."""
+    moved, notes = np.zeros_like(roll), roll.shape[1]
+    moved[:, max(0, semitones) : notes + min(0, semitones)] = roll[:, max(0, -semitones) : notes - max(0, semitones)]
+    return moved
+
+
 def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
     """A MIDI file as a piano roll on its own grid of beats, whatever its tempo map.
 

@@ -1,13 +1,17 @@
-"""Sequences of frames -> batches: inputs u_t = x_{t-1}, padding and masks, streams for truncated back-propagation."""
+"""Sequences of frames -> batches: inputs u_t = x_{t-1}, padding and masks, segments for truncated back-propagation."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from srnn_lab.data.music import transposed
 from srnn_lab.data.speech import LazyFrames
 
 Frames = Float[np.ndarray, "_ x"] | LazyFrames
@@ -64,12 +68,17 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
             f"{'' if first_frame else 'when the first frame is not scored'}".rstrip()
             + "."
         )
-    whole = [torch.as_tensor(s[:]) for s in sequences]
+    whole = [s[:] for s in sequences]
     if first_frame:
-        whole = [torch.cat([torch.zeros_like(s[:1]), s]) for s in whole]
-    padded = torch.nn.utils.rnn.pad_sequence(whole, batch_first=True)
-    lengths = torch.tensor([len(s) - 1 for s in whole])
-    return Batch(padded[:, 1:], padded[:, :-1], lengths)
+        whole = [np.concatenate([np.zeros_like(s[:1]), s]) for s in whole]
+    return _shifted(whole)
+
+
+def _shifted(frames: Sequence[Float[np.ndarray, "_ x"]], num_frames: int = 0) -> Batch:
+    """Rows that begin with the frame before the first that is scored -> a batch of ``num_frames`` frames or more."""
+    padded = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(f) for f in frames], batch_first=True)
+    padded = F.pad(padded, (0, 0, 0, max(0, num_frames + 1 - padded.shape[1])))
+    return Batch(padded[:, 1:], padded[:, :-1], torch.tensor([len(f) - 1 for f in frames]))
 
 
 def by_length(sequences: Sequence[Frames], batch_size: int) -> list[list[int]]:
@@ -78,27 +87,94 @@ def by_length(sequences: Sequence[Frames], batch_size: int) -> list[list[int]]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-class Streams:
-    """The training set as one long stream, cut into chunks that are trained on side by side, segment by segment.
+class Segment(NamedTuple):
+    """One update's frames.
 
-    A chunk starts from zero states, which are carried over its segments. This is how the authors feed both music
-    (one chunk a row, an epoch long) and speech (chunks of 2 s).
+    Attributes:
+        starts: Rows that start from zero states; the others carry on from the segment before.
+        batch: The frames of these rows.
+        frames: Scored frames of all rows, those of other processes included.
+    """
+
+    starts: Bool[Tensor, "b"]
+    batch: Batch
+    frames: int
+
+
+class Segments(ABC):
+    """The training set in rows side by side, segment by segment.
+
+    Args:
+        sequences: The training set.
+        batch_size: Rows.
+        segment_length: Frames of one update, at most.
+        transposition: Semitones by which each sequence is moved at random, up or down, anew in each epoch.
+    """
+
+    def __init__(self, sequences: Sequence[Frames], batch_size: int, segment_length: int, *, transposition: int = 0):
+        self.sequences = sequences
+        self.batch_size = batch_size
+        self.segment_length = segment_length
+        self.transposition = transposition
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Segments (updates) in one epoch."""
+
+    @property
+    @abstractmethod
+    def frames(self) -> int:
+        """Scored frames in one epoch, about."""
+
+    @abstractmethod
+    def epoch(self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0) -> Iterator[Segment]:
+        """One pass in random order.
+
+        Args:
+            generator: Source of all that is random in it.
+            rows: Rows that are made, for one of several processes.
+            start: Segments that are left out at the beginning, to go on where an epoch was interrupted.
+        """
+
+    def _transpositions(self, generator: torch.Generator) -> list[int]:
+        """Semitones for each sequence, of this epoch."""
+        if not self.transposition:
+            return [0] * len(self.sequences)
+        largest = self.transposition
+        return torch.randint(-largest, largest + 1, (len(self.sequences),), generator=generator).tolist()
+
+    def _frames(self, i: int, part: slice, semitones: Sequence[int]) -> Float[np.ndarray, "_ x"]:
+        frames = self.sequences[i][part]
+        return transposed(frames, semitones[i]) if semitones[i] else frames
+
+
+class Streams(Segments):
+    """All sequences as one long stream, cut into chunks, which start from zero states that their segments carry on.
+
+    This is how the authors feed both music (one chunk a row, an epoch long) and speech (chunks of 2 s).
 
     Args:
         sequences: The training set, joined end to end.
         batch_size: Chunks side by side.
         segment_length: Frames of one update.
         segments_per_reset: Segments of a chunk; 0: as many as the stream allows, with one batch of chunks.
+        transposition: See ``Segments``.
 
     Raises:
         ValueError: The stream is too short for one batch.
     """
 
-    def __init__(self, sequences: Sequence[Frames], batch_size: int, segment_length: int, segments_per_reset: int):
-        self.sequences = sequences
+    def __init__(
+        self,
+        sequences: Sequence[Frames],
+        batch_size: int,
+        segment_length: int,
+        segments_per_reset: int,
+        *,
+        transposition: int = 0,
+    ):
+        super().__init__(sequences, batch_size, segment_length, transposition=transposition)
         self.ends = np.cumsum([len(s) for s in sequences])
-        self.batch_size = batch_size
-        self.segment_length = segment_length
         scored = int(self.ends[-1]) - 1
         self.segments = segments_per_reset or scored // (batch_size * segment_length)
         self.chunk = self.segments * segment_length
@@ -113,30 +189,103 @@ class Streams:
         """Segments (updates) in one epoch."""
         return self.num_batches * self.segments
 
-    def epoch(
-        self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0
-    ) -> Iterator[tuple[bool, Batch]]:
-        """One pass: pairs of (states start from zero, segment), with the chunks in random order.
+    @property
+    def frames(self) -> int:
+        """Scored frames in one epoch."""
+        return len(self) * self.batch_size * self.segment_length
+
+    def epoch(self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0) -> Iterator[Segment]:
+        """One pass, with the chunks in random order.
 
         Where the chunks do not fill the stream, they begin at a random frame, so that their borders move.
-
-        Args:
-            generator: Source of that frame and of the order.
-            rows: Chunks of each batch that are made, for one of several processes.
-            start: Segments that are left out at the beginning, to go on where an epoch was interrupted.
         """
         used = self.num_batches * self.batch_size * self.chunk
         first = torch.randint(int(self.ends[-1]) - used, (), generator=generator)
         chunks = torch.randperm(self.num_batches * self.batch_size, generator=generator).view(self.num_batches, -1)
+        semitones = self._transpositions(generator)
         for i in range(start, len(self)):
             batch, segment = divmod(i, self.segments)
             begins = first + chunks[batch, rows] * self.chunk + segment * self.segment_length
-            frames = torch.as_tensor(np.stack([self._joined(begin) for begin in begins.tolist()]))
-            yield segment == 0, Batch(frames[:, 1:], frames[:, :-1], torch.full(begins.shape, self.segment_length))
+            frames = [self._joined(begin, semitones) for begin in begins.tolist()]
+            starts = torch.full(begins.shape, segment == 0)
+            yield Segment(starts, _shifted(frames), self.batch_size * self.segment_length)
 
-    def _joined(self, begin: int) -> Float[np.ndarray, "t x"]:
+    def _joined(self, begin: int, semitones: Sequence[int]) -> Float[np.ndarray, "t x"]:
         """A segment of the stream and the frame before it, from the sequences in which they lie."""
         end = begin + self.segment_length + 1
         first, last = np.searchsorted(self.ends, [begin, end - 1], side="right")
-        lie_in = [(self.sequences[i], self.ends[i]) for i in range(first, last + 1)]
-        return np.concatenate([s[max(0, begin - stop + len(s)) : end - stop + len(s)] for s, stop in lie_in])
+        starts = {i: self.ends[i] - len(self.sequences[i]) for i in range(first, last + 1)}
+        parts = [self._frames(i, slice(max(0, begin - at), end - at), semitones) for i, at in starts.items()]
+        return np.concatenate(parts)
+
+
+class WholeSequences(Segments):
+    """Each sequence from zero states, as it is evaluated; a row that is through with one goes on with another.
+
+    A sequence longer than a segment is cut into pieces of nearly equal length, over which its states are carried on.
+
+    Args:
+        sequences: The training set.
+        batch_size: Sequences side by side.
+        segment_length: Frames of one update, at most.
+        first_frame: Score x_1 too, given u_1 = 0; otherwise x_1 is only the first input.
+        transposition: See ``Segments``.
+
+    Raises:
+        ValueError: There are fewer pieces than rows, or a sequence has no frame to score.
+    """
+
+    def __init__(
+        self,
+        sequences: Sequence[Frames],
+        batch_size: int,
+        segment_length: int,
+        first_frame: bool,
+        *,
+        transposition: int = 0,
+    ):
+        super().__init__(sequences, batch_size, segment_length, transposition=transposition)
+        self.first_frame = first_frame
+        self.scored = [len(s) - (not first_frame) for s in sequences]
+        if min(self.scored) < 1:
+            raise ValueError("A sequence has one frame; two are needed when the first frame is not scored.")
+        self.pieces = [-(-n // segment_length) for n in self.scored]
+        if sum(self.pieces) < batch_size:
+            raise ValueError(
+                f"The training set has {sum(self.pieces)} segments of at most {segment_length} frames, fewer than one "
+                f"batch of {batch_size}; lower batch_size or segment_length."
+            )
+
+    def __len__(self) -> int:
+        """Segments (updates) in one epoch; what would not fill another one is left out, at random."""
+        return sum(self.pieces) // self.batch_size
+
+    @property
+    def frames(self) -> int:
+        """Scored frames in one epoch, those included that do not fill the last segment."""
+        return sum(self.scored)
+
+    def epoch(self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0) -> Iterator[Segment]:
+        """One pass, with the sequences in random order; a row's first may begin in its middle, from zero states."""
+        order = torch.randperm(len(self.sequences), generator=generator).tolist()
+        semitones = self._transpositions(generator)
+        pieces = [(i, piece) for i in order for piece in range(self.pieces[i])]
+        for update in range(start, len(self)):
+            side_by_side = pieces[update : self.batch_size * len(self) : len(self)]
+            bounds = [self._bounds(i, piece) for i, piece in side_by_side]
+            longest = max(end - begin for begin, end in bounds)
+            mine = list(zip(side_by_side, bounds, strict=True))[rows]
+            frames = [self._piece(i, begin, end, semitones) for (i, _), (begin, end) in mine]
+            starts = torch.tensor([update == 0 or piece == 0 for (_, piece), _ in mine])
+            yield Segment(starts, _shifted(frames, longest), sum(end - begin for begin, end in bounds))
+
+    def _bounds(self, i: int, piece: int) -> tuple[int, int]:
+        """The first scored frame of a piece and the one after its last, counted from the first that is scored."""
+        n, pieces = self.scored[i], self.pieces[i]
+        return n * piece // pieces, n * (piece + 1) // pieces
+
+    def _piece(self, i: int, begin: int, end: int, semitones: Sequence[int]) -> Float[np.ndarray, "_ x"]:
+        if not self.first_frame:
+            return self._frames(i, slice(begin, end + 1), semitones)
+        frames = self._frames(i, slice(max(0, begin - 1), end), semitones)
+        return frames if begin else np.concatenate([np.zeros_like(frames[:1]), frames])

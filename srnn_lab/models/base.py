@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from srnn_lab.config import ModelConfig
 from srnn_lab.distributions import DiagonalGaussian
 from srnn_lab.likelihoods import LIKELIHOODS
+from srnn_lab.networks import mlp
 
 Context = dict[str, Tensor]
 """What does not depend on z: by name, (B, T, .) for all t or (B, .) for one t."""
@@ -45,11 +46,13 @@ class SequenceModel(nn.Module, ABC):
     """p(x, z, d | u) and q(z | x, u) in the pieces that the loop over time needs.
 
     Args:
-        config: Sizes and variants.
+        config: Sizes, variants and shares of dropout.
 
     Raises:
         ValueError: The likelihood is unknown.
     """
+
+    emission: nn.Sequential
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -59,6 +62,29 @@ class SequenceModel(nn.Module, ABC):
             )
         self.config = config
         self.likelihood = LIKELIHOODS[config.likelihood](config)
+        self.features = mlp(
+            config.x_dim, config.hidden_dim, 2, dropout=config.dropout_features, centred=config.centred_inputs
+        )
+        self.read_d, self.read_z = nn.Dropout(config.dropout_d), nn.Dropout(config.dropout_emission)
+
+    def emission_network(self, in_dim: int) -> nn.Sequential:
+        """The network that gives the parameters of p(x_t | z_t, d_t) from ``in_dim`` inputs."""
+        c = self.config
+        return mlp(in_dim, c.hidden_dim, c.num_layers, self.likelihood.num_params, dropout=c.dropout_emission)
+
+    @torch.no_grad()
+    def start_from(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"], *, emission: bool) -> None:
+        """Take the training set's moments: the mean for centred inputs, both for an emission that begins with them.
+
+        Args:
+            mean: Mean of each value of a frame.
+            variance: Variance of each value.
+            emission: Whether the emission begins with them.
+        """
+        if self.config.centred_inputs:
+            self.features[0].mean.copy_(mean)
+        if emission:
+            self.emission[-1].bias.copy_(self.likelihood.params_of(mean, variance))
 
     @property
     def d_dim(self) -> int:

@@ -29,14 +29,13 @@ class DKF(StateSpaceModel):
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         a, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
-        self.features = mlp(config.x_dim, h, 2)
         self.a = BackwardGRU(h, a) if config.smoothing else mlp(h, a, layers)
         if config.gated_transition:
             self.prior = GatedTransition(z, h, layers, config.variance_floor)
         else:
             self.prior = GaussianNetwork(z, 0, h, layers, config.variance_floor)
         self.posterior = GaussianNetwork(z, a, h, layers, config.variance_floor)
-        self.emission = mlp(z, h, layers, self.likelihood.num_params)
+        self.emission = self.emission_network(z)
 
     @property
     def d_dim(self) -> int:
@@ -57,4 +56,4 @@ class DKF(StateSpaceModel):
             return context
         features = self.features(x)
         a = self.a(features, lengths) if self.config.smoothing else self.a(features)
-        return {**context, "for_posterior": self.posterior.project(a)}
+        return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

@@ -6,7 +6,7 @@ from torch import Tensor
 from srnn_lab.config import ModelConfig
 from srnn_lab.distributions import DiagonalGaussian
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.networks import GRU, mlp
+from srnn_lab.networks import GRU
 
 
 class RNN(SequenceModel):
@@ -18,9 +18,8 @@ class RNN(SequenceModel):
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
-        self.features = mlp(config.x_dim, config.hidden_dim, 2)
         self.gru_d = GRU(config.hidden_dim, config.d_dim)
-        self.emission = mlp(config.d_dim, config.hidden_dim, config.num_layers, self.likelihood.num_params)
+        self.emission = self.emission_network(config.d_dim)
 
     @property
     def z_dim(self) -> int:
@@ -49,4 +48,4 @@ class RNN(SequenceModel):
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:  # noqa: ARG002
         """Parameters of p(x_t | d_t)."""
-        return self.emission(d).to(d.dtype)
+        return self.emission(self.read_d(d)).to(d.dtype)

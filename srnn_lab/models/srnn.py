@@ -24,12 +24,11 @@ class SRNN(StateSpaceModel):
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, h, layers = config.d_dim, config.hidden_dim, config.num_layers
-        self.features = mlp(config.x_dim, h, 2)
         self.gru_d = GRU(h, d)
         self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, layers)
         self.prior = GaussianNetwork(config.z_dim, d, h, layers, config.variance_floor)
         self.posterior = GaussianNetwork(config.z_dim, d, h, layers, config.variance_floor)
-        self.emission = mlp(d + config.z_dim, h, layers, self.likelihood.num_params)
+        self.emission = self.emission_network(d + config.z_dim)
 
     def encode(
         self,
@@ -41,10 +40,10 @@ class SRNN(StateSpaceModel):
         """d_{1:T} from u, a_{1:T} from [d, x], and their shares of the first layers of Eq. (3) and (10)."""
         of_u, of_x = features_of(self.features, u, x)
         d = self.gru_d(of_u, state.d)
-        d_low = d.to(of_u.dtype)  # converted once, where products are in 16 bits
+        d_low = self.read_d(d.to(of_u.dtype))  # converted once, where products are in 16 bits
         context = {"d": d, "for_prior": self.prior.project(d_low)}
         if of_x is None:
             return context
         inputs = torch.cat([d_low, of_x], -1)
         a = self.a(inputs, lengths) if self.config.smoothing else self.a(inputs)
-        return {**context, "for_posterior": self.posterior.project(a)}
+        return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from srnn_lab.distributions import DiagonalGaussian, floor_variance
 from srnn_lab.models.base import Context, SequenceModel, State
@@ -19,7 +19,6 @@ class StateSpaceModel(SequenceModel):
 
     prior: GaussianNetwork | GatedTransition
     posterior: GaussianNetwork
-    emission: nn.Module
 
     @property
     def z_dim(self) -> int:
@@ -56,4 +55,4 @@ class StateSpaceModel(SequenceModel):
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t)."""
-        return self.emission(torch.cat([d, z], -1)).to(z.dtype)
+        return self.emission(torch.cat([self.read_d(d), self.read_z(z)], -1)).to(z.dtype)

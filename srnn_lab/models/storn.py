@@ -27,11 +27,10 @@ class STORN(SequenceModel):
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
-        self.features = mlp(config.x_dim, h, 2)
         self.gru_d = GRUCell(h, z, d)
         self.gru_a = GRU(h, d)
         self.posterior = mlp(d, h, layers, 2 * z)
-        self.emission = mlp(d, h, layers, self.likelihood.num_params)
+        self.emission = self.emission_network(d)
 
     @property
     def d_dim(self) -> int:
@@ -56,7 +55,7 @@ class STORN(SequenceModel):
         if of_x is None:
             return context
         a = self.gru_a(of_x, state.d.chunk(2, -1)[1])
-        mu_q, logvar_q = self.posterior(a).to(a.dtype).chunk(2, -1)
+        mu_q, logvar_q = self.posterior(self.read_d(a)).to(a.dtype).chunk(2, -1)
         return {**context, "a": a, "mu_q": mu_q, "logvar_q": floor_variance(logvar_q, self.config.variance_floor)}
 
     def step(
@@ -73,4 +72,4 @@ class STORN(SequenceModel):
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | d_t)."""
-        return self.emission(d.chunk(2, -1)[0]).to(z.dtype)
+        return self.emission(self.read_d(d.chunk(2, -1)[0])).to(z.dtype)

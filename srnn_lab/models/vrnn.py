@@ -23,11 +23,10 @@ class VariationalRNN(SequenceModel):
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
-        self.features = mlp(config.x_dim, h, 2)
         self.features_z = mlp(z, h, layers)
         self.gru_d = GRUCell(h, h, d)
         self.posterior = GaussianNetwork(z, h, h, layers, config.variance_floor, in_dim=d)
-        self.emission = mlp(d + h, h, layers, self.likelihood.num_params)
+        self.emission = self.emission_network(d + h)
 
     @property
     def z_dim(self) -> int:
@@ -55,14 +54,15 @@ class VariationalRNN(SequenceModel):
     ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
         """d_t from d_{t-1}, u_t and z_{t-1}; then z_t from d_t and x_t."""
         d_t = self.gru_d(state.d, self.features_z(state.z), context_t["for_d"])
-        prior_t = posterior_t = self.prior_of(d_t, noise_t)
+        read_t = self.read_d(d_t)
+        prior_t = posterior_t = self.prior_of(read_t, noise_t)
         if "for_posterior" in context_t:
-            posterior_t = self.posterior(d_t, context_t["for_posterior"])
+            posterior_t = self.posterior(read_t, context_t["for_posterior"])
         return State(d_t, posterior_t.rsample(noise_t)), prior_t, posterior_t
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t)."""
-        return self.emission(torch.cat([d, self.features_z(z)], -1)).to(z.dtype)
+        return self.emission(torch.cat([self.read_d(d), self.read_z(self.features_z(z))], -1)).to(z.dtype)
 
 
 class VRNN(VariationalRNN):

@@ -13,6 +13,7 @@ import torch
 from srnn_lab.audio import midi_to_wav, roll_to_midi, wav_bytes
 from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint
 from srnn_lab.data import read_signal
+from srnn_lab.data.music import transposed
 from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, inspect_signal
 
@@ -45,21 +46,12 @@ def cached_signal(
             signal = read_signal(file, config)
         except ValueError as error:
             raise ValueError(_without_folder(str(error), folder)) from error
+    if semitones:
+        signal = transposed(signal, semitones)
+        if not signal.any():
+            raise ValueError(f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer.")
     messages = [_without_folder(str(w.message), folder) for w in caught if w.category is UserWarning]
-    return (transposed(signal, semitones) if semitones else signal), messages
-
-
-def transposed(roll: np.ndarray, semitones: int) -> np.ndarray:
-    """A piano roll moved up; what leaves the keyboard is dropped.
-
-    Raises:
-        ValueError: No note is left.
-    """
-    moved = np.zeros_like(roll)
-    moved[:, max(0, semitones) : 88 + min(0, semitones)] = roll[:, max(0, -semitones) : 88 - max(0, semitones)]
-    if not moved.any():
-        raise ValueError(f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer.")
-    return moved
+    return signal, messages
 
 
 def _without_folder(message: str, folder: str) -> str:
