@@ -62,6 +62,14 @@ def test_a_whole_number_is_taken_where_a_real_one_is_expected():
         ({"evaluation": {"average": "mean"}}, ["EvaluationConfig.average", "'mean'", "micro, macro, sequence"]),
         ({"model": {"x_dim": 87}}, ["ModelConfig.x_dim", "87", "'roll'", "88"]),
         ({"data": {"features": "raw"}}, ["ModelConfig.x_dim", "88", "'raw'", "200"]),
+        ({"model": {"dropout_d": 1.0}}, ["ModelConfig.dropout_d", "1.0", "[0, 1)"]),
+        ({"train": {"free_bits": 1.0, "objective": "fivo"}}, ["TrainConfig.free_bits", "1.0", "elbo only"]),
+        ({"train": {"weight_decay": -1.0}}, ["TrainConfig.weight_decay", "-1.0", "0 or more"]),
+        (
+            {"train": {"transposition": 3}, "data": {"features": "raw"}, "model": {"x_dim": 200}},
+            ["TrainConfig.transposition", "3", "'raw'", "choose 0"],
+        ),
+        ({"train": {"whole_sequences": True, "segments_per_reset": 2}}, ["segments_per_reset", "2", "choose 0"]),
         ({"model": {"num_components": 0}}, ["ModelConfig.num_components", "0", "at least 1"]),
         (
             {"model": {"likelihood": "nade", "x_dim": 200}, "data": {"features": "raw"}},
@@ -99,6 +107,15 @@ def test_the_speech_presets_hold_appendix_a1():
         assert config.evaluation == CONVENTIONS["srnn-speech"]
     assert (PRESETS["timit"].train.batch_size, PRESETS["timit"].train.learning_rate) == (64, 1e-3)
     assert (PRESETS["blizzard"].train.batch_size, PRESETS["blizzard"].train.learning_rate) == (128, 3e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("best-")])
+def test_what_the_paper_does_not_have_is_off_in_its_presets(name):
+    config, plain = PRESETS[name], TrainConfig()
+    off = ("free_bits", "start_from_mean", "weight_decay", "transposition", "objective")
+    assert all(getattr(config.train, key) == getattr(plain, key) for key in off)
+    off = ("centred_inputs", "dropout_features", "dropout_d", "dropout_emission")
+    assert all(getattr(config.model, key) == getattr(ModelConfig(), key) for key in off)
 
 
 @pytest.mark.parametrize("name", ["jsb", "nottingham", "muse", "piano"])

@@ -23,7 +23,8 @@ def line(tmp_path_factory):
 
     def line(out, **train):
         values = SIZES | {"learning_rate": 0.01, "kl_weight_updates": 10, "precision": "fp32"} | UNEVEN | train
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+        flags = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
+        options = [name if value is True else f"{name}={value}" for name, value in flags.items()]
         return ["train", "jsb", f"--data={songs}", f"--resume={out}", *options]
 
     return line
@@ -62,10 +63,10 @@ def test_two_processes_with_two_rows_each_give_the_curves_of_one(line, tmp_path)
     assert curves(tmp_path / "two") == pytest.approx(curves(tmp_path / "one"), rel=1e-5)
 
 
-@pytest.mark.parametrize("objective", ["iwae", "fivo"])
-def test_two_processes_draw_the_paths_and_the_ancestors_of_one(objective, line, tmp_path):
-    one = start(line(tmp_path / "one", objective=objective), tmp_path / "log")
-    ranks = start_ranks(line(tmp_path / "two", objective=objective), tmp_path)
+@pytest.mark.parametrize("options", [{"objective": "iwae"}, {"objective": "fivo", "whole_sequences": True}])
+def test_two_processes_draw_the_paths_and_the_ancestors_of_one(options, line, tmp_path):
+    one = start(line(tmp_path / "one", **options), tmp_path / "log")
+    ranks = start_ranks(line(tmp_path / "two", **options), tmp_path)
     assert finish(one, *ranks) == [0, 0, 0], (tmp_path / "log-0").read_text()
     assert curves(tmp_path / "two") == pytest.approx(curves(tmp_path / "one"), rel=1e-5)
 

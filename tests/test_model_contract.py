@@ -27,6 +27,26 @@ CASES = [
     for options in VARIANTS.get(model, [{}])
 ]  # fmt: skip
 contract = pytest.mark.parametrize("config", CASES)
+PATHS = 4
+
+
+def particles(model, batch):
+    """FIVO with a resampling at nearly every frame."""
+    noise, uniforms = draw_noise(model, batch, generator(), paths=PATHS), draw_uniforms(batch, generator())
+    return fivo(model, batch, noise, uniforms, resampling_share=0.99).value
+
+
+def generator():
+    return torch.Generator().manual_seed(3)
+
+
+OBJECTIVES = {
+    "elbo": lambda model, batch: elbo(model, batch, noise=draw_noise(model, batch, generator())).elbo.sum(1),
+    "iwae": lambda model, batch: iwae(model, batch, draw_noise(model, batch, generator(), paths=PATHS)).value,
+    "fivo": particles,
+}
+"""The bound of each sequence, with always the same noise."""
+objectives = pytest.mark.parametrize("objective", OBJECTIVES)
 
 
 def case(config, lengths=(8, 8, 8)):
@@ -81,19 +101,21 @@ def test_padding_changes_neither_importance_weights_nor_particles(config):
             torch.testing.assert_close(expected.state.d, found.state.d[i::3])
 
 
+@objectives
 @contract
-def test_padding_gets_no_gradient(config):
-    model, batch, noise = case(config, (8, 3))
+def test_padding_gets_no_gradient(config, objective):
+    model, batch, _ = case(config, (8, 3))
     x, u = batch.x.clone().requires_grad_(), batch.u.clone().requires_grad_()
-    elbo(model, Batch(x, u, batch.lengths), noise=noise).elbo.sum().backward()
+    OBJECTIVES[objective](model, Batch(x, u, batch.lengths)).sum().backward()
     assert (x.grad[1, 3:] == 0).all()
     assert (u.grad[1, 3:] == 0).all()
 
 
+@objectives
 @contract
-def test_every_parameter_gets_a_gradient(config):
-    model, batch, noise = case(config)
-    elbo(model, batch, noise=noise).elbo.sum().backward()
+def test_every_parameter_gets_a_gradient(config, objective):
+    model, batch, _ = case(config)
+    OBJECTIVES[objective](model, batch).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -159,11 +181,64 @@ def test_products_in_16_bits_leave_states_and_bound_in_32_and_the_bound_close(co
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
+@objectives
 @contract
-def test_the_same_seed_gives_the_same_path(config):
+def test_the_same_seed_gives_the_same_bound(config, objective):
     model, batch, _ = case(config)
-    paths = [elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(3))) for _ in range(2)]
-    torch.testing.assert_close(paths[0].trace.z, paths[1].trace.z, rtol=0, atol=0)
+    first, second = (OBJECTIVES[objective](model, batch) for _ in range(2))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+@objectives
+@contract
+def test_dropout_acts_in_training_alone_and_leaves_the_model_as_it_is(config, objective):
+    plain, batch, _ = case(config)
+    rates = {"dropout_features": 0.2, "dropout_d": 0.3, "dropout_emission": 0.4}
+    model = build_model(replace(config, **rates)).double()
+    model.load_state_dict(plain.state_dict())
+    expected = OBJECTIVES[objective](plain, batch)
+    torch.testing.assert_close(OBJECTIVES[objective](model.eval(), batch), expected, rtol=0, atol=0)
+    drawn = [OBJECTIVES[objective](model.train(), batch) for _ in range(2)]
+    assert drawn[0].isfinite().all()
+    assert (drawn[0] != drawn[1]).all()
+
+
+@contract
+def test_dropout_of_what_is_read_leaves_the_states_that_are_carried(config):
+    """A GRU that forgot a share of its units at every frame would have another memory in training."""
+    model, batch, noise = case(replace(config, dropout_d=0.5))
+    inputs = model.train().encode(batch.u, batch.x, batch.lengths, model.initial_state(3))
+    if "d" in inputs:
+        expected = model.eval().encode(batch.u, batch.x, batch.lengths, model.initial_state(3))
+        torch.testing.assert_close(inputs["d"], expected["d"])
+    state = elbo(model.train(), batch, noise=noise).trace.state
+    assert (state.d != 0).all()
+
+
+@contract
+def test_centred_inputs_are_those_less_the_mean(config):
+    """As with another bias of the first layer: b - W mean."""
+    plain, batch, noise = case(config)
+    model, mean = build_model(replace(config, centred_inputs=True)).double(), torch.linspace(0.1, 0.9, config.x_dim)
+    model.load_state_dict(plain.state_dict(), strict=False)
+    model.start_from(mean, torch.ones_like(mean), emission=False)
+    plain.features[0].bias.data -= plain.features[0].weight.data @ mean.double()
+    torch.testing.assert_close(elbo(model, batch, noise=noise).elbo, elbo(plain, batch, noise=noise).elbo)
+
+
+@contract
+def test_an_emission_that_starts_from_the_mean_says_it(config):
+    model, batch, noise = case(config)
+    mean, variance = torch.linspace(0.1, 0.9, config.x_dim).double(), torch.linspace(0.5, 2, config.x_dim).double()
+    model.emission[-1].weight.data.zero_()
+    if config.likelihood == "nade":
+        model.likelihood.to_value.data.zero_()
+    model.start_from(mean, variance, emission=True)
+    trace = elbo(model, batch, noise=noise).trace
+    params = model.decode(trace.d, trace.z)
+    torch.testing.assert_close(model.likelihood.mean(params), mean.expand(3, 8, -1))
+    expected = variance + 1e-6 if config.likelihood.startswith("gaussian") else mean * (1 - mean)
+    torch.testing.assert_close(model.likelihood.variance(params), expected.expand(3, 8, -1))
 
 
 def test_unknown_models_and_likelihoods_are_refused():

@@ -20,7 +20,7 @@ from srnn_lab import training
 from srnn_lab.bounds import evaluate
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
-from srnn_lab.config import RunConfig, TrainConfig
+from srnn_lab.config import CONVENTIONS, RunConfig, TrainConfig
 from srnn_lab.data import load_split
 from srnn_lab.training import CURVES, SKIPS, fit, use_bf16
 
@@ -54,7 +54,8 @@ def contents(out):
 def command(songs, out, **train):
     """The line that begins a run of eighteen updates an epoch in ``out``, or continues it."""
     sizes = SIZES | {"epochs": 4, "batch_size": 2, "segment_length": 4, "learning_rate": 0.01} | train
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in sizes.items()]
+    flags = {f"--{name.replace('_', '-')}": value for name, value in sizes.items()}
+    options = [name if value is True else f"{name}={value}" for name, value in flags.items()]
     return ["train", "jsb", f"--data={songs}", f"--resume={out}", *options]
 
 
@@ -115,8 +116,21 @@ def test_best_is_not_the_last_epoch_when_validation_gets_worse(songs, tmp_path, 
     )
 
 
-@pytest.mark.parametrize("objective", ["elbo", "fivo"])
-def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_killed(objective, songs, tmp_path):
+REGULARISED = {
+    "whole_sequences": True,
+    "transposition": 2,
+    "start_from_mean": True,
+    "centred_inputs": True,
+    "dropout_features": 0.1,
+    "dropout_d": 0.2,
+    "dropout_emission": 0.3,
+    "weight_decay": 0.1,
+}
+"""All that needs random numbers, or numbers of the training set, of its own."""
+
+
+@pytest.mark.parametrize("options", [{}, {"objective": "fivo"}, REGULARISED], ids=["elbo", "fivo", "regularised"])
+def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_killed(options, songs, tmp_path):
     seed = random.randrange(2**32)
     print(f"{seed = }")
     moments, chance, log = [], random.Random(seed), tmp_path / "log"
@@ -127,7 +141,7 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_ki
         return path.stat().st_mtime_ns if path.exists() else 0
 
     while True:
-        before, process = written(), start(command(songs, killed, objective=objective), log, write_every=0)
+        before, process = written(), start(command(songs, killed, **options), log, write_every=0)
         for _ in range(chance.randrange(20)):  # writes, of which there is one an update
             wait_for(lambda before=before, process=process: process.exitcode is not None or written() > before)
             before = written()
@@ -143,7 +157,7 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_ki
     assert len(moments) >= 3
     assert any(0 < update < 18 for _, update in moments)  # within an epoch, where states are carried
 
-    assert finish(start(command(songs, whole, objective=objective), log)) == [0]
+    assert finish(start(command(songs, whole, **options), log)) == [0]
     assert contents(killed) == contents(whole)
 
 
@@ -364,6 +378,35 @@ def test_tensorboard_that_is_not_installed_is_asked_for(songs, tmp_path, monkeyp
     with pytest.raises(ValueError, match="needs the package tensorboard; install it with: pip install tensorboard"):
         fit(music_run(songs), tmp_path, tensorboard=True)
     assert contents(tmp_path) == {}
+
+
+def test_weight_decay_takes_its_share_of_each_weight(songs, tmp_path):
+    """AdamW: an update takes off learning_rate x weight_decay of a weight, here 1 % in each of 6 updates."""
+    norms = []
+    for decay in (0.0, 10.0):
+        config = music_run(songs, epochs=1, learning_rate=1e-3, weight_decay=decay)
+        weights = fit(config, tmp_path / str(decay)).best.model.parameters()
+        norms.append(torch.cat([w.detach().flatten() for w in weights]).norm())
+    assert norms[1] / norms[0] == pytest.approx(0.99**UPDATES, abs=0.02)
+
+
+def test_free_bits_take_the_kl_of_a_frame_out_of_the_loss_up_to_their_number(songs, tmp_path):
+    """More of them than any frame has: the same weights as with a weight of the KL of 0."""
+    options = {"free": {"free_bits": 1e6}, "weightless": {"kl_weight_start": 0.0, "kl_weight_updates": 10**15}}
+    free, weightless = (
+        fit(music_run(songs, **({"epochs": 1} | train)), tmp_path / name).best.model.state_dict()
+        for name, train in options.items()
+    )
+    for name, value in free.items():
+        torch.testing.assert_close(value, weightless[name], msg=name)
+
+
+def test_a_run_on_whole_sequences_counts_its_frames_and_scores_as_it_is_evaluated(songs, tmp_path):
+    config = replace(music_run(songs, whole_sequences=True, epochs=1), evaluation=CONVENTIONS["field-music"])
+    run = fit(config, tmp_path)
+    frames = [len(song) for song in load_split(config.data, "train").values()]
+    assert run.updates == sum(-(-n // 8) for n in frames) // 3
+    assert -61.5 < run.curves[0]["train_elbo"] < 0  # nats per frame, of which an untrained model needs 88 log 2 = 61
 
 
 def test_another_seed_gives_another_run(songs, tmp_path):
