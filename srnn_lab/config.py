@@ -356,7 +356,7 @@ PRESETS = {
     "muse": _music("fraccaro/muse", 20 * 155),
     "piano": _music("fraccaro/piano", 20 * 44),
     "bl-jsb": _field(
-        "bl/jsb", 20 * 14, segment_length=160, epochs=100, learning_rate_decay=0.95, learning_rate_decay_start=50
+        "bl/jsb", 20 * 14, segment_length=160, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=50
     ),
     "bl-nottingham": _field("bl/nottingham", 20 * 124),
     "bl-muse": _field("bl/muse", 20 * 169),
