@@ -3,9 +3,9 @@
 import streamlit as st
 import torch
 
-from srnn_lab.views import explore
+from srnn_lab.views import explore, results
 
-PAGES = {"Explore": explore.show}
+PAGES = {"Explore": explore.show, "Results": results.show}
 
 
 def main() -> None:

@@ -1,17 +1,25 @@
 """``srnn-lab``: train, evaluate, inspect, sample and measure from the command line."""
 
 import argparse
+import difflib
+import hashlib
 import json
 import re
+import shlex
+import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from srnn_lab.config import CONVENTIONS, PRESETS, RunConfig, TrainConfig, parse_bound
 from srnn_lab.interruption import Stopped
+from srnn_lab.results import RECORD, RESULTS, Result, read_results, record, signals_sha256, surroundings
+from srnn_lab.tables import TABLES, check_place, make_tables, write_tables
 
 
 def _one_line(message: str) -> str:
@@ -119,7 +127,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--first-frame", action=argparse.BooleanOptionalAction, help="Default: as published.")
     evaluate.add_argument("--convention", choices=tuple(CONVENTIONS), help="Average and first frame in one, by name.")
     evaluate.add_argument("--seed", type=_seed, default=0, help="Seed of the sampled paths. Default: 0.")
+    evaluate.add_argument(
+        "--record",
+        type=Path,
+        nargs="?",
+        const=RECORD,
+        metavar="FILE",
+        help=f"Append the figures, with what it takes to make them again, to a results file. Default: {RECORD}.",
+    )
+    evaluate.add_argument(
+        "--row", help="Name of the recorded row. Default: bundled/NAME, or the name of the checkpoint's folder."
+    )
     _add_data(evaluate)
+    evaluate.set_defaults(usage_error=evaluate.error)
 
     inspect = _checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", _inspect)
     inspect.add_argument("file", type=Path, metavar="FILE", help="Audio or MIDI file.")
@@ -136,11 +156,46 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_data(transitions)
 
+    results = commands.add_parser(
+        "results",
+        help="tables of recorded and published figures",
+        description="Print the tables that are made of the recorded results, or write them into a Markdown file.",
+    )
+    results.add_argument("--table", choices=tuple(TABLES), help="Default: all.")
+    form = results.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="Print Markdown.")
+    form.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE.md",
+        help="Make the blocks of FILE.md anew: what stands between <!-- results:TABLE --> and <!-- /results -->.",
+    )
+    _add_results(results)
+    results.set_defaults(run=_results)
+
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="the commands that make a recorded row again",
+        description="Print the commands that make a recorded row again: training, unless the checkpoint is bundled, "
+        f"and evaluation, which records it in {RECORD}.",
+    )
+    reproduce.add_argument("row", metavar="ROW", help="Name of a recorded row, such as bundled/jsb.")
+    reproduce.add_argument("--run", dest="execute", action="store_true", help="Run them, one after the other.")
+    _add_results(reproduce)
+    reproduce.set_defaults(run=_reproduce)
+
     benchmark = commands.add_parser("benchmark", help="how fast the library is here", description="Measure the speed.")
     benchmark.add_argument("--shape", choices=("music", "timit"), default="music", help="Default: %(default)s.")
     _add_json(benchmark)
     benchmark.set_defaults(run=_benchmark)
     return parser
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="FILE", help="Results file. Default: the one of the package."
+    )
+    _add_json(parser)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -268,26 +323,100 @@ def _unit(average: str) -> str:
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.bounds import evaluate
-    from srnn_lab.checkpoint import load_checkpoint
+    from srnn_lab.checkpoint import list_checkpoints, load_checkpoint
 
+    if args.row and not args.record:
+        args.usage_error("--row names a row of the file that --record writes; give that too")
     checkpoint = load_checkpoint(args.checkpoint)
     convention = CONVENTIONS[args.convention] if args.convention else checkpoint.config.evaluation
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
+    convention = replace(convention, **changed)
     data, split, signals = _load_data(args, checkpoint)
+    if args.record:  # what would keep the figures from being recorded is said before they are made
+        check_place(_row(args), data, split, convention.average, convention.first_frame)
+        if args.record.exists():
+            read_results(args.record)
+        if "test" not in checkpoint.scores:
+            raise ValueError(f"{args.checkpoint} is of a run that has not ended; a row is recorded of one that has.")
     frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
     given = {k: getattr(args, k) for k in ("resampling", "resampling_share") if getattr(args, k) is not None}
     train = replace(checkpoint.config.train, **given)
-    score = evaluate(
-        checkpoint.model,
-        frames,
-        replace(convention, **changed),
-        bounds=args.bound,
-        resampling=train.resampling,
-        resampling_share=train.resampling_share,
-        repetitions=args.repetitions,
-        seed=args.seed,
+    how = {"resampling": train.resampling, "resampling_share": train.resampling_share}
+    how |= {"repetitions": args.repetitions, "seed": args.seed}
+    began = time.perf_counter()
+    score = evaluate(checkpoint.model, frames, convention, bounds=args.bound, **how)
+    seconds = time.perf_counter() - began
+    found = {**score.to_dict(), "unit": _unit(score.average), "data": data, "split": split}
+    if not args.record:
+        return found
+    bundled = list_checkpoints().get(args.checkpoint)
+    result = Result(
+        row=_row(args),
+        checkpoint=args.checkpoint if bundled else "",
+        checkpoint_sha256=hashlib.sha256((bundled or Path(args.checkpoint)).read_bytes()).hexdigest(),
+        figures={name: value for name, value in score.to_dict().items() if isinstance(value, float)},
+        average=score.average,
+        first_frame=score.first_frame,
+        sequences=score.sequences,
+        frames=score.frames,
+        data=data,
+        split=split,
+        data_sha256=signals_sha256(signals),
+        config=checkpoint.config,
+        best_epoch=checkpoint.scores["epoch"],
+        parameters=sum(p.numel() for p in checkpoint.model.parameters()),
+        seconds=seconds,
+        date=date.today().isoformat(),
+        **how,
+        **surroundings(),
     )
-    return {**score.to_dict(), "unit": _unit(score.average), "data": data, "split": split}
+    record(result, args.record)
+    return {**found, "row": result.row, "recorded": str(args.record)}
+
+
+def _row(args: argparse.Namespace) -> str:
+    """The name of the recorded row."""
+    from srnn_lab.checkpoint import list_checkpoints
+
+    bundled = args.checkpoint in list_checkpoints()
+    return args.row or (f"bundled/{args.checkpoint}" if bundled else Path(args.checkpoint).resolve().parent.name)
+
+
+def _results(args: argparse.Namespace) -> dict[str, Any] | str:
+    results = read_results(args.results)
+    if args.write:
+        from srnn_lab.checkpoint import write_atomically
+
+        try:
+            text = write_tables(args.write.read_text(encoding="utf-8"), results)
+        except ValueError as error:
+            raise ValueError(f"{args.write} cannot be filled in: {error}") from error
+        write_atomically(args.write, text.encode())
+        return {"written": str(args.write)}
+    tables = {name: make_tables(name, results) for name in ([args.table] if args.table else TABLES)}
+    if args.json:
+        return {name: [table.to_dict() for table in found] for name, found in tables.items()}
+    return "\n\n".join(t.markdown() if args.markdown else t.text() for found in tables.values() for t in found)
+
+
+def _reproduce(args: argparse.Namespace) -> dict[str, Any] | str:
+    results = read_results(args.results)
+    if args.row not in results:
+        near = difflib.get_close_matches(args.row, results, cutoff=0)
+        choice = f"the nearest are {', '.join(near)}" if near else "it holds none"
+        raise ValueError(f"{args.results} holds no row {args.row!r}; {choice}.")
+    result = results[args.row]
+    if not args.execute:
+        found = {"row": result.row, "commands": result.commands, "trained_by": result.train}
+        note = [f"# bundled; trained by: {result.train}"] * bool(result.checkpoint)
+        return found if args.json else "\n".join([*note, *result.commands])
+    for command in result.commands:
+        done = subprocess.run([sys.executable, "-m", "srnn_lab", *shlex.split(command)[1:]], check=False)
+        if done.returncode:
+            raise ValueError(f"Stopped, since this command failed with status {done.returncode}: {command}")
+    again = read_results(RECORD)[args.row]
+    pairs = {name: {"recorded": result.figures[name], "again": again.figures[name]} for name in result.bounds}
+    return {"row": result.row, **pairs, "same_data": result.data_sha256 == again.data_sha256}
 
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:
@@ -366,7 +495,10 @@ def _benchmark(args: argparse.Namespace) -> dict[str, Any]:
     return asdict(benchmark(args.shape))
 
 
-def _print(result: dict[str, Any], as_json: bool) -> None:
+def _print(result: dict[str, Any] | str, as_json: bool) -> None:
+    if isinstance(result, str):
+        print(result)
+        return
     if as_json:
         print(json.dumps(result))
         return

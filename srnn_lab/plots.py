@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from plotly.colors import sequential
 from plotly.subplots import make_subplots
 
 SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#4878cf", "#d65f5f", "#2f9e77", "#956cb4", "#888888"
 """Colours that read on a light and on a dark page."""
+MEASURED, PUBLISHED = "#3b8fd0", "#d9822b"
+"""Blue and orange, which those who see red and green alike tell apart; the shapes differ too."""
 # Streamlit swaps some near-black colours, the first of Plotly's own Magma among them, for its theme's.
 MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
 NOTES = [[0, "rgba(72,120,207,0)"], [1, "rgb(72,120,207)"]]
@@ -251,4 +253,53 @@ def roll_figure(roll: Float[np.ndarray, "t 88"], times: Float[np.ndarray, "t"], 
     pitches = LOWEST_PITCH + np.arange(roll.shape[1])
     figure.add_trace(_picture(times, pitches, roll.T, NOTES, "note", "", showscale=False, zmin=0, zmax=1), row=1, col=1)
     figure.update_yaxes(range=_pitch_range(roll))
+    return figure
+
+
+def results_figure(
+    labels: Sequence[str],
+    columns: Sequence[str],
+    values: Float[np.ndarray, "r c"],
+    errors: Float[np.ndarray, "r c"],
+    published: Bool[np.ndarray, "r c"],
+) -> go.Figure:
+    """The figures of a table, a panel for each column: dots with one standard error to either side.
+
+    Args:
+        labels: One for each row.
+        columns: Titles of the panels.
+        values: Nats, higher is better; NaN where there is none.
+        errors: Standard errors; NaN where none is known.
+        published: Whether a value stands in a publication, rather than being measured here.
+    """
+    figure = make_subplots(cols=len(columns), shared_yaxes=True, subplot_titles=columns, horizontal_spacing=0.03)
+    kinds = {"measured here": (~published, MEASURED, "circle"), "published": (published, PUBLISHED, "diamond-open")}
+    for column in range(len(columns)):
+        for kind, (chosen, colour, symbol) in kinds.items():
+            rows = np.flatnonzero(chosen[:, column] & np.isfinite(values[:, column]))
+            dots = go.Scatter(
+                x=values[rows, column],
+                y=rows,
+                error_x={"array": errors[rows, column]},
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 10, "line": {"color": colour, "width": 2}},
+                name=kind,
+                legendgroup=kind,
+                showlegend=bool(len(rows)) and kind not in {trace.name for trace in figure.data if trace.showlegend},
+                text=[labels[row] for row in rows],
+                hovertemplate="%{text}: %{x:.2f} nats<extra></extra>",
+            )
+            figure.add_trace(dots, row=1, col=column + 1)
+    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
+    figure.update_xaxes(title_text="nats", nticks=5, **grid)
+    figure.update_yaxes(tickvals=np.arange(len(labels)), ticktext=labels, range=[len(labels) - 0.5, -0.5], **grid)
+    figure.update_yaxes(automargin=True, col=1)
+    figure.update_annotations(font_size=14)
+    figure.update_layout(
+        height=130 + 32 * len(labels),
+        margin={"l": 0, "r": 16, "t": 32, "b": 80},
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+    )
     return figure

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import re
@@ -5,21 +6,23 @@ import signal
 import subprocess
 import sys
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pretty_midi
 import pytest
 import soundfile
-from tiny import RATE, SIZES, midi_folder, roll, speech_run, untrained, wav_folder
+from tiny import RATE, SIZES, a_result, midi_folder, roll, speech_run, untrained, wav_folder
 
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
-from srnn_lab.config import CONVENTIONS, PRESETS
+from srnn_lab.config import CONVENTIONS, PRESETS, DataConfig
 from srnn_lab.interruption import Stopped
+from srnn_lab.results import read_results, record
+from srnn_lab.tables import TABLES
 
-COMMANDS = ("train", "evaluate", "inspect", "sample", "transitions")
+COMMANDS = ("train", "evaluate", "inspect", "sample", "transitions", "results", "reproduce")
 SMALL = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
 
 
@@ -192,6 +195,94 @@ def test_train_ends_with_a_table_of_the_run(music, capsys, tmp_path):
     assert table["files"] == f"{folder / 'last.safetensors'}, {folder / 'curves.csv'}"
 
 
+def test_evaluate_records_what_it_prints_and_all_that_it_depends_on(music, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain = run("evaluate", music["checkpoint"], "--bound=fivo:4", "--seed=3")
+    found = run("evaluate", music["checkpoint"], "--bound=fivo:4", "--seed=3", "--record", "--row=tiny/a")
+    assert found == {**plain, "row": "tiny/a", "recorded": "results.jsonl"}
+    run("evaluate", music["checkpoint"], "--split=valid", "--record", tmp_path / "other" / "file.jsonl")
+    (result,) = read_results("results.jsonl").values()
+    checkpoint = load_checkpoint(music["checkpoint"])
+    assert result.figures == {name: found[name] for name in ("elbo", "log_px", "kl", "elbo_se", "fivo:4", "fivo:4_se")}
+    for name in ("average", "first_frame", "sequences", "frames", "data", "split"):
+        assert getattr(result, name) == found[name]
+    assert result.config == checkpoint.config
+    assert result.checkpoint == ""
+    assert result.checkpoint_sha256 == hashlib.sha256(Path(music["checkpoint"]).read_bytes()).hexdigest()
+    assert result.parameters == sum(p.numel() for p in checkpoint.model.parameters())
+    assert result.best_epoch == checkpoint.scores["epoch"]
+    assert (result.repetitions, result.seed) == (1, 3)
+    assert 0 < result.seconds < 600
+    (valid,) = read_results(tmp_path / "other" / "file.jsonl").values()
+    assert valid.row == "run"  # the folder of the checkpoint
+    assert valid.data_sha256 != result.data_sha256
+
+
+def test_a_bundled_checkpoint_gives_the_recorded_figure(run, tmp_path, capsys):
+    file = tmp_path / "results.jsonl"
+    assert main(["evaluate", "voice-mel", "--record", str(file)]) == 0
+    capsys.readouterr()
+    (result,) = read_results(file).values()
+    assert (result.row, result.checkpoint) == ("bundled/voice-mel", "voice-mel")
+    published = read_results()["bundled/voice-mel"]
+    assert result.figures["elbo"] == pytest.approx(published.figures["elbo"], abs=0.01)
+    assert result.data_sha256 == published.data_sha256
+    assert run("results", "--results", file, "--table=bundled")["bundled"][0]["rows"][0][0] == "voice-mel"
+
+
+def test_a_recorded_row_is_trained_and_evaluated_again_to_the_same_figure(music, tmp_path, monkeypatch, capfd):
+    def lines(*argv):
+        assert main([*map(str, argv)]) == 0
+        return capfd.readouterr().out.splitlines()
+
+    file = tmp_path / "here.jsonl"
+    lines("evaluate", music["checkpoint"], "--bound=fivo:4", "--record", file, "--row=tiny/seed1")
+    assert lines("reproduce", "tiny/seed1", "--results", file) == read_results(file)["tiny/seed1"].commands
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = json.loads(lines("reproduce", "tiny/seed1", "--results", file, "--run", "--json")[-1])
+    assert found["same_data"]
+    for bound in ("elbo", "fivo:4"):
+        assert found[bound]["again"] == found[bound]["recorded"]
+    assert sorted(path.name for path in Path().iterdir()) == ["results.jsonl", "runs"]
+
+
+def test_reproduce_stops_at_the_first_command_that_fails(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    config = replace(PRESETS["jsb"], data=DataConfig(data="nowhere"))
+    record(a_result("lost", config=config, data="nowhere"), "here.jsonl")
+    assert main(["reproduce", "lost", "--results", "here.jsonl", "--run"]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0].startswith("srnn-lab: 'nowhere' is neither a data set")
+    assert lines[1].startswith("srnn-lab: Stopped, since this command failed with status 1: srnn-lab train jsb")
+    assert len(lines) == 2
+
+
+def test_reproduce_tells_how_a_bundled_checkpoint_was_trained(capsys):
+    assert main(["reproduce", "bundled/voice"]) == 0
+    note, command = capsys.readouterr().out.splitlines()
+    assert note == "# bundled; trained by: srnn-lab train voice --resume=runs/bundled-voice"
+    assert command == "srnn-lab evaluate voice --bound=elbo --record --row=bundled/voice"
+
+
+def test_results_prints_every_table_or_one(capsys, run):
+    assert list(run("results")) == list(TABLES)
+    (family, _) = run("results", "--table=family")["family"]
+    assert family["header"][-1] == "row"
+    for flags, begins in (((), "Training on FIVO\nbl/jsb (test), "), (("--markdown",), "**Training on FIVO.** bl/jsb")):
+        assert main(["results", "--table=fivo", *flags]) == 0
+        assert capsys.readouterr().out.startswith(begins)
+
+
+def test_results_are_written_into_a_file(tmp_path, run):
+    file = tmp_path / "page.md"
+    file.write_text("before\n<!-- results:fivo -->\n<!-- /results -->\nafter\n")
+    assert run("results", "--write", file) == {"written": str(file)}
+    text = file.read_text()
+    assert "**Training on FIVO.**" in text
+    assert (text[:7], text[-6:]) == ("before\n", "after\n")
+
+
 @pytest.mark.parametrize("kind", ["roll", "raw", "log-mel"])
 def test_inspect_writes_arrays_and_a_page_that_needs_no_network(kind, music, speech, run, tmp_path):
     checkpoint, file = (music["checkpoint"], music["song"]) if kind == "roll" else (speech[kind], speech["clip"])
@@ -361,6 +452,51 @@ def test_what_a_checkpoint_cannot_be_used_for_ends_a_command(argv, said, music, 
 
 
 @pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--row=table2/jsb/seed1"], "The row table2/jsb/seed1 is measured on"),
+        (["--row=a b"], "The row is named 'a b'"),
+        (["--record=text"], "Line 1 of text is no result (it is no JSON); mend or remove it."),
+        (["--record=folder"], "folder"),
+    ],
+)
+def test_what_cannot_be_recorded_ends_evaluate_before_it_begins(argv, said, music, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("srnn_lab.bounds.evaluate", None)
+    (tmp_path / "text").write_text("my notes\n")
+    (tmp_path / "folder").mkdir()
+    assert said in fails(capsys, 1, "evaluate", music["checkpoint"], "--record", *argv)
+    assert (tmp_path / "text").read_text() == "my notes\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "text"]
+
+
+def test_an_unfinished_run_is_not_recorded(music, capsys, tmp_path):
+    checkpoint = replace(load_checkpoint(music["checkpoint"]), scores={})
+    save_checkpoint(checkpoint, tmp_path / "best.safetensors")
+    line = fails(capsys, 1, "evaluate", tmp_path / "best.safetensors", "--record", tmp_path / "results.jsonl")
+    assert "is of a run that has not ended" in line
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["reproduce", "bundled/jbs"], "holds no row 'bundled/jbs'; the nearest are bundled/jsb"),
+        (["reproduce", "a", "--results=empty"], "empty holds no row 'a'; it holds none"),
+        (["reproduce", "a", "--results=none"], "No such file or directory: 'none'"),
+        (["results", "--results=text"], "Line 1 of text is no result (it is no JSON)"),
+        (["results", "--write=text"], "text cannot be filled in: it has no block"),
+        (["results", "--write=none"], "No such file or directory: 'none'"),
+    ],
+)
+def test_results_that_are_not_there_end_a_command(argv, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("my notes\n")
+    (tmp_path / "empty").touch()
+    assert said in fails(capsys, 1, *argv)
+    assert (tmp_path / "text").read_text() == "my notes\n"
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--epochs=0"], "srnn-lab: --epochs is 0"),
@@ -410,6 +546,10 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
         (["evaluate", "jsb", "--resampling", "none"], "--resampling: invalid choice: 'none'"),
         (["evaluate", "jsb", "--convention", "mine"], "--convention: invalid choice: 'mine'"),
         (["evaluate", "jsb", "--seed", "-1"], "--seed: '-1' is not a whole number from 0"),
+        (["evaluate", "jsb", "--row=a"], "--row names a row of the file that --record writes"),
+        (["results", "--table=table3"], "--table: invalid choice: 'table3'"),
+        (["results", "--markdown", "--write=README.md"], "not allowed with argument"),
+        (["reproduce"], "ROW"),
         (["inspect", "jsb"], "FILE"),
         (["sample", "jsb"], "--out"),
         (["sample", "jsb", "--out", "a.mid", "--seed", str(2**32)], "is not a whole number from 0 to 2^32 - 1"),

@@ -12,6 +12,7 @@ from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import PRESETS, DataConfig, ModelConfig, RunConfig, TrainConfig
 from srnn_lab.data import Frontend
 from srnn_lab.models import build_model
+from srnn_lab.results import Result
 
 FRAMES_PER_QUARTER = 2
 RATE = 8000
@@ -74,3 +75,16 @@ def untrained(config: RunConfig, seed: int = 0, **more: object) -> Checkpoint:
     signals = [wave(seed=i) for i in range(2)] if config.data.features != "roll" else []
     frontend = Frontend.fit(config.data, config.model.x_dim, signals)
     return Checkpoint(config, build_model(config.model).eval(), frontend, **more)
+
+
+def a_result(row: str, **changes: object) -> Result:
+    """A made-up line of the results file."""
+    values = {
+        "checkpoint": "", "checkpoint_sha256": "c", "figures": {"elbo": -4.5, "elbo_se": 0.25},
+        "average": "micro", "first_frame": True, "sequences": 2, "frames": 20,
+        "data": "bl/jsb", "split": "test", "data_sha256": "d", "config": PRESETS["jsb"], "best_epoch": 3,
+        "parameters": 1000, "repetitions": 1, "resampling": "systematic", "resampling_share": 0.5, "seed": 0,
+        "seconds": 1.5, "date": "2026-01-31", "version": "0.1.0", "commit": "", "cpu": "abacus", "threads": 1,
+        "torch": "2",
+    }  # fmt: skip
+    return Result(row=row, **values | changes)
