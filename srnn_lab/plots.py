@@ -282,7 +282,7 @@ def results_figure(
                 y=rows,
                 error_x={"array": errors[rows, column]},
                 mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 10, "line": {"color": colour, "width": 2}},
+                marker={"color": colour, "symbol": symbol, "size": 8, "line": {"color": colour, "width": 2}},
                 name=kind,
                 legendgroup=kind,
                 showlegend=bool(len(rows)) and kind not in {trace.name for trace in figure.data if trace.showlegend},
