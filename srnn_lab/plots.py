@@ -237,12 +237,12 @@ def _overlay(
     figure.update_traces(showlegend=False, selector={"legendgroup": None})
 
 
-def _cut_below(figure: go.Figure, row: int, values: Float[np.ndarray, "m t"]) -> None:
-    """The axis of a row without the rare frames of far lower values, which would flatten all the others."""
+def cut_below(values: Float[np.ndarray, "m t"]) -> tuple[float, float]:
+    """Limits of an axis that leave out rare values far below the others, which would flatten all lines."""
     high = float(values.max())
     low = max(float(values.min()), high - 4 * (high - float(np.median(values, 1).min())))
     margin = 0.05 * max(high - low, 1e-3)
-    figure.update_yaxes(range=[low - margin, high + margin], row=row, col=1)
+    return low - margin, high + margin
 
 
 def comparison_figure(
@@ -282,7 +282,7 @@ def comparison_figure(
     _overlay(figure, 2, {name: (times, values) for name, values in zip(names, kl, strict=True)}, "nats")
     _overlay(figure, 3, {n: (times, v) for n, v in zip(names[1:], kl[1:] - kl[0], strict=True)}, "nats", first=1)
     _overlay(figure, 4, {name: (times, values) for name, values in zip(names, elbo, strict=True)}, "nats")
-    _cut_below(figure, 4, elbo)
+    figure.update_yaxes(range=cut_below(elbo), row=4, col=1)
     difference = kl[1:, moments] - kl[0, moments]
     largest = np.abs(difference).argmax(0)
     marks = go.Scatter(
@@ -297,99 +297,6 @@ def comparison_figure(
     figure.add_trace(marks, row=3, col=1)
     figure.add_hline(0, line={"color": CHANGE, "width": 1}, row=3, col=1)
     figure.update_xaxes(range=[0, float(signal_times[-1])], showticklabels=True)
-    return figure
-
-
-def reconstructions_figure(
-    observed: Float[np.ndarray, "n *x"],
-    observed_times: Float[np.ndarray, "n"],
-    means: Mapping[str, Float[np.ndarray, "m *x"]],
-    mean_times: Float[np.ndarray, "m"],
-    log_px: Mapping[str, Float[np.ndarray, "t"]],
-    times: Float[np.ndarray, "t"],
-    unit: str,
-    x_title: str,
-    replaced: tuple[float, float],
-) -> go.Figure:
-    """A clip, its reconstructions along several paths of z on one scale, and log p(x | z, d) per frame of all of them.
-
-    Args:
-        observed: Samples of a waveform, or frames.
-        observed_times: Time of each of them.
-        means: The reconstructions by where z comes from, of the same kind.
-        mean_times: Time of each of their samples or frames.
-        log_px: Nats per frame, by the same names.
-        times: Middle of each frame.
-        unit: What the rows show: ``amplitude``, ``mel bin`` or ``MIDI pitch``.
-        x_title: Title of the time axis, with its unit.
-        replaced: Start and end of the stretch in which z is replaced, which is shaded.
-    """
-    names, count = list(means), len(means) + 2
-    figure = _rows(
-        ["The clip", *(f"Reconstructed mean, z: {name}" for name in names), "log p(x | z, d) per frame"],
-        [1.0] * (count - 1) + [1.3],
-        [unit] * (count - 1) + ["nats"],
-        x_title,
-    )
-    figure.update_layout(height=150 * count + 90)
-    pitched = unit == "MIDI pitch"
-    low, high = (0.0, 1.0) if pitched else (float(observed.min()), float(observed.max()))
-    for row, values in enumerate([observed, *means.values()], 1):
-        t, name = (observed_times, "clip") if row == 1 else (mean_times, names[row - 2])
-        if observed.ndim == 1:
-            _signal_row(figure, row, t, values, name)
-            figure.update_yaxes(range=[-1.05 * max(high, -low), 1.05 * max(high, -low)], row=row, col=1)
-            continue
-        y = np.arange(values.shape[1]) + (LOWEST_PITCH if pitched else 0)
-        picture = _picture(t, y, values.T, NOTES if pitched else MAGMA, name, "", zmin=low, zmax=high)
-        picture.update(showscale=row == 1, colorbar=_colour_bar(figure, row))
-        figure.add_trace(picture, row=row, col=1)
-        if pitched:
-            figure.update_yaxes(range=_pitch_range(observed), row=row, col=1)
-    _overlay(figure, count, {name: (times, values) for name, values in log_px.items()}, "nats")
-    _cut_below(figure, count, np.stack(list(log_px.values())))
-    figure.add_vrect(*replaced, row=count, col=1, fillcolor=CHANGE, opacity=0.15, line_width=0)
-    figure.update_xaxes(range=[0, float(observed_times[-1])])
-    return figure
-
-
-def edit_figure(
-    before: Float[np.ndarray, "n *x"],
-    before_times: Float[np.ndarray, "n"],
-    after: Float[np.ndarray, "m *x"],
-    after_times: Float[np.ndarray, "m"],
-    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    joints_before: Sequence[float],
-    joints_after: Sequence[float],
-    x_title: str,
-) -> go.Figure:
-    """A clip before and after an edit, and the KL of both over each other, with the joints marked.
-
-    Args:
-        before: A waveform or a piano roll.
-        before_times: Time of each of its samples or frames.
-        after: The edited one.
-        after_times: Time of each of its samples or frames.
-        lines: KL by name: times, and nats per frame; NaN leaves a gap.
-        joints_before: Times at which the clip is cut.
-        joints_after: Where these places are in the edited one.
-        x_title: Title of the time axis, with its unit.
-    """
-    unit = "amplitude" if before.ndim == 1 else "MIDI pitch"
-    figure = _rows(
-        ["Before", "After; dashed: the joints", "KL(q ‖ p) per frame, before and after"],
-        [0.8, 0.8, 1.4],
-        [unit, unit, "nats"],
-        x_title,
-    )
-    _signal_row(figure, 1, before_times, before, "before")
-    _signal_row(figure, 2, after_times, after, "after")
-    figure.update_yaxes(range=figure.layout.yaxis.range, row=2, col=1)
-    _overlay(figure, 3, lines, "nats")
-    for row, joints in enumerate((joints_before, joints_after, joints_after), 1):
-        for joint in joints:
-            figure.add_vline(joint, row=row, col=1, line={"color": CHANGE, "width": 1.5, "dash": "dash"})
-    figure.update_xaxes(range=[0, max(float(before_times[-1]), float(after_times[-1]))], showticklabels=True)
     return figure
 
 

@@ -3,22 +3,26 @@
 import numpy as np
 import streamlit as st
 
-from srnn_lab.audio import wav_bytes
-from srnn_lab.figures import reconstructions_figure
+from srnn_lab.edits import insert_silence
+from srnn_lab.inspection import Inspection
 from srnn_lab.interventions import Reconstruction, replace_latents
+from srnn_lab.player import place_of, player
 from srnn_lab.views.shared import (
     Choice,
     cached_checkpoint,
     cached_inspection,
-    cached_music,
     cached_signal,
-    cached_sound,
+    cached_waveform,
     choose,
     choose_other,
     explain,
-    show_figure,
+    sound_of,
+    time_unit,
+    unit_seconds,
 )
+from srnn_lab.views.what_if import reconstruction_rows
 
+PLAYER = "latents-player"
 MEANING = {
     "posterior sample": "what the model believes after hearing the clip: the reference",
     "posterior mean": "the same without its uncertainty",
@@ -52,13 +56,14 @@ def show() -> None:
         st.info("This model has no z: its reconstruction follows from the past alone. Choose another checkpoint.")
         return
     clip = cached_inspection(*choice)
-    data, music = checkpoint.config.data, checkpoint.config.data.features == "roll"
+    data = checkpoint.config.data
+    unit = time_unit(data)
     other = choose_other(choice)
     step = data.hop / data.rate
     length = round(len(choice.signal) // data.hop * step, 6)
     left, right = st.columns([3, 1])
     start, stop = left.slider(
-        f"Replace z from … to ({'quarter notes' if music else 's'})",
+        f"Replace z from … to ({unit})",
         0.0,
         length,
         value=(0.0, length),
@@ -68,6 +73,13 @@ def show() -> None:
         help="Snapped to the model's frames; outside, z is the posterior sample.",
     )
     seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
+    place = place_of(PLAYER)
+    if place and place.start < min(place.end, length):
+        chosen = tuple(float(round(time / step) * step) for time in (place.start, min(place.end, length)))
+        st.button(
+            f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
+            on_click=lambda: st.session_state.update(replaced=chosen),
+        )
     found = cached_replacements(tuple(choice), other, start, stop, seed)
     inside = (clip.times >= start) & (clip.times < stop)
     if not inside.any():
@@ -85,8 +97,7 @@ def show() -> None:
     if not shown:
         st.info("Choose at least one source of z.")
         return
-    show_picture(choice, {name: found[name] for name in found if name in shown}, (start, stop))
-    show_sound(choice, found, music)
+    show_player(choice, {name: found[name] for name in found if name in shown}, (start, stop), length)
 
 
 def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> None:
@@ -127,48 +138,57 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> None:
     )
 
 
-def show_picture(choice: Choice, found: dict[str, Reconstruction], replaced: tuple[float, float]) -> None:
-    """The reconstructions below the clip, and log p(x | z, d) per frame."""
-    checkpoint = choice.checkpoint
-    figure = reconstructions_figure(checkpoint, choice.signal, cached_inspection(*choice), found, replaced)
-    show_figure(
-        figure,
-        "reconstructions",
-        f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | z, d) per frame of each.",
+def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tuple[float, float], length: float) -> None:
+    """The clip and its reconstructions to see and to hear, and log p(x | z, d) per frame."""
+    data, clip = choice.checkpoint.config.data, cached_inspection(*choice)
+    heard = st.segmented_control(
+        "Hear beside the clip",
+        list(found),
+        key="hear-z",
+        bind="query-params",
+        help="Switch between them in the player.",
     )
+    sounds = {"the clip": sound_of(choice, choice.signal)}
+    if heard:
+        sounds[heard] = sound_of(choice, reconstructed(choice, clip, found[heard].mean))
+    player(
+        reconstruction_rows(choice.checkpoint, choice.signal, clip, found),
+        sounds,
+        clip.times,
+        key=PLAYER,
+        description=f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | z, d) per "
+        f"frame of each.",
+        end=length,
+        unit=time_unit(data),
+        seconds=unit_seconds(data),
+        marks=np.array(replaced),
+        mark_name="begin or end of the stretch in which z is replaced",
+    )
+    if heard and data.features == "roll":
+        st.caption("Of a reconstruction, the notes whose p(note) is above 0.5 are played.")
+    elif heard and data.features == "log-mel":
+        st.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
     what = {
         "raw": "amplitude of the waveform, all rows on the clip's scale",
-        "log-mel": "standardised log-mel energies, all rows on the clip's colours",
-        "roll": "p(note) between 0 and 1",
-    }[checkpoint.config.data.features]
+        "log-mel": "standardised log-mel energies, all rows in the clip's colours",
+        "roll": "p(note) as opacity",
+    }[data.features]
     explain(
         f"Rows: the clip, then E[x | z, d] along each path of z ({what}). Last row: log p(x | z, d) of the clip's own "
-        f"frames, in nats per frame; shaded where z is replaced; rare frames far below the others lie outside the "
-        f"axis (“Autoscale” over the figure shows them). Look where the lines part: there z carries what d "
-        f"cannot know. Where they meet, the past was enough. Notebook 08 (speech) and 09 (music) go on from here.",
+        f"frames, in nats per frame; rare frames far below the others lie outside the axis. Dotted: where the "
+        f"replacement begins and ends; drag in the rows to choose another stretch. Look where the lines part: there z "
+        f"carries what d cannot know. Where they meet, the past was enough. Notebook 08 (speech) and 09 (music) go on "
+        f"from here.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
     )
 
 
-def show_sound(choice: Choice, found: dict[str, Reconstruction], music: bool) -> None:
-    """The clip or one reconstruction, at one gain."""
-    checkpoint = choice.checkpoint
-    data = checkpoint.config.data
-    heard = st.segmented_control(
-        "Hear", ["the clip", *found], default="the clip", required=True, key="hear-z", bind="query-params"
-    )
-    if music:
-        roll = choice.signal if heard == "the clip" else (found[heard].mean > 0.5).astype(np.float32)
-        if not roll.any():
-            st.info("No note has p(note) above 0.5 here, so there is nothing to play.")
-            return
-        st.audio(cached_music(roll, data.frames_per_quarter)[1], alt=heard)
-        st.caption("Of a reconstruction, the notes whose p(note) is above 0.5 are played.")
-        return
-    if heard == "the clip":
-        sound = wav_bytes(choice.signal, data.sample_rate)
+def reconstructed(choice: Choice, clip: Inspection, mean: np.ndarray) -> np.ndarray:
+    """The signal of a reconstruction, silent where its first frame is not scored; of music the likelier notes."""
+    data = choice.checkpoint.config.data
+    lead = round(clip.times[0] * data.rate - data.window / 2)
+    if data.features == "roll":
+        signal = (mean > 0.5).astype(np.float32)
     else:
-        sound = cached_sound(choice.path, choice.modified, found[heard].mean)
-    st.audio(sound, alt=heard)
-    if data.features == "log-mel":
-        st.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
+        signal = cached_waveform(choice.path, choice.modified, mean)
+    return insert_silence(signal, 0, lead)

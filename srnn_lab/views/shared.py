@@ -1,5 +1,6 @@
 """What the pages share: cached loaders, the choice of checkpoint and clip at the side, figures in the page's look."""
 
+import io
 import tempfile
 import warnings
 from pathlib import Path
@@ -10,8 +11,9 @@ import plotly.graph_objects as go
 import streamlit as st
 import torch
 
-from srnn_lab.audio import midi_to_wav, roll_to_midi, wav_bytes
+from srnn_lab.audio import QUARTERS_PER_MINUTE, midi_to_wav, roll_to_midi, wav_bytes
 from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint
+from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
 from srnn_lab.edits import transpose
 from srnn_lab.generate import generate
@@ -68,10 +70,14 @@ def cached_music(roll: np.ndarray, frames_per_quarter: int) -> tuple[bytes, byte
 
 
 @st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
+def cached_waveform(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
+    """The waveform of audio frames."""
+    return cached_checkpoint(path, modified).frontend.waveform(frames)
+
+
 def cached_sound(path: str, modified: float, frames: np.ndarray) -> bytes:
     """The sound of audio frames."""
-    checkpoint = cached_checkpoint(path, modified)
-    return wav_bytes(checkpoint.frontend.waveform(frames), checkpoint.config.data.sample_rate)
+    return wav_bytes(cached_waveform(path, modified, frames), cached_checkpoint(path, modified).config.data.sample_rate)
 
 
 @st.cache_data(max_entries=32, show_spinner="Drawing from the model …")
@@ -110,6 +116,29 @@ class Choice(NamedTuple):
     def signal(self) -> np.ndarray:
         """The clip as the model's kind of signal."""
         return cached_signal(*self)[0]
+
+
+def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
+    """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
+    data = choice.checkpoint.config.data
+    if data.features != "roll":
+        return signal, data.sample_rate
+    if not signal.any():
+        return np.zeros(1, np.float32), data.sample_rate
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(cached_music(signal, data.frames_per_quarter)[1]), always_2d=True)
+    return samples.mean(1), rate
+
+
+def time_unit(data: DataConfig) -> str:
+    """The unit of the time axis."""
+    return "quarter notes" if data.features == "roll" else "s"
+
+
+def unit_seconds(data: DataConfig) -> float:
+    """Seconds of sound in one unit of the time axis."""
+    return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
 
 
 def checkpoints() -> dict[str, Path]:

@@ -5,23 +5,25 @@ import math
 import numpy as np
 import streamlit as st
 
-from srnn_lab.audio import wav_bytes
 from srnn_lab.edits import insert_silence, splice, transpose
-from srnn_lab.figures import edit_figure
 from srnn_lab.inspection import NEAR
+from srnn_lab.player import place_of, player
 from srnn_lab.transitions import EditEffect, measure_edit, moved
 from srnn_lab.views.shared import (
     Choice,
     cached_checkpoint,
     cached_inspection,
-    cached_music,
     cached_signal,
     choose,
     choose_other,
     explain,
-    show_figure,
+    sound_of,
+    time_unit,
+    unit_seconds,
 )
+from srnn_lab.views.what_if import edit_rows
 
+PLAYER = "transition-player"
 SPLICE, SILENCE, TRANSPOSE = "splice in another clip", "insert silence", "transpose a bar"
 
 
@@ -58,12 +60,12 @@ def show() -> None:
         "each other. Both are computed with the same noise, so that what differs is the edit's doing."
     )
     choice = choose()
-    data, music = choice.checkpoint.config.data, choice.checkpoint.config.data.features == "roll"
-    unit, step = "quarter notes" if music else "s", data.hop / data.rate
+    data = choice.checkpoint.config.data
+    unit, step = time_unit(data), data.hop / data.rate
     length = len(choice.signal) // data.hop
     if length < 4:
         raise ValueError(f"The clip has {length} frames; at least 4 are needed to edit it. Give a longer one.")
-    edits = [SPLICE, SILENCE, *([TRANSPOSE] if music else [])]
+    edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.features == "roll" else [])]
     edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
     left, right = st.columns(2)
     at = left.slider(
@@ -76,6 +78,13 @@ def show() -> None:
         bind="query-params",
         help="Snapped to the model's frames.",
     )
+    place = place_of(PLAYER)
+    if place:
+        chosen = float(min(max(1, round(place.start / step)), length - 1) * step)
+        left.button(
+            f"Edit where the player stands, at {chosen:.2f} {unit}",
+            on_click=lambda: st.session_state.update(at=chosen),
+        )
     at, amount, size = round(at / step) * data.hop, 0, 0
     with right:
         other = choose_other(choice) if edit == SPLICE else (choice.content, choice.name)
@@ -96,8 +105,7 @@ def show() -> None:
     if edit == SPLICE:
         uncut = cached_inspection(choice.path, choice.modified, *other, choice.semitones)
         others["the other clip, uncut"] = moved(uncut, amount / data.rate, math.inf, at / data.rate)
-    show_picture(choice, after, effect, others, unit)
-    show_sound(choice, after, music)
+    show_player(choice, after, effect, others)
 
 
 def show_numbers(effect: EditEffect, unit: str) -> None:
@@ -113,35 +121,31 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
         )
 
 
-def show_picture(
-    choice: Choice, after: np.ndarray, effect: EditEffect, others: dict[str, tuple[np.ndarray, np.ndarray]], unit: str
+def show_player(
+    choice: Choice, after: np.ndarray, effect: EditEffect, others: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> None:
-    """The clip before and after, and the KL of both."""
-    figure = edit_figure(choice.checkpoint.config.data, choice.signal, after, effect, others)
-    joints = " and ".join(f"{time:.2f} {unit}" for time in effect.joints_after)
-    show_figure(
-        figure,
-        "edited",
-        f"The clip before and after the edit, and the KL per frame of both over each other; joints at {joints}.",
+    """The clip before and after to see and to hear, and the KL of both."""
+    data = choice.checkpoint.config.data
+    unit, frames = time_unit(data), max(len(choice.signal), len(after)) // data.hop
+    player(
+        edit_rows(data, choice.signal, after, effect, others),
+        {"after": sound_of(choice, after), "before": sound_of(choice, choice.signal)},
+        (np.arange(frames) + 0.5) * data.hop / data.rate,
+        key=PLAYER,
+        description="The clip before and after the edit, and the KL per frame of both over each other; joints at "
+        + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
+        unit=unit,
+        seconds=unit_seconds(data),
+        marks=np.array(effect.joints_after),
+        mark_name="joint",
     )
     explain(
-        f"KL per frame in nats over time ({unit}), before and after the edit; dashed: the joints. What follows an "
-        f"inserted silence is drawn over the same sound before the edit; a clip that is spliced in, over its own KL "
-        f"uncut. Look for a spike at the joint, and how long the lines stay apart after it: so long does the model "
-        f"remember. A smoothing posterior may change before the joint, since it reads the clip from its end; a "
-        f"filtering one cannot. The silence is digital zero, which recordings never have, so the frames inside it are "
-        f"a surprise of their own. Notebook 08 measures splices over many clips (speech), notebook 09 chord changes "
-        f"(music).",
+        f"KL per frame in nats over time ({unit}), before and after the edit; dotted: the joints. Click in the rows to "
+        f"choose another point. What follows an inserted silence is drawn over the same sound before the edit; a clip "
+        f"that is spliced in, over its own KL uncut. Look for a spike at the joint, and how long the lines stay apart "
+        f"after it: so long does the model remember. A smoothing posterior may change before the joint, since it reads "
+        f"the clip from its end; a filtering one cannot. The silence is digital zero, which recordings never have, so "
+        f"the frames inside it are a surprise of their own. Notebook 08 measures splices over many clips (speech), "
+        f"notebook 09 chord changes (music).",
         r"\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)",
     )
-
-
-def show_sound(choice: Choice, after: np.ndarray, music: bool) -> None:
-    """The clip before and after the edit, at one gain."""
-    data = choice.checkpoint.config.data
-    for column, name, signal in zip(st.columns(2), ("Before", "After"), (choice.signal, after), strict=True):
-        column.markdown(f"**{name}**")
-        if music:
-            column.audio(cached_music(signal, data.frames_per_quarter)[1], alt=name)
-        else:
-            column.audio(wav_bytes(signal, data.sample_rate), alt=name)
