@@ -3,9 +3,14 @@
 import streamlit as st
 import torch
 
-from srnn_lab.views import explore
+from srnn_lab.views import compare, explore, latents, transition
 
-PAGES = {"Explore": explore.show}
+PAGES = {
+    "Explore": explore.show,
+    "Compare": compare.show,
+    "Latents": latents.show,
+    "Make a transition": transition.show,
+}
 
 
 def main() -> None:

@@ -7,12 +7,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
+from torch import Tensor
 
 from srnn_lab.audio import QUARTERS_PER_MINUTE
-from srnn_lab.bounds import Bound, draw_noise, elbo
+from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
-from srnn_lab.data import Frontend, make_batch, widen
+from srnn_lab.data import Batch, Frontend, make_batch, widen
 
 NEAR = 2
 """Audio frames on either side of an onset that count as its transition."""
@@ -77,7 +78,14 @@ class Inspection:
 
 
 @torch.inference_mode()
-def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: int = 8, seed: int = 0) -> Inspection:
+def inspect_signal(
+    checkpoint: Checkpoint,
+    signal: np.ndarray,
+    *,
+    num_samples: int = 8,
+    seed: int = 0,
+    noise: Float[Tensor, "n t z"] | None = None,
+) -> Inspection:
     """Run the posterior over one clip, from zero states.
 
     The first frame is left out where the checkpoint's convention does not score it.
@@ -87,13 +95,17 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
         signal: A waveform at the model's sample rate, or a piano roll.
         num_samples: Posterior paths to average over.
         seed: Seed of the paths.
+        noise: Standard normal noise of the paths, instead of that of ``num_samples`` and ``seed``.
 
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.
     """
     config, model = checkpoint.config, checkpoint.model
-    frames, bound = _posterior(checkpoint, signal, num_samples, torch.Generator().manual_seed(seed))
-    first = len(frames) - bound.kl.shape[1]
+    frames, batch = clip_batch(checkpoint, signal)
+    first = len(frames) - len(batch.x[0])
+    if noise is None:
+        noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
+    bound = elbo(model, batch, noise=noise)
     params = model.decode(bound.trace.d, bound.trace.z)
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.
@@ -120,19 +132,20 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
     )
 
 
-def _posterior(
-    checkpoint: Checkpoint, signal: np.ndarray, paths: int, generator: torch.Generator
-) -> tuple[Float[np.ndarray, "_ x"], Bound]:
-    """The frames of a clip, and the bound with its sampled paths, without a first frame that is not scored."""
-    config, model = checkpoint.config, checkpoint.model
+def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.ndarray, "n x"], Batch]:
+    """All frames of a clip, and the batch of those that the checkpoint's convention scores.
+
+    Raises:
+        ValueError: The signal is of the wrong kind, too short or too long.
+    """
+    config = checkpoint.config
     frames = checkpoint.frontend.frames(signal, config.model.x_dim)
-    first = 0 if config.evaluation.first_frame else 1
-    if len(frames) <= first:
-        raise ValueError(f"The clip has {len(frames)} frame; at least {first + 1} are needed. Give a longer one.")
+    need = 1 if config.evaluation.first_frame else 2
+    if len(frames) < need:
+        raise ValueError(f"The clip has {len(frames)} frame; at least {need} are needed. Give a longer one.")
     if len(frames) > MAX_FRAMES:
         raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
-    batch = make_batch([frames], config.evaluation.first_frame)
-    return frames, elbo(model, batch, noise=draw_noise(model, batch, generator, paths=paths))
+    return frames, make_batch([frames], config.evaluation.first_frame)
 
 
 @torch.inference_mode()
@@ -147,8 +160,9 @@ def draw_reconstruction(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.
     """
-    generator, model = torch.Generator().manual_seed(seed), checkpoint.model
-    trace = _posterior(checkpoint, signal, 1, generator)[1].trace
+    model, generator = checkpoint.model, torch.Generator().manual_seed(seed)
+    _, batch = clip_batch(checkpoint, signal)
+    trace = elbo(model, batch, noise=draw_noise(model, batch, generator)).trace
     return model.likelihood.sample(model.decode(trace.d, trace.z), generator)[0].numpy()
 
 

@@ -13,6 +13,7 @@ import torch
 from srnn_lab.audio import midi_to_wav, roll_to_midi, wav_bytes
 from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint
 from srnn_lab.data import read_signal
+from srnn_lab.edits import transpose
 from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, inspect_signal
 
@@ -46,20 +47,7 @@ def cached_signal(
         except ValueError as error:
             raise ValueError(_without_folder(str(error), folder)) from error
     messages = [_without_folder(str(w.message), folder) for w in caught if w.category is UserWarning]
-    return (transposed(signal, semitones) if semitones else signal), messages
-
-
-def transposed(roll: np.ndarray, semitones: int) -> np.ndarray:
-    """A piano roll moved up; what leaves the keyboard is dropped.
-
-    Raises:
-        ValueError: No note is left.
-    """
-    moved = np.zeros_like(roll)
-    moved[:, max(0, semitones) : 88 + min(0, semitones)] = roll[:, max(0, -semitones) : 88 - max(0, semitones)]
-    if not moved.any():
-        raise ValueError(f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer.")
-    return moved
+    return (transpose(signal, semitones) if semitones else signal), messages
 
 
 def _without_folder(message: str, folder: str) -> str:
@@ -151,8 +139,7 @@ def choose() -> Choice:
 
 def choose_clip(features: str) -> tuple[bytes, str]:
     """The bytes and the name of the chosen or uploaded file."""
-    folder, pattern = ("chorales", "*.mid") if features == "roll" else ("voice", "**/*.flac")
-    clips = clip_names(ASSETS / folder, pattern)
+    folder, clips = "chorales" if features == "roll" else "voice", bundled_clips(features)
     own = st.session_state.get(f"upload-{folder}") is not None
     key = "clip" if features == "roll" else "prompt"
     name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=own)
@@ -160,6 +147,15 @@ def choose_clip(features: str) -> tuple[bytes, str]:
     if uploaded is not None:
         st.sidebar.caption("Remove your file to choose a clip again.")
         return uploaded.getvalue(), Path(uploaded.name).name[-100:]
+    return clips[name].read_bytes(), clips[name].name
+
+
+def choose_other(choice: Choice) -> tuple[bytes, str]:
+    """The bytes and the name of another bundled clip of the same kind."""
+    clips = bundled_clips(choice.checkpoint.config.data.features)
+    names = [name for name, path in clips.items() if path.name != choice.name]
+    music = choice.checkpoint.config.data.features == "roll"
+    name = st.selectbox("Another clip", names, key="other-clip" if music else "other-prompt", bind="query-params")
     return clips[name].read_bytes(), clips[name].name
 
 
@@ -172,6 +168,11 @@ def choose_transposition() -> int:
     return int(semitones)
 
 
+def bundled_clips(features: str) -> dict[str, Path]:
+    """The clips that models of such frames can take, by name."""
+    return clip_names(ASSETS / "chorales", "*.mid") if features == "roll" else clip_names(ASSETS / "voice", "**/*.flac")
+
+
 def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
     """Clips by the name a visitor reads; speech clips of 2 to 4 s come first."""
     import soundfile
@@ -182,8 +183,15 @@ def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
 
 
-def show_figure(figure: go.Figure, key: str) -> None:
-    """A figure in the colours of the page."""
+def show_figure(figure: go.Figure, key: str, alt: str | None = None) -> None:
+    """A figure in the colours of the page; ``alt`` describes it to who cannot see it."""
     dark = st.context.theme.type == "dark"
     figure.update_layout(font_color="#e6e6e6" if dark else "#31333f")
-    st.plotly_chart(figure, theme=None, width="stretch", key=key)
+    st.plotly_chart(figure, theme=None, width="stretch", key=key, alt=alt)
+
+
+def explain(text: str, equation: str) -> None:
+    """How to read a panel, folded away: the equation, units, what to look for, where to read on."""
+    with st.expander("How to read this"):
+        st.latex(equation)
+        st.markdown(text)
