@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+from scipy.signal import find_peaks
 from scipy.stats import rankdata
 
 from srnn_lab.bounds import draw_noise
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.edits import splice
-from srnn_lab.inspection import NEAR, Inspection, clip_batch, inspect_signal
+from srnn_lab.inspection import NEAR, SETTLING, Inspection, clip_batch, inspect_signal
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,35 @@ class Transitions:
     clips: int
 
 
+@dataclass(frozen=True)
+class Spikes:
+    """The KL spikes of one clip against its changes, with the null from circular shifts.
+
+    For the null, the KL of the active frames in a row is shifted in a circle against the changes, once by each possible
+    number of frames; its values are NaN where the figure is.
+
+    Attributes:
+        frames: Frames of the spikes.
+        hits: Whether each spike lies at a change.
+        found: Whether a spike lies at each of the clip's changes.
+        precision: Share of the spikes that lie at a change; NaN without a spike.
+        recall: Share of the changes at which a spike lies; NaN without a change.
+        auc: Probability that the KL of a frame at a change exceeds that of another active frame; NaN if all active
+            frames are at a change, or none is.
+        null_precision, null_recall, null_auc: The same for each shift.
+    """
+
+    frames: Int[np.ndarray, "s"]
+    hits: Bool[np.ndarray, "s"]
+    found: Bool[np.ndarray, "c"]
+    precision: float
+    recall: float
+    auc: float
+    null_precision: Float[np.ndarray, "n"]
+    null_recall: Float[np.ndarray, "n"]
+    null_auc: Float[np.ndarray, "n"]
+
+
 def roc_area(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:
     """Probability that a positive scores higher than a negative; ties count half.
 
@@ -52,12 +82,66 @@ def roc_area(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) ->
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(positive) - n)))
 
 
+def near_frames(frames: Int[np.ndarray, "n"], near: int, num_frames: int) -> Bool[np.ndarray, "t"]:
+    """Which of ``num_frames`` frames lie within ``near`` of one of ``frames``."""
+    marked = np.zeros(num_frames, bool)
+    for offset in range(-near, near + 1):
+        marked[np.clip(frames + offset, 0, num_frames - 1)] = True
+    return marked
+
+
 def near_changes(clip: Inspection, near: int) -> Bool[np.ndarray, "t"]:
     """Frames within ``near`` of a change."""
-    marked = np.zeros(len(clip.kl), bool)
-    for offset in range(-near, near + 1):
-        marked[np.clip(clip.changes + offset, 0, len(marked) - 1)] = True
-    return marked
+    return near_frames(clip.changes, near, len(clip.kl))
+
+
+def find_spikes(clip: Inspection, prominence: float) -> Int[np.ndarray, "s"]:
+    """Peaks of the KL that rise above their surroundings.
+
+    Args:
+        clip: An inspected clip.
+        prominence: How far a peak rises above the higher of the lowest points between it and a higher peak on either
+            side, in standard deviations of the KL over the active frames.
+
+    Returns:
+        Active frames, but none of the first ``SETTLING``.
+    """
+    peaks, _ = find_peaks(clip.kl, prominence=prominence * float(clip.kl[clip.active].std()))
+    return peaks[clip.active[peaks] & (peaks >= SETTLING)]
+
+
+def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes:
+    """Whether the KL spikes of a clip lie where it changes, with the null from every circular shift.
+
+    Args:
+        clip: An inspected clip; only its active frames count.
+        near: Frames on either side of a change that are at the change.
+        prominence: As in ``find_spikes``.
+    """
+    spikes, frames, active = find_spikes(clip, prominence), len(clip.kl), clip.active
+    at_change, at_spike = near_changes(clip, near), near_frames(spikes, near, frames)
+    is_change, is_spike = near_frames(clip.changes, 0, frames), near_frames(spikes, 0, frames)
+    num_near, num_active = int(at_change[active].sum()), int(active.sum())
+    pairs = num_near * (num_active - num_near)
+    # As in ``roc_area``, of the same ranks in another order.
+    rank_sums = _over_shifts(rankdata(clip.kl[active]), at_change[active])
+    return Spikes(
+        frames=spikes,
+        hits=at_change[spikes],
+        found=at_spike[clip.changes],
+        precision=float(at_change[spikes].mean()) if len(spikes) else np.nan,
+        recall=float(at_spike[clip.changes].mean()) if len(clip.changes) else np.nan,
+        auc=roc_area(clip.kl[active], at_change[active]) if pairs else np.nan,
+        null_precision=_over_shifts(is_spike[active], at_change[active]) / (len(spikes) or np.nan),
+        null_recall=_over_shifts(at_spike[active], is_change[active]) / (is_change[active].sum() or np.nan),
+        null_auc=(rank_sums - num_near * (num_near + 1) / 2) / (pairs or np.nan),
+    )
+
+
+def _over_shifts(moved: np.ndarray, fixed: np.ndarray) -> Float[np.ndarray, "n"]:
+    """For each circular shift, by one frame and more, the sum of what is shifted over where the other is true."""
+    product = np.fft.rfft(np.asarray(fixed, float)) * np.fft.rfft(np.asarray(moved, float)).conj()
+    return np.round(np.fft.irfft(product, len(fixed)), 6)[1:]
 
 
 def measure_transitions(
