@@ -8,10 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import RunConfig
-from srnn_lab.inspection import Inspection
-
-WARM_UP = 5
-"""Frames at the start that are no moment of surprise: they pay for the zero state."""
+from srnn_lab.inspection import SETTLING, Inspection
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,14 @@ class Comparison:
         return self.kl - self.kl[:1]
 
     def moments(self, number: int, apart: int) -> Int[np.ndarray, "_"]:
-        """The frames where a KL differs most from the first one's, the largest first, after ``WARM_UP`` frames.
+        """The frames where a KL differs most from the first one's, the largest first, after ``SETTLING`` frames.
 
         Args:
             number: At most so many.
             apart: Frames that lie between two of them, at least.
         """
         sizes = np.abs(self.kl_difference).max(0)
-        sizes[: min(WARM_UP, len(sizes) - 1)] = 0
+        sizes[: min(SETTLING, len(sizes) - 1)] = 0
         found = []
         while len(found) < number and sizes.any():
             found.append(int(sizes.argmax()))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny import SIZES, music_run, roll, speech_run, untrained, wave
 
-from srnn_lab.comparison import WARM_UP, Comparison, compare, differences, frame_kind
+from srnn_lab.comparison import Comparison, compare, differences, frame_kind
 from srnn_lab.config import EvaluationConfig
 from srnn_lab.data import Frontend
 from srnn_lab.inspection import inspect_signal
@@ -92,12 +92,11 @@ def test_differences_are_the_settings_that_differ():
     assert differences(other, run) == {"model": "vrnn", "residual": False, "data": "muse"}
 
 
-def test_moments_are_the_largest_differences_in_order_and_apart():
+def test_moments_are_the_largest_differences_in_order_and_apart_after_the_first_frames():
     kl = np.zeros((3, 30), np.float32)
     kl[1, [0, 10, 11, 25]] = [90, 5, 4, 7]
     kl[2, 18] = -6
     found = Comparison(("a", "b", "c"), kl, kl, np.arange(30.0), np.zeros(0, int), np.ones(3, bool))
-    assert kl[1, 0] == 90 and WARM_UP > 0
     assert found.moments(8, apart=2).tolist() == [25, 18, 10]
     assert found.moments(8, apart=0).tolist() == [25, 18, 10, 11]
     assert found.moments(1, apart=2).tolist() == [25]

@@ -16,6 +16,7 @@ from srnn_lab.views.shared import (
     choose,
     choose_other,
     explain,
+    reset_with,
     sound_of,
     time_unit,
     unit_seconds,
@@ -61,6 +62,7 @@ def show() -> None:
     other = choose_other(choice)
     step = data.hop / data.rate
     length = round(len(choice.signal) // data.hop * step, 6)
+    reset_with("replaced", (choice.name, length), (0.0, length))
     left, right = st.columns([3, 1])
     start, stop = left.slider(
         f"Replace z from … to ({unit})",
@@ -74,8 +76,8 @@ def show() -> None:
     )
     seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
     place = place_of(PLAYER)
-    if place and place.start < min(place.end, length):
-        chosen = tuple(float(round(time / step) * step) for time in (place.start, min(place.end, length)))
+    if place and place.start < place.end and place.start < length:
+        chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))
         st.button(
             f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
             on_click=lambda: st.session_state.update(replaced=chosen),

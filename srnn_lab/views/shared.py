@@ -188,6 +188,14 @@ def choose_other(choice: Choice) -> tuple[bytes, str]:
     return clips[name].read_bytes(), clips[name].name
 
 
+def reset_with(key: str, owner: object, value: object) -> None:
+    """Set a widget back when ``owner`` is another than at the last run: times belong to one clip."""
+    last = st.session_state.setdefault(f"{key} of", owner)
+    if last != owner:
+        st.session_state[f"{key} of"] = owner
+        st.session_state[key] = value
+
+
 def choose_transposition() -> int:
     """Semitones up."""
     semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")

@@ -17,6 +17,7 @@ from srnn_lab.views.shared import (
     choose,
     choose_other,
     explain,
+    reset_with,
     sound_of,
     time_unit,
     unit_seconds,
@@ -67,12 +68,14 @@ def show() -> None:
         raise ValueError(f"The clip has {length} frames; at least 4 are needed to edit it. Give a longer one.")
     edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.features == "roll" else [])]
     edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
+    last, middle = round((length - 1) * step, 6), length // 2 * step
+    reset_with("at", (choice.name, last), middle)
     left, right = st.columns(2)
     at = left.slider(
         f"At ({unit})",
         step,
-        round((length - 1) * step, 6),
-        length // 2 * step,
+        last,
+        middle,
         step,
         key="at",
         bind="query-params",
@@ -80,7 +83,7 @@ def show() -> None:
     )
     place = place_of(PLAYER)
     if place:
-        chosen = float(min(max(1, round(place.start / step)), length - 1) * step)
+        chosen = min(max(1, round(place.start / step)) * step, last)
         left.button(
             f"Edit where the player stands, at {chosen:.2f} {unit}",
             on_click=lambda: st.session_state.update(at=chosen),
