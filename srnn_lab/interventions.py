@@ -35,11 +35,28 @@ class Reconstruction:
 
 
 @torch.inference_mode()
+def posterior_path(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0) -> Float[np.ndarray, "t z"]:
+    """A sample of z_{1:T} from the posterior of a clip.
+
+    Args:
+        checkpoint: A trained model.
+        signal: The clip.
+        seed: Seed of the noise.
+
+    Raises:
+        ValueError: The clip is of the wrong kind, too short or too long.
+    """
+    _, batch = clip_batch(checkpoint, signal)
+    noise = draw_noise(checkpoint.model, batch, torch.Generator().manual_seed(seed))
+    return elbo(checkpoint.model, batch, noise=noise).trace.z[0].numpy()
+
+
+@torch.inference_mode()
 def replace_latents(
     checkpoint: Checkpoint,
     signal: np.ndarray,
     *,
-    other: np.ndarray | None = None,
+    other: Float[np.ndarray, "n z"] | None = None,
     start: float = 0.0,
     stop: float = math.inf,
     seed: int = 0,
@@ -52,14 +69,14 @@ def replace_latents(
     Args:
         checkpoint: A trained model.
         signal: The clip.
-        other: The clip whose z is put in, from its beginning and over again if it is shorter: a sample of its own
-            posterior. "another clip" is left out without it.
+        other: The path of another clip (``posterior_path``), which is put in from its beginning, and over again if it
+            is shorter. "another clip" is left out without it.
         start: Begin of the stretch, in seconds (music: quarter notes): z is replaced in frames whose middle lies in it.
         stop: Its end.
         seed: Seed of the noise.
 
     Raises:
-        ValueError: A clip is of the wrong kind, too short or too long.
+        ValueError: The clip is of the wrong kind, too short or too long.
     """
     model = checkpoint.model
     frames, batch = clip_batch(checkpoint, signal)
@@ -69,10 +86,7 @@ def replace_latents(
     noise = draw_noise(model, batch, torch.Generator().manual_seed(seed))
     others = torch.zeros_like(noise)
     if other is not None:
-        _, batch_other = clip_batch(checkpoint, other)
-        noise_other = draw_noise(model, batch_other, torch.Generator().manual_seed(seed))
-        z_other = elbo(model, batch_other, noise=noise_other).trace.z
-        others = z_other[:, torch.arange(num_frames) % z_other.shape[1]]
+        others = torch.as_tensor(other)[None, torch.arange(num_frames) % len(other)]
     state = model.initial_state(1)
     context = model.encode(batch.u, batch.x, batch.lengths, state)
     d, z = _path(model, context, state, names, noise, others, (start <= times) & (times < stop))

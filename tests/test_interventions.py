@@ -8,7 +8,7 @@ from tiny import SIZES, music_run, roll, speech_run, untrained, wave
 from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.config import EvaluationConfig, ModelConfig
 from srnn_lab.inspection import clip_batch
-from srnn_lab.interventions import SOURCES, replace_latents
+from srnn_lab.interventions import SOURCES, posterior_path, replace_latents
 from srnn_lab.models import MODELS
 
 LATENT = [name for name in MODELS if name != "rnn"]
@@ -114,13 +114,15 @@ def test_another_clips_z_is_put_in_over_and_over(name):
     _, batch_other, _, noise_other = parts(tested, roll(6, first=50))
     z_other = elbo(model, batch_other, noise=noise_other).trace.z
     z = z_other.repeat(1, 3, 1)[:, : batch.x.shape[1]]
-    found = replace_latents(tested, clip_of(), other=roll(6, first=50), seed=SEED)["another clip"]
+    other = posterior_path(tested, roll(6, first=50), seed=SEED)
+    found = replace_latents(tested, clip_of(), other=other, seed=SEED)["another clip"]
     assert_is(found, model, batch, d_along(model, batch, z), z)
 
 
 @pytest.mark.parametrize("name", LATENT)
 def test_a_clips_own_z_in_its_place_changes_nothing(name):
-    found = replace_latents(checkpoint(name), clip_of(), other=clip_of(), seed=SEED)
+    tested = checkpoint(name)
+    found = replace_latents(tested, clip_of(), other=posterior_path(tested, clip_of(), seed=SEED), seed=SEED)
     own, sample = found["another clip"], found["posterior sample"]
     np.testing.assert_allclose(own.mean, sample.mean, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(own.log_px, sample.log_px, rtol=1e-4, atol=1e-3)
@@ -149,4 +151,4 @@ def test_a_clip_of_the_wrong_kind_is_refused():
     with pytest.raises(ValueError, match="trained on MIDI and was given audio"):
         replace_latents(checkpoint(), wave())
     with pytest.raises(ValueError, match="trained on MIDI and was given audio"):
-        replace_latents(checkpoint(), clip_of(), other=wave())
+        posterior_path(checkpoint(), wave())

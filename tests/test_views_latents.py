@@ -12,7 +12,7 @@ from srnn_lab.checkpoint import ASSETS, load_checkpoint
 from srnn_lab.data import read_signal
 from srnn_lab.edits import insert_silence, splice, transpose
 from srnn_lab.inspection import inspect_signal
-from srnn_lab.interventions import SOURCES, replace_latents
+from srnn_lab.interventions import SOURCES, posterior_path, replace_latents
 from srnn_lab.player import Place
 from srnn_lab.transitions import measure_edit
 from srnn_lab.views.what_if import edit_rows, reconstruction_rows
@@ -52,7 +52,7 @@ def test_the_table_has_what_each_source_of_z_loses(folder, monkeypatch, name):
     page = open_view("latents", f"runs/{name}", monkeypatch, folder)
     assert not page.exception
     checkpoint, clip, other = checkpoint_and_clips(folder, name)
-    found = replace_latents(checkpoint, clip, other=other, seed=0)
+    found = replace_latents(checkpoint, clip, other=posterior_path(checkpoint, other), seed=0)
     (table,) = (element.value for element in page.dataframe)
     assert tuple(table["z from"]) == SOURCES
     lost = [found["posterior sample"].log_px - one.log_px for one in found.values()]
@@ -64,7 +64,8 @@ def test_the_table_has_what_each_source_of_z_loses(folder, monkeypatch, name):
 def test_a_stretch_a_seed_and_another_clip_are_followed(folder, monkeypatch):
     page = open_view("latents", "runs/jsb", monkeypatch, folder, replaced=["4.0", "12.0"], seed_z="5")
     checkpoint, clip, other = checkpoint_and_clips(folder, "jsb")
-    found = replace_latents(checkpoint, clip, other=other, start=4.0, stop=12.0, seed=5)
+    path = posterior_path(checkpoint, other, seed=5)
+    found = replace_latents(checkpoint, clip, other=path, start=4.0, stop=12.0, seed=5)
     times = checkpoint.frontend.times(len(clip))[1:]
     inside = (times >= 4) & (times < 12)
 

@@ -5,7 +5,7 @@ import streamlit as st
 
 from srnn_lab.edits import insert_silence
 from srnn_lab.inspection import Inspection
-from srnn_lab.interventions import Reconstruction, replace_latents
+from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
 from srnn_lab.player import place_of, player
 from srnn_lab.views.shared import (
     Choice,
@@ -33,14 +33,20 @@ MEANING = {
 }
 
 
+@st.cache_data(max_entries=8, show_spinner="Running the model over the other clip …")
+def cached_path(choice: tuple[str, float, bytes, str, int], seed: int) -> np.ndarray:
+    """A path of z from the posterior of a clip."""
+    return posterior_path(cached_checkpoint(*choice[:2]), cached_signal(*choice)[0], seed=seed)
+
+
 @st.cache_data(max_entries=8, show_spinner="Replacing z …")
 def cached_replacements(
     choice: tuple[str, float, bytes, str, int], other: tuple[bytes, str], start: float, stop: float, seed: int
 ) -> dict[str, Reconstruction]:
     """A clip with z from each source; ``other`` is the bytes and the name of the other clip."""
     checkpoint = cached_checkpoint(*choice[:2])
-    signals = (cached_signal(*choice)[0], cached_signal(*choice[:2], *other, choice[4])[0])
-    return replace_latents(checkpoint, signals[0], other=signals[1], start=start, stop=stop, seed=seed)
+    path = cached_path((*choice[:2], *other, choice[4]), seed)
+    return replace_latents(checkpoint, cached_signal(*choice)[0], other=path, start=start, stop=stop, seed=seed)
 
 
 def show() -> None:
