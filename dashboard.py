@@ -3,9 +3,15 @@
 import streamlit as st
 import torch
 
-from srnn_lab.views import explore, results
+from srnn_lab.views import compare, explore, latents, results, transition
 
-PAGES = {"Explore": explore.show, "Results": results.show}
+PAGES = {
+    "Explore": explore.show,
+    "Compare": compare.show,
+    "Latents": latents.show,
+    "Make a transition": transition.show,
+    "Results": results.show,
+}
 
 
 def main() -> None:

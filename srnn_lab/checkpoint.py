@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from srnn_lab.config import ModelConfig, RunConfig
 from srnn_lab.data import Frontend
@@ -115,22 +116,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         FileNotFoundError: There is no such file and no bundled checkpoint of that name.
         ValueError: The file is truncated, of another format, or its parts do not fit together.
     """
-    bundled = list_checkpoints()
-    file = Path(bundled.get(str(path), path))
-    if not file.is_file():
-        raise FileNotFoundError(f"{path} is neither a file nor a bundled checkpoint ({', '.join(bundled)}).")
-    try:
-        with safe_open(file, "pt") as opened:
-            header = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
-    header = header if isinstance(header, dict) else {}
-    if header.get("format") != FORMAT:
-        found = reprlib.repr(header.get("format"))
-        raise ValueError(
-            f"{file} is not a checkpoint of this version of srnn_lab: its format is {found}, expected {FORMAT!r}."
-        )
+    file, header, tensors = _read(path)
     try:
         config = RunConfig.from_dict(header.get("config"))
         weights = {k.removeprefix("model."): v.float() for k, v in tensors.items() if k.startswith("model.")}
@@ -143,6 +129,45 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise ValueError(f"{file} cannot be used: {error}") from error
     extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
     return Checkpoint(config, model.eval(), Frontend(config.data, mean, std), scores, extra)
+
+
+def read_config(path: str | Path) -> RunConfig:
+    """The configuration of a checkpoint, without its weights.
+
+    Args:
+        path: A file, or the name of a bundled checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such file and no bundled checkpoint of that name.
+        ValueError: The file is truncated, of another format, or its configuration is none.
+    """
+    file, header, _ = _read(path, with_tensors=False)
+    try:
+        return RunConfig.from_dict(header.get("config"))
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be used: {error}") from error
+
+
+def _read(path: str | Path, *, with_tensors: bool = True) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
+    """The file that ``path`` stands for, its header, and its tensors if they are wanted."""
+    bundled = list_checkpoints()
+    file = Path(bundled.get(str(path), path))
+    if not file.is_file():
+        raise FileNotFoundError(f"{path} is neither a file nor a bundled checkpoint ({', '.join(bundled)}).")
+    try:
+        with safe_open(file, "pt") as opened:
+            header = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
+            names = opened.keys() if with_tensors else []
+            tensors = {name: opened.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
+    header = header if isinstance(header, dict) else {}
+    if header.get("format") != FORMAT:
+        found = reprlib.repr(header.get("format"))
+        raise ValueError(
+            f"{file} is not a checkpoint of this version of srnn_lab: its format is {found}, expected {FORMAT!r}."
+        )
+    return file, header, tensors
 
 
 def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> np.ndarray:
@@ -166,12 +191,22 @@ def _scores(scores: Any) -> dict[str, Any]:
     return scores
 
 
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves weights that are read next as they are; to draw them on the meta device would import torch's compiler."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is nn.init.normal_:
+            return kwargs["tensor"]
+        return args[0] if func is Tensor.normal_ else func(*args, **kwargs)
+
+
 def _rebuild(config: ModelConfig, weights: dict[str, Tensor]) -> SequenceModel:
     """The model with its weights; memory is taken only once their shapes are known to fit."""
     if config.num_layers > len(weights):
         raise ValueError(f"ModelConfig.num_layers is {config.num_layers}; it has only {len(weights)} weights.")
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutDraws():
             model = build_model(config)
     except (RuntimeError, OverflowError, TypeError) as error:
         raise ValueError("a model of the sizes in its configuration is too large to build.") from error

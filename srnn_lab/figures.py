@@ -5,6 +5,8 @@ import plotly.graph_objects as go
 
 from srnn_lab import plots
 from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.comparison import Comparison
+from srnn_lab.config import DataConfig
 from srnn_lab.inspection import Inspection
 
 
@@ -21,3 +23,19 @@ def clip_figure(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
     mean = frontend.waveform(clip.mean)
     logvar = (clip.logvar + 2 * np.log(frontend.std)).reshape(-1)
     return plots.waveform_figure(signal, mean, logvar, start, data.sample_rate, clip.times, clip.kl, clip.changes)
+
+
+def signal_times(signal: np.ndarray, data: DataConfig) -> np.ndarray:
+    """The time of each sample of a waveform, in seconds, or the middle of each frame of a roll, in quarter notes."""
+    return (np.arange(len(signal)) + 0.5 * (data.features == "roll")) / data.rate
+
+
+def comparison_figure(
+    checkpoint: Checkpoint, signal: np.ndarray, comparison: Comparison, moments: np.ndarray
+) -> go.Figure:
+    """The clip, and the models over each other; ``checkpoint`` is the first of them."""
+    data, found = checkpoint.config.data, comparison
+    unit = "time (quarter notes)" if data.features == "roll" else "time (s)"
+    return plots.comparison_figure(
+        signal, signal_times(signal, data), found.names, found.times, found.kl, found.elbo, moments, unit
+    )

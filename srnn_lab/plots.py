@@ -1,6 +1,6 @@
 """NumPy in, Plotly figure out: the pictures of the dashboard, the command line and the notebooks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,6 +12,14 @@ SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#4878cf", "#d65f5f", "#2f9e77", "#956cb4", "
 """Colours that read on a light and on a dark page."""
 MEASURED, PUBLISHED = "#3b8fd0", "#d9822b"
 """Blue and orange, which those who see red and green alike tell apart; the shapes differ too."""
+OVERLAID = [
+    ("#0072b2", "solid"),
+    ("#d55e00", "dash"),
+    ("#009e73", "dot"),
+    ("#cc79a7", "dashdot"),
+    ("#a07a00", "longdash"),
+]
+"""Colours that colour-blind eyes tell apart (after Okabe and Ito), and dashes, of lines over each other."""
 # Streamlit swaps some near-black colours, the first of Plotly's own Magma among them, for its theme's.
 MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
 NOTES = [[0, "rgba(72,120,207,0)"], [1, "rgb(72,120,207)"]]
@@ -22,9 +30,11 @@ MAX_POINTS = 2000
 """Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
 
 
-def envelope(t: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> tuple[np.ndarray, np.ndarray]:
-    """At most about ``MAX_POINTS`` points with the same minima and maxima."""
-    stretch = 2 * len(y) // MAX_POINTS
+def envelope(
+    t: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], max_points: int = MAX_POINTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most about ``max_points`` points with the same minima and maxima."""
+    stretch = 2 * len(y) // max_points
     if stretch < 2:
         return t, y
     n = len(y) // stretch
@@ -198,6 +208,97 @@ def mel_figure(
         picture = _picture(times, bins, values.T, scale, name, "", zmin=limits[0], zmax=limits[1], colorbar=bar)
         figure.add_trace(picture, row=row, col=1)
     figure.update_xaxes(range=[0, t[-1]])
+    return figure
+
+
+def _signal_row(figure: go.Figure, row: int, times: np.ndarray, signal: np.ndarray, name: str) -> None:
+    """A waveform (n,) as a line, or a piano roll (n, 88) as a picture."""
+    if signal.ndim == 1:
+        figure.add_trace(_line(*envelope(times, signal), SIGNAL, name, ""), row=row, col=1)
+        loudest = 1.05 * max(float(np.abs(signal).max()), 1e-3)
+        figure.update_yaxes(range=[-loudest, loudest], row=row, col=1)
+        return
+    pitches = LOWEST_PITCH + np.arange(signal.shape[1])
+    picture = _picture(times, pitches, signal.T, NOTES, name, "", showscale=False, zmin=0, zmax=1)
+    figure.add_trace(picture, row=row, col=1)
+    figure.update_yaxes(range=_pitch_range(signal), row=row, col=1)
+
+
+def _overlay(
+    figure: go.Figure, row: int, lines: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str, first: int = 0
+) -> None:
+    """Lines (times, values) by name over each other; a name has the same look in each row, from ``first`` on."""
+    known = {trace.legendgroup for trace in figure.data}
+    for (name, (times, values)), (colour, dash) in zip(lines.items(), OVERLAID[first:], strict=False):
+        line = _line(times, values, colour, name, unit)
+        line.update(line_dash=dash, line_width=1.5, legendgroup=name, showlegend=name not in known)
+        figure.add_trace(line, row=row, col=1)
+    figure.update_layout(
+        showlegend=True, margin_t=72, legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0}
+    )
+    figure.update_traces(showlegend=False, selector={"legendgroup": None})
+
+
+def cut_below(values: Float[np.ndarray, "m t"]) -> tuple[float, float]:
+    """Limits of an axis that leave out rare values far below the others, which would flatten all lines."""
+    high = float(values.max())
+    low = max(float(values.min()), high - 4 * (high - float(np.median(values, 1).min())))
+    margin = 0.05 * max(high - low, 1e-3)
+    return low - margin, high + margin
+
+
+def comparison_figure(
+    signal: Float[np.ndarray, "n *x"],
+    signal_times: Float[np.ndarray, "n"],
+    names: Sequence[str],
+    times: Float[np.ndarray, "t"],
+    kl: Float[np.ndarray, "m t"],
+    elbo: Float[np.ndarray, "m t"],
+    moments: Int[np.ndarray, "k"],
+    x_title: str,
+) -> go.Figure:
+    """One clip, and over each other the KL of several models, its difference from the first one's, and their bounds.
+
+    Args:
+        signal: A waveform or a piano roll.
+        signal_times: Time of each of its samples or frames.
+        names: The models.
+        times: Middle of each frame, in the same unit.
+        kl: Nats per frame.
+        elbo: Nats per frame.
+        moments: Frames of the largest differences, which get a mark.
+        x_title: Title of the time axis, with its unit.
+    """
+    figure = _rows(
+        [
+            "Waveform" if signal.ndim == 1 else "Piano roll",
+            "KL(q ‖ p) per frame",
+            f"KL less that of {names[0]}; marked: the largest differences",
+            "Bound per frame, log p(x | z, d) − KL",
+        ],
+        [0.7, 1.1, 1.1, 1.1],
+        ["amplitude" if signal.ndim == 1 else "MIDI pitch", "nats", "nats", "nats"],
+        x_title,
+    )
+    _signal_row(figure, 1, signal_times, signal, "clip")
+    _overlay(figure, 2, {name: (times, values) for name, values in zip(names, kl, strict=True)}, "nats")
+    _overlay(figure, 3, {n: (times, v) for n, v in zip(names[1:], kl[1:] - kl[0], strict=True)}, "nats", first=1)
+    _overlay(figure, 4, {name: (times, values) for name, values in zip(names, elbo, strict=True)}, "nats")
+    figure.update_yaxes(range=cut_below(elbo), row=4, col=1)
+    difference = kl[1:, moments] - kl[0, moments]
+    largest = np.abs(difference).argmax(0)
+    marks = go.Scatter(
+        x=times[moments],
+        y=difference[largest, np.arange(len(moments))],
+        mode="markers",
+        marker={"symbol": "circle-open", "size": 10, "color": CHANGE, "line_width": 2},
+        name="moment",
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    figure.add_trace(marks, row=3, col=1)
+    figure.add_hline(0, line={"color": CHANGE, "width": 1}, row=3, col=1)
+    figure.update_xaxes(range=[0, float(signal_times[-1])], showticklabels=True)
     return figure
 
 

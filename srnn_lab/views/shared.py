@@ -1,5 +1,6 @@
 """What the pages share: cached loaders, the choice of checkpoint and clip at the side, figures in the page's look."""
 
+import io
 import tempfile
 import warnings
 from pathlib import Path
@@ -10,10 +11,11 @@ import plotly.graph_objects as go
 import streamlit as st
 import torch
 
-from srnn_lab.audio import midi_to_wav, roll_to_midi, wav_bytes
+from srnn_lab.audio import QUARTERS_PER_MINUTE, midi_to_wav, roll_to_midi, wav_bytes
 from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint
+from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
-from srnn_lab.data.music import transposed
+from srnn_lab.edits import transpose
 from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, inspect_signal
 
@@ -46,12 +48,8 @@ def cached_signal(
             signal = read_signal(file, config)
         except ValueError as error:
             raise ValueError(_without_folder(str(error), folder)) from error
-    if semitones:
-        signal = transposed(signal, semitones)
-        if not signal.any():
-            raise ValueError(f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer.")
     messages = [_without_folder(str(w.message), folder) for w in caught if w.category is UserWarning]
-    return signal, messages
+    return (transpose(signal, semitones) if semitones else signal), messages
 
 
 def _without_folder(message: str, folder: str) -> str:
@@ -72,10 +70,14 @@ def cached_music(roll: np.ndarray, frames_per_quarter: int) -> tuple[bytes, byte
 
 
 @st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
+def cached_waveform(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
+    """The waveform of audio frames."""
+    return cached_checkpoint(path, modified).frontend.waveform(frames)
+
+
 def cached_sound(path: str, modified: float, frames: np.ndarray) -> bytes:
     """The sound of audio frames."""
-    checkpoint = cached_checkpoint(path, modified)
-    return wav_bytes(checkpoint.frontend.waveform(frames), checkpoint.config.data.sample_rate)
+    return wav_bytes(cached_waveform(path, modified, frames), cached_checkpoint(path, modified).config.data.sample_rate)
 
 
 @st.cache_data(max_entries=32, show_spinner="Drawing from the model …")
@@ -116,6 +118,29 @@ class Choice(NamedTuple):
         return cached_signal(*self)[0]
 
 
+def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
+    """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
+    data = choice.checkpoint.config.data
+    if data.features != "roll":
+        return signal, data.sample_rate
+    if not signal.any():
+        return np.zeros(1, np.float32), data.sample_rate
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(cached_music(signal, data.frames_per_quarter)[1]), always_2d=True)
+    return samples.mean(1), rate
+
+
+def time_unit(data: DataConfig) -> str:
+    """The unit of the time axis."""
+    return "quarter notes" if data.features == "roll" else "s"
+
+
+def unit_seconds(data: DataConfig) -> float:
+    """Seconds of sound in one unit of the time axis."""
+    return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
+
+
 def checkpoints() -> dict[str, Path]:
     """The bundled checkpoints and those of ``runs``, by name, the first page's first."""
     own = {str(path.parent): path for path in sorted(Path("runs").glob("*/best.safetensors"))}
@@ -143,8 +168,7 @@ def choose() -> Choice:
 
 def choose_clip(features: str) -> tuple[bytes, str]:
     """The bytes and the name of the chosen or uploaded file."""
-    folder, pattern = ("chorales", "*.mid") if features == "roll" else ("voice", "**/*.flac")
-    clips = clip_names(ASSETS / folder, pattern)
+    folder, clips = "chorales" if features == "roll" else "voice", bundled_clips(features)
     own = st.session_state.get(f"upload-{folder}") is not None
     key = "clip" if features == "roll" else "prompt"
     name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=own)
@@ -155,6 +179,23 @@ def choose_clip(features: str) -> tuple[bytes, str]:
     return clips[name].read_bytes(), clips[name].name
 
 
+def choose_other(choice: Choice) -> tuple[bytes, str]:
+    """The bytes and the name of another bundled clip of the same kind."""
+    clips = bundled_clips(choice.checkpoint.config.data.features)
+    names = [name for name, path in clips.items() if path.name != choice.name]
+    music = choice.checkpoint.config.data.features == "roll"
+    name = st.selectbox("Another clip", names, key="other-clip" if music else "other-prompt", bind="query-params")
+    return clips[name].read_bytes(), clips[name].name
+
+
+def reset_with(key: str, owner: object, value: object) -> None:
+    """Set a widget back when ``owner`` is another than at the last run: times belong to one clip."""
+    last = st.session_state.setdefault(f"{key} of", owner)
+    if last != owner:
+        st.session_state[f"{key} of"] = owner
+        st.session_state[key] = value
+
+
 def choose_transposition() -> int:
     """Semitones up."""
     semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")
@@ -162,6 +203,11 @@ def choose_transposition() -> int:
         "The chorales it was trained on stand in C, an octave above the written music; the clips do too."
     )
     return int(semitones)
+
+
+def bundled_clips(features: str) -> dict[str, Path]:
+    """The clips that models of such frames can take, by name."""
+    return clip_names(ASSETS / "chorales", "*.mid") if features == "roll" else clip_names(ASSETS / "voice", "**/*.flac")
 
 
 def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
@@ -174,8 +220,15 @@ def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
 
 
-def show_figure(figure: go.Figure, key: str) -> None:
-    """A figure in the colours of the page."""
+def show_figure(figure: go.Figure, key: str, alt: str | None = None) -> None:
+    """A figure in the colours of the page; ``alt`` describes it to who cannot see it."""
     dark = st.context.theme.type == "dark"
     figure.update_layout(font_color="#e6e6e6" if dark else "#31333f")
-    st.plotly_chart(figure, theme=None, width="stretch", key=key)
+    st.plotly_chart(figure, theme=None, width="stretch", key=key, alt=alt)
+
+
+def explain(text: str, equation: str) -> None:
+    """How to read a panel, folded away: the equation, units, what to look for, where to read on."""
+    with st.expander("How to read this"):
+        st.latex(equation)
+        st.markdown(text)

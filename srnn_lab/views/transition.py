@@ -1,0 +1,154 @@
+"""Make a transition: edit a clip at a point, and see the KL before and after."""
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from srnn_lab.edits import insert_silence, splice, transpose
+from srnn_lab.inspection import NEAR
+from srnn_lab.player import place_of, player
+from srnn_lab.transitions import EditEffect, measure_edit, moved
+from srnn_lab.views.shared import (
+    Choice,
+    cached_checkpoint,
+    cached_inspection,
+    cached_signal,
+    choose,
+    choose_other,
+    explain,
+    reset_with,
+    sound_of,
+    time_unit,
+    unit_seconds,
+)
+from srnn_lab.views.what_if import edit_rows
+
+PLAYER = "transition-player"
+SPLICE, SILENCE, TRANSPOSE = "splice in another clip", "insert silence", "transpose a bar"
+
+
+@st.cache_data(max_entries=8, show_spinner="Running the model over the edited clip …")
+def cached_edit(
+    choice: tuple[str, float, bytes, str, int], other: tuple[bytes, str], edit: str, at: int, amount: int, length: int
+) -> tuple[np.ndarray, EditEffect]:
+    """The edited clip, and what that does to the KL.
+
+    Args:
+        choice: Checkpoint and clip.
+        other: Bytes and name of the clip that is spliced in.
+        edit: ``SPLICE``, ``SILENCE`` or ``TRANSPOSE``.
+        at: Samples (frames of a roll) before the edit.
+        amount: What is left out of the other clip, in samples; or semitones.
+        length: Of the silence or of the bar, in samples.
+    """
+    signal = cached_signal(*choice)[0]
+    if edit == SPLICE:
+        after, joints = splice(signal, at, cached_signal(*choice[:2], *other, choice[4])[0], amount), [(at, at)]
+    elif edit == SILENCE:
+        after, joints = insert_silence(signal, at, length), [(at, at), (at, at + length)]
+    else:
+        stop = at + length
+        after, joints = transpose(signal, amount, at, stop), [(at, at), (stop, stop)]
+    return after, measure_edit(cached_checkpoint(*choice[:2]), signal, after, joints)
+
+
+def show() -> None:
+    """The page."""
+    st.header("Make a transition")
+    st.caption(
+        "Break the clip at a point of your choice and see whether the model notices: the KL before and after, over "
+        "each other. Both are computed with the same noise, so that what differs is the edit's doing."
+    )
+    choice = choose()
+    data = choice.checkpoint.config.data
+    unit, step = time_unit(data), data.hop / data.rate
+    length = len(choice.signal) // data.hop
+    if length < 4:
+        raise ValueError(f"The clip has {length} frames; at least 4 are needed to edit it. Give a longer one.")
+    edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.features == "roll" else [])]
+    edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
+    last, middle = round((length - 1) * step, 6), length // 2 * step
+    reset_with("at", (choice.name, last), middle)
+    left, right = st.columns(2)
+    at = left.slider(
+        f"At ({unit})",
+        step,
+        last,
+        middle,
+        step,
+        key="at",
+        bind="query-params",
+        help="Snapped to the model's frames.",
+    )
+    place = place_of(PLAYER)
+    if place:
+        chosen = min(max(1, round(place.start / step)) * step, last)
+        left.button(
+            f"Edit where the player stands, at {chosen:.2f} {unit}",
+            on_click=lambda: st.session_state.update(at=chosen),
+        )
+    at, amount, size = round(at / step) * data.hop, 0, 0
+    with right:
+        other = choose_other(choice) if edit == SPLICE else (choice.content, choice.name)
+        if edit == SPLICE:
+            rest = cached_signal(choice.path, choice.modified, *other, choice.semitones)[0]
+            amount = len(rest) // 2 // data.hop * data.hop
+            st.caption(f"Its second half follows, from {amount / data.rate:.2f} {unit} on.")
+        elif edit == SILENCE:
+            size = st.slider(f"Silence ({unit})", step, 160 * step, 40 * step, step, key="silence", bind="query-params")
+            size = round(size / step) * data.hop
+        else:
+            amount = int(st.slider("Semitones", -12, 12, 1, key="semitones", bind="query-params"))
+            bars = st.slider("Length (quarter notes)", 1, 16, 4, key="bar", bind="query-params")
+            size = min(bars * data.rate, len(choice.signal) - at)
+    after, effect = cached_edit(tuple(choice), other, edit, at, amount, size)
+    show_numbers(effect, unit)
+    others = {}
+    if edit == SPLICE:
+        uncut = cached_inspection(choice.path, choice.modified, *other, choice.semitones)
+        others["the other clip, uncut"] = moved(uncut, amount / data.rate, math.inf, at / data.rate)
+    show_player(choice, after, effect, others)
+
+
+def show_numbers(effect: EditEffect, unit: str) -> None:
+    """The KL at each joint, and what of it the model saw coming."""
+    joints = zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True)
+    found = [f"**{after:.1f}** nats at {time:.2f} {unit} (before: {before:.1f})" for time, before, after in joints]
+    st.markdown(f"Largest KL within {NEAR} frames of the joint: {', '.join(found)}.")
+    if not math.isnan(effect.foreseen):
+        ahead = "looks ahead" if effect.foreseen > 1e-3 else "does not look ahead"
+        st.markdown(
+            f"In the frames that end before the first joint the KL changes by up to **{effect.foreseen:.2f}** nats: "
+            f"this posterior {ahead}."
+        )
+
+
+def show_player(
+    choice: Choice, after: np.ndarray, effect: EditEffect, others: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """The clip before and after to see and to hear, and the KL of both."""
+    data = choice.checkpoint.config.data
+    unit, frames = time_unit(data), max(len(choice.signal), len(after)) // data.hop
+    player(
+        edit_rows(data, choice.signal, after, effect, others),
+        {"after": sound_of(choice, after), "before": sound_of(choice, choice.signal)},
+        (np.arange(frames) + 0.5) * data.hop / data.rate,
+        key=PLAYER,
+        description="The clip before and after the edit, and the KL per frame of both over each other; joints at "
+        + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
+        unit=unit,
+        seconds=unit_seconds(data),
+        marks=np.array(effect.joints_after),
+        mark_name="joint",
+    )
+    explain(
+        f"KL per frame in nats over time ({unit}), before and after the edit; dotted: the joints. Click in the rows to "
+        f"choose another point. What follows an inserted silence is drawn over the same sound before the edit; a clip "
+        f"that is spliced in, over its own KL uncut. Look for a spike at the joint, and how long the lines stay apart "
+        f"after it: so long does the model remember. A smoothing posterior may change before the joint, since it reads "
+        f"the clip from its end; a filtering one cannot. The silence is digital zero, which recordings never have, so "
+        f"the frames inside it are a surprise of their own. Notebook 08 measures splices over many clips (speech), "
+        f"notebook 09 chord changes (music).",
+        r"\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)",
+    )

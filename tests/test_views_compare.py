@@ -1,0 +1,117 @@
+"""The page Compare."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from views import open_view, save_runs, small_run, text_of
+
+from srnn_lab.checkpoint import ASSETS, load_checkpoint
+from srnn_lab.comparison import compare
+from srnn_lab.data import read_signal
+from srnn_lab.inspection import inspect_signal
+
+pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
+CLIP = ASSETS / "voice" / "agent-newlocation.flac"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four runs with the frames of ``voice-mel``, and two that have others."""
+    found = tmp_path_factory.mktemp("compare")
+    mel = small_run()
+    save_runs(
+        found,
+        smooth=mel,
+        filt=small_run(smoothing=False),
+        plain=small_run(residual=False),
+        larger=small_run(z_dim=5),
+        raw=small_run("voice"),
+        alone=replace(mel, data=replace(mel.data, frame_length=123)),
+    )
+    (found / "runs" / "broken").mkdir()
+    (found / "runs" / "broken" / "best.safetensors").write_bytes(b"PK no checkpoint")
+    return found
+
+
+def open_page(folder, monkeypatch, checkpoint="runs/smooth", **params):
+    return open_view("compare", checkpoint, monkeypatch, folder, **params)
+
+
+def figure(page):
+    (chart,) = page.get("plotly_chart")
+    return json.loads(chart.proto.spec)
+
+
+def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
+    page = open_page(folder, monkeypatch, against=["runs/filt", "runs/plain"])
+    assert not page.exception
+    names = ["runs/smooth", "runs/filt", "runs/plain"]
+    models = {name: load_checkpoint(folder / name / "best.safetensors") for name in names}
+    found = compare(models, {n: inspect_signal(m, read_signal(CLIP, m.config.data)) for n, m in models.items()})
+    averages, moments = (table.value for table in page.dataframe)
+    assert list(averages["model"]) == names
+    assert list(averages["differs in"]) == ["–", "smoothing False", "residual False"]
+    np.testing.assert_allclose(averages["bound"], found.elbo.mean(1), rtol=1e-4)
+    np.testing.assert_allclose(averages["− first"], found.elbo.mean(1) - found.elbo[0].mean(), rtol=1e-3, atol=1e-4)
+    frames = found.moments(8, apart=4)
+    np.testing.assert_allclose(moments["time (s)"], found.times[frames])
+    np.testing.assert_allclose(moments["KL runs/plain"], found.kl[2, frames], rtol=1e-4)
+    assert list(moments["most surprised"]) == [names[i] for i in found.kl[:, frames].argmax(0)]
+    drawn = figure(page)
+    assert [trace["name"] for trace in drawn["data"] if trace.get("showlegend")] == names
+    assert "the same noise" in text_of(page)
+
+
+def test_only_checkpoints_with_the_same_frames_are_offered_and_the_page_says_so(folder, monkeypatch):
+    page = open_page(folder, monkeypatch)
+    offered = page.multiselect(key="against")
+    assert {"voice-mel", "runs/filt", "runs/plain", "runs/larger"} <= set(offered.options)
+    assert not {"voice", "jsb", "runs/raw", "runs/alone", "runs/smooth", "runs/broken"} & set(offered.options)
+    assert len(offered.value) == 1
+    assert "see the same frames" in text_of(page)
+    assert "Not readable: runs/broken" in offered.help
+    assert "runs/raw" in offered.help
+
+
+def test_a_checkpoint_that_stands_alone_gets_a_sentence(folder, monkeypatch):
+    page = open_page(folder, monkeypatch, "runs/alone")
+    assert not page.exception
+    assert "No other checkpoint has the frames of runs/alone" in page.info[0].value
+    assert not page.get("plotly_chart")
+
+
+def test_noise_that_cannot_be_shared_is_told(folder, monkeypatch):
+    page = open_page(folder, monkeypatch, against=["runs/larger"])
+    assert "The noise of runs/larger is not that of runs/smooth" in text_of(page)
+
+
+def test_no_more_than_four_and_no_unknown_name_can_be_asked_for(folder, monkeypatch):
+    asked = ["<script>alert(1)</script>", "../../etc/passwd", "runs/filt", "runs/plain", "runs/larger", "voice-mel"]
+    page = open_page(folder, monkeypatch, against=asked)
+    assert not page.exception
+    assert 1 <= len(page.multiselect(key="against").value) <= 3
+    assert "script" not in text_of(page)
+
+
+def test_a_moment_can_be_looked_at_and_models_be_taken_away(folder, monkeypatch):
+    page = open_page(folder, monkeypatch, against=["runs/filt"])
+    whole = figure(page)["layout"]["xaxis"]["range"]
+    where = page.selectbox(key="look-at")
+    where.select(where.options[1]).run()
+    near = figure(page)["layout"]["xaxis"]["range"]
+    time = float(page.dataframe[1].value["time (s)"].iloc[0])
+    assert near == pytest.approx([time - 0.25, time + 0.25])
+    assert near[1] - near[0] < whole[1] - whole[0]
+    page.multiselect(key="against").set_value([]).run()
+    assert not page.exception
+    assert "at least one" in page.info[0].value
+
+
+def test_the_sound_of_a_reconstruction_can_be_heard(folder, monkeypatch):
+    page = open_page(folder, monkeypatch, "runs/raw", against=["voice"])
+    before = page.get("audio")[0].proto.url
+    page.segmented_control(key="hear").set_value("voice").run()
+    assert not page.exception
+    assert page.get("audio")[0].proto.url != before

@@ -1,0 +1,243 @@
+"""The pages Latents and Make a transition, and one visit to all three pages in a browser."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import open_page, serve
+from tiny import music_run, roll, speech_run, untrained, wave
+from views import open_view, save_runs, small_run, text_of
+
+from srnn_lab.checkpoint import ASSETS, load_checkpoint
+from srnn_lab.data import read_signal
+from srnn_lab.edits import insert_silence, splice, transpose
+from srnn_lab.inspection import inspect_signal
+from srnn_lab.interventions import SOURCES, posterior_path, replace_latents
+from srnn_lab.player import Place
+from srnn_lab.transitions import measure_edit
+from srnn_lab.views.what_if import edit_rows, reconstruction_rows
+
+pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
+SPEECH = [ASSETS / "voice" / name for name in ("agent-newlocation.flac", "call-fwd-no-ans.flac")]
+CHORALES = [ASSETS / "chorales" / name for name in ("bwv102-7.mid", "bwv110-7.mid")]
+RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}
+CLIPS = {"roll": roll(24), "raw": wave(), "log-mel": wave()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Small runs for each kind of frames."""
+    found = tmp_path_factory.mktemp("latents")
+    music = small_run("jsb")
+    save_runs(
+        found,
+        mel=small_run(),
+        raw=small_run("voice"),
+        jsb=music,
+        vrnn=small_run("jsb", model="vrnn"),
+        filt=small_run("jsb", smoothing=False),
+        rnn=small_run("jsb", model="rnn"),
+    )
+    return found
+
+
+def checkpoint_and_clips(folder, name):
+    checkpoint = load_checkpoint(folder / "runs" / name / "best.safetensors")
+    files = CHORALES if checkpoint.config.data.features == "roll" else SPEECH
+    return checkpoint, *(read_signal(file, checkpoint.config.data) for file in files)
+
+
+@pytest.mark.parametrize("name", ["mel", "raw", "jsb", "vrnn"])
+def test_the_table_has_what_each_source_of_z_loses(folder, monkeypatch, name):
+    page = open_view("latents", f"runs/{name}", monkeypatch, folder)
+    assert not page.exception
+    checkpoint, clip, other = checkpoint_and_clips(folder, name)
+    found = replace_latents(checkpoint, clip, other=posterior_path(checkpoint, other), seed=0)
+    (table,) = (element.value for element in page.dataframe)
+    assert tuple(table["z from"]) == SOURCES
+    lost = [found["posterior sample"].log_px - one.log_px for one in found.values()]
+    np.testing.assert_allclose(table["lost, mean"], [values.mean() for values in lost], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(table["lost, median"], [np.median(values) for values in lost], rtol=1e-3, atol=1e-3)
+    assert f"loses **{np.median(lost[2]):.1f}** nats with z from the prior" in text_of(page)
+
+
+def test_a_stretch_a_seed_and_another_clip_are_followed(folder, monkeypatch):
+    page = open_view("latents", "runs/jsb", monkeypatch, folder, replaced=["4.0", "12.0"], seed_z="5")
+    checkpoint, clip, other = checkpoint_and_clips(folder, "jsb")
+    path = posterior_path(checkpoint, other, seed=5)
+    found = replace_latents(checkpoint, clip, other=path, start=4.0, stop=12.0, seed=5)
+    times = checkpoint.frontend.times(len(clip))[1:]
+    inside = (times >= 4) & (times < 12)
+
+    def means():
+        return page.dataframe[0].value["log p(x | z, d)"]
+
+    np.testing.assert_allclose(means(), [one.log_px[inside].mean() for one in found.values()], rtol=1e-3, atol=1e-3)
+    before = list(means())
+    clips = page.selectbox(key="other-clip")
+    clips.select(clips.options[2]).run()
+    assert [a != b for a, b in zip(before, means(), strict=True)] == [False] * 4 + [True]
+    page.sidebar.selectbox(key="clip").select("bwv270").run()
+    assert not page.exception
+    assert "bwv270" not in page.selectbox(key="other-clip").options
+
+
+def test_what_is_selected_in_the_player_becomes_the_stretch(folder, monkeypatch):
+    page = open_view("latents", "runs/raw", monkeypatch, folder)
+    assert not page.button
+    page.session_state["latents-player place"] = Place(0.5, 99.0)
+    page.run()
+    page.button[0].click().run()
+    assert not page.exception
+    assert page.slider(key="replaced").value == pytest.approx((0.5, page.slider(key="replaced").max), abs=0.013)
+
+
+@pytest.mark.parametrize("name", ["raw", "jsb"])
+def test_sources_are_shown_and_heard_as_chosen(folder, monkeypatch, name):
+    page = open_view("latents", f"runs/{name}", monkeypatch, folder, sources=["zero"], hear_z="zero")
+    assert not page.exception
+    assert page.segmented_control(key="hear-z").options == ["zero"]
+    page.pills(key="sources").set_value([]).run()
+    assert "at least one source" in page.info[0].value
+
+
+def test_a_model_without_z_is_told_apart(folder, monkeypatch):
+    page = open_view("latents", "runs/rnn", monkeypatch, folder)
+    assert not page.exception
+    assert "has no z" in page.info[0].value
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "amount"),
+    [
+        ("jsb", "transpose a bar", {"semitones": "3"}),
+        ("jsb", "insert silence", {"silence": "4.0"}),
+        ("filt", "splice in another clip", {}),
+        ("raw", "insert silence", {"silence": "0.25"}),
+        ("mel", "splice in another clip", {}),
+    ],
+)
+def test_an_edit_says_what_it_does_to_the_kl_at_its_joints(folder, monkeypatch, name, edit, amount):
+    checkpoint, clip, other = checkpoint_and_clips(folder, name)
+    data = checkpoint.config.data
+    at = 10 * data.hop
+    page = open_view("transition", f"runs/{name}", monkeypatch, folder, edit=edit, at=str(at / data.rate), **amount)
+    assert not page.exception
+    if edit == "transpose a bar":
+        stop = at + 4 * data.rate
+        after, joints = transpose(clip, 3, at, stop), [(at, at), (stop, stop)]
+    elif edit == "insert silence":
+        length = round(float(amount["silence"]) * data.rate)
+        after, joints = insert_silence(clip, at, length), [(at, at), (at, at + length)]
+    else:
+        after, joints = splice(clip, at, other, len(other) // 2 // data.hop * data.hop), [(at, at)]
+    effect = measure_edit(checkpoint, clip, after, joints)
+    for time, before, found in zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True):
+        assert f"**{found:.1f}** nats at {time:.2f}" in text_of(page)
+        assert f"(before: {before:.1f})" in text_of(page)
+    assert ("does not look ahead" in text_of(page)) == (name == "filt")
+    assert ("transpose a bar" in page.segmented_control(key="edit").options) == (data.features == "roll")
+
+
+def test_the_place_in_the_player_becomes_the_point_of_the_edit_and_another_clip_keeps_the_page_alive(
+    folder, monkeypatch
+):
+    page = open_view("transition", "runs/jsb", monkeypatch, folder)
+    page.session_state["transition-player place"] = Place(999.0, 999.0)
+    page.run()
+    page.button[0].click().run()
+    assert not page.exception
+    assert page.slider(key="at").value == page.slider(key="at").max
+    for name in page.sidebar.selectbox(key="clip").options[1:4]:
+        page.sidebar.selectbox(key="clip").select(name).run()
+        assert not page.exception
+        assert page.slider(key="at").value <= page.slider(key="at").max
+
+
+@pytest.mark.parametrize("features", RUNS)
+def test_each_source_of_z_gets_a_row_on_the_clips_scale_and_a_line(features):
+    tested, signal = untrained(RUNS[features]), CLIPS[features]
+    clip, found = inspect_signal(tested, signal), replace_latents(tested, signal, seed=0)
+    first, *rows, last = reconstruction_rows(tested, signal, clip, found)
+    assert [row.title.split("z: ")[1] for row in rows] == list(found)
+    for row, one in zip(rows, found.values(), strict=True):
+        assert row.limits == first.limits
+        if features == "raw":
+            np.testing.assert_array_equal(row.lines[0].values, tested.frontend.waveform(one.mean))
+            assert row.lines[0].times[0] == pytest.approx(80 / 8000)  # the first frame is not scored
+        else:
+            low = 37 if features == "roll" else 0
+            np.testing.assert_array_equal(row.values, one.mean[:, low : low + row.values.shape[1]])
+            np.testing.assert_array_equal(row.times, clip.times)
+    for line, one in zip(last.lines, found.values(), strict=True):
+        np.testing.assert_array_equal(line.values, one.log_px)
+    assert len({line.colour for line in last.lines}) == len(found)
+
+
+@pytest.mark.parametrize("features", RUNS)
+def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
+    tested, signal = untrained(RUNS[features]), CLIPS[features]
+    data = tested.config.data
+    at, length = 8 * data.hop, 3 * data.hop
+    after = insert_silence(signal, at, length)
+    effect = measure_edit(tested, signal, after, [(at, at), (at, at + length)])
+    before, edited, kl = edit_rows(data, signal, after, effect, {"another": (np.zeros(2), np.ones(2))})
+    assert before.limits == edited.limits
+    if features == "roll":
+        # Pitches 61 to 80 and three more on both sides.
+        assert edited.ticks == before.ticks == {2: "60", 14: "72"}
+        np.testing.assert_array_equal(edited.values, after[:, 37:63])
+    else:
+        np.testing.assert_array_equal(edited.lines[0].values, after)
+        assert edited.lines[0].times[-1] == (len(after) - 1) / data.rate
+    assert [line.name for line in kl.lines] == ["before", "after", "another"]
+    np.testing.assert_array_equal(kl.lines[0].values, effect.aligned[1])
+    np.testing.assert_array_equal(kl.lines[1].values, effect.after.kl)
+
+
+def drag(page, start, end, length):
+    """Drag over the rows of a player from one time to another; they lie between the margins of player.js."""
+    canvas = page.locator("canvas[aria-valuenow]")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    for i, time in enumerate((start, (start + end) / 2, end)):
+        page.mouse.move(box["x"] + 66 + time / length * (box["width"] - 80), box["y"] + 60)
+        if i == 0:
+            page.mouse.down()
+        page.wait_for_timeout(60)
+    page.mouse.up()
+
+
+def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_again(folder):
+    root = Path(__file__).parents[1]
+    with (
+        serve("run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder) as address,
+        open_page(address, viewport={"width": 1280, "height": 1600}) as page,
+    ):
+        page.goto(f"{address}/compare?checkpoint=runs/jsb&against=runs/vrnn")
+        page.wait_for_selector(".js-plotly-plot path.js-line", timeout=90_000)
+        whole = page.locator(".js-plotly-plot path.js-line").nth(1).get_attribute("d")
+        page.get_by_label("Look at").click()
+        page.get_by_role("option").nth(1).click()
+        page.wait_for_function(
+            "d => document.querySelectorAll('.js-plotly-plot path.js-line')[1].getAttribute('d') !== d", arg=whole
+        )
+        assert "look-at=" in page.url and "against=runs" in page.url
+
+        page.goto(f"{address}/latents?checkpoint=runs/jsb")
+        page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
+        stretch = page.locator('[data-testid="stSlider"] input')
+        length = float(stretch.last.input_value())
+        drag(page, 8.1, 15.9, length)
+        page.get_by_role("button", name="Replace z only").click()
+        page.wait_for_url("**replaced=8*replaced=16*")
+        page.goto(page.url)
+        page.get_by_text("Where z is replaced, the middle frame loses").wait_for(timeout=60_000)
+        assert (stretch.first.input_value(), stretch.last.input_value()) == ("8", "16")
+
+        page.goto(f"{address}/make-a-transition?checkpoint=runs/jsb&edit=insert+silence")
+        page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
+        drag(page, 10, 10, length + 20)  # 20 quarter notes of silence: 40 frames
+        page.get_by_role("button", name="Edit where the player stands").click()
+        page.wait_for_url("**at=*")
+        page.get_by_text("Largest KL within 2 frames of the joint").wait_for()
