@@ -348,7 +348,7 @@ _COMPACT = {
     "num_layers": 1,
     "batch_size": 32,
     "kl_weight_updates": 2667,
-    "epochs": 40,
+    "epochs": 60,
     "learning_rate_decay": 0.9,
     "learning_rate_decay_start": 25,
     "precision": "auto",
