@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
@@ -49,17 +49,22 @@ def serve(*arguments: str, program: str = "streamlit", cwd: Path | None = None) 
 
 
 @contextmanager
-def open_page(address: str, **context: object) -> Iterator[Page]:
-    """A page; at the end, no request has left for anywhere but ``address`` and no script has failed."""
-    outside, errors = [], []
+def launch() -> Iterator[Browser]:
+    """A headless browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_executable(), args=FLAGS)
-        page = browser.new_page(**context)
-        page.on(
-            "request", lambda r: outside.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None
-        )
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        yield page
+        yield browser
         browser.close()
+
+
+@contextmanager
+def open_page(browser: Browser, address: str, **context: object) -> Iterator[Page]:
+    """A page; at the end, no request has left for anywhere but ``address`` and no script has failed."""
+    outside, errors = [], []
+    page = browser.new_page(**context)
+    page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
     assert outside == []
     assert errors == []

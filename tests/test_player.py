@@ -1,34 +1,23 @@
 """The synchronised player: what is sent to the browser, and a browser that plays, drags, seeks and switches sounds."""
 
-import json
+import io
 import struct
 import zlib
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from browser import open_page, serve
+import soundfile
+from browser import launch, open_page, serve
+from payload import unpacked
 
 from srnn_lab.player import Line, Lines, Picture, rows_svg
-from srnn_lab.player.rows import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, pack_sound, shades
+from srnn_lab.player.rows import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, shades
+from srnn_lab.player.sound import wav_file
 from srnn_lab.player.svg import png
 
 STEP = 0.0125
 TIMES = (np.arange(80) + 0.5) * STEP
-
-
-def unpacked(content):
-    """The description and a function that reads the arrays it speaks of."""
-    (length,) = struct.unpack_from("<I", content)
-    head, body = json.loads(content[4 : 4 + length]), content[4 + length :]
-    assert (4 + length) % 4 == 0
-
-    def array(place):
-        kind = np.dtype(f"<{place['kind']}")
-        assert place["start"] % kind.itemsize == 0
-        return np.frombuffer(body, kind, place["length"], place["start"])
-
-    return head, array
 
 
 def test_rows_arrive_as_they_were_sent():
@@ -94,20 +83,17 @@ def test_a_long_picture_keeps_its_largest_values_where_they_were():
 
 
 def test_sounds_keep_their_gain_and_are_clipped_at_full_scale():
-    packer = Packer()
-    sound = pack_sound(np.array([0.0, 0.25, -0.5, 3.0]), 16000, packer)
-    head, array = unpacked(packer.finish({"sound": sound}, {}))
-    assert head["sound"]["rate"] == 16000
-    np.testing.assert_array_equal(array(head["sound"]["samples"]), [0, 8192, -16384, 32767])
+    samples, rate = soundfile.read(io.BytesIO(wav_file(np.array([0.0, 0.25, -0.5, 3.0]), 16000)), dtype="int16")
+    assert rate == 16000
+    np.testing.assert_array_equal(samples, [0, 8192, -16384, 32767])
+    given = np.array([1, -2, 3], np.int16)
+    np.testing.assert_array_equal(soundfile.read(io.BytesIO(wav_file(given, 16000)), dtype="int16")[0], given)
 
 
 def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():
-    packer = Packer()
     tone = 0.5 * np.sin(2 * np.pi * 50 * np.arange(3000) / 3000)
-    sound = pack_sound(tone, 3000, packer)
-    head, array = unpacked(packer.finish({"sound": sound}, {}))
-    assert head["sound"]["rate"] == 9000
-    samples = array(head["sound"]["samples"]) / 32767
+    samples, rate = soundfile.read(io.BytesIO(wav_file(tone, 3000)))
+    assert rate == 9000
     np.testing.assert_allclose(samples[300:-300:3], tone[100:-100], atol=0.01)
 
 
@@ -173,9 +159,15 @@ def address(tmp_path_factory):
         yield found
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with launch() as launched:
+        yield launched
+
+
 @pytest.fixture
-def page(address):
-    with open_page(address) as opened:
+def page(browser, address):
+    with open_page(browser, address) as opened:
         opened.goto(address)
         opened.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         yield opened
@@ -296,8 +288,8 @@ def test_zoom_makes_room_for_finer_selections(page):
     place(page, 1.25, 1.5)
 
 
-def test_a_finger_selects_sideways(address):
-    with open_page(address, has_touch=True) as page:
+def test_a_finger_selects_sideways(browser, address):
+    with open_page(browser, address, has_touch=True) as page:
         page.goto(address)
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         box = page.locator("canvas").bounding_box()
@@ -315,8 +307,8 @@ def test_a_finger_selects_sideways(address):
         place(page, 1.0, 2.0)
 
 
-def test_the_picture_is_sharp_and_follows_the_width_of_the_page(address):
-    with open_page(address, device_scale_factor=2, viewport={"width": 1280, "height": 800}) as page:
+def test_the_picture_is_sharp_and_follows_the_width_of_the_page(browser, address):
+    with open_page(browser, address, device_scale_factor=2, viewport={"width": 1280, "height": 800}) as page:
         page.goto(address)
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         canvas = page.locator("canvas")

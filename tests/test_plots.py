@@ -1,6 +1,56 @@
-import numpy as np
+from itertools import combinations
 
-from srnn_lab.plots import MAX_POINTS, envelope, results_figure, roll_figure, waveform_figure
+import numpy as np
+import pytest
+
+from srnn_lab.plots import (
+    KL,
+    LOGVAR,
+    MAX_POINTS,
+    MEAN,
+    SIGNAL,
+    envelope,
+    latent_figure,
+    null_figure,
+    results_figure,
+    roll_figure,
+    waveform_figure,
+)
+
+# What is left of linear red, green and blue in complete colour blindness of each kind (Machado et al., 2009).
+BLINDNESS = {
+    "none": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def linear(colour):
+    c = np.array(list(bytes.fromhex(colour[1:]))) / 255
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ np.clip(rgb, 0, 1)
+    f = np.where(xyz > 0.008856, np.cbrt(xyz / [0.9505, 1, 1.089]), 7.787 * xyz / [0.9505, 1, 1.089] + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("kind", BLINDNESS)
+def test_colours_stay_apart_for_colour_blind_eyes(kind):
+    seen = [lab(np.array(BLINDNESS[kind]) @ linear(colour)) for colour in (SIGNAL, KL, MEAN, LOGVAR)]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 15  # 2.3 is just noticeable
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#0e1117"])
+def test_colours_stand_out_from_a_light_and_a_dark_page(page):
+    def luminance(colour):
+        return linear(colour) @ [0.2126, 0.7152, 0.0722]
+
+    for colour in (SIGNAL, KL, MEAN, LOGVAR):
+        dark, light = sorted((luminance(colour), luminance(page)))
+        assert (light + 0.05) / (dark + 0.05) > 3  # WCAG 2.1 for graphics
 
 
 def test_an_envelope_keeps_every_extreme_and_few_points():
@@ -51,3 +101,27 @@ def test_the_figures_of_a_table_are_dots_with_their_errors_published_ones_of_ano
     assert [a.text for a in figure.layout.annotations] == ["JSB", "Nottingham"]
     assert list(figure.layout.yaxis.ticktext) == ["theirs", "ours"]
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the first row is on top
+
+
+def test_a_frame_is_shown_by_its_means_and_deviations_and_by_what_res_q_adds():
+    order, mu_p, sd_p = np.array([2, 0, 1]), np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3])
+    mu_q, sd_q, kl = mu_p + np.array([0.5, -1.0, 2.0]), sd_p / 2, np.array([4.0, 5.0, 6.0])
+    figure = latent_figure(order, mu_p, sd_p, mu_q, sd_q, kl, True)
+    prior, posterior, nats, predicted, residual = figure.data
+    np.testing.assert_allclose(prior.y, [3, 1, 2])
+    np.testing.assert_allclose(prior.error_y.array, [0.3, 0.1, 0.2])
+    np.testing.assert_allclose(posterior.y, [5, 1.5, 1])
+    np.testing.assert_allclose(posterior.error_y.array, [0.15, 0.05, 0.1])
+    np.testing.assert_allclose(nats.y, [6, 4, 5])
+    np.testing.assert_allclose(residual.y, [2, 0.5, -1])
+    np.testing.assert_allclose(np.array(predicted.y) + residual.y, posterior.y)
+    assert list(figure.layout.xaxis3.ticktext) == [2, 0, 1]
+    assert len(latent_figure(order, mu_p, sd_p, mu_q, sd_q, kl, False).data) == 3
+
+
+def test_the_null_is_a_histogram_of_all_shifts_with_the_figure_beside_it():
+    null = np.array([0.4, 0.5, 0.5, 0.6])
+    bars, line = null_figure(null, 0.8, "ROC area").data
+    assert sum(bars.y) == 4
+    assert bars.y[int(0.5 * 40)] == 2
+    assert set(line.x) == {0.8}

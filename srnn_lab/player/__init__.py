@@ -13,7 +13,8 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Float, Num
 
-from srnn_lab.player.rows import Line, Lines, Packer, Picture, Row, pack_row, pack_sound
+from srnn_lab.player.rows import Line, Lines, Packer, Picture, Row, pack_row
+from srnn_lab.player.sound import served, wav_file
 from srnn_lab.player.svg import rows_svg
 
 _HERE = Path(__file__).parent
@@ -52,15 +53,15 @@ def player(
     A click puts the playhead; dragging selects, from edge to edge of the frames, and the edges can be dragged again.
     Keys: space plays and pauses, arrows step by a frame (with shift: ten), Home and End, L loops the selection, Escape
     drops it, + and - zoom, 0 shows everything, digits choose a sound. All sounds are played at one gain: samples beyond
-    full scale are clipped, and nothing is rescaled.
+    full scale are clipped, and nothing is rescaled. The browser fetches them when it first plays.
 
     Give the same ``key`` in every run; the player then keeps its position, sound and zoom when its rows change. What is
     unchanged is not sent again.
 
     Args:
         rows: What is drawn, from top to bottom.
-        sounds: By the name on its button, samples with full scale 1 and their number a second; all begin at time 0. The
-            first is played until another is chosen. Without any, the player only shows.
+        sounds: By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second;
+            all begin at time 0. The first is played until another is chosen. Without any, the player only shows.
         times: Middle of each model frame, evenly spaced and ascending: selections snap to these frames.
         key: Names the player in the session.
         description: What a person who does not see the rows should know of them.
@@ -82,7 +83,9 @@ def player(
     step = float(times[-1] - times[0]) / max(1, len(times) - 1) or 2 * float(times[0])
     content = {
         "rows": [pack_row(row, packer) for row in rows],
-        "sounds": [{"name": name, **pack_sound(*sound, packer)} for name, sound in sounds.items()],
+        "sounds": [
+            {"name": name, "address": served(wav_file(*sound), f"{key} {name}")} for name, sound in sounds.items()
+        ],
         "end": float(times[-1]) + step / 2 if end is None else float(end),
         "frame": {"start": float(times[0]) - step / 2, "step": step, "count": len(times)},
         "unit": unit,

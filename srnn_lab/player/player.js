@@ -15,12 +15,11 @@ function headOf(bytes) {
 
 function unpack(head, body) {
   const buffer = body.slice().buffer; // a copy that begins at a multiple of four
-  const kinds = { f4: Float32Array, i2: Int16Array, u1: Uint8Array };
+  const kinds = { f4: Float32Array, u1: Uint8Array };
   const array = (place) => new kinds[place.kind](buffer, place.start, place.length);
   return {
     ...head,
     marks: array(head.marks),
-    sounds: head.sounds.map((sound) => ({ ...sound, samples: array(sound.samples) })),
     rows: head.rows.map((row) =>
       row.lines
         ? {
@@ -51,50 +50,71 @@ function imageOf(values, colours, bins) {
 
 // ---- Sound -------------------------------------------------------------------------------------------------------
 
+const WAV_HEADER = 44;
+
 /** Sounds of which one plays; all share one position in seconds, so that switching does not lose it. */
 class Sounds {
-  constructor(onEnd) {
-    this.onEnd = onEnd;
+  constructor(onChange) {
+    this.onChange = onChange; // called when it stops by itself
     this.sounds = [];
+    this.buffers = new Map(); // by address
     this.name = null;
     this.position = 0;
     this.duration = 0;
     this.range = null; // [from, to] in seconds
     this.looping = false;
-    this.source = null;
-  }
-
-  get playing() {
-    return this.source !== null;
+    this.playing = false;
+    this.source = null; // while a sound that plays is still on its way, there is none
+    this.turn = 0;
   }
 
   load(sounds, duration) {
-    const playing = this.playing;
-    this.pause();
-    this.sounds = sounds;
-    this.buffers = new Map();
-    this.duration = duration;
-    if (!sounds.some((sound) => sound.name === this.name)) this.name = sounds.length ? sounds[0].name : null;
-    this.position = Math.min(this.position, duration);
-    if (playing && this.name) this.play();
+    const before = this.address();
+    const settle = () => {
+      this.sounds = sounds;
+      this.duration = duration;
+      if (!this.address()) this.name = sounds[0]?.name ?? null;
+      this.position = Math.min(this.position, duration);
+      const addresses = new Set(sounds.map(({ address }) => address));
+      for (const address of this.buffers.keys()) if (!addresses.has(address)) this.buffers.delete(address);
+    };
+    const same = sounds.find(({ name }) => name === this.name)?.address === before;
+    if (same && duration === this.duration) settle();
+    else this.change(settle);
+    if (this.context) this.fetchAll();
   }
 
-  buffer() {
-    if (!this.buffers.has(this.name)) {
-      const { samples, rate } = this.sounds.find((sound) => sound.name === this.name);
-      // As long as the time axis, so that loops and ends are those of the axis.
-      const buffer = this.context.createBuffer(1, Math.max(1, Math.ceil(this.duration * rate)), rate);
-      const channel = buffer.getChannelData(0);
-      const length = Math.min(samples.length, channel.length);
-      for (let i = 0; i < length; i++) channel[i] = samples[i] / 32767;
-      this.buffers.set(this.name, buffer);
-    }
-    return this.buffers.get(this.name);
+  address() {
+    return this.sounds.find(({ name }) => name === this.name)?.address;
+  }
+
+  fetchAll() {
+    for (const { address } of this.sounds) this.buffer(address).catch(() => this.buffers.delete(address));
+  }
+
+  /** The promise of a sound, fetched once. */
+  buffer(address) {
+    if (!this.buffers.has(address)) this.buffers.set(address, this.fetch(address));
+    return this.buffers.get(address);
+  }
+
+  async fetch(address) {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+    const content = await answer.arrayBuffer();
+    const rate = new DataView(content).getUint32(24, true);
+    const samples = new Int16Array(content, WAV_HEADER);
+    // As long as the time axis, so that loops and ends are those of the axis.
+    const buffer = this.context.createBuffer(1, Math.max(1, Math.ceil(this.duration * rate)), rate);
+    const channel = buffer.getChannelData(0);
+    const length = Math.min(samples.length, channel.length);
+    for (let i = 0; i < length; i++) channel[i] = samples[i] / 32767;
+    return buffer;
   }
 
   /** Seconds from the start of what is heard at this moment. */
   now() {
-    if (!this.playing) return this.position;
+    if (!this.source) return this.position;
     const passed = Math.max(0, this.context.currentTime - this.started - (this.context.outputLatency || 0));
     const reached = this.position + passed;
     if (!this.looped) return Math.min(reached, this.stop);
@@ -102,44 +122,67 @@ class Sounds {
     return reached < to ? reached : from + ((reached - from) % (to - from));
   }
 
-  play() {
+  async play() {
     if (!this.name || this.duration <= 0) return;
+    const turn = ++this.turn;
+    this.playing = true;
     this.context ??= new AudioContext();
     this.context.resume();
+    this.fetchAll();
+    let buffer;
+    try {
+      buffer = await this.buffer(this.address());
+    } catch (error) {
+      console.warn("srnn_lab: a sound did not arrive.", error);
+      if (turn === this.turn) this.end(this.position);
+      return;
+    }
+    if (turn === this.turn) this.start(buffer);
+  }
+
+  start(buffer) {
     const range = this.range ?? [0, this.duration];
     if (this.position < range[0] || this.position >= range[1] - 0.001) this.position = range[0];
     this.looped = this.looping ? range : null;
     this.stop = range[1];
-    const source = new AudioBufferSourceNode(this.context, { buffer: this.buffer(), loop: this.looping });
+    const source = new AudioBufferSourceNode(this.context, { buffer, loop: this.looping });
     [source.loopStart, source.loopEnd] = range;
     const gain = new GainNode(this.context, { gain: 0 });
     source.connect(gain).connect(this.context.destination);
     this.started = this.context.currentTime;
+    gain.gain.setValueAtTime(0, this.started);
     gain.gain.linearRampToValueAtTime(1, this.started + FADE);
     if (this.looping) source.start(0, this.position);
     else source.start(0, this.position, range[1] - this.position);
     source.onended = () => {
-      if (this.source !== source) return; // it gave way to another
-      this.source = null;
-      this.position = range[0];
-      this.onEnd();
+      if (this.source === source) this.end(range[0]); // else it gave way to another
     };
     this.source = source;
     this.gain = gain;
   }
 
+  end(position) {
+    this.source = null;
+    this.playing = false;
+    this.position = position;
+    this.onChange();
+  }
+
   pause() {
-    if (!this.playing) return;
+    this.turn++;
+    this.playing = false;
+    if (!this.source) return;
     this.position = this.now();
-    const end = this.context.currentTime + FADE;
-    this.gain.gain.linearRampToValueAtTime(0, end);
-    this.source.stop(end);
+    const { currentTime } = this.context;
+    this.gain.gain.cancelScheduledValues(currentTime);
+    this.gain.gain.setTargetAtTime(0, currentTime, FADE / 4);
+    this.source.stop(currentTime + FADE);
     this.source = null;
   }
 
   /** Change something, and go on playing from there if it played. */
   change(change) {
-    const playing = this.playing;
+    const { playing } = this;
     this.pause();
     change();
     if (playing) this.play();
@@ -601,7 +644,7 @@ class Player {
   }
 
   scaleTicks(row, inside) {
-    if (row.lines) return ticks(...row.limits, Math.max(2, inside / 30));
+    if (row.lines) return ticks(...row.limits, Math.max(2, inside / 18));
     const [low, high] = [-0.5, row.bins - 0.5];
     return row.ticks.filter(([at]) => at >= low && at <= high);
   }

@@ -16,8 +16,6 @@ MAX_POINTS = 30_000
 """Points of a line that are sent; more are reduced to the extremes of each stretch. Enough to zoom in 20 times."""
 MAX_COLUMNS = 8_000
 """Columns of a picture that are sent; of more, the largest values of each stretch."""
-MIN_RATE = 8_000
-"""Lowest sample rate that every browser plays."""
 
 
 @dataclass(frozen=True)
@@ -166,14 +164,3 @@ def _pack_line(line: Line, packer: Packer) -> dict[str, Any]:
         times, values = envelope(times, values, MAX_POINTS)
     arrays = {"times": packer.add(times, "f4"), "values": packer.add(values, "f4")}
     return {"name": line.name, "colour": line.colour, "style": line.style, **arrays}
-
-
-def pack_sound(wave: Float[np.ndarray, "n"], rate: int, packer: Packer) -> dict[str, Any]:
-    """A sound of 16-bit samples; one below ``MIN_RATE`` is resampled to a multiple of its rate."""
-    factor = -(-MIN_RATE // rate)
-    if factor > 1:
-        from scipy.signal import resample_poly
-
-        wave = resample_poly(wave, factor, 1)
-    samples = np.round(np.clip(wave, -1, 1) * 32767)
-    return {"rate": rate * factor, "samples": packer.add(samples, "i2")}
