@@ -1,6 +1,6 @@
 """NumPy in, Plotly figure out: the pictures of the dashboard, the command line and the notebooks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -79,6 +79,49 @@ def _rows(titles: Sequence[str], heights: Sequence[float], units: Sequence[str],
     )
     figure.update_xaxes(showgrid=False, zeroline=False, ticks="outside")
     figure.update_yaxes(gridcolor="rgba(128,128,128,0.25)", zeroline=False)
+    return figure
+
+
+COLOURS = (SIGNAL, KL, MEAN, LOGVAR, "#d98c2b", CHANGE)
+"""Of lines, in their order."""
+
+
+def line_figure(
+    x: Float[np.ndarray, "n"], lines: Mapping[str, Float[np.ndarray, "n"]], x_title: str, y_title: str, title: str = ""
+) -> go.Figure:
+    """Lines over one axis.
+
+    Args:
+        x: Where the values lie.
+        lines: Values by the name that the legend shows.
+        x_title: Title of the axis, with its unit.
+        y_title: Title of the values, with their unit.
+        title: Title of the figure.
+    """
+    figure = _rows([title], [1.0], [y_title], x_title)
+    for i, (name, y) in enumerate(lines.items()):
+        figure.add_trace(_line(x, y, COLOURS[i % len(COLOURS)], name, ""))
+    figure.update_layout(height=320, showlegend=len(lines) > 1, legend={"orientation": "h", "y": -0.25})
+    return figure
+
+
+def grid_figure(
+    values: Float[np.ndarray, "m n"], x_title: str, y_title: str, title: str = "", *, first: int = 1
+) -> go.Figure:
+    """A matrix as a picture, its first row at the top; a value that is not a number stays white.
+
+    Args:
+        values: What the colours stand for.
+        x_title: Title of the columns.
+        y_title: Title of the rows.
+        title: Title of the figure.
+        first: Number of the first row and of the first column.
+    """
+    figure = _rows([title], [1.0], [y_title], x_title)
+    rows, columns = (first + np.arange(size) for size in values.shape)
+    figure.add_trace(_picture(columns, rows, values, "Viridis", title, "", colorbar={"thickness": 12}))
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_layout(height=400)
     return figure
 
 
