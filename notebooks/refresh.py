@@ -59,14 +59,16 @@ def add_pictures(notebook: NotebookNode) -> None:
 
 
 def scrub(notebook: NotebookNode) -> None:
-    """Drop all metadata but a cell's tags and what is folded, and number the cells."""
+    """Drop progress bars and all metadata but a cell's tags and what is folded, and number the cells."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for i, cell in enumerate(notebook.cells):
         cell.id = f"cell-{i}"
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")})
-        for output in cell.get("outputs", []):
-            if "metadata" in output:
-                output.metadata = nbformat.from_dict({})
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                if "metadata" in output:
+                    output.metadata = nbformat.from_dict({})
 
 
 def main() -> None:
