@@ -29,7 +29,7 @@ def hear(wav: bytes) -> "Audio":
 
     samples, rate = soundfile.read(io.BytesIO(wav), always_2d=True)
     content = io.BytesIO()
-    soundfile.write(content, samples.mean(1), rate, format="MP3")
+    soundfile.write(content, samples.mean(1), rate, format="MP3", compression_level=0.8)
     player = Audio(data=content.getvalue())
     player.mimetype = "audio/mpeg"
     return player

@@ -125,6 +125,36 @@ def grid_figure(
     return figure
 
 
+def graph_figure(
+    nodes: Mapping[str, tuple[float, float]], edges: Sequence[tuple[str, str]], title: str = ""
+) -> go.Figure:
+    """A graphical model: diamonds are deterministic (d, a), circles random (z, x) or given (u); x and u are shaded.
+
+    Args:
+        nodes: Places by name, ``z_t-1`` for instance; what follows the underscore becomes an index.
+        edges: Pairs of names, from and to.
+        title: Title of the figure.
+    """
+    x, y = np.array(list(nodes.values()), float).T
+    texts = ["{}<sub>{}</sub>".format(*name.split("_")) for name in nodes]
+    marker = {
+        "symbol": ["diamond" if name[0] in "da" else "circle" for name in nodes],
+        "color": ["#d9d9d9" if name[0] in "xu" else "white" for name in nodes],
+        "size": 48,
+        "line": {"color": SIGNAL, "width": 2},
+    }
+    figure = _rows([title], [1.0], [""], "")
+    figure.add_trace(go.Scatter(x=x, y=y, mode="markers+text", marker=marker, text=texts, hoverinfo="skip"))
+    for start, end in edges:
+        (x_tail, y_tail), (x_head, y_head) = nodes[start], nodes[end]
+        arrow = {"ax": x_tail, "ay": y_tail, "axref": "x", "ayref": "y", "arrowhead": 2, "arrowcolor": CHANGE}
+        figure.add_annotation(x=x_head, y=y_head, text="", standoff=26, startstandoff=26, **arrow)
+    figure.update_xaxes(visible=False, range=[x.min() - 0.6, x.max() + 0.6])
+    figure.update_yaxes(visible=False, range=[y.min() - 0.5, y.max() + 0.5])
+    figure.update_layout(height=110 * len(set(y)) + 40)
+    return figure
+
+
 def _kl_row(
     figure: go.Figure, row: int, times: np.ndarray, kl: np.ndarray, changes: np.ndarray, shape: str = "linear"
 ) -> None:
