@@ -140,7 +140,7 @@ def graph_figure(
     marker = {
         "symbol": ["diamond" if name[0] in "da" else "circle" for name in nodes],
         "color": ["#d9d9d9" if name[0] in "xu" else "white" for name in nodes],
-        "size": 48,
+        "size": [36 if name[0] in "da" else 44 for name in nodes],
         "line": {"color": SIGNAL, "width": 2},
     }
     figure = _rows([title], [1.0], [""], "")
@@ -151,7 +151,7 @@ def graph_figure(
         figure.add_annotation(x=x_head, y=y_head, text="", standoff=26, startstandoff=26, **arrow)
     figure.update_xaxes(visible=False, range=[x.min() - 0.6, x.max() + 0.6])
     figure.update_yaxes(visible=False, range=[y.min() - 0.5, y.max() + 0.5])
-    figure.update_layout(height=110 * len(set(y)) + 40)
+    figure.update_layout(height=95 * len(set(y)) + 40, margin_b=8)
     return figure
 
 
@@ -164,9 +164,8 @@ def _kl_row(
     marks = np.repeat(times[changes], 3)
     bottom = 0.0 if len(changes) <= MAX_MARKS else 0.94 * top
     heights = np.tile([bottom, top, np.nan], len(changes))
-    mark = go.Scatter(
-        x=marks, y=heights, line={"color": CHANGE, "width": 1, "dash": "dot"}, name="change", hoverinfo="skip"
-    )
+    dots = {"color": CHANGE, "width": 1, "dash": "dot"}
+    mark = go.Scatter(x=marks, y=heights, mode="lines", line=dots, name="change", hoverinfo="skip")
     figure.add_trace(mark, row=row, col=1)
     figure.update_yaxes(range=[0, top], row=row, col=1)
     figure.update_xaxes(showticklabels=True, row=row, col=1)
