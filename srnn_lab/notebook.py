@@ -1,12 +1,17 @@
 """How a notebook shows a figure and plays a sound: the one place that decides it."""
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
+from tqdm import TqdmWarning
 
 if TYPE_CHECKING:
     from IPython.display import Audio
+
+# librosa loads bars for notebooks, which nothing here draws, and they would ask for ipywidgets.
+warnings.filterwarnings("ignore", "IProgress not found", TqdmWarning)
 
 
 def show(figure: go.Figure) -> None:
