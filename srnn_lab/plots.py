@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from plotly.colors import sequential
 from plotly.subplots import make_subplots
 
@@ -86,13 +87,11 @@ COLOURS = (SIGNAL, KL, MEAN, LOGVAR, "#d98c2b", CHANGE)
 """Of lines, in their order."""
 
 
-def line_figure(
-    x: Float[np.ndarray, "n"], lines: Mapping[str, Float[np.ndarray, "n"]], x_title: str, y_title: str, title: str = ""
-) -> go.Figure:
+def line_figure(x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_title: str, title: str = "") -> go.Figure:
     """Lines over one axis.
 
     Args:
-        x: Where the values lie.
+        x: Where the n values of each line lie.
         lines: Values by the name that the legend shows.
         x_title: Title of the axis, with its unit.
         y_title: Title of the values, with their unit.
@@ -105,20 +104,17 @@ def line_figure(
     return figure
 
 
-def grid_figure(
-    values: Float[np.ndarray, "m n"], x_title: str, y_title: str, title: str = "", *, first: int = 1
-) -> go.Figure:
-    """A matrix as a picture, its first row at the top; a value that is not a number stays white.
+def grid_figure(values: ArrayLike, x_title: str, y_title: str, title: str = "") -> go.Figure:
+    """A matrix as a picture, row 1 at the top; a value that is not a number stays white.
 
     Args:
-        values: What the colours stand for.
+        values: What the colours stand for, (m, n).
         x_title: Title of the columns.
         y_title: Title of the rows.
         title: Title of the figure.
-        first: Number of the first row and of the first column.
     """
     figure = _rows([title], [1.0], [y_title], x_title)
-    rows, columns = (first + np.arange(size) for size in values.shape)
+    rows, columns = (1 + np.arange(size) for size in np.shape(values))
     figure.add_trace(_picture(columns, rows, values, "Viridis", title, "", colorbar={"thickness": 12}))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_layout(height=400)
@@ -126,7 +122,7 @@ def grid_figure(
 
 
 def graph_figure(
-    nodes: Mapping[str, tuple[float, float]], edges: Sequence[tuple[str, str]], title: str = ""
+    nodes: Mapping[str, tuple[float | int, float | int]], edges: Sequence[tuple[str, str]], title: str = ""
 ) -> go.Figure:
     """A graphical model: diamonds are deterministic (d, a), circles random (z, x) or given (u); x and u are shaded.
 
