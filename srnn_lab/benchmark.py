@@ -11,7 +11,7 @@ from statistics import median
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from srnn_lab.bounds import elbo
 from srnn_lab.checkpoint import load_checkpoint

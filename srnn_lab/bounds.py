@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from srnn_lab.config import EvaluationConfig, parse_bound
 from srnn_lab.data.sequences import Batch, Frames, by_length, make_batch

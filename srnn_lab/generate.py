@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.data import make_batch

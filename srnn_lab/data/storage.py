@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 FULL_SCALE = np.float32(32768)
 """What a sample of 1 is as int16."""
