@@ -20,9 +20,11 @@ MAX_POINTS = 2000
 """Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
 
 
-def envelope(t: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> tuple[np.ndarray, np.ndarray]:
-    """At most about ``MAX_POINTS`` points with the same minima and maxima."""
-    stretch = 2 * len(y) // MAX_POINTS
+def envelope(
+    t: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], max_points: int = MAX_POINTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most about ``max_points`` points with the same minima and maxima."""
+    stretch = 2 * len(y) // max_points
     if stretch < 2:
         return t, y
     n = len(y) // stretch

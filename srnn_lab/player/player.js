@@ -1,0 +1,871 @@
+// The browser's half of srnn_lab.player: draws the rows, plays the sounds, and reports what is chosen.
+
+const LEFT = 66, RIGHT = 14, TITLE = 20, LINES = 84, PICTURE = 104, AXIS = 38;
+const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks at the top
+const FADE = 0.008; // seconds in which one sound gives way to another, so that nothing clicks
+const kept = new Map(); // what a player was doing when its page was left, by its key
+
+// ---- Bytes from Python -------------------------------------------------------------------------------------------
+
+function headOf(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  return { head, body: bytes.subarray(4 + length) };
+}
+
+function unpack(head, body) {
+  const buffer = body.slice().buffer; // a copy that begins at a multiple of four
+  const kinds = { f4: Float32Array, i2: Int16Array, u1: Uint8Array };
+  const array = (place) => new kinds[place.kind](buffer, place.start, place.length);
+  return {
+    ...head,
+    marks: array(head.marks),
+    sounds: head.sounds.map((sound) => ({ ...sound, samples: array(sound.samples) })),
+    rows: head.rows.map((row) =>
+      row.lines
+        ? {
+            ...row,
+            lines: row.lines.map((line) => ({ ...line, times: array(line.times), values: array(line.values) })),
+          }
+        : { ...row, values: array(row.values), image: imageOf(array(row.values), array(row.colours), row.bins) },
+    ),
+  };
+}
+
+/** A picture with one pixel a value: columns from left to right, the first value of a column at the bottom. */
+function imageOf(values, colours, bins) {
+  const columns = values.length / bins;
+  const canvas = new OffscreenCanvas(columns, bins);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, bins);
+  const table = new Uint32Array(colours.slice().buffer);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let column = 0; column < columns; column++) {
+    for (let bin = 0; bin < bins; bin++) {
+      pixels[(bins - 1 - bin) * columns + column] = table[values[column * bins + bin]];
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+// ---- Sound -------------------------------------------------------------------------------------------------------
+
+/** Sounds of which one plays; all share one position in seconds, so that switching does not lose it. */
+class Sounds {
+  constructor(onEnd) {
+    this.onEnd = onEnd;
+    this.sounds = [];
+    this.name = null;
+    this.position = 0;
+    this.duration = 0;
+    this.range = null; // [from, to] in seconds
+    this.looping = false;
+    this.source = null;
+  }
+
+  get playing() {
+    return this.source !== null;
+  }
+
+  load(sounds, duration) {
+    const playing = this.playing;
+    this.pause();
+    this.sounds = sounds;
+    this.buffers = new Map();
+    this.duration = duration;
+    if (!sounds.some((sound) => sound.name === this.name)) this.name = sounds.length ? sounds[0].name : null;
+    this.position = Math.min(this.position, duration);
+    if (playing && this.name) this.play();
+  }
+
+  buffer() {
+    if (!this.buffers.has(this.name)) {
+      const { samples, rate } = this.sounds.find((sound) => sound.name === this.name);
+      // As long as the time axis, so that loops and ends are those of the axis.
+      const buffer = this.context.createBuffer(1, Math.max(1, Math.ceil(this.duration * rate)), rate);
+      const channel = buffer.getChannelData(0);
+      const length = Math.min(samples.length, channel.length);
+      for (let i = 0; i < length; i++) channel[i] = samples[i] / 32767;
+      this.buffers.set(this.name, buffer);
+    }
+    return this.buffers.get(this.name);
+  }
+
+  /** Seconds from the start of what is heard at this moment. */
+  now() {
+    if (!this.playing) return this.position;
+    const passed = Math.max(0, this.context.currentTime - this.started - (this.context.outputLatency || 0));
+    const reached = this.position + passed;
+    if (!this.looped) return Math.min(reached, this.stop);
+    const [from, to] = this.looped;
+    return reached < to ? reached : from + ((reached - from) % (to - from));
+  }
+
+  play() {
+    if (!this.name || this.duration <= 0) return;
+    this.context ??= new AudioContext();
+    this.context.resume();
+    const range = this.range ?? [0, this.duration];
+    if (this.position < range[0] || this.position >= range[1] - 0.001) this.position = range[0];
+    this.looped = this.looping ? range : null;
+    this.stop = range[1];
+    const source = new AudioBufferSourceNode(this.context, { buffer: this.buffer(), loop: this.looping });
+    [source.loopStart, source.loopEnd] = range;
+    const gain = new GainNode(this.context, { gain: 0 });
+    source.connect(gain).connect(this.context.destination);
+    this.started = this.context.currentTime;
+    gain.gain.linearRampToValueAtTime(1, this.started + FADE);
+    if (this.looping) source.start(0, this.position);
+    else source.start(0, this.position, range[1] - this.position);
+    source.onended = () => {
+      if (this.source !== source) return; // it gave way to another
+      this.source = null;
+      this.position = range[0];
+      this.onEnd();
+    };
+    this.source = source;
+    this.gain = gain;
+  }
+
+  pause() {
+    if (!this.playing) return;
+    this.position = this.now();
+    const end = this.context.currentTime + FADE;
+    this.gain.gain.linearRampToValueAtTime(0, end);
+    this.source.stop(end);
+    this.source = null;
+  }
+
+  /** Change something, and go on playing from there if it played. */
+  change(change) {
+    const playing = this.playing;
+    this.pause();
+    change();
+    if (playing) this.play();
+  }
+
+  close() {
+    this.pause();
+    this.context?.close();
+  }
+}
+
+// ---- Numbers -----------------------------------------------------------------------------------------------------
+
+const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
+
+function niceStep(span, count) {
+  const power = 10 ** Math.floor(Math.log10(span / count));
+  return power * [1, 2, 5, 10].find((factor) => (power * factor * count) / span >= 1);
+}
+
+function ticks(low, high, count) {
+  const step = niceStep(high - low, count);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const found = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
+    found.push([i * step, (i * step).toFixed(digits).replace("-", "−")]);
+  }
+  return found;
+}
+
+function written(value) {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3).replace("-", "−");
+}
+
+/** Index of the first of ascending `times` that is not below `time`. */
+function firstFrom(times, time) {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function nearest(times, time) {
+  const after = firstFrom(times, time);
+  if (after === 0) return 0;
+  if (after === times.length) return after - 1;
+  return time - times[after - 1] < times[after] - time ? after - 1 : after;
+}
+
+// ---- The player --------------------------------------------------------------------------------------------------
+
+class Player {
+  constructor(root) {
+    this.root = root;
+    root.innerHTML = `
+      <div class="bar">
+        <button class="play"></button>
+        <button class="loop" aria-pressed="false" title="Repeat the selection, or everything (L)">Loop</button>
+        <span class="group sounds" role="group" aria-label="Sound"></span>
+        <span class="group" role="group" aria-label="Zoom">
+          <button class="in" title="Zoom in (+)" aria-label="Zoom in">+</button>
+          <button class="out" title="Zoom out (−)" aria-label="Zoom out">−</button>
+          <button class="fit" title="Zoom to the selection, or show everything (0)">Fit</button>
+        </span>
+        <output></output>
+      </div>
+      <canvas tabindex="0" role="slider"></canvas>
+      <div class="keys">Click: seek · drag: select · space: play · ← →: a frame · L: loop · Esc: drop the selection ·
+        + − 0: zoom · digits: sound</div>`;
+    this.find = (selector) => root.querySelector(selector);
+    this.canvas = this.find("canvas");
+    this.background = document.createElement("canvas");
+    this.sounds = new Sounds(() => this.refresh());
+    this.selection = null; // [from, to] in units of the axis, on edges of frames
+    this.hover = null;
+    this.dragging = null;
+    this.listen();
+  }
+
+  listen() {
+    const canvas = this.canvas;
+    this.find(".play").onclick = () => this.toggle();
+    this.find(".loop").onclick = () => this.toggleLoop();
+    this.find(".in").onclick = () => this.zoom(0.5);
+    this.find(".out").onclick = () => this.zoom(2);
+    this.find(".fit").onclick = () => this.fit();
+    canvas.onpointerdown = (event) => this.press(event);
+    canvas.onpointermove = (event) => this.move(event);
+    canvas.onpointerup = (event) => this.release(event);
+    canvas.onpointercancel = () => this.cancel();
+    canvas.onpointerleave = () => {
+      this.hover = null;
+      this.draw();
+    };
+    canvas.onkeydown = (event) => this.type(event);
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.resized = new ResizeObserver(() => this.paint());
+    this.resized.observe(canvas.parentElement);
+    this.sharpened = () => {
+      this.paint();
+      this.watchSharpness();
+    };
+    this.watchSharpness();
+  }
+
+  /** A window that is moved to a sharper screen keeps its size, so that no observer tells of it. */
+  watchSharpness() {
+    this.sharpness?.removeEventListener("change", this.sharpened);
+    this.sharpness = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    this.sharpness.addEventListener("change", this.sharpened);
+  }
+
+  close() {
+    kept.set(this.key, {
+      selection: this.selection,
+      position: this.sounds.position,
+      name: this.sounds.name,
+      looping: this.sounds.looping,
+      view: this.view,
+      jumped: this.jumped,
+      end: this.content.end,
+    });
+    this.sounds.close();
+    this.resized.disconnect();
+    this.sharpness.removeEventListener("change", this.sharpened);
+    cancelAnimationFrame(this.waiting);
+    clearTimeout(this.later);
+  }
+
+  /** Take over what Python sent; nothing but colours can have changed where the digest is the same. */
+  update(bytes, setStateValue) {
+    this.setStateValue = setStateValue;
+    const { head, body } = headOf(bytes);
+    const first = this.content === undefined;
+    if (first) {
+      this.key = head.key;
+      this.restore(kept.get(head.key), head);
+    }
+    if (head.digest !== this.content?.digest) {
+      const end = this.content?.end;
+      this.content = unpack(head, body);
+      if (end !== this.content.end && !(first && this.view)) this.view = [0, this.content.end];
+      if (this.selection?.[1] > this.content.end) this.selection = null;
+      this.sounds.range = this.seconds(this.selection);
+      this.sounds.load(this.content.sounds, this.content.end * this.content.seconds);
+      this.nameSounds();
+      this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
+    }
+    if (head.jump && head.jump.number !== this.jumped) {
+      this.jumped = head.jump.number;
+      this.place(head.jump.start, head.jump.end);
+    }
+    this.paint();
+  }
+
+  restore(state, head) {
+    if (!state || state.end !== head.end) return;
+    this.selection = state.selection;
+    this.view = state.view;
+    this.jumped = state.jumped;
+    Object.assign(this.sounds, { position: state.position, name: state.name, looping: state.looping });
+  }
+
+  nameSounds() {
+    const group = this.find(".sounds");
+    group.replaceChildren(
+      ...this.content.sounds.map(({ name }, index) => {
+        const button = document.createElement("button");
+        button.textContent = name;
+        button.title = `Hear this from the same position (${index + 1})`;
+        button.onclick = () => this.hear(name);
+        return button;
+      }),
+    );
+  }
+
+  // -- What it does
+
+  seconds(range) {
+    return range && range.map((time) => time * this.content.seconds);
+  }
+
+  /** Where the playhead is, in units of the time axis. */
+  get time() {
+    return this.sounds.now() / this.content.seconds;
+  }
+
+  toggle() {
+    if (this.sounds.playing) this.sounds.pause();
+    else this.sounds.play();
+    this.refresh();
+  }
+
+  toggleLoop() {
+    this.sounds.change(() => (this.sounds.looping = !this.sounds.looping));
+    this.refresh();
+  }
+
+  hear(name) {
+    this.sounds.change(() => (this.sounds.name = name));
+    this.refresh();
+  }
+
+  /** Put the playhead at a time, or select from one to another. */
+  place(start, end) {
+    start = clamp(start, 0, this.content.end);
+    end = clamp(end, 0, this.content.end);
+    this.sounds.change(() => {
+      this.selection = end > start ? [start, end] : null;
+      this.sounds.range = this.seconds(this.selection);
+      this.sounds.position = start * this.content.seconds;
+    });
+    this.show(start, end);
+    this.refresh();
+  }
+
+  /** Tell Python; the time of telling makes each choice a new one, even that of the same place again. */
+  report() {
+    const [start, end] = this.selection ?? [this.time, this.time];
+    this.setStateValue("place", { start, end, at: performance.now() });
+  }
+
+  /** Scroll the zoomed view so that a range is in it. */
+  show(start, end) {
+    const [from, to] = this.view;
+    if (start >= from && end <= to) return;
+    const span = Math.min(this.content.end, Math.max(to - from, 1.2 * (end - start)));
+    const begin = clamp((start + end - span) / 2, 0, this.content.end - span);
+    this.view = [begin, begin + span];
+    this.paint();
+  }
+
+  zoom(factor, around = this.time) {
+    const [from, to] = this.view;
+    const { end, frame } = this.content;
+    const span = clamp((to - from) * factor, Math.min(end, 8 * frame.step), end);
+    const share = clamp((around - from) / (to - from), 0, 1);
+    const begin = clamp(around - share * span, 0, end - span);
+    this.view = [begin, begin + span];
+    this.paint();
+  }
+
+  fit() {
+    const whole = [0, this.content.end];
+    const selection = this.selection;
+    const shown = selection && selection.every((time, i) => Math.abs(time - this.view[i]) < 1e-9);
+    this.view = selection && !shown ? [...selection] : whole;
+    this.paint();
+  }
+
+  wheel(event) {
+    const sideways = event.shiftKey ? event.deltaY : event.deltaX;
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault();
+      this.zoom(2 ** (clamp(event.deltaY, -100, 100) / 100), this.timeAt(event.offsetX));
+    } else if (sideways && this.view[1] - this.view[0] < this.content.end) {
+      event.preventDefault();
+      const [from, to] = this.view;
+      const begin = clamp(from + (sideways / this.width) * (to - from), 0, this.content.end - (to - from));
+      this.view = [begin, begin + to - from];
+      this.paint();
+    }
+  }
+
+  // -- Pointer: mouse, finger or pen
+
+  press(event) {
+    if (event.button !== 0) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    const x = event.offsetX;
+    const near = event.pointerType === "touch" ? 20 : 6;
+    const edges = (this.selection ?? []).map((time) => Math.abs(this.x(time) - x));
+    const edge = edges.findIndex((distance) => distance <= near);
+    // An edge of the selection is dragged again: the other one stays.
+    const anchor = edge < 0 ? this.timeAt(x) : this.selection[1 - edge];
+    this.dragging = { anchor, from: x, moved: edge >= 0, before: this.selection };
+  }
+
+  move(event) {
+    this.hover = this.timeAt(event.offsetX);
+    if (this.dragging) {
+      this.dragging.moved ||= Math.abs(event.offsetX - this.dragging.from) > 3;
+      if (this.dragging.moved) this.selection = this.snapped(this.dragging.anchor, this.hover);
+    }
+    this.draw();
+  }
+
+  release(event) {
+    if (!this.dragging) return;
+    const { moved } = this.dragging;
+    this.dragging = null;
+    if (moved && this.selection) this.place(...this.selection);
+    else this.place(this.timeAt(event.offsetX), 0);
+    this.report();
+  }
+
+  cancel() {
+    if (!this.dragging) return;
+    this.selection = this.dragging.before;
+    this.dragging = null;
+    this.draw();
+  }
+
+  /** From edge to edge of the frames that two times lie in, at least one frame. */
+  snapped(one, other) {
+    const { start, step, count } = this.content.frame;
+    const first = clamp(Math.floor((Math.min(one, other) - start) / step + 1e-6), 0, count - 1);
+    const last = clamp(Math.ceil((Math.max(one, other) - start) / step - 1e-6), first + 1, count);
+    return [start + first * step, start + last * step];
+  }
+
+  /** The frame, counted from 0, in which a time lies. */
+  frameAt(time) {
+    const { start, step, count } = this.content.frame;
+    return clamp(Math.floor((time - start) / step + 1e-6), 0, count - 1);
+  }
+
+  // -- Keys
+
+  type(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { start, step } = this.content.frame;
+    const stepTo = (frames) => {
+      const frame = this.frameAt(this.time) + frames;
+      return start + (clamp(frame, 0, this.content.frame.count - 1) + 0.5) * step;
+    };
+    const far = event.shiftKey ? 10 : 1;
+    const moves = {
+      ArrowLeft: () => stepTo(-far),
+      ArrowRight: () => stepTo(far),
+      ArrowDown: () => stepTo(-far),
+      ArrowUp: () => stepTo(far),
+      PageDown: () => stepTo(-10),
+      PageUp: () => stepTo(10),
+      Home: () => 0,
+      End: () => stepTo(Infinity),
+    };
+    const acts = {
+      " ": () => this.toggle(),
+      l: () => this.toggleLoop(),
+      L: () => this.toggleLoop(),
+      "+": () => this.zoom(0.5),
+      "=": () => this.zoom(0.5),
+      "-": () => this.zoom(2),
+      0: () => this.fit(),
+      Escape: () => {
+        if (!this.selection) return;
+        this.place(this.time, 0);
+        this.report();
+      },
+    };
+    if (moves[event.key]) {
+      this.place(moves[event.key](), 0);
+      // Held down, an arrow would ask Python for every frame on its way.
+      clearTimeout(this.later);
+      this.later = setTimeout(() => this.report(), 200);
+    } else if (acts[event.key]) {
+      acts[event.key]();
+    } else {
+      const sound = /^[1-9]$/.test(event.key) && this.content.sounds[event.key - 1];
+      if (!sound) return;
+      this.hear(sound.name);
+    }
+    event.preventDefault();
+  }
+
+  // -- Drawing: the rows into a background when they change, and over it what moves
+
+  get width() {
+    return this.canvas.clientWidth - LEFT - RIGHT;
+  }
+
+  x(time) {
+    const [from, to] = this.view;
+    return LEFT + ((time - from) / (to - from)) * this.width;
+  }
+
+  timeAt(x) {
+    const [from, to] = this.view;
+    return clamp(from + ((x - LEFT) / this.width) * (to - from), 0, this.content.end);
+  }
+
+  rowHeight(row) {
+    return row.lines ? LINES : PICTURE;
+  }
+
+  paint() {
+    if (!this.content || this.canvas.clientWidth < LEFT + RIGHT + 20) return;
+    const height = this.content.rows.reduce((sum, row) => sum + TITLE + this.rowHeight(row), AXIS);
+    const scale = devicePixelRatio || 1;
+    this.canvas.style.height = `${height}px`;
+    for (const canvas of [this.canvas, this.background]) {
+      canvas.width = Math.round(this.canvas.clientWidth * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    const style = getComputedStyle(this.root);
+    this.text = style.color;
+    this.primary = style.getPropertyValue("--st-primary-color") || "#d65f5f";
+    this.font = style.fontFamily;
+    this.height = height;
+    const context = this.background.getContext("2d");
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    let top = 0;
+    for (const row of this.content.rows) {
+      this.paintRow(context, row, top + TITLE, this.rowHeight(row));
+      top += TITLE + this.rowHeight(row);
+    }
+    this.paintMarks(context, top);
+    this.paintAxis(context, top);
+    this.refresh();
+  }
+
+  write(context, text, x, y, { align = "left", size = 11, weight = "", fade = 1, baseline = "middle" } = {}) {
+    context.font = `${weight} ${size}px ${this.font}`;
+    context.textAlign = align;
+    context.textBaseline = baseline;
+    context.fillStyle = this.text;
+    context.globalAlpha = fade;
+    context.fillText(text, x, y);
+    context.globalAlpha = 1;
+    return context.measureText(text).width;
+  }
+
+  paintRow(context, row, top, height) {
+    const inside = height - 8; // what is left is the gap to the next row
+    const y = (value) => top + inside - ((value - row.limits[0]) / (row.limits[1] - row.limits[0])) * inside;
+    let right = LEFT + this.write(context, row.title, LEFT, top - 9, { size: 12, weight: "600" }) + 14;
+    context.save();
+    context.beginPath();
+    context.rect(LEFT, top - 4, this.width, inside + 8);
+    context.clip();
+    if (row.lines) {
+      this.paintGrid(context, row, y, inside);
+      for (const line of row.lines) this.paintLine(context, line, y);
+    } else {
+      this.paintPicture(context, row, top, inside);
+    }
+    context.restore();
+    if (row.lines?.length > 1) {
+      for (const line of row.lines) right = this.paintLegend(context, line, right, top - 9);
+    }
+    this.paintScale(context, row, y, top, inside);
+  }
+
+  paintLegend(context, line, x, y) {
+    context.strokeStyle = context.fillStyle = line.colour;
+    context.lineWidth = 2;
+    context.beginPath();
+    if (line.style === "dots" || line.style === "rings") context.arc(x + 8, y, 3.5, 0, 7);
+    else context.rect(x, y - 1, 16, 1);
+    if (line.style === "dots") context.fill();
+    else context.stroke();
+    return x + 21 + this.write(context, line.name, x + 21, y, { fade: 0.85 }) + 12;
+  }
+
+  scaleTicks(row, inside) {
+    if (row.lines) return ticks(...row.limits, Math.max(2, inside / 30));
+    const [low, high] = [-0.5, row.bins - 0.5];
+    return row.ticks.filter(([at]) => at >= low && at <= high);
+  }
+
+  paintGrid(context, row, y, inside) {
+    context.strokeStyle = this.text;
+    context.globalAlpha = 0.13;
+    context.lineWidth = 1;
+    context.beginPath();
+    for (const [value] of this.scaleTicks(row, inside)) {
+      context.moveTo(LEFT, Math.round(y(value)) + 0.5);
+      context.lineTo(LEFT + this.width, Math.round(y(value)) + 0.5);
+    }
+    context.stroke();
+    context.globalAlpha = 1;
+  }
+
+  paintScale(context, row, y, top, inside) {
+    const place = row.lines ? y : (at) => top + inside * (1 - (at + 0.5) / row.bins);
+    for (const [value, label] of this.scaleTicks(row, inside)) {
+      this.write(context, label, LEFT - 6, place(value), { align: "right" });
+    }
+    context.save();
+    context.translate(10, top + inside / 2);
+    context.rotate(-Math.PI / 2);
+    this.write(context, row.lines ? row.unit : row.axis, 0, 0, { align: "center", fade: 0.85 });
+    context.restore();
+  }
+
+  paintLine(context, line, y) {
+    const { times, values } = line;
+    const first = Math.max(0, firstFrom(times, this.view[0]) - 1);
+    const last = Math.min(times.length, firstFrom(times, this.view[1]) + 1);
+    context.strokeStyle = context.fillStyle = line.colour;
+    context.lineJoin = "round";
+    context.lineWidth = 1.3;
+    if (line.style === "dots" || line.style === "rings") {
+      context.lineWidth = 1.8;
+      for (let i = first; i < last; i++) {
+        context.beginPath();
+        context.arc(this.x(times[i]), y(values[i]), 3.5, 0, 7);
+        if (line.style === "dots") context.fill();
+        else context.stroke();
+      }
+      return;
+    }
+    context.beginPath();
+    if (line.style === "steps") this.traceSteps(context, line, first, last, y);
+    else this.traceCurve(context, line, first, last, y);
+    context.stroke();
+  }
+
+  traceSteps(context, { times, values }, first, last, y) {
+    const { step } = this.content.frame;
+    for (let i = first; i < last; i++) {
+      context.lineTo(this.x(times[i] - step / 2), y(values[i]));
+      context.lineTo(this.x(times[i] + step / 2), y(values[i]));
+    }
+  }
+
+  /** Where several points share a pixel, only their extremes are drawn. */
+  traceCurve(context, { times, values }, first, last, y) {
+    let column = null;
+    let low = 0;
+    let high = 0;
+    let gap = true;
+    const flush = () => {
+      if (column === null) return;
+      context.lineTo(column, y(low));
+      if (high !== low) context.lineTo(column, y(high));
+    };
+    const fine = (last - first) / this.width < 2;
+    for (let i = first; i < last; i++) {
+      if (Number.isNaN(values[i])) {
+        flush();
+        column = null;
+        gap = true;
+        continue;
+      }
+      const x = fine ? this.x(times[i]) : Math.round(this.x(times[i]));
+      if (x !== column) {
+        flush();
+        if (gap) context.moveTo(x, y(values[i]));
+        column = x;
+        low = high = values[i];
+        gap = false;
+      } else {
+        low = Math.min(low, values[i]);
+        high = Math.max(high, values[i]);
+      }
+    }
+    flush();
+  }
+
+  paintPicture(context, row, top, inside) {
+    const { image, start, end } = row;
+    const from = this.x(start);
+    const to = this.x(end);
+    // Whole columns stay sharp when they are enlarged, and are averaged when there are more than pixels.
+    context.imageSmoothingEnabled = (to - from) * devicePixelRatio < image.width;
+    context.drawImage(image, from, top, to - from, inside);
+    context.strokeStyle = this.text;
+    context.globalAlpha = 0.2;
+    context.lineWidth = 1;
+    context.strokeRect(from, top + 0.5, to - from, inside - 1);
+    context.globalAlpha = 1;
+  }
+
+  paintMarks(context, bottom) {
+    const { marks } = this.content;
+    const [from, to] = this.view;
+    const shown = firstFrom(marks, to) - firstFrom(marks, from);
+    const dense = shown > DENSEST_MARKS * this.width;
+    context.strokeStyle = this.text;
+    context.globalAlpha = 0.4;
+    context.lineWidth = 1;
+    context.setLineDash(dense ? [] : [2, 3]);
+    context.beginPath();
+    let top = 0;
+    for (const row of this.content.rows) {
+      const height = dense ? 5 : this.rowHeight(row) - 8;
+      for (const time of marks) {
+        if (time < from || time > to) continue;
+        const x = Math.round(this.x(time)) + 0.5;
+        context.moveTo(x, top + TITLE);
+        context.lineTo(x, top + TITLE + height);
+      }
+      top += TITLE + this.rowHeight(row);
+    }
+    context.stroke();
+    context.setLineDash([]);
+    context.globalAlpha = 1;
+    if (marks.length) {
+      this.write(context, `dotted: ${this.content.markName}`, LEFT + this.width, bottom + AXIS - 8, {
+        align: "right",
+        fade: 0.85,
+      });
+    }
+  }
+
+  paintAxis(context, top) {
+    context.strokeStyle = this.text;
+    context.globalAlpha = 0.5;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(LEFT, top + 0.5);
+    context.lineTo(LEFT + this.width, top + 0.5);
+    const shown = ticks(...this.view, Math.max(2, this.width / 110));
+    for (const [time] of shown) {
+      context.moveTo(Math.round(this.x(time)) + 0.5, top);
+      context.lineTo(Math.round(this.x(time)) + 0.5, top + 5);
+    }
+    context.stroke();
+    context.globalAlpha = 1;
+    for (const [time, label] of shown) this.write(context, label, this.x(time), top + 13, { align: "center" });
+    const name = { s: "time (s)" }[this.content.unit] ?? `time (${this.content.unit})`;
+    this.write(context, name, LEFT + this.width / 2, top + AXIS - 8, { align: "center", size: 12 });
+  }
+
+  /** Buttons, values for assistive technology, and then what moves, for as long as it moves. */
+  refresh() {
+    const { sounds, content } = this;
+    const play = this.find(".play");
+    play.textContent = sounds.playing ? "Pause" : "Play";
+    play.disabled = !sounds.name;
+    play.title = sounds.name ? "Space, when the rows have the focus" : "There is no sound to play";
+    this.find(".loop").setAttribute("aria-pressed", sounds.looping);
+    this.find(".loop").disabled = !sounds.name;
+    for (const button of this.find(".sounds").children) {
+      button.setAttribute("aria-pressed", button.textContent === sounds.name);
+    }
+    this.canvas.setAttribute("aria-valuemin", 0);
+    this.canvas.setAttribute("aria-valuemax", content.end);
+    this.draw();
+  }
+
+  draw() {
+    cancelAnimationFrame(this.waiting);
+    if (!this.content || !this.height) return;
+    const { time } = this;
+    if (this.sounds.playing) {
+      if (time > this.view[1] || time < this.view[0]) return this.turnPage(time);
+      this.waiting = requestAnimationFrame(() => this.draw());
+    }
+    const context = this.canvas.getContext("2d");
+    const scale = devicePixelRatio || 1;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.drawImage(this.background, 0, 0);
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.save();
+    context.beginPath();
+    context.rect(LEFT - 1, 0, this.width + 2, this.height);
+    context.clip();
+    if (this.selection) this.drawSelection(context);
+    if (this.hover !== null) this.drawUpright(context, this.hover, this.text, 0.5, 1);
+    this.drawUpright(context, time, this.primary, 1, 2);
+    context.restore();
+    this.drawValues(context, this.hover ?? time);
+    this.tell(time);
+  }
+
+  turnPage(time) {
+    const span = this.view[1] - this.view[0];
+    const begin = clamp(time, 0, this.content.end - span);
+    this.view = [begin, begin + span];
+    this.paint();
+  }
+
+  drawSelection(context) {
+    const [from, to] = this.selection.map((time) => this.x(time));
+    context.fillStyle = context.strokeStyle = this.primary;
+    context.globalAlpha = 0.16;
+    context.fillRect(from, 0, to - from, this.height - AXIS);
+    context.globalAlpha = 0.8;
+    context.lineWidth = 1;
+    context.strokeRect(from, 0.5, to - from, this.height - AXIS);
+    context.globalAlpha = 1;
+  }
+
+  drawUpright(context, time, colour, opacity, width) {
+    context.fillStyle = colour;
+    context.globalAlpha = opacity;
+    context.fillRect(this.x(time) - width / 2, 0, width, this.height - AXIS);
+    context.globalAlpha = 1;
+  }
+
+  /** The value of each row at a time, at the right of its title. */
+  drawValues(context, time) {
+    let top = 0;
+    for (const row of this.content.rows) {
+      const text = row.lines ? this.valueOfLines(row, time) : "";
+      this.write(context, text, LEFT + this.width, top + TITLE - 9, { align: "right" });
+      top += TITLE + this.rowHeight(row);
+    }
+  }
+
+  valueOfLines(row, time) {
+    const curves = row.lines.filter((line) => line.style !== "dots" && line.style !== "rings" && line.times.length);
+    const values = curves.map((line) => written(line.values[nearest(line.times, time)]));
+    return `${values.join(" · ")} ${row.unit}`;
+  }
+
+  tell(time) {
+    const { unit, end } = this.content;
+    const digits = unit === "s" ? 3 : 2;
+    const chosen = this.selection
+      ? ` · selected ${this.selection.map((edge) => edge.toFixed(digits)).join(" to ")} ${unit}`
+      : "";
+    const text = `${time.toFixed(digits)} of ${end.toFixed(digits)} ${unit} · frame ${this.frameAt(time)}${chosen}`;
+    this.find("output").textContent = text;
+    this.canvas.setAttribute("aria-valuenow", time.toFixed(4));
+    this.canvas.setAttribute("aria-valuetext", text);
+  }
+}
+
+export default function ({ data, parentElement, setStateValue }) {
+  let root = parentElement.querySelector(".player");
+  if (!root) {
+    root = document.createElement("div");
+    root.className = "player";
+    parentElement.appendChild(root);
+    root.player = new Player(root);
+  }
+  root.player.update(data, setStateValue);
+  return () => root.player.close();
+}

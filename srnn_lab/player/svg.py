@@ -1,0 +1,139 @@
+"""The player's rows as an SVG file, to print or to edit: lines stay lines, pictures are embedded as PNG."""
+
+import base64
+import math
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from xml.sax.saxutils import escape
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from srnn_lab.player.rows import Line, Lines, Picture, Row, colour_table, limits_of, shades
+from srnn_lab.plots import envelope
+
+WIDTH, LEFT, RIGHT, TITLE, HEIGHT, GAP, AXIS = 1000, 70, 20, 24, 90, 12, 44
+"""Pixels: the whole width, the margins, and of each row its title, its height and the gap below it; the time axis."""
+
+
+def rows_svg(
+    rows: Sequence[Row],
+    end: float,
+    *,
+    unit: str = "s",
+    marks: Float[np.ndarray, "m"] | None = None,
+    selection: tuple[float, float] | None = None,
+) -> str:
+    """Rows over one time axis from 0 to ``end``, dark on white, with marks dotted and a selection shaded.
+
+    Args:
+        rows: From top to bottom.
+        end: Where the time axis ends.
+        unit: Unit of the time axis.
+        marks: Times of dotted lines through all rows.
+        selection: Where it begins and ends; nothing is drawn if both are the same.
+    """
+    scale = (WIDTH - LEFT - RIGHT) / end
+    bottom = len(rows) * (TITLE + HEIGHT + GAP)
+    parts = []
+    for i, row in enumerate(rows):
+        parts += _row(row, i * (TITLE + HEIGHT + GAP) + TITLE, scale, i)
+    for time in () if marks is None else marks:
+        x = LEFT + float(time) * scale
+        parts.append(f'<path d="M{x:.2f} {TITLE}V{bottom}" stroke="#555" stroke-dasharray="2 3" stroke-width="0.7"/>')
+    if selection and selection[1] > selection[0]:
+        x, width = LEFT + selection[0] * scale, (selection[1] - selection[0]) * scale
+        parts.append(f'<rect x="{x:.2f}" y="0" width="{width:.2f}" height="{bottom}" fill="#0072b2" opacity="0.15"/>')
+    parts += _axis(end, scale, bottom, unit)
+    size = f'width="{WIDTH}" height="{bottom + AXIS}" viewBox="0 0 {WIDTH} {bottom + AXIS}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">'
+        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>'
+    )
+
+
+def _text(x: int | float, y: int | float, text: str, anchor: str = "start", more: str = "") -> str:
+    return f'<text x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
+
+
+def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
+    low, high = limits_of(row)
+    yield _text(LEFT, top - 7, row.title, more='font-weight="bold" font-size="12"')
+    label = row.axis if isinstance(row, Picture) else row.unit
+    yield _text(0, 0, label, "middle", f'transform="translate(14 {top + HEIGHT / 2}) rotate(-90)"')
+    if isinstance(row, Picture):
+        times, index = shades(row)
+        step = float(times[-1] - times[0]) / max(1, len(times) - 1) or 1.0
+        x, width = LEFT + (float(times[0]) - step / 2) * scale, len(times) * step * scale
+        content = base64.b64encode(png(colour_table(row.colours)[index.T[::-1]])).decode()
+        yield (
+            f'<image x="{x:.2f}" y="{top}" width="{width:.2f}" height="{HEIGHT}" preserveAspectRatio="none" '
+            f'image-rendering="pixelated" href="data:image/png;base64,{content}"/>'
+        )
+        for at, tick in row.ticks.items():
+            yield _text(LEFT - 6, top + HEIGHT * (1 - (at + 0.5) / index.shape[1]) + 4, tick, "end")
+        return
+    yield f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT}" fill="none" stroke="#ccc"/>'
+    inside = f'<rect x="{LEFT}" y="{top - 4}" width="{WIDTH}" height="{HEIGHT + 8}"/>'
+    yield f'<clipPath id="row{number}">{inside}</clipPath>'
+    yield f'<g clip-path="url(#row{number})" fill="none" stroke-width="1">'
+    yield from (_line(line, lambda v: top + HEIGHT * (high - v) / (high - low), scale) for line in row.lines)
+    yield "</g>"
+    for value in (low, high):
+        yield _text(LEFT - 6, top + HEIGHT * (high - value) / (high - low) + 4, f"{value:.3g}", "end")
+    if len(row.lines) > 1:
+        yield _legend(row, top - 7)
+
+
+def _legend(row: Lines, y: int) -> str:
+    names = "".join(f'<tspan fill="{line.colour}" dx="12">{escape(line.name)}</tspan>' for line in row.lines)
+    return f'<text x="{WIDTH - RIGHT}" y="{y}" text-anchor="end">{names}</text>'
+
+
+def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -> str:
+    times, values = line.times, line.values
+    if line.style == "line":
+        times, values = envelope(times, values)
+    if line.style == "steps":
+        half = (float(times[-1] - times[0]) / max(1, len(times) - 1)) / 2
+        times, values = np.stack([times - half, times + half], 1).ravel(), np.repeat(values, 2)
+    known = np.isfinite(values)
+    x, y = LEFT + times * scale, place(values)
+    if line.style in ("dots", "rings"):
+        fill = line.colour if line.style == "dots" else "none"
+        return "".join(
+            f'<circle cx="{a:.2f}" cy="{b:.2f}" r="3" stroke="{line.colour}" fill="{fill}"/>'
+            for a, b in zip(x[known], y[known], strict=True)
+        )
+    starts = known & ~np.append(False, known[:-1])  # a gap begins a new stroke
+    path = "".join(
+        f"{'M' if begins else 'L'}{a:.2f} {b:.2f}"
+        for a, b, begins in zip(x[known], y[known], starts[known], strict=True)
+    )
+    return f'<path d="{path}" stroke="{line.colour}"/>'
+
+
+def _axis(end: float, scale: float, top: int, unit: str) -> Iterator[str]:
+    power = 10.0 ** math.floor(math.log10(end / 8))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * 8 >= end)
+    for i in range(int(end / step + 1e-9) + 1):
+        x = LEFT + i * step * scale
+        yield f'<path d="M{x:.2f} {top}v5" stroke="#333"/>' + _text(x, top + 17, f"{i * step:.6g}", "middle")
+    yield _text(LEFT + end * scale / 2, top + AXIS - 8, f"time ({unit})", "middle", 'font-size="12"')
+
+
+def png(pixels: UInt8[np.ndarray, "h w 4"]) -> bytes:
+    """A PNG file of red, green, blue and opacity."""
+    height, width = pixels.shape[:2]
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], 1)  # 0: no filter
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0),
+        b"IDAT": zlib.compress(rows.tobytes()),
+        b"IEND": b"",
+    }
+    chunks = (
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in parts.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

@@ -1,0 +1,328 @@
+"""The synchronised player: what is sent to the browser, and a browser that plays, drags, seeks and switches sounds."""
+
+import json
+import struct
+import zlib
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from browser import open_page, serve
+
+from srnn_lab.player import Line, Lines, Picture, rows_svg
+from srnn_lab.player.rows import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, pack_sound, shades
+from srnn_lab.player.svg import png
+
+STEP = 0.0125
+TIMES = (np.arange(80) + 0.5) * STEP
+
+
+def unpacked(content):
+    """The description and a function that reads the arrays it speaks of."""
+    (length,) = struct.unpack_from("<I", content)
+    head, body = json.loads(content[4 : 4 + length]), content[4 + length :]
+    assert (4 + length) % 4 == 0
+
+    def array(place):
+        kind = np.dtype(f"<{place['kind']}")
+        assert place["start"] % kind.itemsize == 0
+        return np.frombuffer(body, kind, place["length"], place["start"])
+
+    return head, array
+
+
+def test_rows_arrive_as_they_were_sent():
+    packer = Packer()
+    values = np.random.default_rng(0).normal(size=80).astype(np.float32)
+    rows = [Lines("KL", "nats", [Line("one", TIMES, values, "#123456"), Line("two", TIMES[:3], values[:3], "#000000")])]
+    described = [pack_row(row, packer) for row in rows]
+    head, array = unpacked(packer.finish({"rows": described}, {"jump": None}))
+    (row,) = head["rows"]
+    assert row["limits"] == [float(values.min()), float(values.max())]
+    assert [line["name"] for line in row["lines"]] == ["one", "two"]
+    np.testing.assert_array_equal(array(row["lines"][0]["values"]), values)
+    np.testing.assert_allclose(array(row["lines"][1]["times"]), TIMES[:3], rtol=1e-6)
+
+
+def test_the_digest_tells_of_every_change_but_a_jump():
+    def digest(values, title="KL", jump=None):
+        packer = Packer()
+        row = pack_row(Lines(title, "nats", [Line("one", TIMES, values, "#123456")], (0.0, 1.0)), packer)
+        return unpacked(packer.finish({"rows": [row]}, {"jump": jump}))[0]["digest"]
+
+    values = np.zeros(80)
+    assert digest(values) == digest(values, jump={"start": 1, "end": 1, "number": 1})
+    assert len({digest(values), digest(values, title="other"), digest(values + np.eye(80)[3])}) == 3
+
+
+def test_a_long_line_is_thinned_out_and_keeps_its_extremes():
+    packer = Packer()
+    values = np.random.default_rng(0).normal(size=960_000).astype(np.float32)
+    row = pack_row(Lines("w", "", [Line("w", np.arange(960_000) / 16000, values, "#123456")]), packer)
+    head, array = unpacked(packer.finish({"row": row}, {}))
+    sent = array(head["row"]["lines"][0]["values"])
+    assert len(sent) < 32_000
+    assert (sent.min(), sent.max()) == (values.min(), values.max())
+
+
+def test_a_gap_in_a_line_does_not_spoil_its_scale():
+    assert limits_of(Lines("", "", [Line("", TIMES[:3], np.array([1, np.nan, 3]), "#123456")])) == (1, 3)
+    assert limits_of(Lines("", "", [Line("", TIMES[:2], np.array([2.0, 2.0]), "#123456")])) == (1.5, 2.5)
+    assert limits_of(Lines("", "", [Line("", TIMES[:0], TIMES[:0], "#123456")])) == (0, 1)
+
+
+def test_a_picture_is_sent_as_indices_of_its_colours():
+    picture = Picture(
+        "p", "", TIMES[:2], np.array([[0.0, 0.5], [1.0, 2.0]]), ["#000000", "#ffffff80"], limits=(0.0, 1.0)
+    )
+    times, index = shades(picture)
+    np.testing.assert_array_equal(index, [[0, 128], [255, 255]])
+    np.testing.assert_array_equal(times, TIMES[:2])
+    table = colour_table(picture.colours)
+    assert table.shape == (256, 4)
+    np.testing.assert_array_equal(table[[0, 255]], [[0, 0, 0, 255], [255, 255, 255, 128]])
+
+
+def test_a_long_picture_keeps_its_largest_values_where_they_were():
+    frames = 3 * MAX_COLUMNS - 1
+    values = np.zeros((frames, 2))
+    values[30_00] = 1
+    times, index = shades(Picture("p", "", np.arange(frames) * STEP, values, ["#000000", "#ffffff"]))
+    assert len(times) == len(index) == MAX_COLUMNS
+    assert times[index[:, 0].argmax()] == pytest.approx(3001 * STEP)
+    assert (index == 255).sum() == 2
+
+
+def test_sounds_keep_their_gain_and_are_clipped_at_full_scale():
+    packer = Packer()
+    sound = pack_sound(np.array([0.0, 0.25, -0.5, 3.0]), 16000, packer)
+    head, array = unpacked(packer.finish({"sound": sound}, {}))
+    assert head["sound"]["rate"] == 16000
+    np.testing.assert_array_equal(array(head["sound"]["samples"]), [0, 8192, -16384, 32767])
+
+
+def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():
+    packer = Packer()
+    tone = 0.5 * np.sin(2 * np.pi * 50 * np.arange(3000) / 3000)
+    sound = pack_sound(tone, 3000, packer)
+    head, array = unpacked(packer.finish({"sound": sound}, {}))
+    assert head["sound"]["rate"] == 9000
+    samples = array(head["sound"]["samples"]) / 32767
+    np.testing.assert_allclose(samples[300:-300:3], tone[100:-100], atol=0.01)
+
+
+def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
+    rows = [
+        Lines(
+            "KL <q & p>", "nats", [Line("KL", TIMES, np.arange(80.0), "#123456"), Line("x", TIMES, TIMES, "#654321")]
+        ),
+        Lines("steps", "", [Line("s", TIMES[:3], np.array([1, np.nan, 2]), "#123456", "steps")]),
+        Lines("dots", "", [Line("d", TIMES[:3], np.array([1, np.nan, 2]), "#123456", "dots")]),
+        Picture("p", "", TIMES, np.eye(80), ["#000000", "#ffffff"], {0: "low", 79: "high"}),
+    ]
+    tree = ElementTree.fromstring(rows_svg(rows, 1.0, marks=TIMES[:5], selection=(0.1, 0.2)))
+    names = [element.tag.split("}")[1] for element in tree.iter()]
+    texts = {element.text for element in tree.iter() if element.text}
+    assert names.count("image") == 1
+    assert names.count("circle") == 2
+    assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 5
+    assert {"KL <q & p>", "low", "high", "time (s)"} <= texts
+    (steps,) = [e.attrib["d"] for e in tree.iter() if e.attrib.get("d", "").count("M") == 2]
+    assert steps.count("L") == 2
+
+
+def test_a_png_holds_its_pixels():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 4), np.uint8)
+    content = png(pixels)
+    start = content.index(b"IDAT")
+    (length,) = struct.unpack(">I", content[start - 4 : start])
+    rows = zlib.decompress(content[start + 4 : start + 4 + length])
+    np.testing.assert_array_equal(np.frombuffer(rows, np.uint8).reshape(3, -1)[:, 1:].reshape(3, 5, 4), pixels)
+
+
+APP = """
+import numpy as np
+import streamlit as st
+from srnn_lab.player import Line, Lines, Picture, Place, jump, player
+
+RATE = 16000
+wave = 0.2 * np.sin(2 * np.pi * 220 * np.arange(4 * RATE) / RATE)
+times = (np.arange(400) + 0.5) * 0.01
+kl = np.abs(np.sin(times * 3))
+rows = [
+    Lines("Waveform", "amplitude", [Line("wave", np.arange(4 * RATE) / RATE, wave, "#0072b2")]),
+    Lines("KL", "nats", [Line("one", times, kl, "#d55e00"), Line("two", times, kl / 2, "#0072b2", "steps")]),
+    Picture("Frames", "", times, np.outer(kl, np.arange(8.0)), ["#000000", "#ffffff"]),
+]
+sounds = {"recording": (wave, RATE), "mean": (wave / 2, RATE)}
+st.button("Jump", on_click=jump, args=("rows", Place(1.0, 1.5)))
+st.button("Back", on_click=jump, args=("rows", None))
+if st.checkbox("Shown", True):
+    place = player(rows, sounds, times, key="rows", description="A tone.", marks=np.array([1.0, 2.0]))
+    st.text(f"place {place.start:.4f} {place.end:.4f}" if place else "place none")
+st.session_state.runs = st.session_state.get("runs", 0) + 1
+st.text(f"runs {st.session_state.runs}")
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    app = tmp_path_factory.mktemp("player") / "app.py"
+    app.write_text(APP)
+    with serve("run", str(app), "--server.fileWatcherType", "none", "--browser.gatherUsageStats", "false") as found:
+        yield found
+
+
+@pytest.fixture
+def page(address):
+    with open_page(address) as opened:
+        opened.goto(address)
+        opened.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
+        yield opened
+
+
+def at(page):
+    return float(page.locator("canvas").get_attribute("aria-valuenow"))
+
+
+def drag(page, start, end):
+    """Drag over the rows from one time to another; they lie between the margins of player.js."""
+    box = page.locator("canvas").bounding_box()
+    width = box["width"] - 66 - 14
+    page.mouse.move(box["x"] + 66 + start / 4 * width, box["y"] + 60)
+    page.mouse.down()
+    for share in (0.3, 0.7, 1):
+        page.mouse.move(box["x"] + 66 + (start + share * (end - start)) / 4 * width, box["y"] + 60)
+        page.wait_for_timeout(30)
+    page.mouse.up()
+
+
+def place(page, start, end):
+    page.get_by_text(f"place {start:.4f} {end:.4f}", exact=True).wait_for(timeout=10_000)
+
+
+def test_dragging_selects_whole_frames_and_tells_python(page):
+    drag(page, 1.004, 2.006)
+    place(page, 1.0, 2.01)
+    assert at(page) == 1
+    drag(page, 2.01, 3)  # the edge is dragged on
+    place(page, 1.0, 3.0)
+
+
+def test_a_click_seeks_and_a_selection_of_the_same_again_is_told_again(page):
+    drag(page, 1, 2)
+    place(page, 1.0, 2.0)
+    page.get_by_role("button", name="Jump").click()
+    place(page, 1.0, 1.5)
+    drag(page, 3, 3)
+    page.get_by_text("place 3.0").wait_for()
+    assert at(page) == pytest.approx(3, abs=0.02)
+    page.get_by_role("button", name="Jump").click()
+    place(page, 1.0, 1.5)
+    assert at(page) == 1
+    page.get_by_role("button", name="Back").click()
+    page.get_by_text("place none").wait_for()
+
+
+def test_the_playhead_moves_while_it_plays_and_keeps_its_place_when_the_sound_is_switched(page):
+    drag(page, 1, 1)
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(400)
+    first = at(page)
+    page.get_by_role("button", name="mean").click()
+    assert page.get_by_role("button", name="mean").get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("button", name="recording").get_attribute("aria-pressed") == "false"
+    second = at(page)
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="Pause").click()
+    third = at(page)
+    assert 1 < first <= second < third < 4
+    page.wait_for_timeout(200)
+    assert at(page) == third
+
+
+def test_a_loop_stays_in_its_selection_and_a_single_play_ends_with_it(page):
+    drag(page, 1.004, 1.196)
+    place(page, 1.0, 1.2)
+    canvas = page.locator("canvas")
+    canvas.press(" ")
+    page.get_by_role("button", name="Play").wait_for(timeout=5_000)
+    assert at(page) == 1
+    canvas.press("l")
+    canvas.press(" ")
+    for _ in range(8):
+        page.wait_for_timeout(90)
+        assert 1 <= at(page) <= 1.2
+    page.get_by_role("button", name="Pause").wait_for()
+
+
+def test_keys_step_by_frames_choose_sounds_and_drop_the_selection(page):
+    canvas = page.locator("canvas")
+    canvas.press("Home")
+    canvas.press("ArrowRight")
+    canvas.press("Shift+ArrowRight")
+    assert at(page) == pytest.approx(0.115)
+    place(page, 0.115, 0.115)
+    canvas.press("2")
+    assert page.get_by_role("button", name="mean").get_attribute("aria-pressed") == "true"
+    canvas.press("End")
+    assert at(page) == pytest.approx(3.995)
+    drag(page, 1, 2)
+    place(page, 1.0, 2.0)
+    canvas.press("Escape")
+    place(page, 1.0, 1.0)
+
+
+def test_a_player_that_comes_back_stands_where_it_was(page):
+    drag(page, 1, 2)
+    place(page, 1.0, 2.0)
+    page.locator("canvas").press("2")
+    page.get_by_text("Shown").click()
+    page.locator("canvas").wait_for(state="detached")
+    page.get_by_text("Shown").click()
+    page.locator("canvas[aria-valuenow]").wait_for()
+    place(page, 1.0, 2.0)
+    assert at(page) == 1
+    assert "selected 1.000 to 2.000 s" in page.locator("canvas").get_attribute("aria-valuetext")
+    assert page.get_by_role("button", name="mean").get_attribute("aria-pressed") == "true"
+
+
+def test_zoom_makes_room_for_finer_selections(page):
+    drag(page, 1, 2)
+    place(page, 1.0, 2.0)
+    page.get_by_role("button", name="Fit").click()
+    # The view is now 1 to 2 s, so that a quarter of the width is a quarter of a second.
+    drag(page, 1, 2)
+    place(page, 1.25, 1.5)
+
+
+def test_a_finger_selects_sideways(address):
+    with open_page(address, has_touch=True) as page:
+        page.goto(address)
+        page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
+        box = page.locator("canvas").bounding_box()
+        session = page.context.new_cdp_session(page)
+
+        def touch(kind, time):
+            x = box["x"] + 66 + time / 4 * (box["width"] - 80)
+            points = [] if kind == "touchEnd" else [{"x": x, "y": box["y"] + 60}]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        touch("touchStart", 1)
+        for time in (1.2, 1.6, 2):
+            touch("touchMove", time)
+        touch("touchEnd", 2)
+        place(page, 1.0, 2.0)
+
+
+def test_the_picture_is_sharp_and_follows_the_width_of_the_page(address):
+    with open_page(address, device_scale_factor=2, viewport={"width": 1280, "height": 800}) as page:
+        page.goto(address)
+        page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
+        canvas = page.locator("canvas")
+        wide = canvas.evaluate("c => [c.width, c.clientWidth]")
+        assert wide[0] == 2 * wide[1]
+        page.set_viewport_size({"width": 600, "height": 800})
+        page.wait_for_timeout(300)
+        narrow = canvas.evaluate("c => [c.width, c.clientWidth]")
+        assert narrow[0] == 2 * narrow[1] < wide[0]
