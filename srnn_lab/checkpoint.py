@@ -4,9 +4,11 @@ import json
 import os
 import reprlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -105,6 +107,33 @@ def list_checkpoints() -> dict[str, Path]:
     return {path.stem: path for path in sorted(ASSETS.glob("*.safetensors"))}
 
 
+class Header(NamedTuple):
+    """What a checkpoint says of itself.
+
+    Attributes:
+        config: Architecture, data, training recipe and conventions.
+        scores: Its figures, by split.
+    """
+
+    config: RunConfig
+    scores: dict[str, Any]
+
+
+def read_header(path: str | Path) -> Header:
+    """What a checkpoint says of itself, at once, since its weights are not read.
+
+    Args:
+        path: A file, or the name of a bundled checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such file and no bundled checkpoint of that name.
+        ValueError: The file is truncated or of another format.
+    """
+    file, stored, _ = _read(path, weights=False)
+    with _naming(file):
+        return _header(stored)
+
+
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint; nothing in it is executed.
 
@@ -115,34 +144,58 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         FileNotFoundError: There is no such file and no bundled checkpoint of that name.
         ValueError: The file is truncated, of another format, or its parts do not fit together.
     """
+    file, stored, tensors = _read(path)
+    with _naming(file):
+        config, scores = _header(stored)
+        weights = {k.removeprefix("model."): _plain(k, v) for k, v in tensors.items() if k.startswith("model.")}
+        model = _rebuild(config.model, weights)
+        mean, std = (_normalisation(config, tensors, name) for name in ("mean", "std"))
+        if not (std > 0).all():
+            raise ValueError("its normalisation divides by a number that is not above 0.")
+    extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
+    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std), scores, extra)
+
+
+def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
+    """The file, what is written in it beside its tensors, and these."""
     bundled = list_checkpoints()
     file = Path(bundled.get(str(path), path))
     if not file.is_file():
         raise FileNotFoundError(f"{path} is neither a file nor a bundled checkpoint ({', '.join(bundled)}).")
     try:
         with safe_open(file, "pt") as opened:
-            header = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+            stored = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
+            tensors = {name: opened.get_tensor(name) for name in opened.keys() if weights}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
-    header = header if isinstance(header, dict) else {}
-    if header.get("format") != FORMAT:
-        found = reprlib.repr(header.get("format"))
+    stored = stored if isinstance(stored, dict) else {}
+    if stored.get("format") != FORMAT:
+        found = reprlib.repr(stored.get("format"))
         raise ValueError(
             f"{file} is not a checkpoint of this version of srnn_lab: its format is {found}, expected {FORMAT!r}."
         )
+    return file, stored, tensors
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Put the file's name before what is wrong with it."""
     try:
-        config = RunConfig.from_dict(header.get("config"))
-        weights = {k.removeprefix("model."): v.float() for k, v in tensors.items() if k.startswith("model.")}
-        model = _rebuild(config.model, weights)
-        mean, std = (_normalisation(config, tensors, name) for name in ("mean", "std"))
-        if not (std > 0).all():
-            raise ValueError("its normalisation divides by a number that is not above 0.")
-        scores = _scores(header.get("scores", {}))
+        yield
     except ValueError as error:
         raise ValueError(f"{file} cannot be used: {error}") from error
-    extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
-    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std), scores, extra)
+
+
+def _header(stored: dict[str, Any]) -> Header:
+    return Header(RunConfig.from_dict(stored.get("config")), _scores(stored.get("scores", {})))
+
+
+def _plain(name: str, value: Tensor) -> Tensor:
+    if value.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        raise ValueError(f"its {name} is of type {value.dtype}; expected floating-point numbers of 16 bits or more.")
+    if not value.isfinite().all():
+        raise ValueError(f"its {name} holds a value that is not a finite number.")
+    return value.float()
 
 
 def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> np.ndarray:

@@ -5,12 +5,10 @@ import streamlit as st
 from srnn_lab.audio import wav_bytes
 from srnn_lab.figures import clip_figure
 from srnn_lab.inspection import Inspection
-from srnn_lab.plots import roll_figure
 from srnn_lab.views.shared import (
     Choice,
     cached_inspection,
     cached_music,
-    cached_sample,
     cached_sound,
     choose,
     show_figure,
@@ -65,19 +63,4 @@ def show_music(choice: Choice, clip: Inspection) -> None:
     per_quarter = checkpoint.config.data.frames_per_quarter
     st.markdown("**The clip**")
     st.audio(cached_music(signal, per_quarter)[1])
-    st.subheader("Drawn from the model")
-    left, middle, right = st.columns([2, 2, 1])
-    start = left.segmented_control("Start from", ["nothing", "this clip"], default="nothing", key="start")
-    quarters = middle.slider("Length (quarter notes)", 8, 128, 48, step=8, key="quarters")
-    seed = int(right.number_input("Seed", 0, 9999, 0, key="seed"))
-    prefix = signal[: 16 * per_quarter] if start == "this clip" else None
-    drawn = cached_sample(choice.path, choice.modified, quarters * per_quarter, seed, prefix)
-    if not drawn.any():
-        st.info("This draw is silent; choose another seed.")
-        return
-    title = "First 16 quarter notes of the clip, then drawn" if start == "this clip" else "Piano roll, drawn"
-    figure = roll_figure(drawn, checkpoint.frontend.times(len(drawn)), title)
-    show_figure(figure, "sample")
-    midi, sound = cached_music(drawn, per_quarter)
-    st.audio(sound)
-    st.download_button("Download as MIDI", midi, f"srnn-{seed}.mid", "audio/midi")
+    st.markdown("What does the model make of it? The page *Studio* continues this clip.")
