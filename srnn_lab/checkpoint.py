@@ -24,6 +24,8 @@ ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
 PART = ".part"
 """Ending of a file that is being written; one that was killed leaves it behind."""
+MAX_TENSORS = 10_000
+"""Tensors of a checkpoint that are read; the largest preset has some hundred, with the state of its training."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,10 @@ def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any],
     try:
         with safe_open(file, "pt") as opened:
             stored = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
-            tensors = {name: opened.get_tensor(name) for name in opened.keys() if weights}  # noqa: SIM118 (not a dict)
+            names = opened.keys() if weights else []
+            if len(names) > MAX_TENSORS:
+                raise ValueError(f"it holds {len(names)} tensors, at most {MAX_TENSORS} are read")
+            tensors = {name: opened.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
     stored = stored if isinstance(stored, dict) else {}
@@ -200,13 +205,13 @@ def _plain(name: str, value: Tensor) -> Tensor:
 
 def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> np.ndarray:
     values = tensors.get(f"normalisation.{name}")
-    if values is None or values.shape not in ((), (config.model.x_dim,)) or not values.float().isfinite().all():
+    if values is None or values.shape not in ((), (config.model.x_dim,)) or not values.isfinite().all():
         found = "missing" if values is None else f"{reprlib.repr(values.tolist())}, of shape {tuple(values.shape)}"
         raise ValueError(
             f"its normalisation.{name} is {found}; expected one finite number, or one for each of the "
             f"{config.model.x_dim} values of a frame."
         )
-    return values.float().numpy()
+    return _plain(f"normalisation.{name}", values).numpy()
 
 
 def _scores(scores: Any) -> dict[str, Any]:

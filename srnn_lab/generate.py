@@ -57,6 +57,7 @@ def draw(
 
     Raises:
         ValueError: ``num_frames`` is below 1, ``temperature`` is out of its range, or ``prefix`` has no frame to score.
+        FloatingPointError: The model gives a value that is not a finite number.
     """
     if num_frames < 1:
         raise ValueError(f"num_frames is {num_frames}; at least 1 frame must be drawn.")
@@ -75,6 +76,8 @@ def draw(
         noise_t = torch.randn(len(u_t), 1, model.z_dim, generator=generator).to(weight)
         trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
         params = model.decode(trace.d, trace.z)
+        if not params.isfinite().all():
+            raise FloatingPointError(f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew.")
         state, u_t = trace.state, model.likelihood.sample(params, generator, temperature)
         drawn.append(Drawn(u_t, params))
     return Drawn(*(torch.cat(parts, 1) for parts in zip(*drawn, strict=True)))

@@ -20,6 +20,8 @@ NEAR = 2
 
 MAX_FRAMES = 12_000
 """Longest clip that is inspected: two minutes of log-mel frames, in about 1 GB of memory."""
+MAX_WIDTH = 2048
+"""Widest layer of a model that inspects so long a clip; a wider one takes a shorter one."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
 
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.
+        FloatingPointError: The model gives a value that is not a finite number.
     """
     config, model = checkpoint.config, checkpoint.model
     frames = checkpoint.frontend.frames(signal, config.model.x_dim)
@@ -81,9 +84,14 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
         raise ValueError(f"The clip has {len(frames)} frame; at least {first + 1} are needed. Give a longer one.")
     if len(frames) > MAX_FRAMES:
         raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
+    widest = max(model.d_dim, model.z_dim, config.model.hidden_dim, model.likelihood.num_params)
+    if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
+        raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
     batch = make_batch([frames], config.evaluation.first_frame)
     noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
     bound = elbo(model, batch, noise=noise)
+    if not bound.elbo.isfinite().all():
+        raise FloatingPointError("The model gives values that are not finite numbers for this clip; train it anew.")
     params = model.decode(bound.trace.d, bound.trace.z)
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.

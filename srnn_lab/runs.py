@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,11 +49,11 @@ class Progress:
     said: tuple[str, ...]
 
     @property
-    def finished(self) -> bool:
-        """Whether it came to its end, where the best epoch is scored on test data."""
-        return (
-            self.header is not None and "test" in self.header.scores and self.epochs >= self.header.config.train.epochs
-        )
+    def test(self) -> dict[str, Any] | None:
+        """The best epoch's figures on test data, once the training came to its end."""
+        if self.header is None or self.epochs < self.header.config.train.epochs:
+            return None
+        return self.header.scores.get("test")
 
 
 def list_runs(folder: Path) -> dict[str, Path]:
@@ -159,7 +160,10 @@ def read_curves(run: Path) -> dict[str, np.ndarray]:
         return {name: np.zeros(0) for name in CURVES}
     try:
         with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = list(reader)
+        if missing := [name for name in CURVES if name not in (reader.fieldnames or ())]:
+            raise ValueError(f"it has no column {missing[0]}")
         return {name: np.array([float(row[name]) for row in rows]) for name in CURVES}
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise ValueError(f"{path} is not a table of training curves ({error}); it may be damaged.") from error

@@ -151,3 +151,10 @@ def test_what_is_returned_beside_the_frames_is_what_they_were_drawn_from():
 def test_a_temperature_out_of_range_is_refused(temperature):
     with pytest.raises(ValueError, match=f"temperature is {temperature}; expected a number from 0 to 10"):
         generate(tiny_model(), 2, temperature=temperature)
+
+
+def test_a_model_that_gives_no_finite_numbers_is_named():
+    model = tiny_model("bernoulli")
+    model.emission[-1].bias.data[2] = float("inf")
+    with pytest.raises(FloatingPointError, match="Frame 1 is not of finite numbers"):
+        generate(model, 3)

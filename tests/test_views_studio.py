@@ -57,6 +57,7 @@ def test_every_take_has_the_same_beginning_and_another_end(page, shown):
     assert len(shown["times"]) == len(rolls[0]) == (2 + 6) * 8
     for wave, rate in shown["sounds"].values():
         assert len(wave) / rate > len(shown["times"]) / 2 * shown["seconds"]
+        assert wave.ndim == 1
         assert np.abs(wave).max() > 0.01
 
 

@@ -2,9 +2,11 @@
 
 import argparse
 import re
+import shutil
 import sys
 import tempfile
 import warnings
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +31,8 @@ UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
 MEGABYTES = {MIDI: 1, AUDIO: 50}
 """Largest file that is taken; the notes of a MIDI file are read one by one."""
 CHECKPOINT_MEGABYTES = 100
+MAX_CLIP_SECONDS = 180
+"""Longest recording that is read; a little more than any model inspects."""
 MAX_SENTENCE = 600
 """Characters of a message that are shown; a file can put as many as it likes into one."""
 
@@ -77,12 +81,16 @@ def cached_signal(
     if suffix[1:] not in UPLOADS[config.features]:
         kinds = ", ".join(kind.upper() for kind in UPLOADS[config.features])
         raise ValueError(f"{name} does not end as the files that this model takes ({kinds}); give one of those.")
+    if len(content) > (limit := MEGABYTES[UPLOADS[config.features]]) * 2**20:
+        raise ValueError(
+            f"{name} has {len(content) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
+        )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
         file.write_bytes(content)
         try:
-            signal = read_signal(file, config)
+            signal = read_signal(file, config, MAX_CLIP_SECONDS)
         except ValueError as error:
             raise ValueError(str(error).replace(str(file), name)) from error
     messages = [str(w.message).replace(str(file), name) for w in caught if w.category is UserWarning]
@@ -177,16 +185,20 @@ def cached_features(path: str, modified: float) -> str:  # noqa: ARG001 (a new f
     return read_header(path).config.data.features
 
 
-class Uploaded(NamedTuple):
-    """A checkpoint that a visitor brought, in a temporary folder that goes with the visit."""
+class Uploaded:
+    """A checkpoint that a visitor brought, in a temporary folder that goes when the visit ends.
 
-    name: str
-    folder: tempfile.TemporaryDirectory
+    Args:
+        name: What it is called on the page.
+        content: The file, which gets a name of ours.
+    """
 
-    @property
-    def file(self) -> Path:
-        """Where it lies, under a name of ours."""
-        return Path(self.folder.name) / "own.safetensors"
+    def __init__(self, name: str, content: bytes):
+        self.name = name
+        folder = tempfile.mkdtemp(prefix="srnn_lab-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.file = Path(folder) / "own.safetensors"
+        self.file.write_bytes(content)
 
 
 def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
@@ -198,9 +210,8 @@ def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
         given = st.session_state["upload-checkpoint"]
         if given is None:
             return
-        uploaded = Uploaded(f"yours: {given.name[-60:]}", tempfile.TemporaryDirectory(prefix="srnn_lab-"))
+        uploaded = Uploaded(f"yours: {given.name[-60:]}", given.getvalue())
         try:
-            uploaded.file.write_bytes(given.getvalue())
             found = load_checkpoint(uploaded.file).config.data.features
             if found not in features:
                 raise ValueError(f"{uploaded.file} takes {found!r} frames; this page is for {' or '.join(features)}.")

@@ -111,7 +111,7 @@ def show_takes(
     files = {name: cached_music(roll, per_quarter) for name, (roll, _) in drawn.items() if roll.any()}
     player(
         rows,
-        {name: soundfile.read(io.BytesIO(wav), dtype="float32") for name, (_, wav) in files.items()},
+        {name: read_wav(wav) for name, (_, wav) in files.items()},
         times,
         key="takes player",
         description=f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the "
@@ -151,3 +151,9 @@ def show_takes(
             on_click="ignore",
             width="stretch",
         )
+
+
+def read_wav(content: bytes) -> tuple[np.ndarray, int]:
+    """The samples of a WAV file, in one channel, and their number a second."""
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    return samples.mean(1), rate

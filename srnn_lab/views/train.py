@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import streamlit as st
 from srnn_lab.checkpoint import ASSETS
 from srnn_lab.plots import curves_figure
 from srnn_lab.runs import LOG, Progress, begin, is_running, list_runs, progress, read_curves, stop
-from srnn_lab.views.shared import explain, plain, runs_folder, show_figure
+from srnn_lab.views.shared import explain, guarded, plain, runs_folder, show_figure
 
 REFRESH = 2.0
 """Seconds between two looks at the files of a training that runs."""
@@ -82,7 +83,7 @@ def show() -> None:
         "process of its own, so this page may be closed or loaded again; what it writes is in the folder of runs."
     )
     folder = runs_folder()
-    begin_one(folder)
+    guarded(partial(begin_one, folder))()
     st.subheader("Runs")
     runs = list_runs(folder)
     if not runs:
@@ -90,7 +91,7 @@ def show() -> None:
         return
     name = st.selectbox("Run", list(runs), key="run", bind="query-params")
     running = is_running(runs[name])
-    st.fragment(show_run, run_every=REFRESH if running else None)(runs[name], running)
+    st.fragment(guarded(partial(show_run, runs[name], running)), run_every=REFRESH if running else None)()
 
 
 def begin_one(folder: Path) -> None:
@@ -153,7 +154,7 @@ def show_run(run: Path, was_running: bool) -> None:
     if state.running and buttons.button("Stop", key="stop", help="It writes all that it needs to continue."):
         stop(run)
         st.toast("Asked to stop; it ends after the current update.")
-    if state.header and not (state.running or state.finished) and buttons.button("Continue", key="continue"):
+    if state.header and not (state.running or state.test) and buttons.button("Continue", key="continue"):
         refuse_a_second(run.parent)
         begin([f"--resume={run}"], run)
         st.rerun()
@@ -179,9 +180,8 @@ def show_state(state: Progress) -> None:
         st.progress(0.0, "Reading the data …")
     elif state.running:
         st.progress(state.share, plain(f"{done} · {state.step} · {state.left} left" if state.step else done))
-    elif state.finished:
-        test = state.header.scores["test"]
-        st.success(plain(f"Done: {done}. Test ELBO {test['elbo']:.2f} ({test['average']} average)."))
+    elif state.test:
+        st.success(plain(f"Done: {done}. Test ELBO {state.test['elbo']:.2f} ({state.test['average']} average)."))
     elif state.header:
         st.info(f"Stopped after {done}. It can be continued from where it stopped, bit for bit.")
     else:
