@@ -5,10 +5,17 @@ from pathlib import Path
 import streamlit as st
 import torch
 
-from srnn_lab.views import explore, studio, train
+from srnn_lab.views import compare, explore, latents, studio, train, transition
 from srnn_lab.views.shared import guarded, plain, runs_folder
 
-PAGES = {"Explore": explore.show, "Studio": studio.show, "Train": train.show}
+PAGES = {
+    "Explore": explore.show,
+    "Compare": compare.show,
+    "Latents": latents.show,
+    "Make a transition": transition.show,
+    "Studio": studio.show,
+    "Train": train.show,
+}
 
 
 def main() -> None:

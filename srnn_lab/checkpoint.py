@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from srnn_lab.config import ModelConfig, RunConfig
 from srnn_lab.data import Frontend
@@ -136,6 +137,11 @@ def read_header(path: str | Path) -> Header:
         return _header(stored)
 
 
+def read_config(path: str | Path) -> RunConfig:
+    """The configuration of a checkpoint, without its weights; raises what ``read_header`` does."""
+    return read_header(path).config
+
+
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint; nothing in it is executed.
 
@@ -224,12 +230,22 @@ def _scores(scores: Any) -> dict[str, Any]:
     return scores
 
 
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves weights that are read next as they are; to draw them on the meta device would import torch's compiler."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is nn.init.normal_:
+            return kwargs["tensor"]
+        return args[0] if func is Tensor.normal_ else func(*args, **kwargs)
+
+
 def _rebuild(config: ModelConfig, weights: dict[str, Tensor]) -> SequenceModel:
     """The model with its weights; memory is taken only once their shapes are known to fit."""
     if config.num_layers > len(weights):
         raise ValueError(f"ModelConfig.num_layers is {config.num_layers}; it has only {len(weights)} weights.")
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutDraws():
             model = build_model(config)
     except (RuntimeError, OverflowError, TypeError) as error:
         raise ValueError("a model of the sizes in its configuration is too large to build.") from error

@@ -104,6 +104,11 @@ class DataConfig:
         """Samples from one frame to the next; 1 for a piano roll."""
         return 1 if self.features == "roll" else self.frame_length
 
+    @property
+    def rate(self) -> int:
+        """Samples a second; of a piano roll, frames in a quarter note."""
+        return self.frames_per_quarter if self.features == "roll" else self.sample_rate
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:

@@ -7,16 +7,22 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
+from torch import Tensor
 
 from srnn_lab.audio import QUARTERS_PER_MINUTE
 from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
-from srnn_lab.data import Frontend, make_batch, widen
+from srnn_lab.data import Batch, Frontend, make_batch, widen
 
 NEAR = 2
 """Audio frames on either side of an onset that count as its transition."""
-
+SETTLING = 5
+"""First frames of a clip, which pay for the zero state and are no spikes."""
+ACTIVE = 0.01
+"""Nats per frame above which a dimension of z is in use (the threshold of Burda et al., 2015, on another measure)."""
+EVENTS = {"onset": lambda rise: np.maximum(rise, 0), "offset": lambda rise: np.maximum(-rise, 0), "change": np.abs}
+"""What happens in a sound -> which part of the rise of its energies from one frame to the next tells of it."""
 
 MAX_FRAMES = 12_000
 """Longest clip that is inspected: two minutes of log-mel frames, in about 1 GB of memory."""
@@ -39,6 +45,7 @@ class Inspection:
         changes: Frames in which the signal changes: onsets (audio), chord changes (music).
         active: Frames that are not silent.
         mu_q, logvar_q, mu_p, logvar_p: Posterior and prior of z_t, averaged over the paths.
+        kl_z: The KL of each dimension of z_t, nats per frame; they sum to ``kl``.
     """
 
     kl: Float[np.ndarray, "t"]
@@ -54,15 +61,33 @@ class Inspection:
     logvar_q: Float[np.ndarray, "t z"]
     mu_p: Float[np.ndarray, "t z"]
     logvar_p: Float[np.ndarray, "t z"]
+    kl_z: Float[np.ndarray, "t z"]
+
+    @property
+    def use(self) -> Float[np.ndarray, "z"]:
+        """KL of each dimension of z averaged over the frames: 0 where the posterior is always the prior."""
+        return self.kl_z.mean(0)
+
+    @property
+    def active_units(self) -> int:
+        """Dimensions of z that tell more than ``ACTIVE`` nats per frame."""
+        return int((self.use > ACTIVE).sum())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of ``posterior.npz``."""
-        names = ("kl", "log_px", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p", "changes")
+        names = ("kl", "log_px", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z", "changes")
         return {name: getattr(self, name) for name in names} | {"times": self.seconds}
 
 
 @torch.inference_mode()
-def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: int = 8, seed: int = 0) -> Inspection:
+def inspect_signal(
+    checkpoint: Checkpoint,
+    signal: np.ndarray,
+    *,
+    num_samples: int = 8,
+    seed: int = 0,
+    noise: Float[Tensor, "n t z"] | None = None,
+) -> Inspection:
     """Run the posterior over one clip, from zero states.
 
     The first frame is left out where the checkpoint's convention does not score it.
@@ -72,23 +97,17 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
         signal: A waveform at the model's sample rate, or a piano roll.
         num_samples: Posterior paths to average over.
         seed: Seed of the paths.
+        noise: Standard normal noise of the paths, instead of that of ``num_samples`` and ``seed``.
 
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.
         FloatingPointError: The model gives a value that is not a finite number.
     """
     config, model = checkpoint.config, checkpoint.model
-    frames = checkpoint.frontend.frames(signal, config.model.x_dim)
-    first = 0 if config.evaluation.first_frame else 1
-    if len(frames) <= first:
-        raise ValueError(f"The clip has {len(frames)} frame; at least {first + 1} are needed. Give a longer one.")
-    if len(frames) > MAX_FRAMES:
-        raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
-    widest = max(model.d_dim, model.z_dim, config.model.hidden_dim, model.likelihood.num_params)
-    if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
-        raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
-    batch = make_batch([frames], config.evaluation.first_frame)
-    noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
+    frames, batch = clip_batch(checkpoint, signal)
+    first = len(frames) - len(batch.x[0])
+    if noise is None:
+        noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
     bound = elbo(model, batch, noise=noise)
     if not bound.elbo.isfinite().all():
         raise FloatingPointError("The model gives values that are not finite numbers for this clip; train it anew.")
@@ -114,7 +133,46 @@ def inspect_signal(checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: i
         logvar_q=posterior.logvar.mean(0).numpy(),
         mu_p=prior.mu.mean(0).numpy(),
         logvar_p=prior.logvar.mean(0).numpy(),
+        kl_z=posterior.kl(prior).mean(0).numpy(),
     )
+
+
+def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.ndarray, "n x"], Batch]:
+    """All frames of a clip, and the batch of those that the checkpoint's convention scores.
+
+    Raises:
+        ValueError: The signal is of the wrong kind, too short or too long.
+    """
+    config = checkpoint.config
+    frames = checkpoint.frontend.frames(signal, config.model.x_dim)
+    need = 1 if config.evaluation.first_frame else 2
+    if len(frames) < need:
+        raise ValueError(f"The clip has {len(frames)} frame; at least {need} are needed. Give a longer one.")
+    if len(frames) > MAX_FRAMES:
+        raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
+    model = checkpoint.model
+    widest = max(model.d_dim, model.z_dim, config.model.hidden_dim, model.likelihood.num_params)
+    if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
+        raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
+    return frames, make_batch([frames], config.evaluation.first_frame)
+
+
+@torch.inference_mode()
+def draw_reconstruction(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0) -> Float[np.ndarray, "t x"]:
+    """One draw of x_t ~ p(x_t | z_t, d_t) for each scored frame of a clip, along one path of z from the posterior.
+
+    Args:
+        checkpoint: A trained model.
+        signal: A waveform at the model's sample rate, or a piano roll.
+        seed: Seed of the path and of the draws.
+
+    Raises:
+        ValueError: The signal is of the wrong kind, too short or too long.
+    """
+    model, generator = checkpoint.model, torch.Generator().manual_seed(seed)
+    _, batch = clip_batch(checkpoint, signal)
+    trace = elbo(model, batch, noise=draw_noise(model, batch, generator)).trace
+    return model.likelihood.sample(model.decode(trace.d, trace.z), generator)[0].numpy()
 
 
 def find_changes(
@@ -130,21 +188,29 @@ def find_changes(
         return changes, np.ones(len(frames), bool)
     windows = np.lib.stride_tricks.sliding_window_view(signal, config.window)[:: config.hop]
     rms = np.sqrt((windows**2).mean(1))
-    return find_onsets(signal, len(frames), config), rms > 0.01 * rms.max()
+    return find_events(signal, len(frames), config), rms > 0.01 * rms.max()
 
 
-def find_onsets(signal: Float[np.ndarray, "n"], num_frames: int, config: DataConfig) -> Int[np.ndarray, "c"]:
-    """Frames at which a sound begins: peaks of the spectral flux, picked much as by librosa.
+def find_events(
+    signal: Float[np.ndarray, "n"], num_frames: int, config: DataConfig, kind: str = "onset"
+) -> Int[np.ndarray, "c"]:
+    """Frames at which something happens in a sound: peaks of the spectral flux, picked much as by librosa.
 
-    The flux is the mean over 80 log-mel bands of the rise from one frame to the next, scaled to [0, 1]; a peak is the
-    largest within 30 ms and exceeds the mean of the 200 ms around it by 0.07. (librosa's own detector compiles for
-    half a minute when it is first imported.)
+    The flux is the mean over 80 log-mel bands of the rise from one frame to the next (onsets), of the fall (offsets) or
+    of either (changes), scaled to [0, 1]; a peak is the largest within 30 ms and exceeds the mean of the 200 ms around
+    it by 0.07. (librosa's own detector compiles for half a minute when it is first imported.)
+
+    Args:
+        signal: The waveform.
+        num_frames: Frames that the model sees of it.
+        config: What a frame is.
+        kind: A name in ``EVENTS``.
     """
     if len(signal) < config.window_length:
         return np.zeros(0, int)
     as_mel = replace(config, features="log-mel")
     energies = Frontend(as_mel, np.zeros(()), np.ones(())).frames(signal, 80)
-    flux = np.maximum(np.diff(energies, axis=0, prepend=energies[:1]), 0).mean(1)
+    flux = EVENTS[kind](np.diff(energies, axis=0, prepend=energies[:1])).mean(1)
     flux = (flux - flux.min()) / max(np.ptp(flux), 1e-9)
     hop = config.frame_length / config.sample_rate
     peaks, _ = find_peaks(flux, distance=max(1, round(0.03 / hop)))

@@ -10,6 +10,14 @@ from plotly.subplots import make_subplots
 
 SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#4878cf", "#d65f5f", "#2f9e77", "#956cb4", "#888888"
 """Colours that read on a light and on a dark page."""
+OVERLAID = [
+    ("#0072b2", "solid"),
+    ("#d55e00", "dash"),
+    ("#009e73", "dot"),
+    ("#cc79a7", "dashdot"),
+    ("#a07a00", "longdash"),
+]
+"""Colours that colour-blind eyes tell apart (after Okabe and Ito), and dashes, of lines over each other."""
 # Streamlit swaps some near-black colours, the first of Plotly's own Magma among them, for its theme's.
 MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
 NOTES = [[0, "rgba(72,120,207,0)"], [1, "rgb(72,120,207)"]]
@@ -198,6 +206,190 @@ def mel_figure(
         picture = _picture(times, bins, values.T, scale, name, "", zmin=limits[0], zmax=limits[1], colorbar=bar)
         figure.add_trace(picture, row=row, col=1)
     figure.update_xaxes(range=[0, t[-1]])
+    return figure
+
+
+def _signal_row(figure: go.Figure, row: int, times: np.ndarray, signal: np.ndarray, name: str) -> None:
+    """A waveform (n,) as a line, or a piano roll (n, 88) as a picture."""
+    if signal.ndim == 1:
+        figure.add_trace(_line(*envelope(times, signal), SIGNAL, name, ""), row=row, col=1)
+        loudest = 1.05 * max(float(np.abs(signal).max()), 1e-3)
+        figure.update_yaxes(range=[-loudest, loudest], row=row, col=1)
+        return
+    pitches = LOWEST_PITCH + np.arange(signal.shape[1])
+    picture = _picture(times, pitches, signal.T, NOTES, name, "", showscale=False, zmin=0, zmax=1)
+    figure.add_trace(picture, row=row, col=1)
+    figure.update_yaxes(range=_pitch_range(signal), row=row, col=1)
+
+
+def _overlay(
+    figure: go.Figure, row: int, lines: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str, first: int = 0
+) -> None:
+    """Lines (times, values) by name over each other; a name has the same look in each row, from ``first`` on."""
+    known = {trace.legendgroup for trace in figure.data}
+    for (name, (times, values)), (colour, dash) in zip(lines.items(), OVERLAID[first:], strict=False):
+        line = _line(times, values, colour, name, unit)
+        line.update(line_dash=dash, line_width=1.5, legendgroup=name, showlegend=name not in known)
+        figure.add_trace(line, row=row, col=1)
+    figure.update_layout(
+        showlegend=True, margin_t=72, legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0}
+    )
+    figure.update_traces(showlegend=False, selector={"legendgroup": None})
+
+
+def _cut_below(figure: go.Figure, row: int, values: Float[np.ndarray, "m t"]) -> None:
+    """The axis of a row without the rare frames of far lower values, which would flatten all the others."""
+    high = float(values.max())
+    low = max(float(values.min()), high - 4 * (high - float(np.median(values, 1).min())))
+    margin = 0.05 * max(high - low, 1e-3)
+    figure.update_yaxes(range=[low - margin, high + margin], row=row, col=1)
+
+
+def comparison_figure(
+    signal: Float[np.ndarray, "n *x"],
+    signal_times: Float[np.ndarray, "n"],
+    names: Sequence[str],
+    times: Float[np.ndarray, "t"],
+    kl: Float[np.ndarray, "m t"],
+    elbo: Float[np.ndarray, "m t"],
+    moments: Int[np.ndarray, "k"],
+    x_title: str,
+) -> go.Figure:
+    """One clip, and over each other the KL of several models, its difference from the first one's, and their bounds.
+
+    Args:
+        signal: A waveform or a piano roll.
+        signal_times: Time of each of its samples or frames.
+        names: The models.
+        times: Middle of each frame, in the same unit.
+        kl: Nats per frame.
+        elbo: Nats per frame.
+        moments: Frames of the largest differences, which get a mark.
+        x_title: Title of the time axis, with its unit.
+    """
+    figure = _rows(
+        [
+            "Waveform" if signal.ndim == 1 else "Piano roll",
+            "KL(q ‖ p) per frame",
+            f"KL less that of {names[0]}; marked: the largest differences",
+            "Bound per frame, log p(x | z, d) − KL",
+        ],
+        [0.7, 1.1, 1.1, 1.1],
+        ["amplitude" if signal.ndim == 1 else "MIDI pitch", "nats", "nats", "nats"],
+        x_title,
+    )
+    _signal_row(figure, 1, signal_times, signal, "clip")
+    _overlay(figure, 2, {name: (times, values) for name, values in zip(names, kl, strict=True)}, "nats")
+    _overlay(figure, 3, {n: (times, v) for n, v in zip(names[1:], kl[1:] - kl[0], strict=True)}, "nats", first=1)
+    _overlay(figure, 4, {name: (times, values) for name, values in zip(names, elbo, strict=True)}, "nats")
+    _cut_below(figure, 4, elbo)
+    difference = kl[1:, moments] - kl[0, moments]
+    largest = np.abs(difference).argmax(0)
+    marks = go.Scatter(
+        x=times[moments],
+        y=difference[largest, np.arange(len(moments))],
+        mode="markers",
+        marker={"symbol": "circle-open", "size": 10, "color": CHANGE, "line_width": 2},
+        name="moment",
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    figure.add_trace(marks, row=3, col=1)
+    figure.add_hline(0, line={"color": CHANGE, "width": 1}, row=3, col=1)
+    figure.update_xaxes(range=[0, float(signal_times[-1])], showticklabels=True)
+    return figure
+
+
+def reconstructions_figure(
+    observed: Float[np.ndarray, "n *x"],
+    observed_times: Float[np.ndarray, "n"],
+    means: Mapping[str, Float[np.ndarray, "m *x"]],
+    mean_times: Float[np.ndarray, "m"],
+    log_px: Mapping[str, Float[np.ndarray, "t"]],
+    times: Float[np.ndarray, "t"],
+    unit: str,
+    x_title: str,
+    replaced: tuple[float, float],
+) -> go.Figure:
+    """A clip, its reconstructions along several paths of z on one scale, and log p(x | z, d) per frame of all of them.
+
+    Args:
+        observed: Samples of a waveform, or frames.
+        observed_times: Time of each of them.
+        means: The reconstructions by where z comes from, of the same kind.
+        mean_times: Time of each of their samples or frames.
+        log_px: Nats per frame, by the same names.
+        times: Middle of each frame.
+        unit: What the rows show: ``amplitude``, ``mel bin`` or ``MIDI pitch``.
+        x_title: Title of the time axis, with its unit.
+        replaced: Start and end of the stretch in which z is replaced, which is shaded.
+    """
+    names, count = list(means), len(means) + 2
+    figure = _rows(
+        ["The clip", *(f"Reconstructed mean, z: {name}" for name in names), "log p(x | z, d) per frame"],
+        [1.0] * (count - 1) + [1.3],
+        [unit] * (count - 1) + ["nats"],
+        x_title,
+    )
+    figure.update_layout(height=150 * count + 90)
+    pitched = unit == "MIDI pitch"
+    low, high = (0.0, 1.0) if pitched else (float(observed.min()), float(observed.max()))
+    for row, values in enumerate([observed, *means.values()], 1):
+        t, name = (observed_times, "clip") if row == 1 else (mean_times, names[row - 2])
+        if observed.ndim == 1:
+            _signal_row(figure, row, t, values, name)
+            figure.update_yaxes(range=[-1.05 * max(high, -low), 1.05 * max(high, -low)], row=row, col=1)
+            continue
+        y = np.arange(values.shape[1]) + (LOWEST_PITCH if pitched else 0)
+        picture = _picture(t, y, values.T, NOTES if pitched else MAGMA, name, "", zmin=low, zmax=high)
+        picture.update(showscale=row == 1, colorbar=_colour_bar(figure, row))
+        figure.add_trace(picture, row=row, col=1)
+        if pitched:
+            figure.update_yaxes(range=_pitch_range(observed), row=row, col=1)
+    _overlay(figure, count, {name: (times, values) for name, values in log_px.items()}, "nats")
+    _cut_below(figure, count, np.stack(list(log_px.values())))
+    figure.add_vrect(*replaced, row=count, col=1, fillcolor=CHANGE, opacity=0.15, line_width=0)
+    figure.update_xaxes(range=[0, float(observed_times[-1])])
+    return figure
+
+
+def edit_figure(
+    before: Float[np.ndarray, "n *x"],
+    before_times: Float[np.ndarray, "n"],
+    after: Float[np.ndarray, "m *x"],
+    after_times: Float[np.ndarray, "m"],
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    joints_before: Sequence[float],
+    joints_after: Sequence[float],
+    x_title: str,
+) -> go.Figure:
+    """A clip before and after an edit, and the KL of both over each other, with the joints marked.
+
+    Args:
+        before: A waveform or a piano roll.
+        before_times: Time of each of its samples or frames.
+        after: The edited one.
+        after_times: Time of each of its samples or frames.
+        lines: KL by name: times, and nats per frame; NaN leaves a gap.
+        joints_before: Times at which the clip is cut.
+        joints_after: Where these places are in the edited one.
+        x_title: Title of the time axis, with its unit.
+    """
+    unit = "amplitude" if before.ndim == 1 else "MIDI pitch"
+    figure = _rows(
+        ["Before", "After; dashed: the joints", "KL(q ‖ p) per frame, before and after"],
+        [0.8, 0.8, 1.4],
+        [unit, unit, "nats"],
+        x_title,
+    )
+    _signal_row(figure, 1, before_times, before, "before")
+    _signal_row(figure, 2, after_times, after, "after")
+    figure.update_yaxes(range=figure.layout.yaxis.range, row=2, col=1)
+    _overlay(figure, 3, lines, "nats")
+    for row, joints in enumerate((joints_before, joints_after, joints_after), 1):
+        for joint in joints:
+            figure.add_vline(joint, row=row, col=1, line={"color": CHANGE, "width": 1.5, "dash": "dash"})
+    figure.update_xaxes(range=[0, max(float(before_times[-1]), float(after_times[-1]))], showticklabels=True)
     return figure
 
 

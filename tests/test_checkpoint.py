@@ -17,6 +17,7 @@ from srnn_lab.checkpoint import (
     FORMAT,
     list_checkpoints,
     load_checkpoint,
+    read_config,
     read_header,
     save_checkpoint,
     write_atomically,
@@ -312,3 +313,15 @@ def test_a_place_that_cannot_be_written_to_is_named(path, tmp_path):
 
 def test_frames_per_quarter_of_the_tiny_songs_is_that_of_the_tiny_run():
     assert music_run().data.frames_per_quarter == FRAMES_PER_QUARTER
+
+
+def test_the_configuration_alone_is_that_of_the_whole_checkpoint_and_bad_files_get_a_sentence(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(untrained(music_run()), path)
+    assert read_config(path) == load_checkpoint(path).config
+    assert read_config("jsb") == load_checkpoint("jsb").config
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match="not a readable"):
+        read_config(path)
+    with pytest.raises(FileNotFoundError, match="neither a file nor a bundled checkpoint"):
+        read_config(tmp_path / "none")

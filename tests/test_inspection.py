@@ -9,9 +9,9 @@ from srnn_lab.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig
 from srnn_lab.data import Frontend, widen
 from srnn_lab.data.storage import narrow
 from srnn_lab.figures import clip_figure
-from srnn_lab.inspection import find_changes, inspect_signal
+from srnn_lab.inspection import ACTIVE, draw_reconstruction, find_changes, find_events, inspect_signal
 from srnn_lab.models import MODELS, build_model
-from srnn_lab.transitions import measure_transitions, near_changes, roc_area
+from srnn_lab.transitions import find_spikes, match_spikes, measure_transitions, near_changes, roc_area
 
 RATE = 16000
 DATA = {
@@ -205,3 +205,93 @@ def test_a_clip_gets_the_figure_of_its_kind_on_one_time_axis(features):
     assert set(np.float32(marks.x)) == set(np.float32(clip.times[clip.changes]))
     axes = [figure.layout[f"xaxis{'' if i == 1 else i}"] for i in range(1, len(titles) + 1)]
     assert len({axis.matches or "x" for axis in axes} - {f"x{len(titles)}"}) <= 1
+
+
+@pytest.mark.parametrize("features", DATA)
+def test_the_kl_of_the_dimensions_adds_up_and_tells_which_are_in_use(features):
+    clip = inspect_signal(checkpoint(features), SIGNALS[features])
+    assert clip.kl_z.shape == clip.mu_q.shape
+    assert (clip.kl_z >= 0).all()
+    np.testing.assert_allclose(clip.kl_z.sum(1), clip.kl, rtol=1e-4)
+    n = len(clip.kl)
+    clip = replace(clip, kl_z=np.stack([np.full(n, 1.0), np.full(n, 0.9 * ACTIVE), np.eye(n)[0]], 1))
+    np.testing.assert_allclose(clip.use, [1, 0.9 * ACTIVE, 1 / n])
+    assert clip.active_units == 2
+
+
+def test_a_posterior_draw_is_a_draw_around_the_mean_with_the_variance_of_the_likelihood():
+    tested = checkpoint("raw")
+    clip = inspect_signal(tested, SIGNALS["raw"], num_samples=64)
+    draws = np.stack([draw_reconstruction(tested, SIGNALS["raw"], seed=seed) for seed in range(64)])
+    assert draws.shape[1:] == clip.mean.shape
+    errors = (draws.mean(0) - clip.mean) / np.exp(clip.logvar / 2)
+    assert np.abs(errors.mean()) < 6 / np.sqrt(errors.size)
+    assert (draws.var(0) / np.exp(clip.logvar)).mean() == pytest.approx(1, abs=0.03)
+    notes = draw_reconstruction(checkpoint("roll"), SIGNALS["roll"])
+    assert set(np.unique(notes)) <= {0, 1}
+    np.testing.assert_array_equal(draws[3], draw_reconstruction(tested, SIGNALS["raw"], seed=3))
+
+
+def test_onsets_offsets_and_changes_are_found_where_noise_begins_and_ends():
+    data, _ = DATA["log-mel"]
+    t = np.arange(int(1.4 * RATE)) / RATE
+    begins, ends = 0.5, 0.9
+    loud = np.where((t > begins) & (t < ends), 0.1, 1e-4)
+    signal = (loud * np.random.default_rng(0).normal(size=t.size)).astype(np.float32)
+    times = checkpoint("log-mel").frontend.times(len(signal) // data.frame_length)
+    found = {kind: times[find_events(signal, len(times), data, kind)] for kind in ("onset", "offset", "change")}
+    assert np.abs(found["onset"] - begins).min() < 0.04
+    assert np.abs(found["onset"] - ends).min() > 0.1
+    assert np.abs(found["offset"] - ends).min() < 0.04
+    assert np.abs(found["offset"] - begins).min() > 0.1
+    assert max(np.abs(found["change"] - begins).min(), np.abs(found["change"] - ends).min()) < 0.04
+
+
+def spiky(peaks, changes, frames=40, silent=()):
+    """An inspected clip whose KL is 0 but at its peaks."""
+    clip = inspect_signal(checkpoint("roll", True), np.tile(SIGNALS["roll"], (4, 1))[:frames])
+    kl, active = np.zeros(frames, np.float32), np.ones(frames, bool)
+    kl[list(peaks)] = list(peaks.values())
+    active[list(silent)] = False
+    return replace(clip, kl=kl, changes=np.array(changes, int), active=active)
+
+
+def test_spikes_are_prominent_peaks_of_the_active_frames_once_the_state_has_settled():
+    clip = spiky({2: 9, 10: 5, 20: 0.1, 30: 4, 34: 4}, [], silent=[34])
+    assert find_spikes(clip, 1.0).tolist() == [10, 30]
+    assert find_spikes(clip, 0.01).tolist() == [10, 20, 30]
+
+
+def test_spikes_against_changes_by_hand():
+    match = match_spikes(spiky({10: 5, 20: 6, 30: 4}, [11, 22, 36]), near=1)
+    assert match.frames.tolist() == [10, 20, 30]
+    assert match.hits.tolist() == [True, False, False]
+    assert match.found.tolist() == [True, False, False]
+    assert match.precision == pytest.approx(1 / 3)
+    assert match.recall == pytest.approx(1 / 3)
+    # Of the 9 frames at a change, one has the second largest KL of all; the others tie with 29 of the 31 elsewhere.
+    assert match.auc == pytest.approx((30 + 8 * 29 / 2) / (9 * 31))
+
+
+def test_the_null_is_every_circular_shift_of_the_active_frames():
+    rng = np.random.default_rng(0)
+    clip = spiky(dict(enumerate(rng.gamma(1.0, size=40))), [3, 9, 17, 30], silent=[0, 1, 25])
+    match, active = match_spikes(clip, near=2, prominence=0.3), clip.active
+    at_change, is_change = (near_changes(clip, near)[active] for near in (2, 0))
+    at_spike, is_spike = (near_changes(replace(clip, changes=match.frames), near)[active] for near in (2, 0))
+    for shift in range(1, active.sum()):
+        area = roc_area(np.roll(clip.kl[active], shift), at_change)
+        assert match.null_auc[shift - 1] == pytest.approx(area)
+        assert match.null_precision[shift - 1] == pytest.approx(at_change[np.roll(is_spike, shift)].mean())
+        assert match.null_recall[shift - 1] == pytest.approx(np.roll(at_spike, shift)[is_change].mean())
+    assert len(match.null_auc) == active.sum() - 1
+    assert match.auc == pytest.approx(roc_area(clip.kl[active], at_change))
+
+
+def test_a_clip_without_spikes_or_without_changes_has_no_figure_rather_than_an_error():
+    flat = match_spikes(spiky({}, [11]), near=1)
+    assert np.isnan(flat.precision)
+    assert flat.recall == 0
+    still = match_spikes(spiky({10: 5}, []), near=1)
+    assert still.precision == 0
+    assert np.isnan([still.recall, still.auc, *still.null_auc, *still.null_recall]).all()

@@ -99,3 +99,12 @@ def test_the_bundled_clips_are_found_through_the_package():
     assets = resources.files("srnn_lab").joinpath("assets")
     assert len(list(assets.joinpath("chorales").iterdir())) >= 6
     assert assets.joinpath("voice", "dictate", "enter_filename.flac").is_file()
+
+
+def test_loading_a_checkpoint_does_not_import_torchs_compiler():
+    """It takes as long to import as torch itself, and the dashboard's first visitor would wait for it."""
+    loaded = python(
+        "import sys; from srnn_lab import load_checkpoint; load_checkpoint('jsb'); print(*sys.modules)"
+    ).split()
+    assert "srnn_lab.checkpoint" in loaded
+    assert "torch._dynamo" not in loaded

@@ -241,9 +241,7 @@ class Frontend:
 
     def times(self, num_frames: int) -> Float[np.ndarray, "t"]:
         """Middle of each frame: seconds from the start of a waveform, quarter notes from the start of a piano roll."""
-        if self.config.features == "roll":
-            return (np.arange(num_frames) + 0.5) / self.config.frames_per_quarter
-        return (np.arange(num_frames) * self.config.hop + self.config.window / 2) / self.config.sample_rate
+        return (np.arange(num_frames) * self.config.hop + self.config.window / 2) / self.config.rate
 
 
 @dataclass(frozen=True)

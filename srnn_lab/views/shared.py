@@ -18,6 +18,7 @@ import streamlit as st
 from srnn_lab.audio import midi_to_wav, roll_to_midi, wav_bytes
 from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint, read_header
 from srnn_lab.data import read_signal
+from srnn_lab.edits import transpose
 from srnn_lab.inspection import Inspection, inspect_signal
 
 FIRST = "voice-mel"
@@ -41,6 +42,11 @@ def plain(text: str) -> str:
     """A text as Markdown that shows it character by character: a file's name or metadata are neither links nor HTML."""
     text = text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]} …"
     return re.sub(r"([\\`*_{}\[\]<>#|~$:!&@])", r"\\\1", " ".join(text.split()))
+
+
+def harmless(name: str) -> str:
+    """The end of a file's name with nothing in it that any page could take for Markdown, HTML or a path."""
+    return re.sub(r"[^\w .()-]", "_", name)[-80:]
 
 
 def guarded(show: Callable[[], None]) -> Callable[[], None]:
@@ -94,20 +100,7 @@ def cached_signal(
         except ValueError as error:
             raise ValueError(str(error).replace(str(file), name)) from error
     messages = [str(w.message).replace(str(file), name) for w in caught if w.category is UserWarning]
-    return (transposed(signal, semitones) if semitones else signal), messages
-
-
-def transposed(roll: np.ndarray, semitones: int) -> np.ndarray:
-    """A piano roll moved up; what leaves the keyboard is dropped.
-
-    Raises:
-        ValueError: No note is left.
-    """
-    moved = np.zeros_like(roll)
-    moved[:, max(0, semitones) : 88 + min(0, semitones)] = roll[:, max(0, -semitones) : 88 - max(0, semitones)]
-    if not moved.any():
-        raise ValueError(f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer.")
-    return moved
+    return (transpose(signal, semitones) if semitones else signal), messages
 
 
 @st.cache_data(max_entries=64, show_spinner="Running the model over the clip …")
@@ -210,13 +203,13 @@ def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
         given = st.session_state["upload-checkpoint"]
         if given is None:
             return
-        uploaded = Uploaded(f"yours: {given.name[-60:]}", given.getvalue())
+        uploaded = Uploaded(f"yours: {harmless(given.name)}", given.getvalue())
         try:
             found = load_checkpoint(uploaded.file).config.data.features
             if found not in features:
                 raise ValueError(f"{uploaded.file} takes {found!r} frames; this page is for {' or '.join(features)}.")
         except (ValueError, OSError) as error:
-            st.session_state["refused checkpoint"] = str(error).replace(str(uploaded.file), given.name)
+            st.session_state["refused checkpoint"] = str(error).replace(str(uploaded.file), harmless(given.name))
         else:
             st.session_state["own checkpoint"] = uploaded
             st.session_state[key] = uploaded.name
@@ -258,8 +251,7 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") 
 
 def choose_clip(features: str) -> tuple[bytes, str]:
     """The bytes and the name of the chosen, uploaded or recorded file."""
-    folder, pattern = ("chorales", "*.mid") if features == "roll" else ("voice", "**/*.flac")
-    clips = clip_names(ASSETS / folder, pattern)
+    folder, clips = "chorales" if features == "roll" else "voice", bundled_clips(features)
     own = any(st.session_state.get(f"{way}-{folder}") is not None for way in ("upload", "record"))
     key = "clip" if features == "roll" else "prompt"
     name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=own)
@@ -272,7 +264,16 @@ def choose_clip(features: str) -> tuple[bytes, str]:
         given = given or recorded
     if given is not None:
         st.sidebar.caption("Remove your file or recording to choose a clip again.")
-        return given.getvalue(), Path(given.name).name[-100:]
+        return given.getvalue(), harmless(given.name)
+    return clips[name].read_bytes(), clips[name].name
+
+
+def choose_other(choice: Choice) -> tuple[bytes, str]:
+    """The bytes and the name of another bundled clip of the same kind."""
+    clips = bundled_clips(choice.checkpoint.config.data.features)
+    names = [name for name, path in clips.items() if path.name != choice.name]
+    music = choice.checkpoint.config.data.features == "roll"
+    name = st.selectbox("Another clip", names, key="other-clip" if music else "other-prompt", bind="query-params")
     return clips[name].read_bytes(), clips[name].name
 
 
@@ -283,6 +284,11 @@ def choose_transposition() -> int:
         "The chorales it was trained on stand in C, an octave above the written music; the clips do too."
     )
     return int(semitones)
+
+
+def bundled_clips(features: str) -> dict[str, Path]:
+    """The clips that models of such frames can take, by name."""
+    return clip_names(ASSETS / "chorales", "*.mid") if features == "roll" else clip_names(ASSETS / "voice", "**/*.flac")
 
 
 def clip_names(folder: Path, pattern: str) -> dict[str, Path]:

@@ -1,0 +1,215 @@
+"""Compare: two to four checkpoints on one clip, with the same noise where they can have it."""
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from srnn_lab.audio import wav_bytes
+from srnn_lab.checkpoint import Checkpoint, read_config
+from srnn_lab.comparison import Comparison, compare, differences, frame_kind
+from srnn_lab.config import RunConfig
+from srnn_lab.figures import comparison_figure
+from srnn_lab.inspection import NEAR, Inspection
+from srnn_lab.views.shared import (
+    Choice,
+    cached_inspection,
+    cached_sound,
+    checkpoints,
+    choose,
+    explain,
+    show_figure,
+)
+
+MOMENTS = 8
+"""Rows of the table of differences."""
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def cached_config(path: str, modified: float) -> RunConfig:  # noqa: ARG001 (a new file is a new entry)
+    """The configuration of a checkpoint, whose weights are not read."""
+    return read_config(path)
+
+
+def show() -> None:
+    """The page."""
+    st.header("Which model is surprised where?")
+    st.caption(
+        "Two to four checkpoints on the same clip: smoothing against filtering, Res_q on and off, the SRNN against its "
+        "relatives. Nats per frame compare only between models that see the same frames, so only those are offered. "
+        "The address of this page is a link to exactly this comparison."
+    )
+    choice = choose()
+    first = st.session_state["checkpoint"]
+    against = choose_against(first, choice.checkpoint.config)
+    if not against:
+        return
+    names = {first: choice, **{name: choice._replace(path=str(p), modified=p.stat().st_mtime) for name, p in against}}
+    found = {name: one.checkpoint for name, one in names.items()}
+    clips = {name: cached_inspection(*one) for name, one in names.items()}
+    comparison = compare(found, clips)
+    show_averages(comparison, found)
+    moments = comparison.moments(MOMENTS, apart=2 * NEAR)
+    show_picture(choice, comparison, moments)
+    show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
+    if choice.checkpoint.config.data.features != "roll":
+        show_sound(names, clips)
+
+
+def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
+    """The checkpoints that are compared with the first, of those that have its frames."""
+    alike, other, unreadable = {}, [], []
+    for name, path in checkpoints().items():
+        try:
+            kind = frame_kind(cached_config(str(path), path.stat().st_mtime))
+        except (ValueError, OSError):
+            unreadable.append(name)
+            continue
+        if name != first and kind == frame_kind(config):
+            alike[name] = path
+        elif name != first:
+            other.append(name)
+    left_out = [f"Other frames: {', '.join(other)}."] * bool(other)
+    left_out += [f"Not readable: {', '.join(unreadable)}."] * bool(unreadable)
+    if not alike:
+        st.info(
+            f"No other checkpoint has the frames of {first}. Choose another at the side, or train one on the same data "
+            f"(for instance with `--model.no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
+        )
+    else:
+        chosen = st.multiselect(
+            f"Compare {first} with",
+            list(alike),
+            default=list(alike)[:1],
+            max_selections=3,
+            key="against",
+            bind="query-params",
+            help=" ".join(left_out) or None,
+        )
+        if chosen:
+            return [(name, alike[name]) for name in chosen]
+        st.info("Choose at least one checkpoint to compare with.")
+    if left_out:
+        st.caption(" ".join(left_out))
+    return []
+
+
+def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
+    """What each model is, and its averages over the clip."""
+    first = comparison.names[0]
+    what = [differences(c.config, found[first].config) for c in found.values()]
+    elbo = comparison.elbo.mean(1)
+    st.dataframe(
+        {
+            "model": list(comparison.names),
+            "differs in": [", ".join(f"{k} {v}" for k, v in one.items()) or "–" for one in what],
+            "bound": elbo,
+            "− first": elbo - elbo[0],
+            "log p(x | z, d)": comparison.log_px.mean(1),
+            "KL": comparison.kl.mean(1),
+            "largest KL": comparison.kl.max(1),
+        },
+        hide_index=True,
+        column_config={
+            name: st.column_config.NumberColumn(format="%.2f", help=f"{meaning}, nats per frame")
+            for name, meaning in {
+                "bound": "ELBO, averaged over the clip's frames",
+                "− first": "ELBO less that of the first model",
+                "log p(x | z, d)": "Reconstruction term of the ELBO",
+                "KL": "KL term of the ELBO",
+                "largest KL": "The KL at the most surprising frame",
+            }.items()
+        },
+        alt="The average bound of each model over this clip, in nats per frame.",
+    )
+    best = comparison.names[int(elbo.argmax())]
+    others = [name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same]
+    noise = "All of them are given the same noise, so that a difference is one of the models."
+    if others:
+        noise = (
+            f"The noise of {', '.join(others)} is not that of {first}: their z or their scored frames differ in "
+            f"number, so part of the difference is chance."
+        )
+    st.markdown(
+        f"Averaged over this clip, **{best}** has the highest bound, {elbo.max():.2f} nats per frame (8 posterior "
+        f"paths each). {noise}"
+    )
+    explain(
+        "Nats per frame, averaged over the frames that all of these models score. A density depends on the scale of "
+        "its values: where normalisations differ, log p is given for the values of the first model. One clip decides "
+        "nothing about two models; `srnn-lab evaluate` takes a whole test set. "
+        "Notebook 06 derives Res_q, notebook 04 compares smoothing with filtering, notebook 10 the family.",
+        r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
+        r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)\right]",
+    )
+
+
+def show_picture(choice: Choice, comparison: Comparison, moments: np.ndarray) -> None:
+    """All models over each other, the whole clip or around one moment."""
+    unit = "quarter notes" if choice.checkpoint.config.data.features == "roll" else "s"
+    whole = "the whole clip"
+    options = [whole, *(f"{comparison.times[t]:.2f} {unit}" for t in moments)]
+    zoom = st.selectbox("Look at", options, key="look-at", bind="query-params", width=240)
+    figure = comparison_figure(choice.checkpoint, choice.signal, comparison, moments)
+    if zoom != whole:
+        middle = comparison.times[moments[options.index(zoom) - 1]]
+        reach = 4 if unit == "quarter notes" else 0.25
+        figure.update_xaxes(range=[middle - reach, middle + reach])
+    names, first = ", ".join(comparison.names[1:]), comparison.names[0]
+    show_figure(
+        figure,
+        "comparison",
+        f"The clip; below it over the same time axis the KL per frame of {first}, {names}; the KL less that of "
+        f"{first}, with its largest differences marked; and the bound per frame.",
+    )
+    explain(
+        f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
+        f"the prediction. **Difference**: above 0 the other model is more surprised than {first}, below 0 less; "
+        f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO; the axis leaves out rare "
+        f"frames far below the others (the button “Autoscale” over the figure shows them). A model that smooths has "
+        f"seen what comes, so it can move z before the sound changes; one that filters is surprised when it hears it. "
+        f"A higher KL is not worse by itself: look whether the bound gains more than the KL costs. Notebooks 08 "
+        f"(speech) and 09 (music) show the same pictures.",
+        r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
+    )
+
+
+def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> None:
+    """The frames in which the models differ most."""
+    st.subheader("Who was surprised where")
+    near = 0 if music else NEAR
+    at_change = [bool((np.abs(comparison.changes - t) <= near).any()) for t in moments]
+    columns = {f"KL {name}": comparison.kl[i, moments] for i, name in enumerate(comparison.names)}
+    most, best = comparison.kl[:, moments].argmax(0), comparison.elbo[:, moments].argmax(0)
+    st.dataframe(
+        {
+            f"time ({'quarter notes' if music else 's'})": comparison.times[moments],
+            "at a change" if music else "at an onset": at_change,
+            "most surprised": [comparison.names[i] for i in most],
+            "highest bound": [comparison.names[i] for i in best],
+            **columns,
+        },
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
+        alt="The frames with the largest differences of KL, who was surprised there, and each model's KL in nats.",
+    )
+    explain(
+        f"The frames with the largest differences of KL from the first model, in nats, the largest first; at least "
+        f"{2 * NEAR} frames lie between two of them, and the first frames, which pay for the zero state, are left out. "
+        f"Choose one under “Look at” to see it. Look whether differences gather at "
+        f"{'chord changes' if music else 'onsets'}.",
+        r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
+    )
+
+
+def show_sound(names: dict[str, Choice], clips: dict[str, Inspection]) -> None:
+    """The clip or what one model makes of it, at one gain."""
+    heard = st.segmented_control(
+        "Hear", ["the clip", *names], default="the clip", required=True, key="hear", bind="query-params"
+    )
+    choice = next(iter(names.values()))
+    if heard == "the clip":
+        st.audio(wav_bytes(choice.signal, choice.checkpoint.config.data.sample_rate), alt="The clip")
+        return
+    st.audio(cached_sound(names[heard].path, names[heard].modified, clips[heard].mean), alt=f"Reconstruction, {heard}")
+    st.caption("Its reconstruction: the mean of x under the posterior, averaged over the paths.")
