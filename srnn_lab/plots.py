@@ -498,6 +498,12 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         x=epochs[[best]], y=curves["valid_bound"][[best]], mode="markers", marker=star, name="best epoch, which is kept"
     )
     figure.add_trace(mark, row=row, col=1)
+    for row, (title, _, columns) in enumerate(panels, 1):
+        if title.startswith(bound):  # the first epochs are far below all others
+            values = np.concatenate([curves[column] for column in columns.values()])
+            low, high = float(np.quantile(values, 0.2)), float(values.max())
+            margin = 0.1 * (high - low) + 1e-3
+            figure.update_yaxes(range=[low - margin, high + margin], row=row, col=1)
     figure.update_layout(
         showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"}
     )

@@ -299,10 +299,10 @@ def test_200_megabytes_and_a_hostile_name_in_a_browser(tmp_path):
         box = page.locator("[data-testid=stSidebar] [data-testid=stFileUploader] input").first
         box.wait_for(state="attached", timeout=90_000)
         box.set_input_files(str(big))
-        page.get_by_text("File must be 50.0MB or smaller.").wait_for(timeout=30_000)
+        page.get_by_text("File must be 50.0MB or smaller.").wait_for(timeout=90_000)
         box.set_input_files(str(named))
         sentence = page.get_by_test_id("stAlert").get_by_text("cannot be read as audio")
-        sentence.wait_for(timeout=30_000)
+        sentence.wait_for(timeout=90_000)
         assert harmless(named.name) in sentence.inner_text()
         assert sentence.locator("img, a").count() == 0
     assert dialogs == outside == errors == []

@@ -171,3 +171,5 @@ def test_curves_in_two_units_do_not_share_an_axis():
         assert np.allclose(drawn["training", "y"], table["train_elbo"])
         (star,) = (trace for trace in figure.data if "best" in trace.name)
         assert star.x.tolist() == [40.0]
+    low, high = one.layout.yaxis.range
+    assert table["train_elbo"].min() < low < table["train_elbo"][10] < table["valid_bound"].max() < high

@@ -61,7 +61,7 @@ def show() -> None:
     bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
     temperature = middle.slider("Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params")
     takes = right.segmented_control(
-        "Takes", [1, 2, 3, 4], default=3, required=True, key="takes", bind="query-params", width="stretch"
+        "Takes", [1, 2, 3, 4], default=2, required=True, key="takes", bind="query-params", width="stretch"
     )
     seeds = range(seed, seed + takes)
     drawn = {
