@@ -298,12 +298,9 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:
-    import io
-
-    import numpy as np
-
     from srnn_lab.checkpoint import load_checkpoint, write_atomically
     from srnn_lab.data import read_signal
+    from srnn_lab.export import npz_bytes
     from srnn_lab.figures import clip_figure
     from srnn_lab.inspection import inspect_signal
 
@@ -311,9 +308,7 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
     signal = read_signal(args.file, checkpoint.config.data)
     clip = inspect_signal(checkpoint, signal)
     if args.out:
-        content = io.BytesIO()
-        np.savez_compressed(content, **clip.arrays())
-        write_atomically(args.out / "posterior.npz", content.getvalue())
+        write_atomically(args.out / "posterior.npz", npz_bytes(clip.arrays()))
         page = clip_figure(checkpoint, signal, clip).to_html(include_plotlyjs=True)
         write_atomically(args.out / "figure.html", page.encode())
     largest = int(clip.kl.argmax())

@@ -8,8 +8,9 @@ from jaxtyping import Float, Int
 from plotly.colors import sequential
 from plotly.subplots import make_subplots
 
-SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#4878cf", "#d65f5f", "#2f9e77", "#956cb4", "#888888"
-"""Colours that read on a light and on a dark page."""
+SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#888888"
+"""Colours that read on a light and on a dark page and that colour-blind eyes tell apart (Okabe and Ito)."""
+PRIOR, POSTERIOR = SIGNAL, KL
 OVERLAID = [
     ("#0072b2", "solid"),
     ("#d55e00", "dash"),
@@ -20,7 +21,7 @@ OVERLAID = [
 """Colours that colour-blind eyes tell apart (after Okabe and Ito), and dashes, of lines over each other."""
 # Streamlit swaps some near-black colours, the first of Plotly's own Magma among them, for its theme's.
 MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
-NOTES = [[0, "rgba(72,120,207,0)"], [1, "rgb(72,120,207)"]]
+NOTES = [[0, "rgba(0,114,178,0)"], [1, "rgb(0,114,178)"]]
 LOWEST_PITCH = 21
 MAX_MARKS = 150
 """Changes that are marked over the whole height; more become ticks at the top."""
@@ -508,4 +509,94 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"}
     )
     figure.update_layout(margin_t=72)
+    return figure
+
+
+def latent_figure(
+    order: Int[np.ndarray, "z"],
+    mu_p: Float[np.ndarray, "z"],
+    sd_p: Float[np.ndarray, "z"],
+    mu_q: Float[np.ndarray, "z"],
+    sd_q: Float[np.ndarray, "z"],
+    kl: Float[np.ndarray, "z"],
+    residual: bool,
+) -> go.Figure:
+    """One frame's prior and posterior of each dimension of z, its KL, and for Res_q what is added to the prior mean.
+
+    Args:
+        order: The dimensions, from left to right.
+        mu_p: Prior means.
+        sd_p: Prior standard deviations.
+        mu_q: Posterior means.
+        sd_q: Posterior standard deviations.
+        kl: Nats of each dimension.
+        residual: Whether the posterior mean is the prior mean plus a residual.
+    """
+    titles = ["Mean ± standard deviation: prior p (circles) and posterior q (diamonds)", "KL(q ‖ p) of each dimension"]
+    units = ["z", "nats"]
+    if residual:
+        titles.append("Posterior mean = predictive mean (pale) + residual of Res_q (full)")
+        units.append("z")
+    figure = _rows(titles, [1.4, 0.8, 1.0][: len(titles)], units, "dimension of z, the most used over the clip first")
+    rank = np.arange(len(order))
+    for name, mu, sd, colour, symbol, shift in (
+        ("prior p", mu_p, sd_p, PRIOR, "circle", -0.15),
+        ("posterior q", mu_q, sd_q, POSTERIOR, "diamond", 0.15),
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=rank + shift,
+                y=mu[order],
+                error_y={"array": sd[order], "thickness": 1.2, "width": 2},
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 7},
+                name=name,
+                customdata=np.stack([order, sd[order]], 1),
+                hovertemplate=f"z[%{{customdata[0]:.0f}}]: %{{y:.3g}} ± %{{customdata[1]:.3g}}<extra>{name}</extra>",
+            ),
+            row=1,
+            col=1,
+        )
+    bars = [(2, "KL", kl, KL, 1.0)]
+    if residual:
+        bars += [(3, "predictive mean", mu_p, PRIOR, 0.45), (3, "residual", mu_q - mu_p, POSTERIOR, 1.0)]
+    for row, name, values, colour, opacity in bars:
+        figure.add_trace(
+            go.Bar(
+                x=rank,
+                y=values[order],
+                marker_color=colour,
+                opacity=opacity,
+                name=name,
+                customdata=order,
+                hovertemplate=f"z[%{{customdata}}]: %{{y:.3g}}<extra>{name}</extra>",
+            ),
+            row=row,
+            col=1,
+        )
+    figure.update_layout(barmode="group", bargap=0.25)
+    shown = min(len(order), 32)
+    every = -(-shown // 32)
+    figure.update_xaxes(tickvals=rank[::every], ticktext=order[::every], range=[-0.6, shown - 0.4])
+    return figure
+
+
+def null_figure(null: Float[np.ndarray, "n"], value: float, name: str) -> go.Figure:
+    """How a figure is distributed under circular shifts, and where the one that was found lies.
+
+    Args:
+        null: The figure after each shift.
+        value: The figure as found.
+        name: What it is.
+    """
+    figure = _rows(["Shifted copies; line: as found"], [1.0], ["shifts"], name)
+    counts, edges = np.histogram(null, 40, (min(0.0, float(null.min())), max(1.0, float(null.max()))))
+    middles = (edges[1:] + edges[:-1]) / 2
+    bar = go.Bar(
+        x=middles, y=counts, marker_color=CHANGE, width=edges[1] - edges[0], name="shifts", hovertemplate="%{y} shifts"
+    )
+    figure.add_trace(bar)
+    top = float(counts.max())
+    line = go.Scatter(x=[value, value], y=[0, top], line={"color": KL, "width": 3}, name="as found", mode="lines")
+    figure.add_trace(line)
     return figure

@@ -1,22 +1,18 @@
 """The dashboard: each view with Streamlit's AppTest, and the README's command in a real browser."""
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import sync_playwright
+from browser import open_page, serve
+from payload import unpacked
 from streamlit.testing.v1 import AppTest
 
 from srnn_lab.audio import roll_to_midi
+from srnn_lab.player import Place
+from srnn_lab.views.place import parse_place
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -34,37 +30,153 @@ def figures(page):
     return [chart.proto.spec for chart in page.get("plotly_chart")]
 
 
+def shown(page):
+    """The description and the arrays of the page's player."""
+    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    return unpacked(player.bytes)
+
+
+def titles(page):
+    return [row["title"] for row in shown(page)[0]["rows"]]
+
+
+def line(page, title, name):
+    head, array = shown(page)
+    row = next(row for row in head["rows"] if row["title"] == title)
+    found = next(line for line in row["lines"] if line["name"] == name)
+    return array(found["times"]), array(found["values"])
+
+
 @pytest.mark.parametrize(
-    ("checkpoint", "title"),
+    ("checkpoint", "expected"),
     [
-        ("voice-mel", "Log-mel energies"),
-        ("voice", "Reconstructed log-variance"),
-        ("jsb", "p(note) under the posterior"),
+        ("voice-mel", ["Waveform", "KL(q ‖ p)", "Log-mel energies (standardised)"]),
+        ("voice", ["Waveform", "KL(q ‖ p)", "Reconstructed mean", "Reconstructed log-variance"]),
+        ("jsb", ["Piano roll", "KL(q ‖ p)", "p(note) under the posterior (opacity)"]),
     ],
 )
-def test_each_checkpoint_has_its_view(page, checkpoint, title):
+def test_each_checkpoint_has_its_view(page, checkpoint, expected):
     page.query_params["checkpoint"] = checkpoint
     page.run()
     assert not page.exception
     assert not page.error
     assert page.sidebar.selectbox(key="checkpoint").value == checkpoint
-    assert title in figures(page)[0]
+    assert titles(page)[: len(expected)] == expected
+    assert "KL of each dimension" in titles(page)[-1]
     assert "nats per frame" in " ".join(m.value for m in page.markdown)
+    sounds = [sound["name"] for sound in shown(page)[0]["sounds"]]
+    assert sounds == ["recording", "reconstructed mean", "posterior sample", "prior continuation"]
 
 
 def test_the_first_view_is_that_of_the_voice_on_log_mel_frames(page):
     page.run()
     assert page.sidebar.selectbox(key="checkpoint").value == "voice-mel"
-    assert len(figures(page)) == 1
+    assert len(figures(page)) == 2
+    assert "1 of 5" in " ".join(m.value for m in page.markdown)
 
 
 def test_another_clip_gives_another_figure(page):
     page.run()
-    before = figures(page)[0]
+    before = line(page, "KL(q ‖ p)", "KL")[1]
     clips = page.sidebar.selectbox(key="prompt")
     clips.select(clips.options[1]).run()
     assert not page.exception
-    assert figures(page)[0] != before
+    assert not np.array_equal(line(page, "KL(q ‖ p)", "KL")[1], before)
+
+
+def test_the_sounds_of_music_have_the_same_length_and_differ_in_their_notes(page):
+    page.query_params["checkpoint"] = "jsb"
+    page.run()
+    head, array = shown(page)
+    played = [array(sound["samples"]).astype(float) for sound in head["sounds"]]
+    assert all(np.abs(sound).max() > 1000 for sound in played)
+    assert len({sound.tobytes() for sound in played}) == 4
+    recording, _, _, continued = played
+    rate, half = head["sounds"][0]["rate"], head["end"] * head["seconds"] / 2
+    until = int(rate * (half - 0.5))
+    assert np.corrcoef(recording[:until], continued[:until])[0, 1] > 0.99
+    after = slice(int(rate * (half + 1)), min(len(recording), len(continued)))
+    assert np.corrcoef(recording[after], continued[after])[0, 1] < 0.5
+
+
+def test_a_link_chooses_the_frame_that_is_questioned_and_a_place_becomes_a_link(page):
+    page.query_params.update({"checkpoint": "jsb", "place": "8.0000-12.0000"})
+    page.run()
+    assert shown(page)[0]["jump"]["start"] == 8
+    assert page.query_params["place"] == "8.0000-12.0000"
+    times, kl = line(page, "KL(q ‖ p)", "KL")
+    inside = (times >= 8) & (times < 12)
+    assert f"{kl[inside].max():.2f} nats" == page.metric[0].value
+    assert not any("1 of 5" in m.value for m in page.markdown)
+    page.session_state["player place"] = Place(20.25, 20.25)
+    page.run()
+    assert page.query_params["place"] == "20.2500"
+    assert page.metric[0].value == f"{kl[np.abs(times - 20.25).argmin()]:.2f} nats"
+    page.sidebar.selectbox(key="clip").select_index(1).run()
+    assert "place" not in page.query_params
+
+
+@pytest.mark.parametrize("place", ["-1", "nan", "9999", "3-2", "<script>", "1-2-3", "1e400", ""])
+def test_a_link_to_no_place_is_a_link_to_the_page(place):
+    assert parse_place(place, 10.0) is None
+
+
+def test_a_link_to_a_place():
+    assert parse_place("1.5", 10.0) == (1.5, 1.5)
+    assert parse_place("1.5000-2.2500", 10.0) == (1.5, 2.25)
+
+
+def test_the_list_of_spikes_agrees_with_the_rows(page):
+    page.query_params["checkpoint"] = "jsb"
+    page.run()
+    table = page.dataframe[0].value
+    spikes, _ = line(page, "KL(q ‖ p)", "spike at a change")
+    hits = table[table["what"] == "spike at chord change"]
+    np.testing.assert_allclose(hits["time (quarter notes)"], spikes, rtol=1e-6)
+    assert [m.value for m in page.metric if m.label == "Hits"] == [f"{len(spikes)} / {len(spikes)}"]
+
+
+def test_transitions_of_other_kinds_and_sharper_spikes_change_the_comparison(page):
+    page.run()
+    onsets, spikes = shown(page)[1](shown(page)[0]["marks"]), page.metric[4].value
+    page.segmented_control(key="changes").set_value("offset").run()
+    assert not np.array_equal(shown(page)[1](shown(page)[0]["marks"]), onsets)
+    assert shown(page)[0]["markName"] == "offset"
+    page.slider(key="prominence").set_value(4.0).run()
+    assert int(page.metric[4].value.split("/")[1]) < int(spikes.split("/")[1])
+
+
+def test_rows_can_be_left_out(page):
+    page.query_params["checkpoint"] = "jsb"
+    page.run()
+    page.pills(key="rows-roll").set_value(["KL"]).run()
+    assert titles(page) == ["KL(q ‖ p)"]
+
+
+def test_the_tour_has_five_steps_that_can_be_closed_and_opened_again(page):
+    page.query_params["checkpoint"] = "jsb"
+    page.run()
+    for step in range(2, 6):
+        page.button(key="tour-next").click().run()
+        assert any(f"{step} of 5" in m.value for m in page.markdown)
+        if step == 2:
+            page.button(key="tour-show").click().run()
+            assert shown(page)[0]["jump"]["end"] > shown(page)[0]["jump"]["start"] > 0
+    page.button(key="tour-close").click().run()
+    assert not any(" of 5" in m.value for m in page.markdown)
+    page.button(key="tour-again").click().run()
+    assert any("1 of 5" in m.value for m in page.markdown)
+
+
+def test_the_prior_continues_from_where_it_is_told_to(page):
+    page.query_params.update({"checkpoint": "jsb", "place": "40.2500"})
+    page.run()
+    before = [shown(page)[1](sound["samples"]) for sound in shown(page)[0]["sounds"]]
+    page.button(key="continue").click().run()
+    after = [shown(page)[1](sound["samples"]) for sound in shown(page)[0]["sounds"]]
+    same = [np.array_equal(one, other) for one, other in zip(before, after, strict=True)]
+    assert same == [True, True, True, False]
+    assert any("from 40.25 quarter notes on" in c.value for c in page.caption)
 
 
 def upload(page, checkpoint, name, content):
@@ -98,7 +210,7 @@ TONE = 0.3 * np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)
 def test_an_upload_is_shown(page, checkpoint, name, content):
     upload(page, checkpoint, name, content)
     assert not page.error
-    assert figures(page)
+    assert titles(page)
 
 
 @pytest.mark.parametrize(
@@ -117,61 +229,111 @@ def test_a_bad_upload_gets_a_sentence_and_no_folder_of_the_server(page, checkpoi
     assert [sentence in error.value for error in page.error] == [True]
     assert "/tmp" not in page.error[0].value
     assert not figures(page)
+    assert not page.get("bidi_component")
 
 
-def browser_executable():
-    """An installed Chromium or Chrome, or else Playwright's own, which is then installed."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
-    return None
-
-
-@pytest.fixture
-def server():
+@pytest.fixture(scope="module")
+def address():
     """The README's first command from where its installation ends."""
     command = next(
         line for line in README.splitlines() if "streamlit run dashboard.py" in line and "pip install" in line
     )
     last = re.split(r"&&", command)[-1].strip().split()
-    program = Path(sys.executable).parent / Path(last[0]).name
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {**os.environ, "STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_HEADLESS": "true"}
-    process = subprocess.Popen([str(program), *last[1:]], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read()
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield address
-    process.terminate()
-    process.wait(10)
+    with serve(*last[1:], program=Path(last[0]).name, cwd=ROOT) as found:
+        yield found
 
 
-def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(server):
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
-    outside, errors = [], []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_executable(), args=flags)
-        page = browser.new_page()
-        page.on(
-            "request", lambda r: outside.append(r.url) if not r.url.startswith((server, "data:", "blob:")) else None
+PLAYER = "canvas[aria-valuenow]"
+
+
+def drag(page, start, end):
+    """Drag over the rows, from one share of their width to another."""
+    canvas = page.locator(PLAYER)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x = [box["x"] + 66 + share * (box["width"] - 80) for share in (start, (start + end) / 2, end)]
+    page.mouse.move(x[0], box["y"] + 60)
+    page.mouse.down()
+    for position in x[1:]:
+        page.mouse.move(position, box["y"] + 60)
+        page.wait_for_timeout(50)
+    page.mouse.up()
+
+
+def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(address):
+    with open_page(address) as page:
+        page.goto(address)
+        page.locator(PLAYER).wait_for(timeout=90_000)
+        inked = page.locator(PLAYER).evaluate(
+            "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
         )
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server)
-        page.wait_for_selector(".js-plotly-plot .main-svg", timeout=90_000)
-        drawn = page.locator(".js-plotly-plot path.js-line").first.get_attribute("d")
-        assert len(drawn) > 1000
+        assert inked > 100
+        before = page.locator(PLAYER).get_attribute("aria-label")
         page.get_by_label("Clip").click()
         page.get_by_role("option").nth(1).click()
-        page.wait_for_function(
-            "before => document.querySelector('.js-plotly-plot path.js-line').getAttribute('d') !== before", arg=drawn
-        )
-        browser.close()
-    assert outside == []
-    assert errors == []
+        page.locator(f"{PLAYER}:not([aria-label='{before}'])").wait_for(timeout=60_000)
+        page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+
+
+def test_a_selection_is_a_link_that_another_visitor_can_follow(address):
+    with open_page(address) as page:
+        page.goto(f"{address}/?checkpoint=jsb")
+        page.locator(PLAYER).wait_for(timeout=90_000)
+        drag(page, 0.25, 0.5)
+        page.wait_for_url("**place=*-*", timeout=60_000)
+        page.get_by_text("the largest KL of the selection").wait_for(timeout=60_000)
+        chosen, link = page.locator(PLAYER).get_attribute("aria-valuetext"), page.url
+        other = page.context.browser.new_page()
+        other.goto(link)
+        other.locator(f"{PLAYER}[aria-valuetext='{chosen}']").wait_for(timeout=60_000)
+        other.get_by_text("the largest KL of the selection").wait_for(timeout=60_000)
+        # What the other visitor does is none of the first one's business.
+        drag(other, 0.6, 0.6)
+        other.wait_for_url(lambda url: url != link, timeout=60_000)
+        assert page.url == link
+        assert page.locator(PLAYER).get_attribute("aria-valuetext") == chosen
+
+
+def test_a_visitor_plays_switches_sounds_and_keeps_files(address):
+    with open_page(address) as page:
+        page.goto(f"{address}/?checkpoint=jsb&place=10.0000")
+        page.locator(PLAYER).wait_for(timeout=90_000)
+        continuation = page.get_by_role("button", name="prior continuation")
+        continuation.wait_for(timeout=90_000)
+        page.get_by_role("button", name="Play").click()
+        page.wait_for_timeout(300)
+        continuation.click()
+        page.wait_for_timeout(300)
+        page.get_by_role("button", name="Pause").click()
+        assert 10 < float(page.locator(PLAYER).get_attribute("aria-valuenow")) < 20
+        for name, start in {
+            "Figure (SVG)": b"<svg",
+            "Figure (HTML)": b"<html>",
+            "Arrays (.npz)": b"PK",
+            "Spikes (CSV)": b"time (quarter notes),frame,KL (nats)",
+        }.items():
+            with page.expect_download(timeout=60_000) as download:
+                page.get_by_role("button", name=name).click()
+            assert Path(download.value.path()).read_bytes().startswith(start)
+
+
+def test_a_row_of_the_list_of_spikes_takes_the_player_there(address):
+    with open_page(address, viewport={"width": 1280, "height": 2600}) as page:
+        page.goto(f"{address}/?checkpoint=jsb&place=10.0000")
+        page.locator(PLAYER).wait_for(timeout=90_000)
+        page.get_by_role("button", name="prior continuation").wait_for(timeout=90_000)
+        table = page.get_by_test_id("stDataFrame")
+        table.click(position={"x": 20, "y": 36 + 18})  # the first row's box
+        page.wait_for_url("**place=1.2500*", timeout=60_000)
+        page.locator(f"{PLAYER}[aria-valuenow='1.2500']").wait_for(timeout=60_000)
+
+
+def test_the_tour_is_for_a_first_visit(address):
+    with open_page(address) as page:
+        page.goto(f"{address}/?checkpoint=jsb")
+        page.get_by_role("button", name="Close the tour").click(timeout=90_000)
+        page.wait_for_function("() => document.cookie.includes('srnn_lab_tour')", timeout=60_000)
+        page.reload()
+        page.locator(PLAYER).wait_for(timeout=90_000)
+        page.get_by_role("button", name="Take the tour").wait_for()
+        assert page.get_by_role("button", name="Close the tour").count() == 0

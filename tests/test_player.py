@@ -1,6 +1,5 @@
 """The synchronised player: what is sent to the browser, and a browser that plays, drags, seeks and switches sounds."""
 
-import json
 import struct
 import zlib
 from xml.etree import ElementTree
@@ -8,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from browser import open_page, serve
+from payload import unpacked
 
 from srnn_lab.player import Line, Lines, Picture, rows_svg
 from srnn_lab.player.rows import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, pack_sound, shades
@@ -15,20 +15,6 @@ from srnn_lab.player.svg import png
 
 STEP = 0.0125
 TIMES = (np.arange(80) + 0.5) * STEP
-
-
-def unpacked(content):
-    """The description and a function that reads the arrays it speaks of."""
-    (length,) = struct.unpack_from("<I", content)
-    head, body = json.loads(content[4 : 4 + length]), content[4 + length :]
-    assert (4 + length) % 4 == 0
-
-    def array(place):
-        kind = np.dtype(f"<{place['kind']}")
-        assert place["start"] % kind.itemsize == 0
-        return np.frombuffer(body, kind, place["length"], place["start"])
-
-    return head, array
 
 
 def test_rows_arrive_as_they_were_sent():
@@ -99,6 +85,10 @@ def test_sounds_keep_their_gain_and_are_clipped_at_full_scale():
     head, array = unpacked(packer.finish({"sound": sound}, {}))
     assert head["sound"]["rate"] == 16000
     np.testing.assert_array_equal(array(head["sound"]["samples"]), [0, 8192, -16384, 32767])
+    samples = np.array([1, -2, 3], np.int16)
+    sound = pack_sound(samples, 16000, packer)
+    head, array = unpacked(packer.finish({"sound": sound}, {}))
+    np.testing.assert_array_equal(array(head["sound"]["samples"]), samples)
 
 
 def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():

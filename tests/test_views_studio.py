@@ -101,7 +101,7 @@ def test_an_uploaded_song_is_continued_and_kept(page, shown):
     index, label = next(iter(row.ticks.items()))
     low = 12 * (int(label[1:]) + 1) - 21 - int(index)
     assert np.array_equal(notes(row)[:16], song[:16, low : low + row.values.shape[1]] > 0)
-    assert [button.label for button in page.get("download_button")] == ["Download MIDI", "Download WAV"]
+    assert [button.label for button in page.get("download_button")] == ["MIDI", "WAV", "Figure (SVG)", "Arrays (.npz)"]
 
 
 def test_a_take_is_what_the_command_line_draws_with_its_seed_and_p_is_between_0_and_1():

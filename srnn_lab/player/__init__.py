@@ -59,8 +59,8 @@ def player(
 
     Args:
         rows: What is drawn, from top to bottom.
-        sounds: By the name on its button, samples with full scale 1 and their number a second; all begin at time 0. The
-            first is played until another is chosen. Without any, the player only shows.
+        sounds: By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second;
+            all begin at time 0. The first is played until another is chosen. Without any, the player only shows.
         times: Middle of each model frame, evenly spaced and ascending: selections snap to these frames.
         key: Names the player in the session.
         description: What a person who does not see the rows should know of them.

@@ -601,7 +601,7 @@ class Player {
   }
 
   scaleTicks(row, inside) {
-    if (row.lines) return ticks(...row.limits, Math.max(2, inside / 30));
+    if (row.lines) return ticks(...row.limits, Math.max(2, inside / 18));
     const [low, high] = [-0.5, row.bins - 0.5];
     return row.ticks.filter(([at]) => at >= low && at <= high);
   }

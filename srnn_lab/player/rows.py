@@ -168,12 +168,13 @@ def _pack_line(line: Line, packer: Packer) -> dict[str, Any]:
     return {"name": line.name, "colour": line.colour, "style": line.style, **arrays}
 
 
-def pack_sound(wave: Float[np.ndarray, "n"], rate: int, packer: Packer) -> dict[str, Any]:
-    """A sound of 16-bit samples; one below ``MIN_RATE`` is resampled to a multiple of its rate."""
+def pack_sound(wave: Num[np.ndarray, "n"], rate: int, packer: Packer) -> dict[str, Any]:
+    """A sound of 16-bit samples, or of floats with full scale 1; below ``MIN_RATE``, at a multiple of its rate."""
     factor = -(-MIN_RATE // rate)
+    if wave.dtype != np.int16:
+        wave = np.round(np.clip(wave, -1, 1) * 32767)
     if factor > 1:
         from scipy.signal import resample_poly
 
-        wave = resample_poly(wave, factor, 1)
-    samples = np.round(np.clip(wave, -1, 1) * 32767)
-    return {"rate": rate * factor, "samples": packer.add(samples, "i2")}
+        wave = np.clip(np.round(resample_poly(wave.astype(float), factor, 1)), -32768, 32767)
+    return {"rate": rate * factor, "samples": packer.add(wave, "i2")}

@@ -1,37 +1,47 @@
-"""The first page: one checkpoint and one clip, and where the model is surprised."""
+"""The first page: one checkpoint and one clip, seen, heard and questioned."""
+
+from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.audio import wav_bytes
-from srnn_lab.figures import clip_figure
+from srnn_lab.audio import QUARTERS_PER_MINUTE
 from srnn_lab.inspection import Inspection
-from srnn_lab.views.shared import (
-    Choice,
-    cached_inspection,
-    cached_music,
-    cached_sound,
-    choose,
-    show_figure,
-)
+from srnn_lab.player import Place, jump, player
+from srnn_lab.transitions import Spikes
+from srnn_lab.views.keep import show_exports
+from srnn_lab.views.listen import make_sounds, settle_sounds, show_sound_controls, sounds_made
+from srnn_lab.views.place import PLAYER, around, largest_spike, settle_place, share_place
+from srnn_lab.views.posterior import show_frame
+from srnn_lab.views.rows import clip_rows
+from srnn_lab.views.shared import Choice, cached_inspection, choose, explain
+from srnn_lab.views.spikes import choose_changes, show_spikes
+from srnn_lab.views.tour import show_tour
 
 
 def show() -> None:
-    """The page."""
+    """The page; what takes long comes after everything else has been shown."""
     st.header("Where is a stochastic recurrent network surprised?")
-    st.caption(
-        "The KL at a frame, in nats, is how far the recording (up to its end) moves the model's belief about its "
-        "latent state from what it had predicted at that frame. The ELBO is the reconstruction term less the KL: a "
-        "lower bound on the log-likelihood. Figures of different models do not compare, since their frames differ."
-    )
     choice = choose()
-    music = choice.checkpoint.config.data.features == "roll"
-    (show_music if music else show_speech)(choice, cached_inspection(*choice))
+    clip = cached_inspection(*choice)
+    unit = "quarter notes" if choice.checkpoint.config.data.features == "roll" else "s"
+    settle_place(choice)
+    settle_sounds(choice)
+    show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
+    show_numbers(clip, unit)
+    slot = st.container()
+    clip, match, change = choose_changes(choice, clip)
+    place = show_player(choice, clip, match, change, unit, slot)
+    share_place(place)
+    show_frame(choice, clip, place, unit)
+    table = show_spikes(clip, match, change, unit)
+    show_exports(choice, clip, match, table, unit)
+    make_sounds(choice)
 
 
 def show_numbers(clip: Inspection, unit: str) -> None:
     """The clip's averages in one line."""
-    start = min(5, len(clip.kl) - 1)  # the first frames pay for the zero state
-    peak = start + int(clip.kl[start:].argmax())
+    peak = largest_spike(clip)
     st.markdown(
         f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
         f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
@@ -39,28 +49,60 @@ def show_numbers(clip: Inspection, unit: str) -> None:
     )
 
 
-def show_speech(choice: Choice, clip: Inspection) -> None:
-    """Figure 3 of the paper, and the sound of the clip and of its reconstruction."""
-    checkpoint, signal = choice.checkpoint, choice.signal
-    show_numbers(clip, "s")
-    show_figure(clip_figure(checkpoint, signal, clip), "figure")
-    rate = checkpoint.config.data.sample_rate
-    left, right = st.columns(2)
-    left.markdown("**The clip**")
-    left.audio(wav_bytes(signal, rate))
-    right.markdown("**Its reconstruction** (posterior mean)")
-    if len(signal) <= 30 * rate or right.button("Make its sound (this takes a while)", key="sound"):
-        right.audio(cached_sound(choice.path, choice.modified, clip.mean))
-    if checkpoint.config.data.features == "log-mel":
-        right.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
+def show_player(
+    choice: Choice, clip: Inspection, match: Spikes, change: str, unit: str, slot: DeltaGenerator
+) -> Place | None:
+    """The rows, the sounds, and what is chosen in them."""
+    checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
+    rows = clip_rows(checkpoint, choice.signal, clip, match)
+    peak = largest_spike(clip)
+    description = (
+        f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on average "
+        f"and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
+    )
+    with slot:
+        shown = st.pills("Rows", list(rows), selection_mode="multi", default=list(rows), key=f"rows-{data.features}")
+        place = player(
+            [row for name, row in rows.items() if name in shown] or [rows["KL"]],
+            sounds_made(),
+            clip.times,
+            key=PLAYER,
+            description=description,
+            end=len(choice.signal) / data.rate,
+            unit=unit,
+            seconds=60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0,
+            marks=clip.times[clip.changes],
+            mark_name=change,
+        )
+        show_sound_controls(choice, clip, unit)
+        explain_player(data.features)
+    return place
 
 
-def show_music(choice: Choice, clip: Inspection) -> None:
-    """Piano roll, KL and p(note); samples to hear and to keep."""
-    checkpoint, signal = choice.checkpoint, choice.signal
-    show_numbers(clip, "quarter notes")
-    show_figure(clip_figure(checkpoint, signal, clip), "figure")
-    per_quarter = checkpoint.config.data.frames_per_quarter
-    st.markdown("**The clip**")
-    st.audio(cached_music(signal, per_quarter)[1])
-    st.markdown("What does the model make of it? The page *Studio* continues this clip.")
+def explain_player(features: str) -> None:
+    """How to read the rows."""
+    looked_for = {
+        "raw": "On raw samples the KL follows voicing: every voiced frame costs. It leaps where the sound breaks off.",
+        "log-mel": "On log-mel frames a steady vowel is predicted well, and the KL rises where the sound changes.",
+        "roll": "The KL is small while a chord is held and rises with the next one, most where it is unusual.",
+    }[features]
+    heard = {
+        "raw": "The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
+        "log-mel": "The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
+        "roll": "The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
+        "lets the model go on from any bar, at any temperature.",
+    }[features]
+    explain(
+        "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "
+        "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
+        "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "
+        "is the reconstruction term less the KL; those of different frames do not compare. The lowest row divides the "
+        "KL among the dimensions of z.\n\n"
+        f"**Look for**: {looked_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
+        f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "
+        "back as the next input.\n\n"
+        f"Notebook 05 builds the bound over time; notebook {'09' if features == 'roll' else '08'} has more.",
+        r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "
+        r"\mathbb{E}_q\big[\underbrace{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
+        r"_{\text{surprise at } t}\big]",
+    )

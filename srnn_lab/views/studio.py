@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import soundfile
@@ -11,8 +12,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.audio import QUARTERS_PER_MINUTE
 from srnn_lab.data.music import LOWEST_PITCH
+from srnn_lab.export import npz_bytes
 from srnn_lab.generate import draw
-from srnn_lab.player import Picture, player
+from srnn_lab.player import Picture, player, rows_svg
 from srnn_lab.views.shared import cached_checkpoint, cached_music, choose, explain
 
 QUARTERS_PER_BAR = 4
@@ -87,7 +89,7 @@ def show_takes(
     times_of: Callable[[int], np.ndarray],
     per_quarter: int,
 ) -> None:
-    """All takes below each other, with their sounds, and the files of one.
+    """All takes below each other, with their sounds and files.
 
     Args:
         drawn: By name, the notes of a take and p(note).
@@ -108,6 +110,7 @@ def show_takes(
         Picture(name, "p(note)", times, np.where(roll > 0, p, -p)[:, low:high], NOTES, octaves, (-1.0, 1.0), "pitch")
         for name, (roll, p) in drawn.items()
     ]
+    marks = np.array([given / per_quarter]) if given else None
     files = {name: cached_music(roll, per_quarter) for name, (roll, _) in drawn.items() if roll.any()}
     player(
         rows,
@@ -118,7 +121,7 @@ def show_takes(
         "same in all of them. Notes that sound are blue, silent ones that might have sounded orange.",
         unit="quarter notes",
         seconds=60 / QUARTERS_PER_MINUTE,
-        marks=np.array([given / per_quarter]) if given else None,
+        marks=marks,
         mark_name="the model goes on from here",
     )
     explain(
@@ -135,22 +138,25 @@ def show_takes(
         r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
         r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad u_{t+1} = x_t",
     )
-    if not files:
-        return
-    left, *columns = st.columns([2, 1, 1], vertical_alignment="bottom")
+    arrays = {
+        f"{kind} {name}".replace(" ", "_"): values
+        for name, take in drawn.items()
+        for kind, values in zip(("notes", "p"), take, strict=True)
+    }
+    picture = partial(rows_svg, rows, len(times) / per_quarter, unit="quarter notes", marks=marks)
+    keep(files, picture, partial(npz_bytes, arrays))
+
+
+def keep(files: dict[str, tuple[bytes, bytes]], svg: Callable[[], str], npz: Callable[[], bytes]) -> None:
+    """Files of one take, MIDI and WAV, and of what is on the page."""
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    buttons = right.container(horizontal=True)
     name = left.segmented_control("Keep", list(files), default=next(iter(files)), required=True, key="keep")
-    for column, content, kind, mime in zip(
-        columns, files[name], ("MIDI", "WAV"), ("audio/midi", "audio/wav"), strict=True
-    ):
-        ending = {"MIDI": "mid", "WAV": "wav"}[kind]
-        column.download_button(
-            f"Download {kind}",
-            content,
-            f"srnn-{name.replace(' ', '-')}.{ending}",
-            mime,
-            on_click="ignore",
-            width="stretch",
-        )
+    for content, kind, ending in zip(files[name], ("MIDI", "WAV"), ("mid", "wav"), strict=True):
+        file = f"srnn-{name.replace(' ', '-')}.{ending}"
+        buttons.download_button(kind, content, file, f"audio/{kind.lower()}", on_click="ignore")
+    buttons.download_button("Figure (SVG)", svg, "takes.svg", "image/svg+xml", on_click="ignore")
+    buttons.download_button("Arrays (.npz)", npz, "takes.npz", "application/octet-stream", on_click="ignore")
 
 
 def read_wav(content: bytes) -> tuple[np.ndarray, int]:

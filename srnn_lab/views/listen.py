@@ -1,0 +1,154 @@
+"""What the model believes, as sound: the sounds of a clip that the player switches between."""
+
+import io
+
+import numpy as np
+import soundfile
+import streamlit as st
+import torch
+
+from srnn_lab.audio import QUARTERS_PER_MINUTE
+from srnn_lab.generate import generate
+from srnn_lab.inspection import Inspection, draw_reconstruction
+from srnn_lab.player import place_of
+from srnn_lab.views.place import PLAYER, frame_at
+from srnn_lab.views.shared import Choice, cached_inspection, cached_music
+
+Sound = tuple[np.ndarray, int]
+"""16-bit samples, and their number a second."""
+RECORDING = "recording"
+MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
+ALL_AT_ONCE_SECONDS = 30
+"""Longest recording whose reconstructions are made without being asked for."""
+
+
+def settle_sounds(choice: Choice) -> None:
+    """Begin with the recording alone when another clip or checkpoint is chosen."""
+    state = st.session_state
+    if state.get("sounds of") == choice:
+        return
+    data = choice.checkpoint.config.data
+    recording = _played(choice, choice.signal) if data.features == "roll" else _sixteen_bit(choice.signal, data.rate)
+    state["sounds of"], state["sounds"], state["sounds wanted"] = choice, {(RECORDING, 0): recording}, False
+    state["continue from"] = len(cached_inspection(*choice).kl) // 2
+
+
+def sounds_made() -> dict[str, Sound]:
+    """The sounds that are ready, by name."""
+    return {kind: sound for (kind, _), sound in st.session_state["sounds"].items()}
+
+
+def seconds(choice: Choice) -> float:
+    """How long the clip is, as it is played."""
+    data = choice.checkpoint.config.data
+    return len(choice.signal) / data.rate * (60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def cached_belief(
+    path: str, modified: float, content: bytes, name: str, semitones: int, kind: str, start: int
+) -> Sound:
+    """What the model believes of a clip, as a sound that begins with the clip.
+
+    Args:
+        path: Of the checkpoint; with the next four, a ``Choice``.
+        modified: When the checkpoint was written.
+        content: The clip's bytes.
+        name: The clip's file name.
+        semitones: Semitones that music is moved up.
+        kind: ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's first frames and
+            then, to its end, what the model draws from its prior.
+        start: Frames of the clip before the continuation.
+    """
+    choice = Choice(path, modified, content, name, semitones)
+    checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
+    clip = cached_inspection(*choice)
+    if kind == CONTINUATION:
+        frames, first = _continued(choice, start), 0
+    else:
+        frames = clip.mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
+        first = 0 if checkpoint.config.evaluation.first_frame else 1
+    if data.features == "roll":
+        notes = np.concatenate([np.zeros((first, frames.shape[1]), np.float32), frames > 0.5]).astype(np.float32)
+        return _played(choice, notes)
+    silence = np.zeros(first * data.hop, np.float32)
+    return _sixteen_bit(np.concatenate([silence, checkpoint.frontend.waveform(frames)]), data.rate)
+
+
+def _sixteen_bit(wave: np.ndarray, rate: int) -> Sound:
+    """Samples beyond full scale are clipped, and nothing is rescaled."""
+    return np.round(np.clip(wave, -1, 1) * 32767).astype(np.int16), rate
+
+
+def _continued(choice: Choice, start: int) -> np.ndarray:
+    checkpoint = choice.checkpoint
+    frames = checkpoint.frontend.frames(choice.signal, checkpoint.config.model.x_dim)
+    prefix, first_frame = frames[:start], checkpoint.config.evaluation.first_frame
+    drawn = generate(
+        checkpoint.model,
+        len(frames) - start,
+        prefix=torch.as_tensor(prefix)[None],
+        first_frame=first_frame,
+    )
+    return np.concatenate([prefix, drawn[0].numpy()])
+
+
+def _played(choice: Choice, roll: np.ndarray) -> Sound:
+    """The sound of notes; silence if there are none."""
+    if not roll.any():
+        return np.zeros(1, np.int16), 16000
+    _, content = cached_music(roll, choice.checkpoint.config.data.frames_per_quarter)
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
+    return samples.mean(1).astype(np.int16), rate
+
+
+def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
+    """From where the prior goes on, and a button for what takes long."""
+    start = st.session_state["continue from"]
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    notes = [f"The prior continues the clip from {clip.times[start]:.2f} {unit} on."]
+    if choice.checkpoint.config.data.features == "log-mel":
+        notes.append("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
+    left.caption(" ".join(notes))
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        place = place_of(PLAYER)
+        here = max(2, frame_at(clip, place.start)) if place else start
+        st.button(
+            "Continue from the playhead",
+            on_click=_continue_from,
+            args=(here,),
+            disabled=place is None or here == start or here >= len(clip.kl) - 1,
+            key="continue",
+        )
+        if not (st.session_state["sounds wanted"] or _made_unasked(choice)):
+            st.button("Make the model's sounds (this takes a while)", on_click=_want_sounds, key="sound")
+
+
+def _continue_from(frame: int) -> None:
+    st.session_state["continue from"] = frame
+    st.session_state["sounds"] = {
+        key: sound for key, sound in st.session_state["sounds"].items() if key[0] != CONTINUATION
+    }
+
+
+def _want_sounds() -> None:
+    st.session_state["sounds wanted"] = True
+
+
+def _made_unasked(choice: Choice) -> bool:
+    music = choice.checkpoint.config.data.features == "roll"
+    return music or seconds(choice) <= ALL_AT_ONCE_SECONDS
+
+
+def make_sounds(choice: Choice) -> None:
+    """The next sound that is missing, after everything else has been shown; the page then shows itself again."""
+    if not (_made_unasked(choice) or st.session_state["sounds wanted"]):
+        return
+    start = st.session_state["continue from"]
+    first = 0 if choice.checkpoint.config.evaluation.first_frame else 1
+    for kind, at in ((MEAN, 0), (SAMPLE, 0), (CONTINUATION, start + first)):
+        if (kind, at) not in st.session_state["sounds"]:
+            with st.spinner(f"Making the sound of the {kind} …"):
+                sound = cached_belief(*choice, kind, at)
+            st.session_state["sounds"][kind, at] = sound
+            st.rerun()

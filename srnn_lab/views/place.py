@@ -1,0 +1,74 @@
+"""The place that is chosen on the first page: in the player, in the address, and as a frame."""
+
+import numpy as np
+import streamlit as st
+
+from srnn_lab.inspection import NEAR, SETTLING, Inspection
+from srnn_lab.player import Place, jump
+from srnn_lab.views.shared import Choice
+
+PLAYER = "player"
+"""Key of the first page's player."""
+
+
+def settle_place(choice: Choice) -> None:
+    """Go where a link points to; leave the old place when another clip is chosen."""
+    state, identity = st.session_state, (choice.content, choice.name, choice.semitones)
+    length = len(choice.signal) / choice.checkpoint.config.data.rate
+    if "explored" not in state and (place := parse_place(st.query_params.get("place", ""), length)):
+        jump(PLAYER, place)
+    elif state.get("explored", identity) != identity:
+        jump(PLAYER, None)
+    state["explored"] = identity
+
+
+def parse_place(text: str, length: float) -> Place | None:
+    """``START`` or ``START-END`` of an address; None if it is neither, or lies outside a clip of that length."""
+    start, _, end = text.partition("-")
+    try:
+        place = Place(float(start), float(end or start))
+    except ValueError:
+        return None
+    return place if 0 <= place.start <= place.end <= length else None
+
+
+def share_place(place: Place | None) -> None:
+    """Keep the place in the address."""
+    if place is None:
+        st.query_params.pop("place", None)
+    else:
+        st.query_params["place"] = "-".join(f"{time:.4f}" for time in dict.fromkeys(place))
+
+
+def largest_spike(clip: Inspection) -> int:
+    """The frame of the largest KL once the state has settled."""
+    start = min(SETTLING, len(clip.kl) - 1)
+    return start + int(clip.kl[start:].argmax())
+
+
+def around(clip: Inspection, frame: int) -> Place:
+    """The frame and a few on either side, as a selection."""
+    low, high = max(0, frame - 3 * NEAR), min(len(clip.kl) - 1, frame + 3 * NEAR)
+    half = frame_step(clip) / 2
+    return Place(float(clip.times[low]) - half, float(clip.times[high]) + half)
+
+
+def frame_step(clip: Inspection) -> float:
+    """From one frame to the next, in the clip's unit of time."""
+    return float(clip.times[-1] - clip.times[0]) / max(1, len(clip.times) - 1)
+
+
+def frame_at(clip: Inspection, time: float) -> int:
+    """The frame in which a time lies, or the nearest."""
+    start, step = float(clip.times[0]), frame_step(clip) or 1.0
+    return int(np.clip(np.floor((time - start) / step + 0.5 + 1e-6), 0, len(clip.times) - 1))
+
+
+def chosen_frame(clip: Inspection, place: Place | None) -> int:
+    """The frame at the playhead; of a selection, its frame with the largest KL; before a choice, the largest spike."""
+    if place is None:
+        return largest_spike(clip)
+    inside = np.flatnonzero((clip.times >= place.start) & (clip.times < place.end))
+    if len(inside):
+        return int(inside[clip.kl[inside].argmax()])
+    return frame_at(clip, place.start)

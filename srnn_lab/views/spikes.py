@@ -1,0 +1,123 @@
+"""Is a KL spike a transition? What counts as one, how many are hit, and the list that takes the player there."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from srnn_lab.data import widen
+from srnn_lab.export import event_table
+from srnn_lab.inspection import NEAR, Inspection, find_events
+from srnn_lab.player import Place, jump
+from srnn_lab.plots import null_figure
+from srnn_lab.transitions import Spikes, match_spikes
+from srnn_lab.views.place import PLAYER
+from srnn_lab.views.shared import Choice, cached_inspection, explain, show_figure
+
+CHANGES = {"onset": "onsets", "offset": "offsets", "change": "spectral changes"}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def cached_events(path: str, modified: float, content: bytes, name: str, semitones: int, kind: str) -> np.ndarray:
+    """Scored frames of a recording at which something of that kind happens."""
+    choice = Choice(path, modified, content, name, semitones)
+    data, scored = choice.checkpoint.config.data, len(cached_inspection(*choice).kl)
+    first = 0 if choice.checkpoint.config.evaluation.first_frame else 1
+    frames = find_events(widen(choice.signal), scored + first, data, kind)
+    return frames[frames >= first] - first
+
+
+def choose_changes(choice: Choice, clip: Inspection) -> tuple[Inspection, Spikes, str]:
+    """The clip with the changes that its spikes are compared with, the comparison, and what a change is."""
+    left, right = st.columns([3, 2])
+    if choice.checkpoint.config.data.features == "roll":
+        kind, near = "chord change", 0
+        left.markdown("Compared with the spikes: **chord changes** (dotted).")
+    else:
+        kind = left.segmented_control(
+            "Transitions (dotted)",
+            list(CHANGES),
+            default="onset",
+            required=True,
+            format_func=CHANGES.get,
+            key="changes",
+            bind="query-params",
+        )
+        near = NEAR
+        clip = replace(clip, changes=cached_events(*choice, kind))
+    prominence = right.slider(
+        "A spike rises by (standard deviations of the KL)", 0.25, 4.0, 1.0, 0.25, key="prominence", bind="query-params"
+    )
+    return clip, match_spikes(clip, near, prominence), kind
+
+
+def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict[str, list]:
+    """Whether spikes are transitions: counts, the null, and the list whose rows take the player there."""
+    st.subheader("Is a spike a transition?")
+    hits, found = int(match.hits.sum()), int(match.found.sum())
+    left, middle, *shares = st.columns(5)
+    left.metric("Hits", f"{hits} / {len(match.frames)}", help=f"Spikes that lie {_within(change)} a {change}.")
+    middle.metric("Missed", f"{len(match.found) - found} / {len(match.found)}", help=f"Every {change} without a spike.")
+    for column, name, value, null, meaning in zip(
+        shares,
+        ("Precision", "Recall", "ROC area"),
+        (match.precision, match.recall, match.auc),
+        (match.null_precision, match.null_recall, match.null_auc),
+        (f"Share of the spikes at a {change}.", "Share of the transitions with a spike.", "See below."),
+        strict=True,
+    ):
+        known = not math.isnan(value)
+        chance = f"{null.mean():.2f} by chance" if known else None
+        column.metric(
+            name, f"{value:.2f}" if known else "–", chance, delta_color="off", delta_arrow="off", help=meaning
+        )
+    table = event_table(clip, match, change, unit)
+    left, right = st.columns([3, 2])
+    with left:
+        frames = table["frame"]
+        st.dataframe(
+            table,
+            hide_index=True,
+            height=300,
+            key="events",
+            on_select=lambda: _go_to_row(clip, frames),
+            selection_mode="single-row",
+            column_config={
+                f"time ({unit})": st.column_config.NumberColumn(format="%.3f"),
+                "KL (nats)": st.column_config.NumberColumn(format="%.2f"),
+            },
+        )
+        st.caption("A row takes the player there.")
+    with right:
+        if math.isnan(match.auc):
+            st.info(f"There is no ROC area: every frame is at a {change}, or none is.")
+        else:
+            better = float((match.null_auc >= match.auc).mean())
+            alt = f"The ROC area is {match.auc:.2f}; {100 * better:.1f} % of the shifted copies reach it."
+            show_figure(null_figure(match.null_auc, match.auc, "ROC area"), "null", alt)
+            st.caption(f"{100 * better:.1f} % of the {len(match.null_auc)} shifts reach an area of {match.auc:.2f}.")
+    explain(
+        "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of standard "
+        f"deviations; it is a **hit** if it lies {_within(change)} a {change}. Only frames that are not silent count. "
+        "**Precision** is the share of the spikes that are hits, **recall** the share of the transitions with a "
+        "spike. The **ROC area** needs no threshold: the probability that the KL of a frame at a transition exceeds "
+        "that of another; ½ is chance. For the **null**, the KL is shifted against the sound in a circle by every "
+        "possible number of frames, which keeps the shape of both and breaks their alignment.\n\n"
+        "**Look for**: an area beyond nearly all shifts. One clip is little evidence: `srnn-lab transitions` measures "
+        "all clips of a test set, and splices. Transitions found by the spectral flux are themselves a guess: try "
+        "offsets and spectral changes. Notebook 05 shows the same for one clip.",
+        r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at a transition},\ s \text{ elsewhere}",
+    )
+    return table
+
+
+def _within(change: str) -> str:
+    return "exactly at" if change == "chord change" else f"within {NEAR} frames of"
+
+
+def _go_to_row(clip: Inspection, frames: list[int]) -> None:
+    chosen = st.session_state["events"]["selection"]["rows"]
+    if chosen and chosen[0] < len(frames):
+        time = float(clip.times[frames[chosen[0]]])
+        jump(PLAYER, Place(time, time))
