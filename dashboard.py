@@ -1,15 +1,20 @@
 """The dashboard, ``streamlit run dashboard.py``: the pages and their order; each page is a file of srnn_lab.views."""
 
+from pathlib import Path
+
 import streamlit as st
 import torch
 
-from srnn_lab.views import compare, explore, latents, results, transition
+from srnn_lab.views import compare, explore, latents, results, studio, train, transition
+from srnn_lab.views.shared import guarded, plain, runs_folder
 
 PAGES = {
     "Explore": explore.show,
     "Compare": compare.show,
     "Latents": latents.show,
     "Make a transition": transition.show,
+    "Studio": studio.show,
+    "Train": train.show,
     "Results": results.show,
 }
 
@@ -19,14 +24,19 @@ def main() -> None:
     st.set_page_config(page_title="srnn_lab", layout="wide")
     torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
     st.sidebar.title("srnn_lab")
+    guarded(warn_of_runs)()
     pages = [
-        st.Page(page, title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
+        st.Page(guarded(page), title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
         for title, page in PAGES.items()
     ]
-    try:
-        st.navigation(pages).run()
-    except (ValueError, OSError) as error:
-        st.error(str(error))
+    st.navigation(pages).run()
+
+
+def warn_of_runs() -> None:
+    """Say so if the folder of runs that was asked for is not there."""
+    folder = runs_folder()
+    if folder != Path("runs") and not folder.is_dir():
+        st.sidebar.warning(plain(f"The folder of runs, {folder}, does not exist yet; the page Train can make it."))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ import json
 import os
 import reprlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
 PART = ".part"
 """Ending of a file that is being written; one that was killed leaves it behind."""
+MAX_TENSORS = 10_000
+"""Tensors of a checkpoint that are read; the largest preset has some hundred, with the state of its training."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,38 @@ def list_checkpoints() -> dict[str, Path]:
     return {path.stem: path for path in sorted(ASSETS.glob("*.safetensors"))}
 
 
+class Header(NamedTuple):
+    """What a checkpoint says of itself.
+
+    Attributes:
+        config: Architecture, data, training recipe and conventions.
+        scores: Its figures, by split.
+    """
+
+    config: RunConfig
+    scores: dict[str, Any]
+
+
+def read_header(path: str | Path) -> Header:
+    """What a checkpoint says of itself, at once, since its weights are not read.
+
+    Args:
+        path: A file, or the name of a bundled checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such file and no bundled checkpoint of that name.
+        ValueError: The file is truncated or of another format.
+    """
+    file, stored, _ = _read(path, weights=False)
+    with _naming(file):
+        return _header(stored)
+
+
+def read_config(path: str | Path) -> RunConfig:
+    """The configuration of a checkpoint, without its weights; raises what ``read_header`` does."""
+    return read_header(path).config
+
+
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint; nothing in it is executed.
 
@@ -116,69 +152,72 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         FileNotFoundError: There is no such file and no bundled checkpoint of that name.
         ValueError: The file is truncated, of another format, or its parts do not fit together.
     """
-    file, header, tensors = _read(path)
-    try:
-        config = RunConfig.from_dict(header.get("config"))
-        weights = {k.removeprefix("model."): v.float() for k, v in tensors.items() if k.startswith("model.")}
+    file, stored, tensors = _read(path)
+    with _naming(file):
+        config, scores = _header(stored)
+        weights = {k.removeprefix("model."): _plain(k, v) for k, v in tensors.items() if k.startswith("model.")}
         model = _rebuild(config.model, weights)
         mean, std = (_normalisation(config, tensors, name) for name in ("mean", "std"))
         if not (std > 0).all():
             raise ValueError("its normalisation divides by a number that is not above 0.")
-        scores = _scores(header.get("scores", {}))
-    except ValueError as error:
-        raise ValueError(f"{file} cannot be used: {error}") from error
     extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
     return Checkpoint(config, model.eval(), Frontend(config.data, mean, std), scores, extra)
 
 
-def read_config(path: str | Path) -> RunConfig:
-    """The configuration of a checkpoint, without its weights.
-
-    Args:
-        path: A file, or the name of a bundled checkpoint.
-
-    Raises:
-        FileNotFoundError: There is no such file and no bundled checkpoint of that name.
-        ValueError: The file is truncated, of another format, or its configuration is none.
-    """
-    file, header, _ = _read(path, with_tensors=False)
-    try:
-        return RunConfig.from_dict(header.get("config"))
-    except ValueError as error:
-        raise ValueError(f"{file} cannot be used: {error}") from error
-
-
-def _read(path: str | Path, *, with_tensors: bool = True) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
-    """The file that ``path`` stands for, its header, and its tensors if they are wanted."""
+def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
+    """The file, what is written in it beside its tensors, and these."""
     bundled = list_checkpoints()
     file = Path(bundled.get(str(path), path))
     if not file.is_file():
         raise FileNotFoundError(f"{path} is neither a file nor a bundled checkpoint ({', '.join(bundled)}).")
     try:
         with safe_open(file, "pt") as opened:
-            header = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
-            names = opened.keys() if with_tensors else []
+            stored = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
+            names = opened.keys() if weights else []
+            if len(names) > MAX_TENSORS:
+                raise ValueError(f"it holds {len(names)} tensors, at most {MAX_TENSORS} are read")
             tensors = {name: opened.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
-    header = header if isinstance(header, dict) else {}
-    if header.get("format") != FORMAT:
-        found = reprlib.repr(header.get("format"))
+    stored = stored if isinstance(stored, dict) else {}
+    if stored.get("format") != FORMAT:
+        found = reprlib.repr(stored.get("format"))
         raise ValueError(
             f"{file} is not a checkpoint of this version of srnn_lab: its format is {found}, expected {FORMAT!r}."
         )
-    return file, header, tensors
+    return file, stored, tensors
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Put the file's name before what is wrong with it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be used: {error}") from error
+
+
+def _header(stored: dict[str, Any]) -> Header:
+    return Header(RunConfig.from_dict(stored.get("config")), _scores(stored.get("scores", {})))
+
+
+def _plain(name: str, value: Tensor) -> Tensor:
+    if value.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        raise ValueError(f"its {name} is of type {value.dtype}; expected floating-point numbers of 16 bits or more.")
+    if not value.isfinite().all():
+        raise ValueError(f"its {name} holds a value that is not a finite number.")
+    return value.float()
 
 
 def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> np.ndarray:
     values = tensors.get(f"normalisation.{name}")
-    if values is None or values.shape not in ((), (config.model.x_dim,)) or not values.float().isfinite().all():
+    if values is None or values.shape not in ((), (config.model.x_dim,)) or not values.isfinite().all():
         found = "missing" if values is None else f"{reprlib.repr(values.tolist())}, of shape {tuple(values.shape)}"
         raise ValueError(
             f"its normalisation.{name} is {found}; expected one finite number, or one for each of the "
             f"{config.model.x_dim} values of a frame."
         )
-    return values.float().numpy()
+    return _plain(f"normalisation.{name}", values).numpy()
 
 
 def _scores(scores: Any) -> dict[str, Any]:

@@ -149,6 +149,13 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--out", type=Path, required=True, help="FILE.mid or FILE.wav.")
     sample.add_argument("--prime", type=Path, help="Audio or MIDI file to continue.")
     sample.add_argument("--steps", type=int, default=200, help="Frames to draw. Default: 200.")
+    sample.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        help="Multiplies the standard deviation of z and of audio, divides the logits of notes; 0: the likeliest. "
+        "Default: 1, the model.",
+    )
     sample.add_argument("--seed", type=_seed, default=0, help="Seed of the draws. Default: 0.")
 
     transitions = _checkpoint_command(
@@ -464,7 +471,14 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
         frames = checkpoint.frontend.frames(read_signal(args.prime, data), x_dim)
         prefix = torch.as_tensor(frames)[None]
     first_frame = checkpoint.config.evaluation.first_frame
-    drawn = generate(checkpoint.model, args.steps, prefix=prefix, first_frame=first_frame, seed=args.seed)
+    drawn = generate(
+        checkpoint.model,
+        args.steps,
+        prefix=prefix,
+        first_frame=first_frame,
+        temperature=args.temperature,
+        seed=args.seed,
+    )
     whole = (drawn if prefix is None else torch.cat([prefix, drawn], 1))[0].numpy()
     if data.features == "roll":
         content = roll_to_midi(whole, data.frames_per_quarter)
@@ -472,7 +486,13 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
     else:
         content = wav_bytes(checkpoint.frontend.waveform(whole), data.sample_rate)
     write_atomically(args.out, content)
-    return {"out": str(args.out), "frames": len(whole), "drawn": args.steps, "seed": args.seed}
+    return {
+        "out": str(args.out),
+        "frames": len(whole),
+        "drawn": args.steps,
+        "temperature": args.temperature,
+        "seed": args.seed,
+    }
 
 
 def _transitions(args: argparse.Namespace) -> dict[str, Any]:

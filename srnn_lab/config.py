@@ -86,20 +86,20 @@ class DataConfig:
     features: Literal["roll", "raw", "log-mel"] = option(
         "roll", "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies (log-mel)."
     )
-    sample_rate: int = option(16000, "Samples a second that audio is resampled to; at least 1000.")
+    sample_rate: int = option(16000, "Samples a second that audio is resampled to; at least 1000, at most 192000.")
     frame_length: int = option(
         200, "Samples from one frame to the next: the frame itself (raw), the hop (log-mel); at least 1."
     )
-    window_length: int = option(512, "Samples of the Hann window of a log-mel frame; at least 1.")
-    frames_per_quarter: int = option(2, "Frames in a quarter note, when MIDI files are read; at least 1.")
+    window_length: int = option(512, "Samples of the Hann window of a log-mel frame; at least 1, at most 8192.")
+    frames_per_quarter: int = option(2, "Frames in a quarter note, when MIDI files are read; at least 1, at most 480.")
 
     def __post_init__(self):
         _check(
             self,
-            sample_rate=self.sample_rate >= 1000,
+            sample_rate=1000 <= self.sample_rate <= 192_000,
             frame_length=self.frame_length >= 1,
-            window_length=self.window_length >= 1,
-            frames_per_quarter=self.frames_per_quarter >= 1,
+            window_length=1 <= self.window_length <= 8192,
+            frames_per_quarter=1 <= self.frames_per_quarter <= 480,
         )
 
     @property
@@ -244,6 +244,11 @@ class RunConfig:
             raise ValueError(
                 f"TrainConfig.segments_per_reset is {self.train.segments_per_reset}; whole_sequences starts from zero "
                 f"states at each sequence alone: choose 0."
+            )
+        if self.data.features == "log-mel" and self.model.x_dim > self.data.window_length:
+            raise ValueError(
+                f"ModelConfig.x_dim is {self.model.x_dim}; log-mel frames have no more bins than their window has "
+                f"samples, {self.data.window_length}."
             )
         binary, real = ("bernoulli", "nade"), ("gaussian", "gaussian-mixture")
         if self.model.likelihood in binary and self.data.features != "roll":

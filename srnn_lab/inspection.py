@@ -26,6 +26,8 @@ EVENTS = {"onset": lambda rise: np.maximum(rise, 0), "offset": lambda rise: np.m
 
 MAX_FRAMES = 12_000
 """Longest clip that is inspected: two minutes of log-mel frames, in about 1 GB of memory."""
+MAX_WIDTH = 2048
+"""Widest layer of a model that inspects so long a clip; a wider one takes a shorter one."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def inspect_signal(
 
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.
+        FloatingPointError: The model gives a value that is not a finite number.
     """
     config, model = checkpoint.config, checkpoint.model
     frames, batch = clip_batch(checkpoint, signal)
@@ -106,6 +109,8 @@ def inspect_signal(
     if noise is None:
         noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
     bound = elbo(model, batch, noise=noise)
+    if not bound.elbo.isfinite().all():
+        raise FloatingPointError("The model gives values that are not finite numbers for this clip; train it anew.")
     params = model.decode(bound.trace.d, bound.trace.z)
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.
@@ -145,6 +150,10 @@ def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.nda
         raise ValueError(f"The clip has {len(frames)} frame; at least {need} are needed. Give a longer one.")
     if len(frames) > MAX_FRAMES:
         raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
+    model = checkpoint.model
+    widest = max(model.d_dim, model.z_dim, config.model.hidden_dim, model.likelihood.num_params)
+    if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
+        raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
     return frames, make_batch([frames], config.evaluation.first_frame)
 
 

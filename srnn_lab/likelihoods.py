@@ -12,6 +12,11 @@ from srnn_lab.config import ModelConfig
 from srnn_lab.distributions import DiagonalGaussian, floor_variance
 
 
+def sharpen(logits: Float[Tensor, "*batch"], temperature: float) -> Float[Tensor, "*batch"]:
+    """Logits at a temperature: unchanged at 1; at 0 so far apart that the largest decides, where it is alone."""
+    return logits / max(temperature, 1e-6)
+
+
 class Likelihood(nn.Module, ABC):
     """A distribution over frames of ``config.x_dim`` values, given ``num_params`` network outputs a frame.
 
@@ -43,9 +48,16 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
     ) -> Float[Tensor, "*batch x"]:
-        """One draw of x."""
+        """One draw of x.
+
+        Args:
+            params: What a network gave for each frame.
+            generator: Where the random numbers come from.
+            temperature: Multiplies standard deviations and divides logits; 1 leaves both as they are, and 0 gives the
+                likeliest value.
+        """
 
     @abstractmethod
     def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
@@ -73,10 +85,10 @@ class Bernoulli(Likelihood):
         return torch.sigmoid(params) * torch.sigmoid(-params)  # 1 - p would be rounded to 0
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
     ) -> Float[Tensor, "*batch x"]:
         """Zeros and ones."""
-        return torch.bernoulli(torch.sigmoid(params), generator=generator)
+        return torch.bernoulli(torch.sigmoid(sharpen(params, temperature)), generator=generator)
 
     def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
         """Logits; a value that is never, or always, 1 gets a probability of 1e-4, or 1 - 1e-4."""
@@ -109,12 +121,12 @@ class Gaussian(Likelihood):
         return self.distribution(params).logvar.exp()
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
     ) -> Float[Tensor, "*batch x"]:
         """Real values."""
         dist = self.distribution(params)
         noise = torch.randn(dist.mu.shape, generator=generator, dtype=dist.mu.dtype, device=dist.mu.device)
-        return dist.rsample(noise)
+        return dist.rsample(temperature * noise)
 
     def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
         """The mean, and the logarithm of the variance, or of 1e-6 if that is larger."""
@@ -162,15 +174,17 @@ class GaussianMixture(Likelihood):
         return (log_weights.exp()[..., None] * around).sum(-2)
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
     ) -> Float[Tensor, "*batch x"]:
-        """Real values: one component for the whole frame, then its Gaussian."""
+        """Real values: one component for the whole frame, with its weight as a logit, then its Gaussian."""
         log_weights, mu, logvar = self.mixture(params)
-        chosen = torch.multinomial(log_weights.exp().flatten(0, -2), 1, generator=generator)
+        below = log_weights - log_weights.amax(-1, keepdim=True)
+        weights = (log_weights + (sharpen(below, temperature) - below)).exp()  # to the bit the same at temperature 1
+        chosen = torch.multinomial(weights.flatten(0, -2), 1, generator=generator)
         index = chosen.view(*log_weights.shape[:-1], 1, 1)
         dist = DiagonalGaussian(*(torch.take_along_dim(values, index, -2).squeeze(-2) for values in (mu, logvar)))
         noise = torch.randn(dist.mu.shape, generator=generator, dtype=dist.mu.dtype, device=dist.mu.device)
-        return dist.rsample(noise)
+        return dist.rsample(temperature * noise)
 
     def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
         """Equal weights; in each component the mean and the logarithm of the variance, or of 1e-6 if that is larger."""
@@ -222,8 +236,12 @@ class NADE(Likelihood):
         _, logits = self._walk(params, lambda i, _: x[..., i])
         return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
-    def _draw(self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        return self._walk(params, lambda _, logit: torch.bernoulli(torch.sigmoid(logit), generator=generator))
+    def _draw(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        return self._walk(
+            params, lambda _, logit: torch.bernoulli(torch.sigmoid(sharpen(logit, temperature)), generator=generator)
+        )
 
     def _marginals(self, params: Float[Tensor, "*batch p"]) -> tuple[Tensor, Tensor]:
         """Estimates of P(x_i = 1) and P(x_i = 0)."""
@@ -247,10 +265,10 @@ class NADE(Likelihood):
         return ones * zeros
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
     ) -> Float[Tensor, "*batch x"]:
-        """Zeros and ones, drawn one after the other."""
-        return self._draw(params, generator)[0]
+        """Zeros and ones, drawn one after the other; at temperature 0, each the likelier given those before it."""
+        return self._draw(params, generator, temperature)[0]
 
     def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
         """Logits as of ``Bernoulli``, to which the hidden units add little at first, and hidden biases of 0."""

@@ -475,6 +475,69 @@ def results_figure(
     return figure
 
 
+def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, valid_unit: str) -> go.Figure:
+    """Training curves over epochs: the bound and the KL on training and validation data, and the schedules.
+
+    Args:
+        curves: Columns of ``curves.csv``, a value for each epoch.
+        bound: Name of the bound that is trained on.
+        valid_unit: Unit of the validation figures; training figures are in nats per frame.
+    """
+    rows = [(bound, ("train_elbo", "valid_bound")), ("KL", ("train_kl", "valid_kl"))]
+    panels = [(title, "nats per frame", {"training": train, "validation": valid}) for title, (train, valid) in rows]
+    if valid_unit != "nats per frame":  # on one axis, one of the two would be a line at 0
+        panels = [
+            (f"{title}, {name}", unit, {name: column})
+            for title, columns in rows
+            for name, unit, column in zip(
+                ("training", "validation"), ("nats per frame", valid_unit), columns, strict=True
+            )
+        ]
+    figure = _rows(
+        [*(title for title, _, _ in panels), "Schedules"],
+        [1.0] * (len(panels) + 1),
+        [*(unit for _, unit, _ in panels), "share"],
+        "epoch",
+    )
+    epochs = curves["epoch"]
+    rate = curves["learning_rate"] / curves["learning_rate"].max(initial=1e-30)
+    lines = [
+        *(
+            (row, curves[column], name, unit)
+            for row, (_, unit, columns) in enumerate(panels, 1)
+            for name, column in columns.items()
+        ),
+        (len(panels) + 1, curves["kl_weight"], "KL weight", ""),
+        (len(panels) + 1, rate, "learning rate", "of its largest"),
+    ]
+    looks = {"training": (SIGNAL, "solid"), "validation": (KL, "dash"), "KL weight": (LOGVAR, "solid")}
+    seen = set()
+    for row, values, name, unit in lines:
+        colour, dash = looks.get(name, (MEAN, "dash"))
+        mode = "lines+markers" if len(epochs) < 30 else "lines"
+        line = _line(epochs, values, colour, name, unit).update(line={"width": 2, "dash": dash}, mode=mode)
+        figure.add_trace(line.update(legendgroup=name, showlegend=name not in seen), row=row, col=1)
+        seen.add(name)
+    best = int(curves["valid_bound"].argmax())
+    row = next(i for i, (_, _, columns) in enumerate(panels, 1) if "validation" in columns)
+    star = {"symbol": "star", "size": 12, "color": KL, "line": {"width": 1, "color": CHANGE}}
+    mark = go.Scatter(
+        x=epochs[[best]], y=curves["valid_bound"][[best]], mode="markers", marker=star, name="best epoch, which is kept"
+    )
+    figure.add_trace(mark, row=row, col=1)
+    for row, (title, _, columns) in enumerate(panels, 1):
+        if title.startswith(bound):  # the first epochs are far below all others
+            values = np.concatenate([curves[column] for column in columns.values()])
+            low, high = float(np.quantile(values, 0.2)), float(values.max())
+            margin = 0.1 * (high - low) + 1e-3
+            figure.update_yaxes(range=[low - margin, high + margin], row=row, col=1)
+    figure.update_layout(
+        showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"}
+    )
+    figure.update_layout(margin_t=72)
+    return figure
+
+
 def latent_figure(
     order: Int[np.ndarray, "z"],
     mu_p: Float[np.ndarray, "z"],

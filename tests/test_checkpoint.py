@@ -18,6 +18,7 @@ from srnn_lab.checkpoint import (
     list_checkpoints,
     load_checkpoint,
     read_config,
+    read_header,
     save_checkpoint,
     write_atomically,
 )
@@ -219,6 +220,11 @@ def _header(key, value):
         (_put("normalisation.mean", torch.zeros(3)), "of shape (3,); expected one finite number"),
         (_put("normalisation.mean", torch.tensor(float("nan"))), "normalisation.mean is nan"),
         (_put("normalisation.std", torch.tensor(0.0)), "not above 0"),
+        (_put("normalisation.std", torch.tensor(1 + 1j)), "is of type torch.complex64; expected floating-point"),
+        (_put("model.gru_d.bias_hh_l0", torch.zeros(18, dtype=torch.int64)), "bias_hh_l0 is of type torch.int64"),
+        (_put("model.gru_d.bias_hh_l0", torch.full((18,), float("nan"))), "holds a value that is not a finite number"),
+        (_configure("data", "sample_rate", 10**9), "DataConfig.sample_rate is 1000000000"),
+        (_configure("data", "window_length", 10**12), "DataConfig.window_length is 1000000000000"),
         (_header("scores", [1]), "its scores are [1]"),
         (_header("scores", None), "its scores are None"),
         (_header("scores", {"test": [1]}), "its scores are {'test': [1]}"),
@@ -240,6 +246,21 @@ def test_a_model_too_large_for_its_file_is_refused_before_memory_is_taken(key, v
     refusal(saved)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB; bytes on macOS, also met
     assert time.perf_counter() - start < 5
+
+
+def test_what_a_checkpoint_says_of_itself_is_read_without_its_weights(saved):
+    whole = load_checkpoint(saved)
+    assert read_header(saved) == (whole.config, whole.scores)
+    rewrite(saved, _drop("model.gru_d.weight_hh_l0"))
+    assert read_header(saved).config == whole.config
+    saved.write_bytes(saved.read_bytes()[:100])
+    with pytest.raises(ValueError, match="truncated"):
+        read_header(saved)
+
+
+def test_a_file_of_very_many_tensors_is_refused(saved, monkeypatch):
+    monkeypatch.setattr("srnn_lab.checkpoint.MAX_TENSORS", 3)
+    assert "at most 3 are read" in refusal(saved)
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_other(saved):

@@ -327,6 +327,14 @@ def test_sample_draws_a_song_that_the_seed_decides(music, run, tmp_path):
     assert pretty_midi.PrettyMIDI(io.BytesIO(a)).instruments[0].notes
 
 
+def test_sample_at_temperature_0_needs_no_seed(music, run, tmp_path):
+    prime = ("--prime", music["song"], "--steps", 20, "--temperature", 0)
+    for seed in (1, 2):
+        found = run("sample", music["checkpoint"], "--out", tmp_path / f"{seed}.mid", "--seed", seed, *prime)
+        assert found["temperature"] == 0
+    assert (tmp_path / "1.mid").read_bytes() == (tmp_path / "2.mid").read_bytes()
+
+
 def test_sample_continues_a_song(music, run, tmp_path):
     found = run("sample", music["checkpoint"], "--out", tmp_path / "a.MID", "--steps", 5, "--prime", music["song"])
     assert found["frames"] == 15 + 5  # song-03 has 15 frames

@@ -50,6 +50,13 @@ def test_a_whole_number_is_taken_where_a_real_one_is_expected():
         ({"train": {"learning_rate": "fast"}}, ["TrainConfig.learning_rate", "'fast'", "float"]),
         ({"model": {"z_dim": 0}}, ["ModelConfig.z_dim", "0", "at least 1"]),
         ({"model": {"variance_floor": -1e-6}}, ["ModelConfig.variance_floor", "-1e-06", "0 or more"]),
+        (
+            {
+                "model": {"likelihood": "gaussian", "x_dim": 600},
+                "data": {"features": "log-mel", "window_length": 512},
+            },
+            ["ModelConfig.x_dim is 600", "512"],
+        ),
         ({"data": {"sample_rate": 999}}, ["DataConfig.sample_rate", "999", "at least 1000"]),
         ({"train": {"kl_weight_start": 1.1}}, ["TrainConfig.kl_weight_start", "1.1", "[0, 1]"]),
         ({"train": {"learning_rate_decay": 0.0}}, ["TrainConfig.learning_rate_decay", "0.0", "(0, 1]"]),

@@ -4,7 +4,7 @@ from tiny import SIZES
 from torch import nn
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.generate import generate
+from srnn_lab.generate import draw, generate
 from srnn_lab.likelihoods import LIKELIHOODS
 from srnn_lab.models import MODELS, build_model
 
@@ -14,13 +14,13 @@ def tiny_model(likelihood="gaussian", name="srnn"):
     return build_model(ModelConfig(model=name, likelihood=likelihood, x_dim=5, **SIZES)).eval()
 
 
-def drawn_by_hand(model, prefix, num_frames, generator):
+def drawn_by_hand(model, prefix, num_frames, generator, temperature=1.0):
     """Algorithm 1 over the prefix, then the generative model of Eq. (1), written out frame by frame."""
     batch, length, x_dim = prefix.shape
     z_t, h = torch.zeros(batch, model.z_dim), torch.zeros(1, batch, model.config.d_dim)
     u_t = torch.zeros(batch, 1, x_dim)
     if length:
-        noise = torch.randn(batch, length, model.z_dim, generator=generator)
+        noise = temperature * torch.randn(batch, length, model.z_dim, generator=generator)
         u = torch.cat([u_t, prefix[:, :-1]], 1)
         d, h = nn.GRU.forward(model.gru_d, model.features(u), h)
         backwards, _ = nn.GRU.forward(model.a.gru, torch.cat([d, model.features(prefix)], -1).flip(1))
@@ -34,26 +34,29 @@ def drawn_by_hand(model, prefix, num_frames, generator):
     for _ in range(num_frames):
         d_t, h = nn.GRU.forward(model.gru_d, model.features(u_t), h)
         mu_p, logvar_p = model.prior(z_t, model.prior.project(d_t)[:, 0])
-        z_t = mu_p + torch.exp(logvar_p / 2) * torch.randn(batch, 1, model.z_dim, generator=generator)[:, 0]
+        sigma_p = temperature * torch.exp(logvar_p / 2)
+        z_t = mu_p + sigma_p * torch.randn(batch, 1, model.z_dim, generator=generator)[:, 0]
         params = model.emission(torch.cat([d_t[:, 0], z_t], -1))[:, None]
         if params.shape[-1] == x_dim:
-            u_t = torch.bernoulli(torch.sigmoid(params), generator=generator)
+            u_t = torch.bernoulli(torch.sigmoid(params / temperature), generator=generator)
         else:
             mu, logvar = params.chunk(2, -1)
             deviation = torch.sqrt(torch.exp(logvar) + model.config.variance_floor)
-            u_t = mu + deviation * torch.randn(batch, 1, x_dim, generator=generator)
+            u_t = mu + temperature * deviation * torch.randn(batch, 1, x_dim, generator=generator)
         drawn.append(u_t)
     return torch.cat(drawn, 1)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 @pytest.mark.parametrize("length", [0, 1, 7])
+@pytest.mark.parametrize("temperature", [1.0, 0.3, 2.0])
 @torch.no_grad()
-def test_frames_are_drawn_from_the_prediction_given_all_that_came_before(likelihood, length):
+def test_frames_are_drawn_from_the_prediction_given_all_that_came_before(likelihood, length, temperature):
     model = tiny_model(likelihood)
     prefix = torch.rand(2, length, 5).round()
-    expected = drawn_by_hand(model, prefix, 4, torch.Generator().manual_seed(3))
-    found = generate(model, 4, prefix=prefix if length else None, batch_size=2, seed=3)
+    expected = drawn_by_hand(model, prefix, 4, torch.Generator().manual_seed(3), temperature)
+    given = prefix if length else None
+    found = generate(model, 4, prefix=given, batch_size=2, temperature=temperature, seed=3)
     torch.testing.assert_close(found, expected)
 
 
@@ -105,3 +108,53 @@ def test_at_least_one_frame_is_drawn(num_frames):
 def test_a_prefix_without_a_frame_is_refused():
     with pytest.raises(ValueError, match="A sequence has 0 frames; at least 1"):
         generate(tiny_model(), 2, prefix=torch.zeros(1, 0, 5))
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("name", MODELS)
+def test_at_temperature_0_the_seed_decides_nothing(name, likelihood):
+    model, prefix = tiny_model(likelihood, name), torch.rand(1, 6, 5).round()
+    found = [generate(model, 5, prefix=prefix, temperature=0.0, seed=seed) for seed in (1, 2)]
+    assert torch.equal(*found)
+    assert not torch.equal(*(generate(model, 5, prefix=prefix, temperature=2.0, seed=seed) for seed in (1, 2)))
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@torch.no_grad()
+def test_at_temperature_0_z_is_its_mean_and_x_the_likeliest_value(likelihood):
+    model = tiny_model(likelihood)
+    for parameter in model.parameters():
+        parameter.add_(torch.randn_like(parameter), alpha=0.1)  # new biases are 0, so that no value would be likelier
+    state, u_t = model.initial_state(1), torch.zeros(1, 1, 5)
+    for x_t in generate(model, 4, temperature=0.0)[0]:
+        context = model.encode(u_t, None, torch.ones(1, dtype=torch.int64), state)
+        state, prior, _ = model.step(state, {name: values[:, 0] for name, values in context.items()}, torch.zeros(1, 3))
+        assert torch.equal(state.z, prior.mu)
+        expected = model.likelihood.mean(model.decode(state.d[:, None], state.z[:, None]))
+        expected = expected if likelihood == "gaussian" else (expected > 0.5).float()
+        torch.testing.assert_close(x_t, expected[0, 0])
+        u_t = x_t[None, None]
+
+
+@torch.no_grad()
+def test_what_is_returned_beside_the_frames_is_what_they_were_drawn_from():
+    model = tiny_model("bernoulli")
+    prefix = torch.rand(1, 6, 5).round().expand(4000, 6, 5)
+    drawn = draw(model, 1, prefix=prefix, seed=1)
+    p = model.likelihood.mean(drawn.params)
+    error = (p * (1 - p)).mean(0).div(4000).sqrt()
+    assert ((drawn.frames.mean(0) - p.mean(0)).abs() < 6 * error).all()
+    assert torch.equal(generate(model, 1, prefix=prefix, seed=1), drawn.frames)
+
+
+@pytest.mark.parametrize("temperature", [-0.1, 10.5, float("nan")])
+def test_a_temperature_out_of_range_is_refused(temperature):
+    with pytest.raises(ValueError, match=f"temperature is {temperature}; expected a number from 0 to 10"):
+        generate(tiny_model(), 2, temperature=temperature)
+
+
+def test_a_model_that_gives_no_finite_numbers_is_named():
+    model = tiny_model("bernoulli")
+    model.emission[-1].bias.data[2] = float("inf")
+    with pytest.raises(FloatingPointError, match="Frame 1 is not of finite numbers"):
+        generate(model, 3)

@@ -124,6 +124,21 @@ def test_a_clip_of_the_wrong_kind_or_length_is_refused():
         inspect_signal(checkpoint("roll"), np.tile(SIGNALS["roll"], (1001, 1)))
 
 
+def test_a_model_too_wide_for_the_length_of_a_clip_is_refused_before_memory_is_taken(monkeypatch):
+    monkeypatch.setattr("srnn_lab.inspection.MAX_FRAMES", 20)
+    monkeypatch.setattr("srnn_lab.inspection.MAX_WIDTH", 50)
+    with pytest.raises(ValueError, match="12 frames is too long for a model 88 values wide"):
+        inspect_signal(checkpoint("roll"), SIGNALS["roll"])
+    assert len(inspect_signal(checkpoint("roll"), SIGNALS["roll"][:11]).kl) == 10
+
+
+def test_a_model_that_gives_no_finite_numbers_is_named():
+    broken = checkpoint("roll")
+    broken.model.emission[-1].bias.data[2] = float("inf")
+    with pytest.raises(FloatingPointError, match="not finite numbers for this clip"):
+        inspect_signal(broken, SIGNALS["roll"])
+
+
 def test_roc_area_by_hand():
     scores = np.array([1.0, 2.0, 2.0, 3.0])
     # Pairs (positive, negative): (2, 1) won, (2, 2) tied, (3, 1) won, (3, 2) won.

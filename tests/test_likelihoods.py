@@ -160,3 +160,31 @@ def test_log_prob_is_below_that_of_the_mode_and_in_nats(name):
     params = torch.zeros(1, likelihood.num_params, dtype=torch.float64)
     expected = -math.log(2) if name in ("bernoulli", "nade") else -0.5 * math.log(2 * math.pi)
     assert float(likelihood.log_prob(params, torch.zeros(1, 1, dtype=torch.float64))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_temperature_1_changes_no_bit_and_0_gives_the_likeliest_value(name):
+    likelihood = build(LIKELIHOODS[name], 6)
+    params = params_of(likelihood, 50, 4)
+
+    def sample(*temperature):
+        return likelihood.sample(params, torch.Generator().manual_seed(1), *temperature)
+
+    plain = {
+        "bernoulli": lambda g: torch.bernoulli(torch.sigmoid(params), generator=g),
+        "gaussian": lambda g: likelihood.distribution(params).rsample(
+            torch.randn(50, 4, 6, generator=g, dtype=torch.float64)
+        ),
+    }
+    assert torch.equal(sample(1.0), sample())
+    if name in plain:
+        assert torch.equal(sample(1.0), plain[name](torch.Generator().manual_seed(1)))
+    coldest = sample(0.0)
+    for temperature in (0.5, 1.0, 3.0):
+        assert (
+            likelihood.log_prob(params, coldest).mean() > likelihood.log_prob(params, sample(temperature)).mean()
+        ).all()
+    if name == "gaussian-mixture":
+        log_weights, mu, _ = likelihood.mixture(params)
+        expected = torch.take_along_dim(mu, log_weights.argmax(-1)[..., None, None], -2).squeeze(-2)
+        torch.testing.assert_close(coldest, expected)

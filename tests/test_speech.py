@@ -133,11 +133,17 @@ def test_missing_audio_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "write"), [("a.g722", write_g722), ("a.wav", write_sphere)], ids=["g722", "sphere"])
-def test_too_long_audio_is_refused(tmp_path, monkeypatch, name, write):
-    monkeypatch.setattr(speech, "MAX_SECONDS", 1)
+def test_too_long_audio_is_refused(tmp_path, name, write):
     write(tmp_path / name, sine(440, seconds=3))
     with pytest.raises(ValueError, match=f"{name} lasts 3 s; at most 1 s are read"):
-        read_audio(tmp_path / name, 16000)
+        read_audio(tmp_path / name, 16000, max_seconds=1)
+
+
+def test_many_channels_count_as_long(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.tile(sine(440)[:400, None], 500), 16000)
+    assert len(read_audio(tmp_path / "a.wav", 16000, max_seconds=2)) == 400
+    with pytest.raises(ValueError, match=r"a\.wav has 400 samples in each of 500 channels, too many"):
+        read_audio(tmp_path / "a.wav", 16000, max_seconds=1)
 
 
 def cut(path, size):

@@ -12,6 +12,7 @@ from srnn_lab.data.music import MIDI_SUFFIXES, MUSIC, read_midi
 from srnn_lab.data.sequences import Batch, Streams, make_batch
 from srnn_lab.data.speech import (
     AUDIO_SUFFIXES,
+    MAX_SECONDS,
     Frontend,
     blizzard,
     files_below,
@@ -83,11 +84,11 @@ def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
     return read_split(named, split, lambda path: read_signal(path, config))
 
 
-def read_signal(path: str | Path, config: DataConfig) -> np.ndarray:
-    """A file as a piano roll (T, 88), if its ending is that of MIDI, or else as a waveform (N,)."""
+def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> np.ndarray:
+    """A file as a piano roll (T, 88), if its ending is that of MIDI, or else as a waveform (N,) of ``max_seconds``."""
     if Path(path).suffix.lower() in MIDI_SUFFIXES:
         return read_midi(path, config.frames_per_quarter)
-    return read_audio(path, config.sample_rate)
+    return read_audio(path, config.sample_rate, max_seconds)
 
 
 __all__ = ["DATASETS", "SPLITS", "Batch", "Frontend", "Streams", "load_split", "make_batch", "read_signal", "widen"]

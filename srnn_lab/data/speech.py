@@ -56,16 +56,16 @@ _UNKNOWN_SIZE = 0x7FFFF000
 """Programs that write WAV to a pipe promise this many bytes or more, since they cannot go back to the header."""
 
 
-def read_audio(path: str | Path, sample_rate: int) -> Waveform:
+def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECONDS) -> Waveform:
     """An audio file as one channel at ``sample_rate``, full scale 1: any format libsndfile reads, or G.722.
 
     Args:
         path: The file; more than one channel are averaged.
         sample_rate: Samples a second to resample to.
+        max_seconds: Longest file that is read; of as many samples as that long a file of two channels at 96 kHz has.
 
     Raises:
-        ValueError: The file is empty, no audio, silent, not finite, far beyond full scale, or longer than
-            ``MAX_SECONDS``.
+        ValueError: The file is empty, no audio, silent, not finite, far beyond full scale, or too long.
     """
     path = Path(path)
     if not path.is_file():
@@ -73,7 +73,7 @@ def read_audio(path: str | Path, sample_rate: int) -> Waveform:
         raise FileNotFoundError(f"{path} {reason}; give the path of an audio file.")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty; give an audio file.")
-    samples, rate = _read_g722(path) if path.suffix.lower() == ".g722" else _read_soundfile(path)
+    samples, rate = (_read_g722 if path.suffix.lower() == ".g722" else _read_soundfile)(path, max_seconds)
     if not len(samples):
         raise ValueError(f"{path} holds no samples; it may be truncated.")
     if not np.isfinite(samples).all():
@@ -90,12 +90,17 @@ def read_audio(path: str | Path, sample_rate: int) -> Waveform:
     return mono.astype(np.float32)
 
 
-def _read_soundfile(path: Path) -> tuple[np.ndarray, int]:
+def _read_soundfile(path: Path, max_seconds: int) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
         with soundfile.SoundFile(path) as file:
-            _check_seconds(path, file.frames / file.samplerate)
+            _check_seconds(path, file.frames / file.samplerate, max_seconds)
+            if file.frames * file.channels > 2 * 96_000 * max_seconds:
+                raise ValueError(
+                    f"{path} has {file.frames} samples in each of {file.channels} channels, too many to be read; give "
+                    f"one channel, or cut it into shorter files."
+                )
             samples, promised = file.read(dtype="float32", always_2d=True), file.frames
             # Of an uncompressed file, file.frames counts what is there; the log has what the header promised, in bytes.
             if cut := _CUT.search(file.extra_info):
@@ -110,7 +115,7 @@ def _read_soundfile(path: Path) -> tuple[np.ndarray, int]:
         raise ValueError(f"{path} cannot be read as audio ({error}); give a WAV, FLAC, OGG or MP3 file.") from error
 
 
-def _read_g722(path: Path) -> tuple[np.ndarray, int]:
+def _read_g722(path: Path, max_seconds: int) -> tuple[np.ndarray, int]:
     import av
 
     try:
@@ -119,13 +124,13 @@ def _read_g722(path: Path) -> tuple[np.ndarray, int]:
     except av.FFmpegError as error:
         raise ValueError(f"{path} cannot be read as G.722 audio ({error}).") from error
     samples = np.concatenate(parts, 1).T if parts else np.zeros((0, 1), np.int16)
-    _check_seconds(path, len(samples) / 16000)
+    _check_seconds(path, len(samples) / 16000, max_seconds)
     return samples.astype(np.float32) / 32768, 16000
 
 
-def _check_seconds(path: Path, seconds: float) -> None:
-    if seconds > MAX_SECONDS:
-        raise ValueError(f"{path} lasts {seconds:.0f} s; at most {MAX_SECONDS} s are read. Cut it into shorter files.")
+def _check_seconds(path: Path, seconds: float, max_seconds: int) -> None:
+    if seconds > max_seconds:
+        raise ValueError(f"{path} lasts {seconds:.0f} s; at most {max_seconds} s are read. Cut it into shorter files.")
 
 
 @dataclass(frozen=True)

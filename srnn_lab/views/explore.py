@@ -89,7 +89,8 @@ def explain_player(features: str) -> None:
     heard = {
         "raw": "The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
         "log-mel": "The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
-        "roll": "The mean plays the notes with p above ½; the sample draws each note with its p.",
+        "roll": "The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
+        "lets the model go on from any bar, at any temperature.",
     }[features]
     explain(
         "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "

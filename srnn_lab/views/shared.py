@@ -1,22 +1,26 @@
 """What the pages share: cached loaders, the choice of checkpoint and clip at the side, figures in the page's look."""
 
+import argparse
 import io
+import re
+import shutil
+import sys
 import tempfile
 import warnings
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-import torch
 
 from srnn_lab.audio import QUARTERS_PER_MINUTE, midi_to_wav, roll_to_midi, wav_bytes
-from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint
+from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint, read_header
 from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
 from srnn_lab.edits import transpose
-from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, inspect_signal
 
 FIRST = "voice-mel"
@@ -25,7 +29,48 @@ ABOUT = {
     "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and leaps at a break.",
     "jsb": "Bach chorales: spikes where the chord changes.",
 }
-UPLOADS = {"roll": ["mid", "midi"], "raw": ["wav", "flac", "ogg", "mp3"], "log-mel": ["wav", "flac", "ogg", "mp3"]}
+MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
+UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
+MEGABYTES = {MIDI: 1, AUDIO: 50}
+"""Largest file that is taken; the notes of a MIDI file are read one by one."""
+CHECKPOINT_MEGABYTES = 100
+MAX_CLIP_SECONDS = 180
+"""Longest recording that is read; a little more than any model inspects."""
+MAX_SENTENCE = 600
+"""Characters of a message that are shown; a file can put as many as it likes into one."""
+
+
+def plain(text: str) -> str:
+    """A text as Markdown that shows it character by character: a file's name or metadata are neither links nor HTML."""
+    text = text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]} …"
+    return re.sub(r"([\\`*_{}\[\]<>#|~$:!&@])", r"\\\1", " ".join(text.split()))
+
+
+def harmless(name: str) -> str:
+    """The end of a file's name with nothing in it that any page could take for Markdown, HTML or a path."""
+    return re.sub(r"[^\w .()-]", "_", name)[-80:]
+
+
+def guarded(show: Callable[[], None]) -> Callable[[], None]:
+    """A page on which what goes wrong with a file or a value is a sentence."""
+
+    def page() -> None:
+        try:
+            show()
+        except (ValueError, OSError, FloatingPointError) as error:
+            st.error(plain(str(error)))
+
+    return page
+
+
+def runs_folder() -> Path:
+    """The folder of one's own trainings: ``streamlit run dashboard.py -- --runs DIR``; by default ``runs``, here."""
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    try:
+        return parser.parse_known_args(sys.argv[1:])[0].runs
+    except argparse.ArgumentError as error:
+        raise ValueError("--runs was given no folder; start with: streamlit run dashboard.py -- --runs DIR") from error
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
@@ -40,20 +85,24 @@ def cached_signal(
 ) -> tuple[np.ndarray, list[str]]:
     """The signal of a file, transposed if it is music, with what its reader warned of."""
     config = cached_checkpoint(path, modified).config.data
+    suffix = Path(name).suffix.lower()
+    if suffix[1:] not in UPLOADS[config.features]:
+        kinds = ", ".join(kind.upper() for kind in UPLOADS[config.features])
+        raise ValueError(f"{name} does not end as the files that this model takes ({kinds}); give one of those.")
+    if len(content) > (limit := MEGABYTES[UPLOADS[config.features]]) * 2**20:
+        raise ValueError(
+            f"{name} has {len(content) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
+        )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        file = Path(folder) / name
+        file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
         file.write_bytes(content)
         try:
-            signal = read_signal(file, config)
+            signal = read_signal(file, config, MAX_CLIP_SECONDS)
         except ValueError as error:
-            raise ValueError(_without_folder(str(error), folder)) from error
-    messages = [_without_folder(str(w.message), folder) for w in caught if w.category is UserWarning]
+            raise ValueError(str(error).replace(str(file), name)) from error
+    messages = [str(w.message).replace(str(file), name) for w in caught if w.category is UserWarning]
     return (transpose(signal, semitones) if semitones else signal), messages
-
-
-def _without_folder(message: str, folder: str) -> str:
-    return message.replace(f"{folder}/", "")
 
 
 @st.cache_data(max_entries=64, show_spinner="Running the model over the clip …")
@@ -62,7 +111,7 @@ def cached_inspection(path: str, modified: float, content: bytes, name: str, sem
     return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
 
 
-@st.cache_data(max_entries=8, show_spinner="Playing the notes …")
+@st.cache_data(max_entries=32, show_spinner="Playing the notes …")
 def cached_music(roll: np.ndarray, frames_per_quarter: int) -> tuple[bytes, bytes]:
     """A piano roll as a MIDI file and as sound."""
     midi = roll_to_midi(roll, frames_per_quarter)
@@ -78,16 +127,6 @@ def cached_waveform(path: str, modified: float, frames: np.ndarray) -> np.ndarra
 def cached_sound(path: str, modified: float, frames: np.ndarray) -> bytes:
     """The sound of audio frames."""
     return wav_bytes(cached_waveform(path, modified, frames), cached_checkpoint(path, modified).config.data.sample_rate)
-
-
-@st.cache_data(max_entries=32, show_spinner="Drawing from the model …")
-def cached_sample(path: str, modified: float, steps: int, seed: int, prefix: np.ndarray | None) -> np.ndarray:
-    """A piano roll drawn from the model, after its prefix if there is one."""
-    checkpoint = cached_checkpoint(path, modified)
-    primed = None if prefix is None else torch.as_tensor(prefix)[None]
-    first_frame = checkpoint.config.evaluation.first_frame
-    drawn = generate(checkpoint.model, steps, prefix=primed, first_frame=first_frame, seed=seed)[0].numpy()
-    return drawn if prefix is None else np.concatenate([prefix, drawn])
 
 
 class Choice(NamedTuple):
@@ -141,41 +180,120 @@ def unit_seconds(data: DataConfig) -> float:
     return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
 
 
-def checkpoints() -> dict[str, Path]:
-    """The bundled checkpoints and those of ``runs``, by name, the first page's first."""
-    own = {str(path.parent): path for path in sorted(Path("runs").glob("*/best.safetensors"))}
-    found = list_checkpoints() | own
+def checkpoints(features: tuple[str, ...] = tuple(UPLOADS)) -> dict[str, Path]:
+    """The bundled checkpoints, those of the folder of runs and the uploaded one, by name; the first page's first.
+
+    Args:
+        features: Kinds of frames; a run that cannot be read is left out.
+    """
+    folder = runs_folder()
+    own = {f"{folder.name}/{path.parent.name}": path for path in sorted(folder.glob("*/best.safetensors"))}
+    if uploaded := st.session_state.get("own checkpoint"):
+        own[uploaded.name] = uploaded.file
+    found = {name: path for name, path in (list_checkpoints() | own).items() if _features(path) in features}
     return {name: found[name] for name in sorted(found, key=lambda name: (name != FIRST, name in own, name))}
 
 
-def choose() -> Choice:
+def _features(path: Path) -> str | None:
+    try:
+        return cached_features(str(path), path.stat().st_mtime)
+    except (ValueError, OSError):
+        return None
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def cached_features(path: str, modified: float) -> str:  # noqa: ARG001 (a new file is a new entry)
+    """What the frames of a checkpoint are."""
+    return read_header(path).config.data.features
+
+
+class Uploaded:
+    """A checkpoint that a visitor brought, in a temporary folder that goes when the visit ends.
+
+    Args:
+        name: What it is called on the page.
+        content: The file, which gets a name of ours.
+    """
+
+    def __init__(self, name: str, content: bytes):
+        self.name = name
+        folder = tempfile.mkdtemp(prefix="srnn_lab-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.file = Path(folder) / "own.safetensors"
+        self.file.write_bytes(content)
+
+
+def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
+    """A box at the side for a checkpoint of one's own; one with frames of these kinds is chosen under ``key``."""
+
+    def keep() -> None:
+        for name in ("own checkpoint", "refused checkpoint"):
+            st.session_state.pop(name, None)
+        given = st.session_state["upload-checkpoint"]
+        if given is None:
+            return
+        uploaded = Uploaded(f"yours: {harmless(given.name)}", given.getvalue())
+        try:
+            found = load_checkpoint(uploaded.file).config.data.features
+            if found not in features:
+                raise ValueError(f"{uploaded.file} takes {found!r} frames; this page is for {' or '.join(features)}.")
+        except (ValueError, OSError) as error:
+            st.session_state["refused checkpoint"] = str(error).replace(str(uploaded.file), harmless(given.name))
+        else:
+            st.session_state["own checkpoint"] = uploaded
+            st.session_state[key] = uploaded.name
+
+    with st.sidebar.expander("Your own checkpoint"):
+        given = st.file_uploader(
+            "A .safetensors file that srnn-lab wrote; nothing in it is run.",
+            type="safetensors",
+            key="upload-checkpoint",
+            on_change=keep,
+            max_upload_size=CHECKPOINT_MEGABYTES,
+        )
+    if given is not None and "refused checkpoint" in st.session_state:
+        st.error(plain(st.session_state["refused checkpoint"]))
+
+
+def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") -> Choice:
     """The checkpoint and the clip that are chosen at the side, with what the clip's reader warned of.
+
+    Args:
+        features: Kinds of frames that the page is for.
+        key: Name of the choice of the checkpoint, in the session and in the address.
 
     Raises:
         ValueError: The file is no such checkpoint or clip.
     """
-    found = checkpoints()
-    name = st.sidebar.selectbox("Checkpoint", list(found), key="checkpoint", bind="query-params")
+    found = checkpoints(features)
+    name = st.sidebar.selectbox("Checkpoint", list(found), key=key, bind="query-params")
     st.sidebar.caption(ABOUT.get(name, "A model of your own."))
     path, modified = str(found[name]), found[name].stat().st_mtime
-    features = cached_checkpoint(path, modified).config.data.features
-    content, file_name = choose_clip(features)
-    choice = Choice(path, modified, content, file_name, choose_transposition() if features == "roll" else 0)
+    kind = cached_checkpoint(path, modified).config.data.features
+    content, file_name = choose_clip(kind)
+    choice = Choice(path, modified, content, file_name, choose_transposition() if kind == "roll" else 0)
+    upload_checkpoint(features, key)
     for message in cached_signal(*choice)[1]:
-        st.warning(message)
+        st.warning(plain(message))
     return choice
 
 
 def choose_clip(features: str) -> tuple[bytes, str]:
-    """The bytes and the name of the chosen or uploaded file."""
+    """The bytes and the name of the chosen, uploaded or recorded file."""
     folder, clips = "chorales" if features == "roll" else "voice", bundled_clips(features)
-    own = st.session_state.get(f"upload-{folder}") is not None
+    own = any(st.session_state.get(f"{way}-{folder}") is not None for way in ("upload", "record"))
     key = "clip" if features == "roll" else "prompt"
     name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=own)
-    uploaded = st.sidebar.file_uploader("Or your own file", type=UPLOADS[features], key=f"upload-{folder}")
-    if uploaded is not None:
-        st.sidebar.caption("Remove your file to choose a clip again.")
-        return uploaded.getvalue(), Path(uploaded.name).name[-100:]
+    kinds = UPLOADS[features]
+    given = st.sidebar.file_uploader(
+        "Or your own file", type=kinds, key=f"upload-{folder}", max_upload_size=MEGABYTES[kinds]
+    )
+    if features != "roll":
+        recorded = st.sidebar.audio_input("Or your voice", sample_rate=16000, key=f"record-{folder}")
+        given = given or recorded
+    if given is not None:
+        st.sidebar.caption("Remove your file or recording to choose a clip again.")
+        return given.getvalue(), harmless(given.name)
     return clips[name].read_bytes(), clips[name].name
 
 
