@@ -120,6 +120,7 @@ def browser_page(address: str) -> Iterator[tuple]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=flags)
         page = browser.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
         page.on("request", lambda request: None if request.url.startswith(ours) else outside.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
