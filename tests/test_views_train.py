@@ -137,7 +137,7 @@ def test_a_taken_name_and_a_folder_that_is_none_are_refused(page, folder):
     page.selectbox(key="recipe").select("My MIDI files").run()
     page.text_input(key="folder").set_value("/nowhere/at/all").run()
     page.button(key="begin").click().run()
-    assert "/nowhere/at/all is not a folder on this computer" in page.error[0].value
+    assert "The folder is '/nowhere/at/all'; give the path of a folder that holds MIDI files" in page.error[0].value
 
 
 def test_a_training_that_failed_says_why(page, folder):

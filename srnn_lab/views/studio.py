@@ -15,13 +15,14 @@ from srnn_lab.data.music import LOWEST_PITCH
 from srnn_lab.export import npz_bytes
 from srnn_lab.generate import draw
 from srnn_lab.player import Picture, player, rows_svg
+from srnn_lab.plots import KL, SIGNAL
 from srnn_lab.views.shared import cached_checkpoint, cached_music, choose, explain
 
 QUARTERS_PER_BAR = 4
 FAINTEST = 0.15
 """Opacity of a note that sounds although the model had ruled it out."""
 NOTES = [
-    f"#e08214{round(255 * -p):02x}" if p <= 0 else f"#4878cf{round(255 * max(p, FAINTEST)):02x}"
+    f"{KL}{round(255 * -p):02x}" if p <= 0 else f"{SIGNAL}{round(255 * max(p, FAINTEST)):02x}"
     for p in np.linspace(-1, 1, 255)
 ]
 """From -1, orange, for -p(note) of a note that is silent, to 1, blue, for p(note) of one that sounds."""

@@ -112,9 +112,7 @@ def begin_one(folder: Path) -> None:
     run = right.text_input("Name of the run", f"{recipe.preset}-{size}", key=f"name-{name}-{size}", max_chars=60)
     if st.button("Begin", type="primary", key="begin"):
         if recipe.asks and (data is None or not data.is_dir()):
-            raise ValueError(
-                f"{given or 'Nothing'} is not a folder on this computer; give one that holds {recipe.asks}."
-            )
+            raise ValueError(f"The folder is {given!r}; give the path of a folder that holds {recipe.asks} files.")
         options = [f"--epochs={epochs}", *recipe.options, *SIZES[size]]
         begin_training(folder, run, recipe.preset, [*options, *([f"--data={data.resolve()}"] if data else [])])
 
