@@ -2,14 +2,10 @@
 
 import multiprocessing
 import os
-import shutil
 import socket
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -79,50 +75,3 @@ def position(out: Path) -> tuple[int, int]:
     except (FileNotFoundError, SafetensorError):
         return (0, 0)
     return len(state["extra.curves"]), int(state["extra.position"][1])
-
-
-@contextmanager
-def dashboard(runs: Path) -> Iterator[str]:
-    """The dashboard as a server, with a folder of runs; its address."""
-    root = Path(__file__).parents[1]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--server.headless=true", f"--server.port={port}"]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", *options, "--", "--runs", str(runs)]
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return bool(urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read())
-        except OSError:
-            return False
-
-    try:
-        wait_for(answers)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-@contextmanager
-def browser_page(address: str) -> Iterator[tuple]:
-    """A page of a browser at that address, the requests that leave this machine, and the page's errors."""
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    outside, errors = [], []
-    ours = (address, "data:", "blob:")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=flags)
-        page = browser.new_page()
-        page.set_default_timeout(1000 * PATIENCE)
-        page.on("request", lambda request: None if request.url.startswith(ours) else outside.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address)
-        yield page, outside, errors
-        browser.close()

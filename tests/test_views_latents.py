@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import open_page, serve
+from browser import launch, open_page, serve
 from tiny import music_run, roll, speech_run, untrained, wave
 from views import open_view, save_runs, small_run, text_of
 
@@ -212,7 +212,8 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
     root = Path(__file__).parents[1]
     with (
         serve("run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder) as address,
-        open_page(address, viewport={"width": 1280, "height": 1600}) as page,
+        launch() as browser,
+        open_page(browser, address, viewport={"width": 1280, "height": 1600}) as page,
     ):
         page.goto(f"{address}/compare?checkpoint=runs/jsb&against=runs/vrnn")
         page.wait_for_selector(".js-plotly-plot path.js-line", timeout=90_000)

@@ -180,17 +180,19 @@ def unit_seconds(data: DataConfig) -> float:
     return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
 
 
-def checkpoints(features: tuple[str, ...] = tuple(UPLOADS)) -> dict[str, Path]:
+def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
     """The bundled checkpoints, those of the folder of runs and the uploaded one, by name; the first page's first.
 
     Args:
-        features: Kinds of frames; a run that cannot be read is left out.
+        features: Kinds of frames, where what cannot be read is left out; by default everything.
     """
     folder = runs_folder()
     own = {f"{folder.name}/{path.parent.name}": path for path in sorted(folder.glob("*/best.safetensors"))}
     if uploaded := st.session_state.get("own checkpoint"):
         own[uploaded.name] = uploaded.file
-    found = {name: path for name, path in (list_checkpoints() | own).items() if _features(path) in features}
+    found = list_checkpoints() | own
+    if features:
+        found = {name: path for name, path in found.items() if _features(path) in features}
     return {name: found[name] for name in sorted(found, key=lambda name: (name != FIRST, name in own, name))}
 
 
