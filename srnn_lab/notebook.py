@@ -1,12 +1,17 @@
 """How a notebook shows a figure and plays a sound: the one place that decides it."""
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
+from tqdm import TqdmWarning
 
 if TYPE_CHECKING:
     from IPython.display import Audio
+
+# librosa loads bars for notebooks, which nothing here draws, and they would ask for ipywidgets.
+warnings.filterwarnings("ignore", "IProgress not found", TqdmWarning)
 
 
 def show(figure: go.Figure) -> None:
@@ -29,7 +34,7 @@ def hear(wav: bytes) -> "Audio":
 
     samples, rate = soundfile.read(io.BytesIO(wav), always_2d=True)
     content = io.BytesIO()
-    soundfile.write(content, samples.mean(1), rate, format="MP3")
+    soundfile.write(content, samples.mean(1), rate, format="MP3", compression_level=0.8)
     player = Audio(data=content.getvalue())
     player.mimetype = "audio/mpeg"
     return player

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from plotly.colors import sequential
 from plotly.subplots import make_subplots
 
@@ -86,13 +87,11 @@ COLOURS = (SIGNAL, KL, MEAN, LOGVAR, "#d98c2b", CHANGE)
 """Of lines, in their order."""
 
 
-def line_figure(
-    x: Float[np.ndarray, "n"], lines: Mapping[str, Float[np.ndarray, "n"]], x_title: str, y_title: str, title: str = ""
-) -> go.Figure:
+def line_figure(x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_title: str, title: str = "") -> go.Figure:
     """Lines over one axis.
 
     Args:
-        x: Where the values lie.
+        x: Where the n values of each line lie.
         lines: Values by the name that the legend shows.
         x_title: Title of the axis, with its unit.
         y_title: Title of the values, with their unit.
@@ -105,23 +104,50 @@ def line_figure(
     return figure
 
 
-def grid_figure(
-    values: Float[np.ndarray, "m n"], x_title: str, y_title: str, title: str = "", *, first: int = 1
-) -> go.Figure:
-    """A matrix as a picture, its first row at the top; a value that is not a number stays white.
+def grid_figure(values: ArrayLike, x_title: str, y_title: str, title: str = "") -> go.Figure:
+    """A matrix as a picture, row 1 at the top; a value that is not a number stays white.
 
     Args:
-        values: What the colours stand for.
+        values: What the colours stand for, (m, n).
         x_title: Title of the columns.
         y_title: Title of the rows.
         title: Title of the figure.
-        first: Number of the first row and of the first column.
     """
     figure = _rows([title], [1.0], [y_title], x_title)
-    rows, columns = (first + np.arange(size) for size in values.shape)
+    rows, columns = (1 + np.arange(size) for size in np.shape(values))
     figure.add_trace(_picture(columns, rows, values, "Viridis", title, "", colorbar={"thickness": 12}))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_layout(height=400)
+    return figure
+
+
+def graph_figure(
+    nodes: Mapping[str, tuple[float | int, float | int]], edges: Sequence[tuple[str, str]], title: str = ""
+) -> go.Figure:
+    """A graphical model: diamonds are deterministic (d, a), circles random (z, x) or given (u); x and u are shaded.
+
+    Args:
+        nodes: Places by name, ``z_t-1`` for instance; what follows the underscore becomes an index.
+        edges: Pairs of names, from and to.
+        title: Title of the figure.
+    """
+    x, y = np.array(list(nodes.values()), float).T
+    texts = ["{}<sub>{}</sub>".format(*name.split("_")) for name in nodes]
+    marker = {
+        "symbol": ["diamond" if name[0] in "da" else "circle" for name in nodes],
+        "color": ["#d9d9d9" if name[0] in "xu" else "white" for name in nodes],
+        "size": [36 if name[0] in "da" else 44 for name in nodes],
+        "line": {"color": SIGNAL, "width": 2},
+    }
+    figure = _rows([title], [1.0], [""], "")
+    figure.add_trace(go.Scatter(x=x, y=y, mode="markers+text", marker=marker, text=texts, hoverinfo="skip"))
+    for start, end in edges:
+        (x_tail, y_tail), (x_head, y_head) = nodes[start], nodes[end]
+        arrow = {"ax": x_tail, "ay": y_tail, "axref": "x", "ayref": "y", "arrowhead": 2, "arrowcolor": CHANGE}
+        figure.add_annotation(x=x_head, y=y_head, text="", standoff=26, startstandoff=26, **arrow)
+    figure.update_xaxes(visible=False, range=[x.min() - 0.6, x.max() + 0.6])
+    figure.update_yaxes(visible=False, range=[y.min() - 0.5, y.max() + 0.5])
+    figure.update_layout(height=95 * len(set(y)) + 40, margin_b=8)
     return figure
 
 
@@ -134,9 +160,8 @@ def _kl_row(
     marks = np.repeat(times[changes], 3)
     bottom = 0.0 if len(changes) <= MAX_MARKS else 0.94 * top
     heights = np.tile([bottom, top, np.nan], len(changes))
-    mark = go.Scatter(
-        x=marks, y=heights, line={"color": CHANGE, "width": 1, "dash": "dot"}, name="change", hoverinfo="skip"
-    )
+    dots = {"color": CHANGE, "width": 1, "dash": "dot"}
+    mark = go.Scatter(x=marks, y=heights, mode="lines", line=dots, name="change", hoverinfo="skip")
     figure.add_trace(mark, row=row, col=1)
     figure.update_yaxes(range=[0, top], row=row, col=1)
     figure.update_xaxes(showticklabels=True, row=row, col=1)
