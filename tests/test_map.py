@@ -11,11 +11,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
 README = (FOLDER / "README.md").read_text()
-IN_THE_PAPER = [*(f"Eq. ({i})" for i in range(1, 10)), "Figure 1", "Figure 2"]
+IN_THE_PAPER = [
+    *(f"Eq. ({i})" for i in range(1, 13)),
+    "Algorithm 1",
+    *(f"Figure {i}" for i in range(1, 5)),
+    "Table 1",
+    "Table 2",
+    "Appendix A.1",
+]
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in README.splitlines()
-    if re.match(r"\| (Eq\.|Algorithm|Figure|Table) ", line)
+    if re.match(r"\| (Eq\.|Algorithm|Figure|Table|Appendix) ", line)
 ]
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 
