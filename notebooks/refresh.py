@@ -24,8 +24,8 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 FIGURE = "application/vnd.plotly.v1+json"
-WIDTH = 800
-"""Pixels of a picture."""
+WIDTH = 700
+"""Pixels of a picture, which fits beside the file list of JupyterLab."""
 
 
 def execute(notebook: NotebookNode) -> float:
