@@ -274,7 +274,7 @@ def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(browse
         )
         assert inked > 100
         before = page.locator(PLAYER).get_attribute("aria-label")
-        page.get_by_label("Clip").click()
+        page.get_by_label("Clip", exact=True).click()
         page.get_by_role("option").nth(1).click()
         page.locator(f"{PLAYER}:not([aria-label='{before}'])").wait_for(timeout=60_000)
         page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
@@ -313,7 +313,7 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         assert 10 < float(page.locator(PLAYER).get_attribute("aria-valuenow")) < 20
         for name, start in {
             "Figure (SVG)": b"<svg",
-            "Figure (HTML)": b"<html>",
+            "Figure (HTML)": b"<!doctype html>",
             "Arrays (.npz)": b"PK",
             "Spikes (CSV)": b"time (quarter notes),frame,KL (nats)",
         }.items():
