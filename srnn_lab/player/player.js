@@ -326,7 +326,8 @@ class Player {
       this.key = head.key;
       this.restore(kept.get(head.key), head);
     }
-    if (head.digest !== this.content?.digest) {
+    const changed = head.digest !== this.content?.digest;
+    if (changed) {
       const end = this.content?.end;
       this.content = unpack(head, body);
       if (end !== this.content.end && !(first && this.view)) this.view = [0, this.content.end];
@@ -340,7 +341,13 @@ class Player {
       this.jumped = head.jump.number;
       this.place(head.jump.start, head.jump.end);
     }
-    this.paint();
+    if (changed || this.look !== this.lookNow()) this.paint();
+  }
+
+  /** The colours and the font of the page, which another theme changes. */
+  lookNow() {
+    const style = getComputedStyle(this.root);
+    return [style.color, style.getPropertyValue("--st-primary-color") || "#0072b2", style.fontFamily].join("|");
   }
 
   restore(state, head) {
@@ -556,10 +563,6 @@ class Player {
 
   // -- Drawing: the rows into a background when they change, and over it what moves
 
-  get width() {
-    return this.canvas.clientWidth - LEFT - RIGHT;
-  }
-
   x(time) {
     const [from, to] = this.view;
     return LEFT + ((time - from) / (to - from)) * this.width;
@@ -575,7 +578,8 @@ class Player {
   }
 
   paint() {
-    if (!this.content || this.canvas.clientWidth < LEFT + RIGHT + 20) return;
+    this.width = this.canvas.clientWidth - LEFT - RIGHT; // asked for once, since each answer costs a layout
+    if (!this.content || this.width < 20) return;
     const height = this.content.rows.reduce((sum, row) => sum + TITLE + this.rowHeight(row), AXIS);
     const scale = devicePixelRatio || 1;
     this.canvas.style.height = `${height}px`;
@@ -583,10 +587,8 @@ class Player {
       canvas.width = Math.round(this.canvas.clientWidth * scale);
       canvas.height = Math.round(height * scale);
     }
-    const style = getComputedStyle(this.root);
-    this.text = style.color;
-    this.primary = style.getPropertyValue("--st-primary-color") || "#d65f5f";
-    this.font = style.fontFamily;
+    this.look = this.lookNow();
+    [this.text, this.primary, this.font] = this.look.split("|");
     this.height = height;
     const context = this.background.getContext("2d");
     context.setTransform(scale, 0, 0, scale, 0, 0);
@@ -679,22 +681,23 @@ class Player {
     const first = Math.max(0, firstFrom(times, this.view[0]) - 1);
     const last = Math.min(times.length, firstFrom(times, this.view[1]) + 1);
     context.strokeStyle = context.fillStyle = line.colour;
-    context.lineJoin = "round";
-    context.lineWidth = 1.3;
-    if (line.style === "dots" || line.style === "rings") {
-      context.lineWidth = 1.8;
-      for (let i = first; i < last; i++) {
-        context.beginPath();
-        context.arc(this.x(times[i]), y(values[i]), 3.5, 0, 7);
-        if (line.style === "dots") context.fill();
-        else context.stroke();
-      }
-      return;
-    }
+    context.lineJoin = "bevel";
+    const circles = line.style === "dots" || line.style === "rings";
+    context.lineWidth = circles ? 1.8 : 1.3;
     context.beginPath();
-    if (line.style === "steps") this.traceSteps(context, line, first, last, y);
+    if (circles) this.traceCircles(context, line, first, last, y);
+    else if (line.style === "steps") this.traceSteps(context, line, first, last, y);
     else this.traceCurve(context, line, first, last, y);
-    context.stroke();
+    if (line.style === "dots") context.fill();
+    else context.stroke();
+  }
+
+  traceCircles(context, { times, values }, first, last, y) {
+    for (let i = first; i < last; i++) {
+      const x = this.x(times[i]);
+      context.moveTo(x + 3.5, y(values[i]));
+      context.arc(x, y(values[i]), 3.5, 0, 2 * Math.PI);
+    }
   }
 
   traceSteps(context, { times, values }, first, last, y) {
@@ -717,6 +720,8 @@ class Player {
       if (high !== low) context.lineTo(column, y(high));
     };
     const fine = (last - first) / this.width < 2;
+    const [from, to] = this.view;
+    const scale = this.width / (to - from);
     for (let i = first; i < last; i++) {
       if (Number.isNaN(values[i])) {
         flush();
@@ -724,7 +729,8 @@ class Player {
         gap = true;
         continue;
       }
-      const x = fine ? this.x(times[i]) : Math.round(this.x(times[i]));
+      const at = LEFT + (times[i] - from) * scale;
+      const x = fine ? at : Math.round(at);
       if (x !== column) {
         flush();
         if (gap) context.moveTo(x, y(values[i]));
