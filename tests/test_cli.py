@@ -296,7 +296,7 @@ def test_inspect_writes_arrays_and_a_page_that_needs_no_network(kind, music, spe
         assert found["largest_kl_time"] == pytest.approx(float(arrays["times"][arrays["kl"].argmax()]))
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
     frames, z_dim = found["frames"], SIZES["z_dim"]
-    of_z = dict.fromkeys(("mu_q", "logvar_q", "mu_p", "logvar_p"), (frames, z_dim))
+    of_z = dict.fromkeys(("mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z"), (frames, z_dim))
     assert shapes == {
         "kl": (frames,),
         "times": (frames,),
