@@ -211,6 +211,13 @@ def test_an_upload_is_shown(page, checkpoint, name, content):
     assert titles(page)
 
 
+@pytest.mark.parametrize(("checkpoint", "samples"), [("voice", 400), ("voice-mel", 800)])
+def test_a_clip_of_a_frame_or_two_is_shown_too(page, checkpoint, samples):
+    upload(page, checkpoint, "short.wav", wav(TONE[::3][:samples], 16000))
+    assert not page.error
+    assert len(line(page, "KL(q ‖ p)", "KL")[1]) <= 2
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "name", "content", "sentence"),
     [

@@ -7,7 +7,6 @@ import soundfile
 import streamlit as st
 import torch
 
-from srnn_lab.audio import QUARTERS_PER_MINUTE
 from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, draw_reconstruction
 from srnn_lab.player import place_of
@@ -23,14 +22,14 @@ ALL_AT_ONCE_SECONDS = 30
 
 
 def settle_sounds(choice: Choice) -> None:
-    """Begin with the recording alone when another clip or checkpoint is chosen."""
+    """Begin anew when another clip or checkpoint is chosen, with the recording if it need not be made."""
     state = st.session_state
     if state.get("sounds of") == choice:
         return
-    data = choice.checkpoint.config.data
-    recording = _played(choice, choice.signal) if data.features == "roll" else _sixteen_bit(choice.signal, data.rate)
-    state["sounds of"], state["sounds"], state["sounds wanted"] = choice, {(RECORDING, 0): recording}, False
-    state["continue from"] = len(cached_inspection(*choice).kl) // 2
+    state["sounds of"], state["sounds"], state["sounds wanted"] = choice, {}, False
+    if choice.checkpoint.config.data.features != "roll":
+        state["sounds"][RECORDING, 0] = cached_clip_sound(*choice, RECORDING, 0)
+    state["continue from"] = max(1, len(cached_inspection(*choice).kl) // 2)
 
 
 def sounds_made() -> dict[str, Sound]:
@@ -38,17 +37,11 @@ def sounds_made() -> dict[str, Sound]:
     return {kind: sound for (kind, _), sound in st.session_state["sounds"].items()}
 
 
-def seconds(choice: Choice) -> float:
-    """How long the clip is, as it is played."""
-    data = choice.checkpoint.config.data
-    return len(choice.signal) / data.rate * (60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1)
-
-
 @st.cache_data(max_entries=24, show_spinner=False)
-def cached_belief(
+def cached_clip_sound(
     path: str, modified: float, content: bytes, name: str, semitones: int, kind: str, start: int
 ) -> Sound:
-    """What the model believes of a clip, as a sound that begins with the clip.
+    """A clip, or what the model believes of it, as a sound that begins with the clip.
 
     Args:
         path: Of the checkpoint; with the next four, a ``Choice``.
@@ -56,18 +49,19 @@ def cached_belief(
         content: The clip's bytes.
         name: The clip's file name.
         semitones: Semitones that music is moved up.
-        kind: ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's first frames and
-            then, to its end, what the model draws from its prior.
+        kind: ``RECORDING``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
+            first frames and then, to its end, what the model draws from its prior.
         start: Frames of the clip before the continuation.
     """
     choice = Choice(path, modified, content, name, semitones)
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
-    clip = cached_inspection(*choice)
+    first = 0 if checkpoint.config.evaluation.first_frame else 1
+    if kind == RECORDING:
+        return _played(choice, choice.signal) if data.features == "roll" else _sixteen_bit(choice.signal, data.rate)
     if kind == CONTINUATION:
         frames, first = _continued(choice, start), 0
     else:
-        frames = clip.mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
-        first = 0 if checkpoint.config.evaluation.first_frame else 1
+        frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
     if data.features == "roll":
         notes = np.concatenate([np.zeros((first, frames.shape[1]), np.float32), frames > 0.5]).astype(np.float32)
         return _played(choice, notes)
@@ -106,13 +100,13 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
     """From where the prior goes on, and a button for what takes long."""
     start = st.session_state["continue from"]
     left, right = st.columns([3, 2], vertical_alignment="center")
-    notes = [f"The prior continues the clip from {clip.times[start]:.2f} {unit} on."]
+    notes = [f"The prior continues the clip from {clip.times[start]:.2f} {unit} on."] if start < len(clip.kl) else []
     if choice.checkpoint.config.data.features == "log-mel":
         notes.append("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
     left.caption(" ".join(notes))
     with right.container(horizontal=True, horizontal_alignment="right"):
         place = place_of(PLAYER)
-        here = max(2, frame_at(clip, place.start)) if place else start
+        here = max(1, frame_at(clip, place.start)) if place else start
         st.button(
             "Continue from the playhead",
             on_click=_continue_from,
@@ -136,19 +130,20 @@ def _want_sounds() -> None:
 
 
 def _made_unasked(choice: Choice) -> bool:
-    music = choice.checkpoint.config.data.features == "roll"
-    return music or seconds(choice) <= ALL_AT_ONCE_SECONDS
+    data = choice.checkpoint.config.data
+    return data.features == "roll" or len(choice.signal) <= ALL_AT_ONCE_SECONDS * data.rate
 
 
 def make_sounds(choice: Choice) -> None:
     """The next sound that is missing, after everything else has been shown; the page then shows itself again."""
-    if not (_made_unasked(choice) or st.session_state["sounds wanted"]):
-        return
-    start = st.session_state["continue from"]
     first = 0 if choice.checkpoint.config.evaluation.first_frame else 1
-    for kind, at in ((MEAN, 0), (SAMPLE, 0), (CONTINUATION, start + first)):
-        if (kind, at) not in st.session_state["sounds"]:
+    start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
+    wanted = [(RECORDING, 0)]
+    if _made_unasked(choice) or st.session_state["sounds wanted"]:
+        wanted += [(MEAN, 0), (SAMPLE, 0), *([(CONTINUATION, start + first)] if start < scored else [])]
+    for kind, start in wanted:
+        if (kind, start) not in st.session_state["sounds"]:
             with st.spinner(f"Making the sound of the {kind} …"):
-                sound = cached_belief(*choice, kind, at)
-            st.session_state["sounds"][kind, at] = sound
+                sound = cached_clip_sound(*choice, kind, start)
+            st.session_state["sounds"][kind, start] = sound
             st.rerun()
