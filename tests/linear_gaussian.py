@@ -1,12 +1,13 @@
-"""Models whose evidence and posterior are known exactly, as a ``SequenceModel``, and their Kalman filter."""
+"""SRNN and DKF whose evidence and posterior are known exactly, and their Kalman filter."""
 
 import numpy as np
 import torch
 from statsmodels.tsa.statespace.kalman_filter import KalmanFilter
+from torch import nn
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.distributions import DiagonalGaussian
-from srnn_lab.models import SequenceModel, State
+from srnn_lab.models import DKF, SRNN, SequenceModel
 
 A = np.array([0.9, -0.5])
 B = np.array([0.6, -0.4])
@@ -14,63 +15,43 @@ C = np.array([1.2, 0.7])
 D = np.array([-0.3, 0.5])
 Q = np.array([0.3, 0.8])
 R = np.array([0.2, 0.5])
+SLOPE, CENTRE = 2**-10, 1.5
+"""Where the clipped rectifier is linear: a unit at ``CENTRE + SLOPE * value``."""
 
 
-class LinearGaussian(SequenceModel):
+class Exact:
     """Two chains z_t = A z_{t-1} + B d_t + N(0, Q), x_t = C z_t + D d_t + N(0, R), with z_0 = 0.
 
-    An SRNN whose d is fixed, d_t = d_{t-1} / 2 + the mean of u_t; or a state-space model (a linear-Gaussian DKF), with
-    d = 0. The posterior is the exact one, q(z_t | z_{t-1}, x_{t:T}) of Eq. (7) (``smoothing``), that of x_t alone
-    (``filtering``), or the prior.
+    The weights of the prior and of the emission are set to that. The posterior is the exact one,
+    q(z_t | z_{t-1}, x_{t:T}) of Eq. (7) (``smoothing``), that of x_t alone (``filtering``), or the prior.
     """
 
-    def __init__(self, posterior: str = "smoothing", *, has_d: bool = True):
-        super().__init__(ModelConfig(likelihood="gaussian", x_dim=2, d_dim=1, z_dim=2, variance_floor=0.0))
-        self.posterior, self.has_d = posterior, has_d
-        self.register_parameter("unused", torch.nn.Parameter(torch.zeros((), dtype=torch.float64)))
+    has_d: bool
+    path = SequenceModel.path  # the faster one is made for a posterior of the library's form
 
-    @property
-    def z_dim(self):
-        return 2
-
-    def d(self, u):
-        d, d_t = np.zeros((*u.shape[:2], 1)), 0
-        for t in range(u.shape[1] if self.has_d else 0):
-            d[:, t, 0] = d_t = d_t / 2 + u[:, t].mean(-1)
-        return d
-
-    def encode(self, u, x, lengths, state):
-        """Backward messages p(x_{t:T} | z_t) = exp(h_t z_t - J_t z_t^2 / 2), as precision J and shift h."""
-        d, x, steps = self.d(u.numpy()), x.numpy(), x.shape[1]
-        precision, shift = np.zeros((2, *x.shape))
-        ahead_j, ahead_h = np.zeros((2, len(x), 2))
-        for t in reversed(range(steps)):
-            valid = (t < lengths.numpy())[:, None]
-            precision[:, t] = valid * C**2 / R + ahead_j
-            shift[:, t] = valid * C / R * (x[:, t] - D * d[:, t]) + ahead_h
-            if self.posterior == "smoothing":
-                gain = A / (1 + Q * precision[:, t])  # through z_t = A z_{t-1} + B d_t + noise
-                ahead_j = gain * A * precision[:, t]
-                ahead_h = gain * (shift[:, t] - precision[:, t] * B * d[:, t])
-        return {"d": torch.as_tensor(d), "j": torch.as_tensor(precision), "h": torch.as_tensor(shift)}
-
-    def step(self, state, context_t, noise_t):
-        d_t, variance = context_t["d"], torch.as_tensor(Q).expand_as(state.z)
-        prior = DiagonalGaussian(torch.as_tensor(A) * state.z + torch.as_tensor(B) * d_t, variance.log())
-        posterior = prior
-        if self.posterior != "prior":
-            v = 1 / (1 / variance + context_t["j"])
-            posterior = DiagonalGaussian(v * (prior.mu / variance + context_t["h"]), v.log())
-        return State(d_t, posterior.rsample(noise_t)), prior, posterior
-
-    def decode(self, d, z):
-        mean = torch.as_tensor(C) * z + torch.as_tensor(D) * d
-        return torch.cat([mean, torch.as_tensor(np.log(R)).expand_as(z)], -1)
+    def __init__(self, posterior: str = "smoothing"):
+        sizes = {"x_dim": 2, "d_dim": 1, "z_dim": 2, "hidden_dim": 2}
+        super().__init__(ModelConfig(likelihood="gaussian", residual=False, variance_floor=0.0, **sizes))
+        self.double().requires_grad_(False)
+        self.features, self.a, self.posterior = nn.Identity(), Messages(posterior, has_d=self.has_d), Smoother()
+        of_z, of_x = np.diag(A), np.diag(C)
+        if self.has_d:
+            of_x = np.concatenate([D[:, None], of_x], 1)
+            self.prior.from_c.weight[:2] = SLOPE * torch.tensor(B)[:, None]
+        self.prior.from_z.weight[:2], self.emission[0].weight[:] = (
+            SLOPE * torch.tensor(of_z),
+            SLOPE * torch.tensor(of_x),
+        )
+        for hidden in (self.prior.from_c, self.emission[0]):
+            hidden.bias.fill_(CENTRE)
+        prior, emission = (self.prior.mu[-1], self.prior.logvar[-1]), self.emission[-1]
+        read_out(*(layer.weight for layer in prior), *(layer.bias for layer in prior), variance=Q)
+        read_out(*emission.weight.chunk(2), *emission.bias.chunk(2), variance=R)
 
     def log_evidence(self, x: np.ndarray) -> float:
         """log p(x_{1:T}) of one sequence (T, 2), by the Kalman filter of statsmodels."""
-        u = np.concatenate([np.zeros((1, 2)), x[:-1]])
-        d = self.d(u[None])[0].T
+        u = torch.as_tensor(np.concatenate([np.zeros((1, 2)), x[:-1]])[None])
+        d = FixedStates()(u, u.new_zeros(1, 1))[0].T.numpy() if self.has_d else np.zeros((1, len(x)))
         of_z, of_x = B[:, None] * d, D[:, None] * d
         kalman = KalmanFilter(
             2,
@@ -85,3 +66,72 @@ class LinearGaussian(SequenceModel):
         kalman["obs_intercept"], kalman["state_intercept"] = of_x, np.roll(of_z, -1, 1)
         kalman.initialize_known(of_z[:, 0], np.diag(Q))  # z_1 given z_0 = 0
         return float(kalman.loglike())
+
+
+def read_out(mean_weight, logvar_weight, mean_bias, logvar_bias, variance):
+    """The values behind two hidden units, and a constant variance."""
+    mean_weight.copy_(torch.eye(2) / SLOPE)
+    mean_bias.fill_(-CENTRE / SLOPE)
+    logvar_weight.zero_()
+    logvar_bias.copy_(torch.tensor(np.log(variance)))
+
+
+class FixedStates(nn.Module):
+    """d_t = d_{t-1} / 2 + the mean of u_t, in the place of the GRU."""
+
+    def forward(self, u, d):
+        states = []
+        for u_t in u.unbind(1):
+            d = d / 2 + u_t.mean(-1, keepdim=True)
+            states.append(d)
+        return torch.stack(states, 1)
+
+
+class Messages(nn.Module):
+    """a_t = (J_t, h_t + B d_t / Q) from [d_t, x_t] and a_{t+1}: p(x_{t:T} | z_t) = exp(h_t z_t - J_t z_t^2 / 2)."""
+
+    def __init__(self, posterior: str, *, has_d: bool):
+        super().__init__()
+        self.posterior, self.has_d = posterior, has_d
+
+    def forward(self, inputs, lengths):
+        d, x = (inputs[..., :1], inputs[..., 1:]) if self.has_d else (0 * inputs[..., :1], inputs)
+        a, c, q, r = (torch.as_tensor(values) for values in (A, C, Q, R))
+        of_d, of_x = torch.as_tensor(B) * d, x - torch.as_tensor(D) * d
+        messages, ahead_j, ahead_h = [], 0, 0
+        for t in reversed(range(x.shape[1])):
+            valid = (t < lengths)[:, None] & (self.posterior != "prior")
+            j, h = valid * c**2 / r + ahead_j, valid * c / r * of_x[:, t] + ahead_h
+            messages.append(torch.cat([j, h + of_d[:, t] / q], -1))
+            if self.posterior == "smoothing":
+                gain = a / (1 + q * j)  # through z_t = A z_{t-1} + B d_t + noise
+                ahead_j, ahead_h = gain * a * j, gain * (h - j * of_d[:, t])
+        return torch.stack(messages[::-1], 1)
+
+
+class Smoother(nn.Module):
+    """q(z_t | z_{t-1}, a_t)."""
+
+    def project(self, a):
+        return a
+
+    def forward(self, z_tm1, a_t):
+        j, h = a_t.chunk(2, -1)
+        v = 1 / (1 / torch.as_tensor(Q) + j)
+        return DiagonalGaussian(v * (torch.as_tensor(A / Q) * z_tm1 + h), v.log())
+
+
+class LinearDKF(Exact, DKF):
+    """Without d."""
+
+    has_d = False
+
+
+class LinearSRNN(Exact, SRNN):
+    """With fixed d."""
+
+    has_d = True
+
+    def __init__(self, posterior: str = "smoothing"):
+        super().__init__(posterior)
+        self.gru_d = FixedStates()

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from linear_gaussian import LinearGaussian
+from linear_gaussian import LinearDKF, LinearSRNN
 
 from srnn_lab import bounds
 from srnn_lab.bounds import SequenceBound, draw_noise, draw_uniforms, elbo, evaluate, fivo, iwae, reduce
@@ -14,13 +14,7 @@ from srnn_lab.models import State, build_model
 
 SEQUENCE = np.random.default_rng(0).normal(size=(12, 2))
 SHORT = SEQUENCE[:3]
-exact_models = pytest.mark.parametrize("has_d", [False, True], ids=["dkf", "srnn"])
-
-
-def linear_gaussian_bound(posterior, copies, has_d=True):
-    batch = make_batch([SEQUENCE] * copies)
-    model = LinearGaussian(posterior, has_d=has_d)
-    return model, elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(0)))
+exact_models = pytest.mark.parametrize("kind_of_model", [LinearDKF, LinearSRNN], ids=["dkf", "srnn"])
 
 
 def estimates(kind, model, sequence, paths, copies, numbers=1, **options):
@@ -33,9 +27,9 @@ def estimates(kind, model, sequence, paths, copies, numbers=1, **options):
 
 
 @exact_models
-def test_at_the_exact_posterior_every_path_gives_the_evidence_of_the_kalman_filter(has_d):
+def test_at_the_exact_posterior_every_path_gives_the_evidence_of_the_kalman_filter(kind_of_model):
     """log p(x, z) - log q(z | x) = log p(x) for any z, so for one path, many, and particles that are not resampled."""
-    model = LinearGaussian(has_d=has_d)
+    model = kind_of_model()
     evidence = model.log_evidence(SEQUENCE)
     for found in (
         estimates("iwae", model, SEQUENCE, 1, 20),
@@ -46,19 +40,20 @@ def test_at_the_exact_posterior_every_path_gives_the_evidence_of_the_kalman_filt
 
 
 @exact_models
-def test_the_elbo_at_the_exact_posterior_is_the_evidence_of_the_kalman_filter(has_d):
+def test_the_elbo_at_the_exact_posterior_is_the_evidence_of_the_kalman_filter(kind_of_model):
     """Its value is quadratic in the noise: the mean over points at +- sqrt(n) on each axis is the expectation."""
-    model, n = LinearGaussian(has_d=has_d), SEQUENCE.size
+    model, n = kind_of_model(), SEQUENCE.size
     points = n**0.5 * torch.eye(n, dtype=torch.float64).view(n, *SEQUENCE.shape)
     values = elbo(model, make_batch([SEQUENCE]), noise=torch.cat([points, -points])).elbo.sum(1)
     assert values.std() > 0.1
     assert abs(float(values.mean()) - model.log_evidence(SEQUENCE)) < 1e-8
 
 
+@exact_models
 @pytest.mark.parametrize("posterior", ["prior", "filtering"])
-def test_the_elbo_elsewhere_is_below_the_evidence(posterior):
-    model, bound = linear_gaussian_bound(posterior, copies=20_000)
-    values = bound.elbo.sum(1)
+def test_the_elbo_elsewhere_is_below_the_evidence(posterior, kind_of_model):
+    model, batch = kind_of_model(posterior), make_batch([SEQUENCE] * 20_000)
+    values = elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(0))).elbo.sum(1)
     assert float(values.mean()) < model.log_evidence(SEQUENCE) - 6 * float(values.std()) / 20_000**0.5
 
 
@@ -76,8 +71,8 @@ def test_the_elbo_elsewhere_is_below_the_evidence(posterior):
     ],
     ids=str,
 )
-def test_the_mean_of_the_estimate_of_p_x_is_the_evidence_of_the_kalman_filter(kind, posterior, options, has_d):
-    model = LinearGaussian(posterior, has_d=has_d)
+def test_the_mean_of_the_estimate_of_p_x_is_the_evidence_of_the_kalman_filter(kind, posterior, options, kind_of_model):
+    model = kind_of_model(posterior)
     ratios = (estimates(kind, model, SHORT, 4, 20_000, **options) - model.log_evidence(SHORT)).exp()
     error = float(ratios.std()) / 20_000**0.5
     assert 0 < error < 0.05
@@ -86,8 +81,8 @@ def test_the_mean_of_the_estimate_of_p_x_is_the_evidence_of_the_kalman_filter(ki
 
 @exact_models
 @pytest.mark.parametrize("kind", ["iwae", "fivo"])
-def test_more_paths_raise_the_bound_towards_the_evidence_and_never_above_it(kind, has_d):
-    model = LinearGaussian("filtering", has_d=has_d)
+def test_more_paths_raise_the_bound_towards_the_evidence_and_never_above_it(kind, kind_of_model):
+    model = kind_of_model("filtering")
     values = [estimates(kind, model, SEQUENCE, paths, 2000) for paths in (1, 4, 16, 64)]
     means = [float(value.mean()) for value in values]
     errors = [float(value.std()) / 2000**0.5 for value in values]
@@ -99,9 +94,9 @@ def test_more_paths_raise_the_bound_towards_the_evidence_and_never_above_it(kind
 
 
 @exact_models
-def test_a_bootstrap_particle_filter_rises_to_the_evidence(has_d):
+def test_a_bootstrap_particle_filter_rises_to_the_evidence(kind_of_model):
     """The prior is its proposal."""
-    model = LinearGaussian("prior", has_d=has_d)
+    model = kind_of_model("prior")
     evidence = model.log_evidence(SEQUENCE)
     gaps = [evidence - float(estimates("fivo", model, SEQUENCE, k, 40).mean()) for k in (10, 100, 2000)]
     assert gaps[0] > 3 * gaps[1] > 0.05
@@ -341,7 +336,7 @@ def test_repetitions_are_averaged_and_the_first_is_the_only_one_without():
 @pytest.mark.parametrize("memory", [2**14, 1])
 def test_what_does_not_fit_into_memory_is_done_in_chunks(memory, monkeypatch):
     """At the exact posterior any division gives the evidence; for fivo at least one sequence's particles must fit."""
-    model, sequences = LinearGaussian(), [SEQUENCE, SHORT, SEQUENCE[3:]]
+    model, sequences = LinearSRNN(), [SEQUENCE, SHORT, SEQUENCE[3:]]
     whole = evaluate(model, sequences, EvaluationConfig(average="sequence"), bounds=["iwae:9"]).to_dict()
     calls, unchunked = [], bounds.iwae
     monkeypatch.setattr(bounds, "iwae", lambda *args: calls.append(len(args[2])) or unchunked(*args))
@@ -377,4 +372,4 @@ def test_fivo_does_its_sequences_in_chunks_and_refuses_particles_that_do_not_fit
 )
 def test_what_is_no_bound_is_refused(options, said):
     with pytest.raises(ValueError, match=said):
-        evaluate(LinearGaussian(), [SHORT], EvaluationConfig(), **options)
+        evaluate(LinearSRNN(), [SHORT], EvaluationConfig(), **options)
