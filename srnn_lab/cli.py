@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from srnn_lab.config import CONVENTIONS, PRESETS, RunConfig, TrainConfig, parse_bound
+from srnn_lab.config import CONVENTIONS, PRESETS, EvaluationConfig, RunConfig, TrainConfig, parse_bound
 from srnn_lab.interruption import Stopped
 from srnn_lab.results import RECORD, RESULTS, Result, read_results, record, signals_sha256, surroundings
 from srnn_lab.tables import TABLES, check_place, make_tables, write_tables
@@ -127,19 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--first-frame", action=argparse.BooleanOptionalAction, help="Default: as published.")
     evaluate.add_argument("--convention", choices=tuple(CONVENTIONS), help="Average and first frame in one, by name.")
     evaluate.add_argument("--seed", type=_seed, default=0, help="Seed of the sampled paths. Default: 0.")
-    evaluate.add_argument(
-        "--record",
-        type=Path,
-        nargs="?",
-        const=RECORD,
-        metavar="FILE",
-        help=f"Append the figures, with what it takes to make them again, to a results file. Default: {RECORD}.",
-    )
-    evaluate.add_argument(
-        "--row", help="Name of the recorded row. Default: bundled/NAME, or the name of the checkpoint's folder."
-    )
+    _add_record(evaluate)
     _add_data(evaluate)
-    evaluate.set_defaults(usage_error=evaluate.error)
 
     inspect = _checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", _inspect)
     inspect.add_argument("file", type=Path, metavar="FILE", help="Audio or MIDI file.")
@@ -161,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     transitions = _checkpoint_command(
         commands, "transitions", "the KL where the signal changes, against elsewhere", _transitions
     )
+    _add_record(transitions)
     _add_data(transitions)
 
     results = commands.add_parser(
@@ -203,6 +193,21 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         "--results", type=Path, default=RESULTS, metavar="FILE", help="Results file. Default: the one of the package."
     )
     _add_json(parser)
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--record",
+        type=Path,
+        nargs="?",
+        const=RECORD,
+        metavar="FILE",
+        help=f"Append the figures, with what it takes to make them again, to a results file. Default: {RECORD}.",
+    )
+    parser.add_argument(
+        "--row", help="Name of the recorded row. Default: bundled/NAME, or the name of the checkpoint's folder."
+    )
+    parser.set_defaults(usage_error=parser.error)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -330,21 +335,14 @@ def _unit(average: str) -> str:
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.bounds import evaluate
-    from srnn_lab.checkpoint import list_checkpoints, load_checkpoint
+    from srnn_lab.checkpoint import load_checkpoint
 
-    if args.row and not args.record:
-        args.usage_error("--row names a row of the file that --record writes; give that too")
     checkpoint = load_checkpoint(args.checkpoint)
     convention = CONVENTIONS[args.convention] if args.convention else checkpoint.config.evaluation
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
     convention = replace(convention, **changed)
     data, split, signals = _load_data(args, checkpoint)
-    if args.record:  # what would keep the figures from being recorded is said before they are made
-        check_place(_row(args), data, split, convention.average, convention.first_frame)
-        if args.record.exists():
-            read_results(args.record)
-        if "test" not in checkpoint.scores:
-            raise ValueError(f"{args.checkpoint} is of a run that has not ended; a row is recorded of one that has.")
+    row = _row(args, checkpoint, data, split, convention)
     frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
     given = {k: getattr(args, k) for k in ("resampling", "resampling_share") if getattr(args, k) is not None}
     train = replace(checkpoint.config.train, **given)
@@ -354,39 +352,62 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     score = evaluate(checkpoint.model, frames, convention, bounds=args.bound, **how)
     seconds = time.perf_counter() - began
     found = {**score.to_dict(), "unit": _unit(score.average), "data": data, "split": split}
-    if not args.record:
+    if not row:
         return found
+    figures = {name: value for name, value in score.to_dict().items() if isinstance(value, float)}
+    measured = {"sequences": score.sequences, "frames": score.frames, "seconds": seconds, **how}
+    return found | _record(args, checkpoint, row, convention, (data, split, signals), figures=figures, **measured)
+
+
+def _row(args: argparse.Namespace, checkpoint: Any, data: str, split: str, convention: EvaluationConfig) -> str | None:
+    """The name of the row to record, if there is one; what would keep it from being recorded is said now."""
+    from srnn_lab.checkpoint import list_checkpoints
+
+    if not args.record:
+        if args.row:
+            args.usage_error("--row names a row of the file that --record writes; give that too")
+        return None
+    bundled = args.checkpoint in list_checkpoints()
+    row = args.row or (f"bundled/{args.checkpoint}" if bundled else Path(args.checkpoint).resolve().parent.name)
+    check_place(row, data, split, convention.average, convention.first_frame)
+    if args.record.exists():
+        read_results(args.record)
+    if "test" not in checkpoint.scores:
+        raise ValueError(f"{args.checkpoint} is of a run that has not ended; a row is recorded of one that has.")
+    return row
+
+
+def _record(
+    args: argparse.Namespace,
+    checkpoint: Any,
+    row: str,
+    convention: EvaluationConfig,
+    scored: tuple[str, str, list[Any]],
+    **measured: Any,
+) -> dict[str, str]:
+    """Record what was measured on the data, split and signals that were ``scored``."""
+    from srnn_lab.checkpoint import list_checkpoints
+
+    data, split, signals = scored
     bundled = list_checkpoints().get(args.checkpoint)
     result = Result(
-        row=_row(args),
+        row=row,
+        command=args.run.__name__.strip("_"),
         checkpoint=args.checkpoint if bundled else "",
         checkpoint_sha256=hashlib.sha256((bundled or Path(args.checkpoint)).read_bytes()).hexdigest(),
-        figures={name: value for name, value in score.to_dict().items() if isinstance(value, float)},
-        average=score.average,
-        first_frame=score.first_frame,
-        sequences=score.sequences,
-        frames=score.frames,
+        **asdict(convention),
         data=data,
         split=split,
         data_sha256=signals_sha256(signals),
         config=checkpoint.config,
         best_epoch=checkpoint.scores["epoch"],
         parameters=sum(p.numel() for p in checkpoint.model.parameters()),
-        seconds=seconds,
         date=date.today().isoformat(),
-        **how,
+        **measured,
         **surroundings(),
     )
     record(result, args.record)
-    return {**found, "row": result.row, "recorded": str(args.record)}
-
-
-def _row(args: argparse.Namespace) -> str:
-    """The name of the recorded row."""
-    from srnn_lab.checkpoint import list_checkpoints
-
-    bundled = args.checkpoint in list_checkpoints()
-    return args.row or (f"bundled/{args.checkpoint}" if bundled else Path(args.checkpoint).resolve().parent.name)
+    return {"row": row, "recorded": str(args.record)}
 
 
 def _results(args: argparse.Namespace) -> dict[str, Any] | str:
@@ -422,7 +443,8 @@ def _reproduce(args: argparse.Namespace) -> dict[str, Any] | str:
         if done.returncode:
             raise ValueError(f"Stopped, since this command failed with status {done.returncode}: {command}")
     again = read_results(RECORD)[args.row]
-    pairs = {name: {"recorded": result.figures[name], "again": again.figures[name]} for name in result.bounds}
+    names = result.bounds or result.figures
+    pairs = {name: {"recorded": result.figures[name], "again": again.figures[name]} for name in names}
     return {"row": result.row, **pairs, "same_data": result.data_sha256 == again.data_sha256}
 
 
@@ -500,8 +522,19 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.transitions import measure_transitions
 
     checkpoint = load_checkpoint(args.checkpoint)
+    config = checkpoint.config
     data, split, signals = _load_data(args, checkpoint)
-    return {**asdict(measure_transitions(checkpoint, signals)), "data": data, "split": split}
+    row = _row(args, checkpoint, data, split, config.evaluation)
+    began = time.perf_counter()
+    figures = asdict(measure_transitions(checkpoint, signals))
+    seconds = time.perf_counter() - began
+    found = {**figures, "data": data, "split": split}
+    if not row:
+        return found
+    measured = {"sequences": figures.pop("clips"), "frames": figures.pop("frames"), "seconds": seconds}
+    how = {"repetitions": 1, "seed": 0, **{k: getattr(config.train, k) for k in ("resampling", "resampling_share")}}
+    scored = (data, split, signals)
+    return found | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
 
 
 def _benchmark(args: argparse.Namespace) -> dict[str, Any]:

@@ -24,21 +24,26 @@ RESULTS = Path(__file__).parent / "assets" / "results.jsonl"
 RECORD = Path("results.jsonl")
 """Where ``srnn-lab evaluate --record`` writes to by default."""
 
+_MEASURES = {"evaluate": "elbo", "transitions": "auc"}
+"""Command -> the figure that it always measures."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One evaluation of one checkpoint, a line of the results file.
+    """One measurement of one checkpoint, a line of the results file.
 
     Attributes:
         row: Name, such as ``table2/jsb/seed1``; the last line of a row counts.
+        command: The command that measured it: ``evaluate`` or ``transitions``.
         checkpoint: Name of the bundled checkpoint that was evaluated; empty if it was one of a run.
         checkpoint_sha256: Of the checkpoint's file.
-        figures: ``elbo``, ``log_px``, ``kl``, further bounds such as ``fivo:128``, and of each bound its standard
-            errors, as in ``bounds.Score``; nats per frame, or per sequence if the average is ``sequence``.
+        figures: Of ``transitions`` those of ``transitions.Transitions``. Of ``evaluate`` ``elbo``, ``log_px``, ``kl``,
+            further bounds such as ``fivo:128``, and of each bound its standard errors, as in ``bounds.Score``; nats per
+            frame, or per sequence if the average is ``sequence``.
         average: ``micro``, ``macro`` or ``sequence``.
         first_frame: Whether x_1 is scored.
         sequences: Sequences of the split.
-        frames: Scored frames.
+        frames: Scored frames, or those that are not silent.
         data: Data set or folder that was evaluated on.
         split: Its split.
         data_sha256: Of the split's signals (``signals_sha256``).
@@ -49,7 +54,7 @@ class Result:
         resampling: Of ``fivo``.
         resampling_share: Of ``fivo``.
         seed: Of the sampled paths.
-        seconds: What the evaluation took.
+        seconds: What the measurement took.
         date: Day, as YYYY-MM-DD.
         version: Of srnn_lab; empty if it is not installed.
         commit: Of the source, with a + if its code has changed since; empty if it is not under git.
@@ -59,6 +64,7 @@ class Result:
     """
 
     row: str
+    command: str
     checkpoint: str
     checkpoint_sha256: str
     figures: dict[str, float]
@@ -86,9 +92,12 @@ class Result:
 
     def __post_init__(self):
         check_row(self.row)
-        if "elbo" not in self.figures or not all(math.isfinite(value) for value in self.figures.values()):
+        if self.command not in _MEASURES:
+            raise ValueError(f"The command is {self.command!r}; expected {' or '.join(_MEASURES)}.")
+        needed = _MEASURES[self.command]
+        if needed not in self.figures or not all(math.isfinite(value) for value in self.figures.values()):
             raise ValueError(
-                f"The figures are {reprlib.repr(self.figures)}; expected finite numbers, the elbo among them."
+                f"The figures are {reprlib.repr(self.figures)}; expected finite numbers, the {needed} among them."
             )
 
     @property
@@ -112,8 +121,8 @@ class Result:
         return shlex.join(["srnn-lab", "train", preset, *_options(differences[preset]), f"--resume={self.run}"])
 
     @property
-    def evaluate(self) -> str:
-        """The command that evaluates the model, a bundled one by its name, and records the row."""
+    def measure(self) -> str:
+        """The command that measures the model, a bundled one by its name, and records the row."""
         evaluation, train, trained_on = self.config.evaluation, self.config.train, self.config.data.data
         defaults = {
             "average": evaluation.average,
@@ -126,18 +135,19 @@ class Result:
             "seed": 0,
         }
         others = {name: getattr(self, name) for name in defaults if getattr(self, name) != defaults[name]}
-        options = {"bound": ",".join(self.bounds), **others}
+        if self.command == "evaluate":
+            others = {"bound": ",".join(self.bounds), **others}
         checkpoint = self.checkpoint or f"{self.run}/best.safetensors"
-        return shlex.join(["srnn-lab", "evaluate", checkpoint, *_options(options), "--record", f"--row={self.row}"])
+        return shlex.join(["srnn-lab", self.command, checkpoint, *_options(others), "--record", f"--row={self.row}"])
 
     @property
     def commands(self) -> list[str]:
-        """What makes the figure again: training, unless the checkpoint is bundled, then evaluation."""
-        return [self.evaluate] if self.checkpoint else [self.train, self.evaluate]
+        """What makes the figures again: training, unless the checkpoint is bundled, then the measurement."""
+        return [self.measure] if self.checkpoint else [self.train, self.measure]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name, as in the file, with both commands in words."""
-        return {**asdict(self), "train": self.train, "evaluate": self.evaluate}
+        return {**asdict(self), "train": self.train, "measure": self.measure}
 
     @classmethod
     def from_dict(cls, values: Any) -> "Result":
@@ -149,7 +159,7 @@ class Result:
         types = {f.name: f.type for f in fields(cls)}
         if not isinstance(values, dict):
             raise ValueError(f"it is {reprlib.repr(values)}; expected keys and values.")
-        expected = {*types, "train", "evaluate"}
+        expected = {*types, "train", "measure"}
         if wrong := sorted(values.keys() ^ expected):
             raise ValueError(f"its key {wrong[0]!r} is {'missing' if wrong[0] in expected else 'unknown'}.")
         checked: dict[str, Any] = {}

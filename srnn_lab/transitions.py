@@ -28,6 +28,7 @@ class Transitions:
         uncut: The same of the frames at that place before the cut.
         splice_larger: Share of the splices whose KL is larger than uncut.
         clips: Clips.
+        frames: Their active frames.
     """
 
     auc: float
@@ -38,6 +39,7 @@ class Transitions:
     uncut: float
     splice_larger: float
     clips: int
+    frames: int
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ def measure_transitions(
         uncut=float(uncut.mean()),
         splice_larger=float((spliced > uncut).mean()),
         clips=len(clips),
+        frames=len(marked),
     )
 
 

@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -218,6 +219,19 @@ def test_evaluate_records_what_it_prints_and_all_that_it_depends_on(music, run, 
     assert valid.data_sha256 != result.data_sha256
 
 
+def test_transitions_are_recorded_and_measured_again_by_the_command_of_their_row(music, run, tmp_path):
+    file = tmp_path / "results.jsonl"
+    found = run("transitions", music["checkpoint"], "--record", file, "--row=spikes/tiny")
+    (result,) = read_results(file).values()
+    assert result.command == "transitions"
+    counts = {"clips": result.sequences, "frames": result.frames}
+    plain = {**result.figures, **counts, "data": result.data, "split": result.split}
+    assert found == {**plain, "row": "spikes/tiny", "recorded": str(file)}
+    words = shlex.split(result.measure)
+    assert words[:2] == ["srnn-lab", "transitions"]
+    assert run("transitions", music["checkpoint"], *words[3:4], file, *words[4:]) == found
+
+
 def test_a_bundled_checkpoint_gives_the_recorded_figure(run, tmp_path, capsys):
     file = tmp_path / "results.jsonl"
     assert main(["evaluate", "voice-mel", "--record", str(file)]) == 0
@@ -361,7 +375,7 @@ def test_sample_draws_speech(features, speech, run, tmp_path):
 
 def test_transitions_reports_the_area_its_null_and_the_splices(music, run):
     found = run("transitions", music["checkpoint"])
-    names = {"auc", "null_mean", "null_sd", "shifts_better", "splice", "uncut", "splice_larger", "clips"}
+    names = {"auc", "null_mean", "null_sd", "shifts_better", "splice", "uncut", "splice_larger", "clips", "frames"}
     assert found.keys() == names | {"data", "split"}
     assert found["clips"] == 2
     assert all(0 <= found[name] <= 1 for name in ("auc", "null_mean", "shifts_better", "splice_larger"))

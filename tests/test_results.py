@@ -144,20 +144,22 @@ def test_the_evaluation_command_names_what_differs_from_its_defaults():
     plain = "srnn-lab evaluate runs/a/best.safetensors --bound=elbo"
     config = PRESETS["jsb"]
     as_trained = {"average": "macro", "first_frame": False, "data": "fraccaro/jsb", "config": config}
-    assert a_result("a", **as_trained).evaluate == f"{plain} --record --row=a"
+    assert a_result("a", **as_trained).measure == f"{plain} --record --row=a"
     bundled = a_result("bundled/jsb", **as_trained, checkpoint="jsb")
-    assert bundled.evaluate == "srnn-lab evaluate jsb --bound=elbo --record --row=bundled/jsb"
-    assert bundled.commands == [bundled.evaluate]
+    assert bundled.measure == "srnn-lab evaluate jsb --bound=elbo --record --row=bundled/jsb"
+    assert bundled.commands == [bundled.measure]
     other = a_result(
         "a", config=config, data="my songs", split="all", figures={"elbo": -1.0, "iwae:3": -0.9, "iwae:3_se": 0.1},
         average="micro", first_frame=True, resampling="multinomial", resampling_share=0.3, repetitions=2, seed=5,
     )  # fmt: skip
-    assert other.evaluate == (
+    assert other.measure == (
         "srnn-lab evaluate runs/a/best.safetensors --bound=elbo,iwae:3 --average=micro --first-frame "
         "--resampling=multinomial --resampling-share=0.3 '--data=my songs' --split=all --repetitions=2 --seed=5 "
         "--record --row=a"
     )
-    assert other.commands == [other.train, other.evaluate]
+    assert other.commands == [other.train, other.measure]
+    spikes = a_result("a", **as_trained, command="transitions", figures={"auc": 0.5})
+    assert spikes.measure == "srnn-lab transitions runs/a/best.safetensors --record --row=a"
 
 
 def test_the_hash_of_signals_is_that_of_their_types_shapes_and_bytes():

@@ -80,7 +80,7 @@ def untrained(config: RunConfig, seed: int = 0, **more: object) -> Checkpoint:
 def a_result(row: str, **changes: object) -> Result:
     """A made-up line of the results file."""
     values = {
-        "checkpoint": "", "checkpoint_sha256": "c", "figures": {"elbo": -4.5, "elbo_se": 0.25},
+        "command": "evaluate", "checkpoint": "", "checkpoint_sha256": "c", "figures": {"elbo": -4.5, "elbo_se": 0.25},
         "average": "micro", "first_frame": True, "sequences": 2, "frames": 20,
         "data": "bl/jsb", "split": "test", "data_sha256": "d", "config": PRESETS["jsb"], "best_epoch": 3,
         "parameters": 1000, "repetitions": 1, "resampling": "systematic", "resampling_share": 0.5, "seed": 0,

@@ -14,6 +14,7 @@ LABELS = {
     "family": "The family",
     "fivo": "Training on FIVO",
     "table1": "Table 1",
+    "figure3": "Figure 3",
     "bundled": "Bundled checkpoints",
 }
 
