@@ -206,9 +206,10 @@ def test_blocks_that_cannot_be_filled_in_are_refused(text, said):
         write_tables(text, {})
 
 
-def test_the_readme_shows_what_is_recorded():
-    text = (ROOT / "README.md").read_text()
-    assert write_tables(text, read_results()) == text, "make it anew: srnn-lab results --write README.md"
+@pytest.mark.parametrize("file", ["README.md", "srnn_lab/assets/README.md"])
+def test_the_readme_shows_what_is_recorded(file):
+    text = (ROOT / file).read_text()
+    assert write_tables(text, read_results()) == text, f"make it anew: srnn-lab results --write {file}"
 
 
 def test_every_bundled_checkpoint_is_recorded_as_it_is():
