@@ -271,9 +271,9 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
     out = args.resume or args.out or Path("runs") / args.preset
     given = vars(args)
     if args.resume and (out / "last.safetensors").exists():
-        from srnn_lab.checkpoint import load_checkpoint
+        from srnn_lab.checkpoint import read_config
 
-        began = load_checkpoint(out / "last.safetensors").config
+        began = read_config(out / "last.safetensors")
         config = _configured(PRESETS.get(args.preset, began), {"epochs": began.train.epochs, **given})
     elif args.preset:
         config = _configured(PRESETS[args.preset], given)
