@@ -64,8 +64,9 @@ class _GRU(torch.autograd.Function):
         at_h[:, 2 * d :] = b_hh[2 * d :]
         at_h = at_h.view(b, t, 3 * d).to(h.dtype)
         n = torch.addmm(b_n, x, w_ih[2 * d :].t()).view(b, t, d).to(h.dtype)
+        from_h = w_hh.t()
         for at_h_t, ru_t, r_t, u_t, n_h_t, n_t, out_t in _frames(at_h, at_h[..., : 2 * d], *at_h.chunk(3, -1), n, h):
-            _add_product(at_h_t, h_t, w_hh.t())
+            _add_product(at_h_t, h_t, from_h)
             ru_t.sigmoid_()
             h_t = torch.lerp(n_t.addcmul_(r_t, n_h_t).tanh_(), h_t, u_t, out=out_t)
         ctx.save_for_backward(x, h_0, w_ih, w_hh, at_h, n, h)
@@ -155,7 +156,7 @@ class _Chain(torch.autograd.Function):
             z_0.new_empty(k, t if keep else 1, b, w.shape[1], dtype=frame).expand(-1, t, -1, -1) for w in weights[:-1]
         ]
         out = biases[-1][:, None].repeat(1, t, b, 1)
-        z, z_t = torch.empty_like(noise), z_0
+        z, z_t, floor_std = torch.empty_like(noise), z_0, z_0.new_tensor(floor**0.5)
         c = zip(*(values.to(frame).unbind(1) for values in projected), strict=True)
         for c_t, noise_t, next_t, out_t, *hidden_t in zip(
             c, noise, z.unbind(0), out.unbind(1), *(h.unbind(1) for h in hidden), strict=True
@@ -167,7 +168,7 @@ class _Chain(torch.autograd.Function):
                     h_t.copy_(biases[i - 1])
                 values = F.leaky_relu_(h_t.baddbmm_(values, products[i]), SLOPE).clamp_(-CLIP, CLIP)
             *mu_t, raw_t = _add_product(out_t, values, products[-1]).unbind(0)
-            std_t = floor_variance(raw_t, floor).mul(0.5).exp_()
+            std_t = torch.hypot(raw_t.mul(0.5).exp_(), floor_std)
             z_t = torch.addcmul(sum(mu_t[1:], mu_t[0]), std_t, noise_t, out=next_t)
         ctx.save_for_backward(noise, z_0, z, *weights, *hidden, out)
         ctx.constants = floor, low, frame, projected[0].dtype
