@@ -110,7 +110,8 @@ def test_it_links_to_a_view_of_the_dashboard_that_exists(path):
     assert links
     for link in links:
         asked = dict(parse_qsl(urlsplit(link).query))
-        assert urlsplit(link).path in ("/", "/compare", "/latents", "/studio", "/train", "/results")
+        page = urlsplit(link).path
+        assert page in ("/", "/compare", "/latents", "/make-a-transition", "/studio", "/train", "/results")
         assert asked.get("checkpoint", "jsb") in list_checkpoints()
         assert (ASSETS / "voice" / f"{asked.get('prompt', 'digits/billion')}.flac").is_file()
         assert (ASSETS / "chorales" / f"{asked.get('clip', 'bwv270')}.mid").is_file()
