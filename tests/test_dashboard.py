@@ -141,6 +141,7 @@ def test_transitions_of_other_kinds_and_sharper_spikes_change_the_comparison(pag
     page.segmented_control(key="changes").set_value("offset").run()
     assert not np.array_equal(shown(page)[1](shown(page)[0]["marks"]), onsets)
     assert shown(page)[0]["markName"] == "offset"
+    assert page.metric[4].help == "Spikes that lie within 2 frames of an offset."
     page.slider(key="prominence").set_value(4.0).run()
     assert int(page.metric[4].value.split("/")[1]) < int(spikes.split("/")[1])
 
