@@ -291,6 +291,8 @@ class Player {
       this.watchSharpness();
     };
     this.watchSharpness();
+    this.delivered = () => this.receive();
+    window.addEventListener("srnn-sounds", this.delivered);
   }
 
   /** A window that is moved to a sharper screen keeps its size, so that no observer tells of it. */
@@ -313,6 +315,7 @@ class Player {
     this.sounds.close();
     this.resized.disconnect();
     this.sharpness.removeEventListener("change", this.sharpened);
+    window.removeEventListener("srnn-sounds", this.delivered);
     cancelAnimationFrame(this.waiting);
     clearTimeout(this.later);
   }
@@ -333,10 +336,12 @@ class Player {
       if (end !== this.content.end && !(first && this.view)) this.view = [0, this.content.end];
       if (this.selection?.[1] > this.content.end) this.selection = null;
       this.sounds.range = this.seconds(this.selection);
-      this.sounds.load(this.content.sounds, this.content.end * this.content.seconds);
-      this.nameSounds();
       this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
     }
+    const sent = head.digest + JSON.stringify(head.sounds);
+    if (sent !== this.sent) this.takeSounds(head.sounds);
+    this.sent = sent;
+    this.receive();
     if (head.jump && head.jump.number !== this.jumped) {
       this.jumped = head.jump.number;
       this.place(head.jump.start, head.jump.end);
@@ -358,10 +363,18 @@ class Player {
     Object.assign(this.sounds, { position: state.position, name: state.name, looping: state.looping });
   }
 
-  nameSounds() {
-    const group = this.find(".sounds");
-    group.replaceChildren(
-      ...this.content.sounds.map(({ name }, index) => {
+  /** Sounds that were made after the rows had been sent wait for the player that shows these rows. */
+  receive() {
+    const waiting = window.srnnSounds?.get(this.key);
+    if (!this.content || waiting?.digest !== this.content.digest) return;
+    window.srnnSounds.delete(this.key);
+    this.takeSounds(waiting.sounds);
+  }
+
+  takeSounds(sounds) {
+    this.sounds.load(sounds, this.content.end * this.content.seconds);
+    this.find(".sounds").replaceChildren(
+      ...sounds.map(({ name }, index) => {
         const button = document.createElement("button");
         button.textContent = name;
         button.title = `Hear this from the same position (${index + 1})`;
@@ -369,6 +382,7 @@ class Player {
         return button;
       }),
     );
+    this.refresh();
   }
 
   // -- What it does
@@ -554,7 +568,7 @@ class Player {
     } else if (acts[event.key]) {
       acts[event.key]();
     } else {
-      const sound = /^[1-9]$/.test(event.key) && this.content.sounds[event.key - 1];
+      const sound = /^[1-9]$/.test(event.key) && this.sounds.sounds[event.key - 1];
       if (!sound) return;
       this.hear(sound.name);
     }
@@ -916,5 +930,6 @@ export default function ({ data, parentElement, setStateValue }) {
     root.player = new Player(root);
   }
   root.player.update(data, setStateValue);
-  return () => root.player.close();
+  // Streamlit also cleans up after a call that a newer one has overtaken: the player goes only with its page.
+  return () => root.isConnected || root.player.close();
 }
