@@ -13,7 +13,7 @@ from srnn_lab.player import Place, jump
 from srnn_lab.plots import null_figure
 from srnn_lab.transitions import Spikes, match_spikes
 from srnn_lab.views.place import PLAYER
-from srnn_lab.views.shared import Choice, cached_inspection, explain, show_figure
+from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, explain, show_figure
 
 CHANGES = {"onset": "onsets", "offset": "offsets", "change": "spectral changes"}
 HITS = {
@@ -61,6 +61,7 @@ def choose_changes(choice: Choice, clip: Inspection) -> tuple[Inspection, Spikes
 
 def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict[str, list]:
     """Whether spikes are transitions: counts, the null, and the list whose rows take the player there."""
+    features = "roll" if change == "chord change" else "raw"
     st.subheader("Is a spike a transition?")
     hits, found = int(match.hits.sum()), int(match.found.sum())
     left, middle, *shares = st.columns(5)
@@ -113,8 +114,9 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         "possible number of frames, which keeps the shape of both and breaks their alignment.\n\n"
         "**Look for**: an area beyond nearly all shifts. One clip is little evidence: `srnn-lab transitions` measures "
         "all clips of a test set, and splices. Transitions found by the spectral flux are themselves a guess: try "
-        "offsets and spectral changes. Notebook 05 shows the same for one clip.",
+        "offsets and spectral changes.",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at a transition},\ s \text{ elsewhere}",
+        {"05_bound_over_time": "does the same for one clip", BY_KIND[features]: "for a test set"},
     )
     return table
 
