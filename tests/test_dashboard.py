@@ -26,7 +26,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture
-def page():
+def page(monkeypatch):
+    monkeypatch.setattr("srnn_lab.views.explore.HEAD_START", 0)
     return AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=180)
 
 

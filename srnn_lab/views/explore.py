@@ -1,5 +1,6 @@
 """The first page: one checkpoint and one clip, seen, heard and questioned."""
 
+import time
 from functools import partial
 
 import streamlit as st
@@ -18,6 +19,9 @@ from srnn_lab.views.rows import clip_rows
 from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, choose, explain, time_unit, unit_seconds
 from srnn_lab.views.spikes import choose_changes, show_spikes
 from srnn_lab.views.tour import show_tour
+
+HEAD_START = 1.2
+"""Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
 
 
 def show() -> None:
@@ -75,6 +79,9 @@ def show_player(
             marks=clip.times[clip.changes],
             mark_name=change,
         )
+        if "rows shown" not in st.session_state:
+            st.session_state["rows shown"] = True
+            time.sleep(HEAD_START)
         show_sound_controls(choice, clip, unit)
         explain_player(data.features)
     return place
