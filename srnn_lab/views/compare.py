@@ -82,7 +82,7 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     if not alike:
         st.info(
             f"No other checkpoint has the frames of {first}. Choose another at the side, or train one on the same data "
-            f"(for instance with `--model.no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
+            f"(for instance with `--no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
         )
     else:
         chosen = st.multiselect(

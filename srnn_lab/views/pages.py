@@ -1,5 +1,6 @@
 """The pages of the dashboard and their order."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -23,9 +24,10 @@ PAGES = {
 
 
 def warm_up() -> None:
-    """Inspect a clip, since everything takes longer the first time."""
-    checkpoint = load_checkpoint(FIRST)
-    inspect_signal(checkpoint, read_signal(next(iter(bundled_clips("log-mel").values())), checkpoint.config.data))
+    """Inspect a clip, since everything takes longer the first time; what is wrong with a file, its page will say."""
+    with suppress(ValueError, OSError):
+        checkpoint = load_checkpoint(FIRST)
+        inspect_signal(checkpoint, read_signal(next(iter(bundled_clips("log-mel").values())), checkpoint.config.data))
 
 
 def show() -> None:

@@ -57,7 +57,7 @@ def show() -> None:
 def show_charts(table: Table, key: str) -> None:
     """Each column of figures with its standard errors; two beside each other, on a phone all below each other."""
     columns = [i for i in range(len(table.header)) if any(isinstance(row[i], Figure) for row in table.rows)]
-    places = st.columns(2) * len(columns)
+    places = [place for _ in columns[::2] for place in st.columns(2)]
     for place, i in zip(places, columns, strict=False):
         rows = [row for row in table.rows if isinstance(row[i], Figure)]
         values = np.array([[float(row[i].value)] for row in rows])
