@@ -48,7 +48,7 @@ def latent_row(clip: Inspection) -> Picture:
     values = clip.kl_z[:, order] if len(order) else np.zeros((len(clip.kl), 1))
     high = max(float(np.quantile(values, 0.998)), 1e-3)
     ticks = {int(i): f"z{order[i]}" for i in {len(order) - 1, len(order) // 2} if len(order)}
-    title = f"KL of each dimension of z, the most used on top (0 to {high:.2g} nats and more)"
+    title = f"KL of each dimension of z, to {high:.2g} nats"
     return Picture(title, "nats", clip.times, values, sequential.Viridis, ticks, (0.0, high), "dimension")
 
 
