@@ -1,43 +1,26 @@
-"""The dashboard, ``streamlit run dashboard.py``: the pages and their order; each page is a file of srnn_lab.views."""
+"""The dashboard: ``streamlit run dashboard.py``. Its pages are those of srnn_lab.views.pages."""
 
-from pathlib import Path
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import streamlit as st
-import torch
-
-from srnn_lab.views import compare, explore, latents, results, studio, train, transition
-from srnn_lab.views.shared import guarded, plain, runs_folder
-
-PAGES = {
-    "Explore": explore.show,
-    "Compare": compare.show,
-    "Latents": latents.show,
-    "Make a transition": transition.show,
-    "Studio": studio.show,
-    "Train": train.show,
-    "Results": results.show,
-}
 
 
-def main() -> None:
-    """Choose a page and show it; what goes wrong with a file is a sentence on the page."""
-    st.set_page_config(page_title="srnn_lab", layout="wide")
-    torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
-    st.sidebar.title("srnn_lab")
-    guarded(warn_of_runs)()
-    pages = [
-        st.Page(guarded(page), title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
-        for title, page in PAGES.items()
-    ]
-    st.navigation(pages).run()
+@asynccontextmanager
+async def get_ready(_: st.App) -> AsyncIterator[None]:
+    """Do before the first visit what takes seconds, then open the browser, which Streamlit leaves to an App."""
+    from srnn_lab.views import pages  # and with them PyTorch
 
-
-def warn_of_runs() -> None:
-    """Say so if the folder of runs that was asked for is not there."""
-    folder = runs_folder()
-    if folder != Path("runs") and not folder.is_dir():
-        st.sidebar.warning(plain(f"The folder of runs, {folder}, does not exist yet; the page Train can make it."))
+    pages.warm_up()
+    if not st.get_option("server.headless"):
+        webbrowser.open(f"http://localhost:{st.get_option('server.port')}")
+    yield
 
 
 if __name__ == "__main__":
-    main()
+    from srnn_lab.views import pages
+
+    pages.show()
+else:
+    app = st.App(__file__, lifespan=get_ready)

@@ -44,7 +44,7 @@ def event_table(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
     }
 
 
-def csv_text(table: Mapping[str, list]) -> str:
+def csv_text(table: Mapping[str, list | np.ndarray]) -> str:
     """Columns by name as comma-separated values."""
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")

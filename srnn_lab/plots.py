@@ -303,7 +303,7 @@ def _overlay(
         line.update(line_dash=dash, line_width=1.5, legendgroup=name, showlegend=name not in known)
         figure.add_trace(line, row=row, col=1)
     figure.update_layout(
-        showlegend=True, margin_t=72, legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0}
+        showlegend=True, margin_t=88, legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0}
     )
     figure.update_traces(showlegend=False, selector={"legendgroup": None})
 
@@ -342,7 +342,7 @@ def comparison_figure(
         [
             "Waveform" if signal.ndim == 1 else "Piano roll",
             "KL(q ‖ p) per frame",
-            f"KL less that of {names[0]}; marked: the largest differences",
+            f"KL less that of {names[0]}",
             "Bound per frame, log p(x | z, d) − KL",
         ],
         [0.7, 1.1, 1.1, 1.1],

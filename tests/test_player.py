@@ -129,14 +129,15 @@ def test_a_png_holds_its_pixels():
 APP = """
 import numpy as np
 import streamlit as st
-from srnn_lab.player import Line, Lines, Picture, Place, jump, player
+from srnn_lab.player import Line, Lines, Picture, Place, deliver, jump, player
 
 RATE = 16000
-wave = 0.2 * np.sin(2 * np.pi * 220 * np.arange(4 * RATE) / RATE)
-times = (np.arange(400) + 0.5) * 0.01
+LENGTH = int(st.query_params.get("seconds", 4))
+wave = 0.2 * np.sin(2 * np.pi * 220 * np.arange(LENGTH * RATE) / RATE)
+times = (np.arange(LENGTH * 100) + 0.5) * 0.01
 kl = np.abs(np.sin(times * 3))
 rows = [
-    Lines("Waveform", "amplitude", [Line("wave", np.arange(4 * RATE) / RATE, wave, "#0072b2")]),
+    Lines("Waveform", "amplitude", [Line("wave", np.arange(len(wave)) / RATE, wave, "#0072b2")]),
     Lines("KL", "nats", [Line("one", times, kl, "#d55e00"), Line("two", times, kl / 2, "#0072b2", "steps")]),
     Picture("Frames", "", times, np.outer(kl, np.arange(8.0)), ["#000000", "#ffffff"]),
 ]
@@ -146,6 +147,8 @@ st.button("Back", on_click=jump, args=("rows", None))
 if st.checkbox("Shown", True):
     place = player(rows, sounds, times, key="rows", description="A tone.", marks=np.array([1.0, 2.0]))
     st.text(f"place {place.start:.4f} {place.end:.4f}" if place else "place none")
+    if st.checkbox("More"):
+        deliver("rows", sounds | {"sample": (wave / 4, RATE)})
 st.session_state.runs = st.session_state.get("runs", 0) + 1
 st.text(f"runs {st.session_state.runs}")
 """
@@ -233,6 +236,32 @@ def test_the_playhead_moves_while_it_plays_and_keeps_its_place_when_the_sound_is
     assert at(page) == third
 
 
+def test_a_sound_that_follows_its_rows_is_heard_and_the_others_play_on(page):
+    page.get_by_role("button", name="mean").click()
+    page.get_by_role("button", name="Loop").click()
+    page.get_by_role("button", name="Play").click()
+    page.get_by_text("More").click()
+    sample = page.get_by_role("button", name="sample")
+    sample.wait_for(timeout=10_000)
+    page.get_by_role("button", name="Pause").wait_for()
+    assert page.get_by_role("button", name="mean").get_attribute("aria-pressed") == "true"
+    sample.click()
+    first = at(page)
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="Pause").click()
+    assert first != at(page)
+
+
+def test_a_player_that_is_resized_after_many_changes_is_drawn_anew(page):
+    for _ in range(5):
+        page.get_by_role("button", name="Jump").click()  # calls of the component that may overtake each other
+    place(page, 1.0, 1.5)
+    page.wait_for_timeout(300)
+    page.set_viewport_size({"width": 600, "height": 800})
+    page.wait_for_timeout(300)
+    assert page.locator("canvas").evaluate("c => c.width === c.clientWidth * devicePixelRatio")
+
+
 def test_a_loop_stays_in_its_selection_and_a_single_play_ends_with_it(page):
     drag(page, 1.004, 1.196)
     place(page, 1.0, 1.2)
@@ -305,6 +334,29 @@ def test_a_finger_selects_sideways(browser, address):
             touch("touchMove", time)
         touch("touchEnd", 2)
         place(page, 1.0, 2.0)
+
+
+def test_the_playhead_runs_smoothly_over_a_minute_of_sound(browser, address):
+    with open_page(browser, address) as page:
+        page.goto(f"{address}/?seconds=60")
+        page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
+        page.get_by_role("button", name="Play").click()
+        page.get_by_role("button", name="Pause").wait_for()
+        page.wait_for_timeout(500)
+        seen = page.locator("canvas").evaluate(
+            """canvas => new Promise((resolve) => {
+                 const seen = [];
+                 const look = (now) => {
+                   if (seen.at(-1)?.[1] !== canvas.ariaValueNow) seen.push([now, canvas.ariaValueNow]);
+                   if (now - seen[0][0] < 2000) requestAnimationFrame(look);
+                   else resolve(seen);
+                 };
+                 requestAnimationFrame(look);
+               })"""
+        )
+        gaps = np.diff([now for now, _ in seen])
+        assert len(gaps) > 20  # 10 places a second
+        assert gaps.max() < 1000
 
 
 def test_the_picture_is_sharp_and_follows_the_width_of_the_page(browser, address):

@@ -1,11 +1,14 @@
 """The page Compare."""
 
+import csv
+import io
 import json
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from views import open_view, save_runs, small_run, text_of
+from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
 from srnn_lab.checkpoint import ASSETS, load_checkpoint
 from srnn_lab.comparison import compare
@@ -62,6 +65,26 @@ def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
     drawn = figure(page)
     assert [trace["name"] for trace in drawn["data"] if trace.get("showlegend")] == names
     assert "the same noise" in text_of(page)
+
+
+def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
+    kept = kept_by("compare", monkeypatch)
+    page = open_page(folder, monkeypatch, against=["runs/filt", "runs/plain"])
+    assert not page.exception
+    arrays = arrays_of(kept["Arrays (.npz)"])
+    assert arrays["models"].tolist() == ["runs/smooth", "runs/filt", "runs/plain"]
+    bounds = (arrays["log_px"] - arrays["kl"]).mean(1)
+    np.testing.assert_allclose(page.dataframe[0].value["bound"], bounds, rtol=1e-5)
+    rows = list(csv.DictReader(io.StringIO(kept["Differences (CSV)"])))
+    assert [row["most surprised"] for row in rows] == list(page.dataframe[1].value["most surprised"])
+    titles = {element.text for element in ElementTree.fromstring(kept["Figure (SVG)"]).iter() if element.text}
+    assert {"The clip", "Difference of KL", "runs/filt less runs/smooth", "runs/plain"} <= titles
+    assert "plotly" in kept["Figure (HTML)"]
+
+
+def test_the_link_to_a_comparison_names_all_its_models(folder, monkeypatch):
+    page = open_page(folder, monkeypatch, against=["runs/filt", "runs/plain"])
+    assert "against=runs%2Ffilt&against=runs%2Fplain" in text_of(page)
 
 
 def test_only_checkpoints_with_the_same_frames_are_offered_and_the_page_says_so(folder, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from browser import launch, open_page, serve
 from tiny import music_run, roll, speech_run, untrained, wave
-from views import open_view, save_runs, small_run, text_of
+from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
 from srnn_lab.checkpoint import ASSETS, load_checkpoint
 from srnn_lab.data import read_signal
@@ -101,6 +101,36 @@ def test_sources_are_shown_and_heard_as_chosen(folder, monkeypatch, name):
     assert "at least one source" in page.info[0].value
 
 
+@pytest.mark.parametrize("name", ["mel", "jsb"])
+def test_what_is_kept_is_what_is_shown(folder, monkeypatch, name):
+    kept = kept_by("latents", monkeypatch)
+    page = open_view("latents", f"runs/{name}", monkeypatch, folder, sources=["posterior sample", "zero"])
+    assert not page.exception
+    arrays = arrays_of(kept["Arrays (.npz)"])
+    assert not arrays["z_zero"].any()
+    assert arrays["log_px_zero"].mean() == pytest.approx(page.dataframe[0].value["log p(x | z, d)"][3], rel=1e-5)
+    assert len(arrays["times"]) == len(arrays["mean_posterior_sample"])
+    assert kept["Averages (CSV)"].splitlines()[4].startswith("zero,")
+    assert "E[x | z, d], z: zero" in kept["Figure (SVG)"]
+
+
+@pytest.mark.parametrize("name", ["mel", "jsb"])
+def test_an_edited_clip_is_kept_as_it_is_heard(folder, monkeypatch, name):
+    kept = kept_by("transition", monkeypatch)
+    page = open_view("transition", f"runs/{name}", monkeypatch, folder, edit="insert silence")
+    assert not page.exception
+    checkpoint, clip, _ = checkpoint_and_clips(folder, name)
+    file = folder / f"edited.{'mid' if name == 'jsb' else 'wav'}"
+    file.write_bytes(kept["The edited clip"])
+    edited = read_signal(file, checkpoint.config.data)
+    assert len(edited) == len(clip) + 40 * checkpoint.config.data.hop
+    arrays = arrays_of(kept["Arrays (.npz)"])
+    assert np.isnan(arrays["kl_before"]).sum() == 1
+    (first, second), step = arrays["joints"], checkpoint.config.data.hop / checkpoint.config.data.rate
+    assert second - first == pytest.approx(40 * step)
+    assert "KL(q ‖ p) per frame" in kept["Figure (SVG)"]
+
+
 def test_a_model_without_z_is_told_apart(folder, monkeypatch):
     page = open_view("latents", "runs/rnn", monkeypatch, folder)
     assert not page.exception
@@ -185,7 +215,7 @@ def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
     assert before.limits == edited.limits
     if features == "roll":
         # Pitches 61 to 80 and three more on both sides.
-        assert edited.ticks == before.ticks == {2: "60", 14: "72"}
+        assert edited.ticks == before.ticks == {2: "C4", 14: "C5"}
         np.testing.assert_array_equal(edited.values, after[:, 37:63])
     else:
         np.testing.assert_array_equal(edited.lines[0].values, after)

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 from tiny import a_result
 
 from srnn_lab.results import record
-from srnn_lab.tables import TABLES, make_tables
+from srnn_lab.tables import TABLES, Figure, make_tables
 from srnn_lab.views import results as view
 
 # Streamlit warns of things that are not ours.
@@ -37,8 +37,11 @@ def test_without_recorded_rows_each_table_is_shown_with_what_is_published(page, 
     page.run()
     assert not page.exception
     tables = make_tables(name, {})
-    assert [m.value for m in page.markdown] == [table.markdown() for table in tables]
-    assert len(figures(page)) == {"table2": 2, "field": 4, "table1": 1}.get(name, 0)
+    shown = [m.value for m in page.markdown]
+    assert [table.markdown() for table in tables] == shown[: len(tables)]
+    figured = [{i for row in t.rows for i, cell in enumerate(row) if isinstance(cell, Figure)} for t in tables]
+    assert len(figures(page)) == sum(map(len, figured))
+    assert any(figured) == (name in ("table2", "field", "table1"))
     assert "srnn-lab evaluate CHECKPOINT --record" in page.info[0].value
 
 

@@ -1,8 +1,10 @@
 """Pages of the dashboard in a folder with small checkpoints of their own."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import SIZES, untrained
@@ -32,6 +34,24 @@ def open_view(view: str, checkpoint: str, monkeypatch: pytest.MonkeyPatch, folde
     for name, value in params.items():
         page.query_params[name.replace("_", "-")] = value
     return page.run()
+
+
+def kept_by(view: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | bytes]:
+    """What the files of a page hold, by the name on the button, after each run of it."""
+    found = {}
+
+    def keep(stem: str, files: dict, note: str = "") -> None:
+        found.clear()
+        found.update({name: content() if callable(content) else content for name, (content, _) in files.items()})
+
+    monkeypatch.setattr(f"srnn_lab.views.{view}.keep", keep)
+    return found
+
+
+def arrays_of(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def text_of(page: AppTest) -> str:

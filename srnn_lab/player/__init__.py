@@ -1,7 +1,7 @@
 """The synchronised player: rows over one time axis with the sounds that belong to them, as a Streamlit component.
 
-``player`` draws them, ``jump`` moves the player from Python, ``place_of`` is where it stands, ``rows`` has the kinds of
-rows and ``svg`` the same picture as a file.
+``player`` draws them, ``deliver`` brings it further sounds, ``jump`` moves it from Python, ``place_of`` is where it
+stands, ``rows`` has the kinds of rows and ``svg`` the same picture as a file.
 """
 
 import time
@@ -21,6 +21,10 @@ _HERE = Path(__file__).parent
 _MOUNT = st.components.v2.component(
     "srnn_player", js=(_HERE / "player.js").read_text(), css=(_HERE / "player.css").read_text()
 )
+_COURIER = st.components.v2.component("srnn_sounds", js=(_HERE / "courier.js").read_text())
+
+Sounds = Mapping[str, tuple[Num[np.ndarray, "n"], int]]
+"""By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second."""
 
 
 class Place(NamedTuple):
@@ -37,7 +41,7 @@ class Place(NamedTuple):
 
 def player(
     rows: Sequence[Row],
-    sounds: Mapping[str, tuple[Num[np.ndarray, "n"], int]],
+    sounds: Sounds,
     times: Float[np.ndarray, "t"],
     *,
     key: str,
@@ -60,8 +64,8 @@ def player(
 
     Args:
         rows: What is drawn, from top to bottom.
-        sounds: By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second;
-            all begin at time 0. The first is played until another is chosen. Without any, the player only shows.
+        sounds: What can be heard; all begin at time 0. The first is played until another is chosen. Without any, the
+            player only shows.
         times: Middle of each model frame, evenly spaced and ascending: selections snap to these frames.
         key: Names the player in the session.
         description: What a person who does not see the rows should know of them.
@@ -83,9 +87,6 @@ def player(
     step = float(times[-1] - times[0]) / max(1, len(times) - 1) or 2 * float(times[0])
     content = {
         "rows": [pack_row(row, packer) for row in rows],
-        "sounds": [
-            {"name": name, "address": served(wav_file(*sound), f"{key} {name}")} for name, sound in sounds.items()
-        ],
         "end": float(times[-1]) + step / 2 if end is None else float(end),
         "frame": {"start": float(times[0]) - step / 2, "step": step, "count": len(times)},
         "unit": unit,
@@ -94,13 +95,28 @@ def player(
         "markName": mark_name,
         "description": description,
     }
-    jumped = st.session_state.get(f"{key} jump")
-    _MOUNT(
-        key=key,
-        data=packer.finish(content, {"key": key, "jump": jumped}),
-        on_place_change=lambda: _remember(key),
-    )
+    changing = {"key": key, "jump": st.session_state.get(f"{key} jump"), "sounds": _addresses(key, sounds)}
+    _MOUNT(key=key, data=packer.finish(content, changing), on_place_change=lambda: _remember(key))
+    st.session_state[f"{key} digest"] = packer.digest
     return place_of(key)
+
+
+def deliver(key: str, sounds: Sounds) -> None:
+    """Bring a player that this run has shown other sounds, without showing it again.
+
+    What takes long to make can follow its rows in this way; another run of the page for each sound would make the
+    browser draw everything anew.
+
+    Args:
+        key: The player's.
+        sounds: All that it is to have; more than at the last call, if there was one in this run.
+    """
+    data = {"key": key, "digest": st.session_state[f"{key} digest"], "sounds": _addresses(key, sounds)}
+    _COURIER(key=f"{key} sounds {len(sounds)}", data=data)
+
+
+def _addresses(key: str, sounds: Sounds) -> list[dict[str, str]]:
+    return [{"name": name, "address": served(wav_file(*sound), f"{key} {name}")} for name, sound in sounds.items()]
 
 
 def place_of(key: str) -> Place | None:
@@ -124,4 +140,4 @@ def _remember(key: str) -> None:
         st.session_state[f"{key} place"] = Place(float(reported["start"]), float(reported["end"]))
 
 
-__all__ = ["Line", "Lines", "Picture", "Place", "Row", "jump", "place_of", "player", "rows_svg"]
+__all__ = ["Line", "Lines", "Picture", "Place", "Row", "Sounds", "deliver", "jump", "place_of", "player", "rows_svg"]

@@ -291,6 +291,8 @@ class Player {
       this.watchSharpness();
     };
     this.watchSharpness();
+    this.delivered = () => this.receive();
+    window.addEventListener("srnn-sounds", this.delivered);
   }
 
   /** A window that is moved to a sharper screen keeps its size, so that no observer tells of it. */
@@ -313,6 +315,7 @@ class Player {
     this.sounds.close();
     this.resized.disconnect();
     this.sharpness.removeEventListener("change", this.sharpened);
+    window.removeEventListener("srnn-sounds", this.delivered);
     cancelAnimationFrame(this.waiting);
     clearTimeout(this.later);
   }
@@ -333,10 +336,12 @@ class Player {
       if (end !== this.content.end && !(first && this.view)) this.view = [0, this.content.end];
       if (this.selection?.[1] > this.content.end) this.selection = null;
       this.sounds.range = this.seconds(this.selection);
-      this.sounds.load(this.content.sounds, this.content.end * this.content.seconds);
-      this.nameSounds();
       this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
     }
+    const sent = head.digest + JSON.stringify(head.sounds);
+    if (sent !== this.sent) this.takeSounds(head.sounds);
+    this.sent = sent;
+    this.receive();
     if (head.jump && head.jump.number !== this.jumped) {
       this.jumped = head.jump.number;
       this.place(head.jump.start, head.jump.end);
@@ -358,10 +363,18 @@ class Player {
     Object.assign(this.sounds, { position: state.position, name: state.name, looping: state.looping });
   }
 
-  nameSounds() {
-    const group = this.find(".sounds");
-    group.replaceChildren(
-      ...this.content.sounds.map(({ name }, index) => {
+  /** Sounds that were made after the rows had been sent wait for the player that shows these rows. */
+  receive() {
+    const waiting = window.srnnSounds?.get(this.key);
+    if (!this.content || waiting?.digest !== this.content.digest) return;
+    window.srnnSounds.delete(this.key);
+    this.takeSounds(waiting.sounds);
+  }
+
+  takeSounds(sounds) {
+    this.sounds.load(sounds, this.content.end * this.content.seconds);
+    this.find(".sounds").replaceChildren(
+      ...sounds.map(({ name }, index) => {
         const button = document.createElement("button");
         button.textContent = name;
         button.title = `Hear this from the same position (${index + 1})`;
@@ -369,6 +382,7 @@ class Player {
         return button;
       }),
     );
+    this.refresh();
   }
 
   // -- What it does
@@ -554,7 +568,7 @@ class Player {
     } else if (acts[event.key]) {
       acts[event.key]();
     } else {
-      const sound = /^[1-9]$/.test(event.key) && this.content.sounds[event.key - 1];
+      const sound = /^[1-9]$/.test(event.key) && this.sounds.sounds[event.key - 1];
       if (!sound) return;
       this.hear(sound.name);
     }
@@ -587,16 +601,18 @@ class Player {
       canvas.width = Math.round(this.canvas.clientWidth * scale);
       canvas.height = Math.round(height * scale);
     }
+    this.narrow = this.width < 480;
     this.look = this.lookNow();
     [this.text, this.primary, this.font] = this.look.split("|");
     this.height = height;
     const context = this.background.getContext("2d");
     context.setTransform(scale, 0, 0, scale, 0, 0);
     let top = 0;
-    for (const row of this.content.rows) {
-      this.paintRow(context, row, top + TITLE, this.rowHeight(row));
+    this.titled = this.content.rows.map((row) => {
+      const right = this.paintRow(context, row, top + TITLE, this.rowHeight(row));
       top += TITLE + this.rowHeight(row);
-    }
+      return right;
+    });
     this.paintMarks(context, top);
     this.paintAxis(context, top);
     this.refresh();
@@ -613,10 +629,22 @@ class Player {
     return context.measureText(text).width;
   }
 
+  /** A text as far as it fits into a width. */
+  fitted(context, text, width, { size = 11, weight = "" } = {}) {
+    context.font = `${weight} ${size}px ${this.font}`;
+    if (context.measureText(text).width <= width) return text;
+    let length = text.length;
+    while (length && context.measureText(`${text.slice(0, length)}…`).width > width) length--;
+    return `${text.slice(0, length)}…`;
+  }
+
+  /** Draws a row, and tells where the text above it ends. */
   paintRow(context, row, top, height) {
     const inside = height - 8; // what is left is the gap to the next row
     const y = (value) => top + inside - ((value - row.limits[0]) / (row.limits[1] - row.limits[0])) * inside;
-    let right = LEFT + this.write(context, row.title, LEFT, top - 9, { size: 12, weight: "600" }) + 14;
+    const bold = { size: 12, weight: "600" };
+    const title = this.fitted(context, row.title, this.width, bold);
+    let right = LEFT + this.write(context, title, LEFT, top - 9, bold) + 14;
     context.save();
     context.beginPath();
     context.rect(LEFT, top - 4, this.width, inside + 8);
@@ -632,6 +660,7 @@ class Player {
       for (const line of row.lines) right = this.paintLegend(context, line, right, top - 9);
     }
     this.paintScale(context, row, y, top, inside);
+    return right;
   }
 
   paintLegend(context, line, x, y) {
@@ -784,10 +813,9 @@ class Player {
     context.setLineDash([]);
     context.globalAlpha = 1;
     if (marks.length) {
-      this.write(context, `dotted: ${this.content.markName}`, LEFT + this.width, bottom + AXIS - 8, {
-        align: "right",
-        fade: 0.85,
-      });
+      const room = this.narrow ? this.width - 130 : this.width / 2 - 75; // the rest is the name of the axis
+      const text = this.fitted(context, `dotted: ${this.content.markName}`, room);
+      this.write(context, text, LEFT + this.width, bottom + AXIS - 8, { align: "right", fade: 0.85 });
     }
   }
 
@@ -806,8 +834,8 @@ class Player {
     context.stroke();
     context.globalAlpha = 1;
     for (const [time, label] of shown) this.write(context, label, this.x(time), top + 13, { align: "center" });
-    const name = { s: "time (s)" }[this.content.unit] ?? `time (${this.content.unit})`;
-    this.write(context, name, LEFT + this.width / 2, top + AXIS - 8, { align: "center", size: 12 });
+    const [at, align] = this.narrow ? [LEFT, "left"] : [LEFT + this.width / 2, "center"];
+    this.write(context, `time (${this.content.unit})`, at, top + AXIS - 8, { align, size: 12 });
   }
 
   /** Buttons, values for assistive technology, and then what moves, for as long as it moves. */
@@ -881,9 +909,11 @@ class Player {
   /** The value of each row at a time, at the right of its title. */
   drawValues(context, time) {
     let top = 0;
-    for (const row of this.content.rows) {
+    for (const [i, row] of this.content.rows.entries()) {
       const text = row.lines ? this.valueOfLines(row, time) : "";
-      this.write(context, text, LEFT + this.width, top + TITLE - 9, { align: "right" });
+      context.font = `11px ${this.font}`;
+      const fits = LEFT + this.width - context.measureText(text).width > this.titled[i];
+      if (fits) this.write(context, text, LEFT + this.width, top + TITLE - 9, { align: "right" });
       top += TITLE + this.rowHeight(row);
     }
   }
@@ -916,5 +946,6 @@ export default function ({ data, parentElement, setStateValue }) {
     root.player = new Player(root);
   }
   root.player.update(data, setStateValue);
-  return () => root.player.close();
+  // Streamlit also cleans up after a call that a newer one has overtaken: the player goes only with its page.
+  return () => root.isConnected || root.player.close();
 }

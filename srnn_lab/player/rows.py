@@ -116,7 +116,13 @@ def _spacing(times: Float[np.ndarray, "t"]) -> float:
 
 
 class Packer:
-    """Collects arrays behind a description that says where each lies, since JSON would make numbers of them slowly."""
+    """Collects arrays behind a description that says where each lies, since JSON would make numbers of them slowly.
+
+    Attributes:
+        digest: Names what was finished, but for what changes.
+    """
+
+    digest: str
 
     def __init__(self):
         self._parts: list[bytes] = []
@@ -135,8 +141,8 @@ class Packer:
         """The length of the description, the description and the arrays; ``changing`` is not part of the digest."""
         body = b"".join(self._parts)
         text = json.dumps(described).encode()
-        digest = hashlib.blake2b(text + body, digest_size=12).hexdigest()
-        head = json.dumps({**described, **changing, "digest": digest}).encode()
+        self.digest = hashlib.blake2b(text + body, digest_size=12).hexdigest()
+        head = json.dumps({**described, **changing, "digest": self.digest}).encode()
         head += b" " * (-len(head) % 4)
         return struct.pack("<I", len(head)) + head + body
 

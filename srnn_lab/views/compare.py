@@ -1,5 +1,6 @@
 """Compare: two to four checkpoints on one clip, with the same noise where they can have it."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,13 @@ from srnn_lab.audio import wav_bytes
 from srnn_lab.checkpoint import Checkpoint, read_config
 from srnn_lab.comparison import Comparison, compare, differences, frame_kind
 from srnn_lab.config import RunConfig
+from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.figures import comparison_figure
 from srnn_lab.inspection import NEAR, Inspection
+from srnn_lab.player import rows_svg
+from srnn_lab.views.keep import keep, stem_of
 from srnn_lab.views.shared import (
+    BY_KIND,
     Choice,
     cached_inspection,
     cached_sound,
@@ -19,7 +24,9 @@ from srnn_lab.views.shared import (
     choose,
     explain,
     show_figure,
+    time_unit,
 )
+from srnn_lab.views.what_if import comparison_rows
 
 MOMENTS = 8
 """Rows of the table of differences."""
@@ -51,9 +58,10 @@ def show() -> None:
     show_averages(comparison, found)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
     show_picture(choice, comparison, moments)
-    show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
+    table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
     if choice.checkpoint.config.data.features != "roll":
         show_sound(names, clips)
+    keep_comparison(choice, comparison, moments, table)
 
 
 def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
@@ -74,7 +82,7 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     if not alike:
         st.info(
             f"No other checkpoint has the frames of {first}. Choose another at the side, or train one on the same data "
-            f"(for instance with `--model.no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
+            f"(for instance with `--no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
         )
     else:
         chosen = st.multiselect(
@@ -137,16 +145,21 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
     explain(
         "Nats per frame, averaged over the frames that all of these models score. A density depends on the scale of "
         "its values: where normalisations differ, log p is given for the values of the first model. One clip decides "
-        "nothing about two models; `srnn-lab evaluate` takes a whole test set. "
-        "Notebook 06 derives Res_q, notebook 04 compares smoothing with filtering, notebook 10 the family.",
+        "nothing about two models; `srnn-lab evaluate` takes a whole test set.",
         r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
         r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)\right]",
+        {
+            "04_posterior_structure": "compares smoothing with filtering",
+            "06_inference_network": "derives Res_q",
+            "10_beyond_the_paper": "has the family of models",
+        },
     )
 
 
 def show_picture(choice: Choice, comparison: Comparison, moments: np.ndarray) -> None:
     """All models over each other, the whole clip or around one moment."""
-    unit = "quarter notes" if choice.checkpoint.config.data.features == "roll" else "s"
+    data = choice.checkpoint.config.data
+    unit = time_unit(data)
     whole = "the whole clip"
     options = [whole, *(f"{comparison.times[t]:.2f} {unit}" for t in moments)]
     zoom = st.selectbox("Look at", options, key="look-at", bind="query-params", width=240)
@@ -168,27 +181,31 @@ def show_picture(choice: Choice, comparison: Comparison, moments: np.ndarray) ->
         f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO; the axis leaves out rare "
         f"frames far below the others (the button “Autoscale” over the figure shows them). A model that smooths has "
         f"seen what comes, so it can move z before the sound changes; one that filters is surprised when it hears it. "
-        f"A higher KL is not worse by itself: look whether the bound gains more than the KL costs. Notebooks 08 "
-        f"(speech) and 09 (music) show the same pictures.",
+        f"A higher KL is not worse by itself: look whether the bound gains more than the KL costs.",
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
+        {
+            "04_posterior_structure": "says what looking ahead is worth",
+            BY_KIND[data.features]: "has pictures of the same kind",
+        },
     )
 
 
-def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> None:
-    """The frames in which the models differ most."""
+def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> dict[str, np.ndarray | list]:
+    """The frames in which the models differ most, as columns by name."""
     st.subheader("Who was surprised where")
     near = 0 if music else NEAR
     at_change = [bool((np.abs(comparison.changes - t) <= near).any()) for t in moments]
     columns = {f"KL {name}": comparison.kl[i, moments] for i, name in enumerate(comparison.names)}
     most, best = comparison.kl[:, moments].argmax(0), comparison.elbo[:, moments].argmax(0)
+    table = {
+        f"time ({'quarter notes' if music else 's'})": comparison.times[moments],
+        "at a change" if music else "at an onset": at_change,
+        "most surprised": [comparison.names[i] for i in most],
+        "highest bound": [comparison.names[i] for i in best],
+        **columns,
+    }
     st.dataframe(
-        {
-            f"time ({'quarter notes' if music else 's'})": comparison.times[moments],
-            "at a change" if music else "at an onset": at_change,
-            "most surprised": [comparison.names[i] for i in most],
-            "highest bound": [comparison.names[i] for i in best],
-            **columns,
-        },
+        table,
         hide_index=True,
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
         alt="The frames with the largest differences of KL, who was surprised there, and each model's KL in nats.",
@@ -199,6 +216,38 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> No
         f"Choose one under “Look at” to see it. Look whether differences gather at "
         f"{'chord changes' if music else 'onsets'}.",
         r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
+        {"05_bound_over_time": "takes such a frame apart"},
+    )
+    return table
+
+
+def keep_comparison(
+    choice: Choice, comparison: Comparison, moments: np.ndarray, table: dict[str, np.ndarray | list]
+) -> None:
+    """Files of what is on the page."""
+    data, signal = choice.checkpoint.config.data, choice.signal
+    figure = partial(comparison_figure, choice.checkpoint, signal, comparison, moments)
+    arrays = {
+        "models": np.array(comparison.names),
+        "times": comparison.times,
+        "kl": comparison.kl,
+        "log_px": comparison.log_px,
+    }
+
+    def svg() -> str:
+        marks = comparison.times[moments]
+        rows = comparison_rows(data, signal, comparison)
+        return rows_svg(rows, len(signal) / data.rate, unit=time_unit(data), marks=marks)
+
+    keep(
+        f"{stem_of(choice.name)}-compared",
+        {
+            "Figure (HTML)": (lambda: figure().to_html(include_plotlyjs=True), "html"),
+            "Figure (SVG)": (svg, "svg"),
+            "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
+            "Differences (CSV)": (partial(csv_text, table), "csv"),
+        },
+        "The rows of the arrays are the models; nats per frame.",
     )
 
 

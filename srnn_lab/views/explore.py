@@ -1,22 +1,27 @@
 """The first page: one checkpoint and one clip, seen, heard and questioned."""
 
+import time
 from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.audio import QUARTERS_PER_MINUTE
+from srnn_lab.export import csv_text, label_track, npz_bytes
+from srnn_lab.figures import clip_figure
 from srnn_lab.inspection import Inspection
-from srnn_lab.player import Place, jump, player
+from srnn_lab.player import Place, jump, place_of, player, rows_svg
 from srnn_lab.transitions import Spikes
-from srnn_lab.views.keep import show_exports
+from srnn_lab.views.keep import keep, stem_of
 from srnn_lab.views.listen import make_sounds, settle_sounds, show_sound_controls, sounds_made
 from srnn_lab.views.place import PLAYER, around, largest_spike, settle_place, share_place
 from srnn_lab.views.posterior import show_frame
 from srnn_lab.views.rows import clip_rows
-from srnn_lab.views.shared import Choice, cached_inspection, choose, explain
+from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, choose, explain, time_unit, unit_seconds
 from srnn_lab.views.spikes import choose_changes, show_spikes
 from srnn_lab.views.tour import show_tour
+
+HEAD_START = 1.2
+"""Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
 
 
 def show() -> None:
@@ -24,7 +29,7 @@ def show() -> None:
     st.header("Where is a stochastic recurrent network surprised?")
     choice = choose()
     clip = cached_inspection(*choice)
-    unit = "quarter notes" if choice.checkpoint.config.data.features == "roll" else "s"
+    unit = time_unit(choice.checkpoint.config.data)
     settle_place(choice)
     settle_sounds(choice)
     show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
@@ -35,7 +40,7 @@ def show() -> None:
     share_place(place)
     show_frame(choice, clip, place, unit)
     table = show_spikes(clip, match, change, unit)
-    show_exports(choice, clip, match, table, unit)
+    keep_clip(choice, clip, match, table, unit)
     make_sounds(choice)
 
 
@@ -70,13 +75,37 @@ def show_player(
             description=description,
             end=len(choice.signal) / data.rate,
             unit=unit,
-            seconds=60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0,
+            seconds=unit_seconds(data),
             marks=clip.times[clip.changes],
             mark_name=change,
         )
+        if "rows shown" not in st.session_state:
+            st.session_state["rows shown"] = True
+            time.sleep(HEAD_START)
         show_sound_controls(choice, clip, unit)
         explain_player(data.features)
     return place
+
+
+def keep_clip(choice: Choice, clip: Inspection, match: Spikes, table: dict[str, list], unit: str) -> None:
+    """Files of what is on the page."""
+    checkpoint, signal, place = choice.checkpoint, choice.signal, place_of(PLAYER)
+
+    def svg() -> str:
+        rows, end = clip_rows(checkpoint, signal, clip, match), len(signal) / checkpoint.config.data.rate
+        return rows_svg(list(rows.values()), end, unit=unit, marks=clip.times[clip.changes], selection=place)
+
+    keep(
+        stem_of(choice.name),
+        {
+            "Figure (HTML)": (lambda: clip_figure(checkpoint, signal, clip).to_html(include_plotlyjs=True), "html"),
+            "Figure (SVG)": (svg, "svg"),
+            "Arrays (.npz)": (lambda: npz_bytes(clip.arrays()), "npz"),
+            "Spikes (CSV)": (lambda: csv_text(table), "csv"),
+            "Label track": (lambda: label_track(clip, match), "txt"),
+        },
+        "The label track opens in Audacity (File, Import, Labels); a star marks a spike at a transition.",
+    )
 
 
 def explain_player(features: str) -> None:
@@ -97,12 +126,12 @@ def explain_player(features: str) -> None:
         "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
         "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "
         "is the reconstruction term less the KL; those of different frames do not compare. The lowest row divides the "
-        "KL among the dimensions of z.\n\n"
+        "KL among the dimensions of z, the most used on top; a few values may exceed its brightest colour.\n\n"
         f"**Look for**: {looked_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
         f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "
-        "back as the next input.\n\n"
-        f"Notebook 05 builds the bound over time; notebook {'09' if features == 'roll' else '08'} has more.",
+        "back as the next input.",
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "
         r"\mathbb{E}_q\big[\underbrace{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
         r"_{\text{surprise at } t}\big]",
+        {"05_bound_over_time": "builds the bound over time", BY_KIND[features]: "looks at more clips"},
     )

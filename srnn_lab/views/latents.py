@@ -1,13 +1,18 @@
 """What does z carry? Replace it, and see and hear what is left of the reconstruction."""
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
 from srnn_lab.edits import insert_silence
+from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.inspection import Inspection
 from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
-from srnn_lab.player import place_of, player
+from srnn_lab.player import place_of, player, rows_svg
+from srnn_lab.views.keep import keep, stem_of
 from srnn_lab.views.shared import (
+    BY_KIND,
     Choice,
     cached_checkpoint,
     cached_inspection,
@@ -93,7 +98,7 @@ def show() -> None:
     if not inside.any():
         st.info("No frame lies in this stretch; make it longer.")
         return
-    show_averages(found, inside)
+    table = show_averages(found, inside)
     shown = st.pills(
         "Show z from",
         list(found),
@@ -105,21 +110,24 @@ def show() -> None:
     if not shown:
         st.info("Choose at least one source of z.")
         return
-    show_player(choice, {name: found[name] for name in found if name in shown}, (start, stop), length)
+    chosen = {name: found[name] for name in found if name in shown}
+    show_player(choice, chosen, (start, stop), length)
+    keep_latents(choice, chosen, (start, stop), length, table)
 
 
-def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> None:
-    """The average of log p(x | z, d) by source, and what z is worth."""
+def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[str, list]:
+    """The average of log p(x | z, d) by source, as columns by name, and what z is worth."""
     lost = {name: found["posterior sample"].log_px[inside] - r.log_px[inside] for name, r in found.items()}
     median = {name: float(np.median(values)) for name, values in lost.items()}
+    table = {
+        "z from": list(found),
+        "that is": [MEANING[name] for name in found],
+        "log p(x | z, d)": [float(r.log_px[inside].mean()) for r in found.values()],
+        "lost, mean": [float(values.mean()) for values in lost.values()],
+        "lost, median": list(median.values()),
+    }
     st.dataframe(
-        {
-            "z from": list(found),
-            "that is": [MEANING[name] for name in found],
-            "log p(x | z, d)": [float(r.log_px[inside].mean()) for r in found.values()],
-            "lost, mean": [float(values.mean()) for values in lost.values()],
-            "lost, median": list(median.values()),
-        },
+        table,
         hide_index=True,
         column_config={
             name: st.column_config.NumberColumn(format="%.2f", help=meaning)
@@ -139,11 +147,15 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> None:
         "Nats per frame over the frames where z is replaced, one path each, all with the same noise. The posterior "
         "has seen x_t, so it reconstructs best; the KL is the price of that. The prior knows only the past: what it "
         "loses is what z carried. If it lost nothing, the decoder would ignore z (posterior collapse). A Gaussian "
-        "that is sure of the wrong sound loses thousands of nats, so a few frames can make the mean: hence the median. "
-        "Notebook 02 draws from the prior, notebook 06 says when the posterior collapses.",
+        "that is sure of the wrong sound loses thousands of nats, so a few frames can make the mean: hence the median.",
         r"z_t \sim q(z_t \mid z_{t-1}, a_t),\quad z_t = \mu_q,\quad z_t \sim p(z_t \mid z_{t-1}, d_t),\quad z_t = 0,"
         r"\quad z_t = z_t^{\text{other}}",
+        {
+            "02_generative_model": "draws from the prior",
+            "06_inference_network": "says when the posterior collapses",
+        },
     )
+    return table
 
 
 def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tuple[float, float], length: float) -> None:
@@ -185,9 +197,39 @@ def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tupl
         f"Rows: the clip, then E[x | z, d] along each path of z ({what}). Last row: log p(x | z, d) of the clip's own "
         f"frames, in nats per frame; rare frames far below the others lie outside the axis. Dotted: where the "
         f"replacement begins and ends; drag in the rows to choose another stretch. Look where the lines part: there z "
-        f"carries what d cannot know. Where they meet, the past was enough. Notebook 08 (speech) and 09 (music) go on "
-        f"from here.",
+        f"carries what d cannot know. Where they meet, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
+        {"02_generative_model": "writes the emission", BY_KIND[data.features]: "goes on from here"},
+    )
+
+
+def keep_latents(
+    choice: Choice,
+    found: dict[str, Reconstruction],
+    replaced: tuple[float, float],
+    length: float,
+    table: dict[str, list],
+) -> None:
+    """Files of what is on the page."""
+    clip, unit = cached_inspection(*choice), time_unit(choice.checkpoint.config.data)
+    arrays = {
+        f"{kind} {name}".replace(" ", "_"): values
+        for name, one in found.items()
+        for kind, values in (("z", one.z), ("log_px", one.log_px), ("mean", one.mean))
+    }
+
+    def svg() -> str:
+        rows = reconstruction_rows(choice.checkpoint, choice.signal, clip, found)
+        return rows_svg(rows, length, unit=unit, marks=np.array(replaced))
+
+    keep(
+        f"{stem_of(choice.name)}-latents",
+        {
+            "Figure (SVG)": (svg, "svg"),
+            "Arrays (.npz)": (partial(npz_bytes, arrays | {"times": clip.times}), "npz"),
+            "Averages (CSV)": (partial(csv_text, table), "csv"),
+        },
+        "Figure and arrays are of the sources that are shown.",
     )
 
 

@@ -1,17 +1,14 @@
 """What the model believes, as sound: the sounds of a clip that the player switches between."""
 
-import io
-
 import numpy as np
-import soundfile
 import streamlit as st
 import torch
 
 from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, draw_reconstruction
-from srnn_lab.player import place_of
+from srnn_lab.player import deliver, place_of
 from srnn_lab.views.place import PLAYER, frame_at
-from srnn_lab.views.shared import Choice, cached_inspection, cached_music
+from srnn_lab.views.shared import Choice, cached_inspection, sound_of
 
 Sound = tuple[np.ndarray, int]
 """16-bit samples, and their number a second."""
@@ -57,14 +54,14 @@ def cached_clip_sound(
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
     first = 0 if checkpoint.config.evaluation.first_frame else 1
     if kind == RECORDING:
-        return _played(choice, choice.signal) if data.features == "roll" else _sixteen_bit(choice.signal, data.rate)
+        return sound_of(choice, choice.signal) if data.features == "roll" else _sixteen_bit(choice.signal, data.rate)
     if kind == CONTINUATION:
         frames, first = _continued(choice, start), 0
     else:
         frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
     if data.features == "roll":
         notes = np.concatenate([np.zeros((first, frames.shape[1]), np.float32), frames > 0.5]).astype(np.float32)
-        return _played(choice, notes)
+        return sound_of(choice, notes)
     silence = np.zeros(first * data.hop, np.float32)
     return _sixteen_bit(np.concatenate([silence, checkpoint.frontend.waveform(frames)]), data.rate)
 
@@ -85,15 +82,6 @@ def _continued(choice: Choice, start: int) -> np.ndarray:
         first_frame=first_frame,
     )
     return np.concatenate([prefix, drawn[0].numpy()])
-
-
-def _played(choice: Choice, roll: np.ndarray) -> Sound:
-    """The sound of notes; silence if there are none."""
-    if not roll.any():
-        return np.zeros(1, np.int16), 16000
-    _, content = cached_music(roll, choice.checkpoint.config.data.frames_per_quarter)
-    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
-    return samples.mean(1).astype(np.int16), rate
 
 
 def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
@@ -135,15 +123,16 @@ def _made_unasked(choice: Choice) -> bool:
 
 
 def make_sounds(choice: Choice) -> None:
-    """The next sound that is missing, after everything else has been shown; the page then shows itself again."""
+    """The sounds that are missing, one after another, after everything else has been shown."""
     first = 0 if choice.checkpoint.config.evaluation.first_frame else 1
     start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
     wanted = [(RECORDING, 0)]
     if _made_unasked(choice) or st.session_state["sounds wanted"]:
         wanted += [(MEAN, 0), (SAMPLE, 0), *([(CONTINUATION, start + first)] if start < scored else [])]
+    sounds, below = st.session_state["sounds"], st.empty()
     for kind, start in wanted:
-        if (kind, start) not in st.session_state["sounds"]:
-            with st.spinner(f"Making the sound of the {kind} …"):
-                sound = cached_clip_sound(*choice, kind, start)
-            st.session_state["sounds"][kind, start] = sound
-            st.rerun()
+        if (kind, start) not in sounds:
+            with below, st.spinner(f"Making the sound of the {kind} …"):
+                sounds[kind, start] = cached_clip_sound(*choice, kind, start)
+            with below:
+                deliver(PLAYER, sounds_made())

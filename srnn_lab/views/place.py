@@ -41,9 +41,10 @@ def share_place(place: Place | None) -> None:
 
 
 def largest_spike(clip: Inspection) -> int:
-    """The frame of the largest KL once the state has settled."""
-    start = min(SETTLING, len(clip.kl) - 1)
-    return start + int(clip.kl[start:].argmax())
+    """The frame of the largest KL once the state has settled, of those that are not silent if there are any."""
+    settled = np.arange(len(clip.kl)) >= min(SETTLING, len(clip.kl) - 1)
+    heard = settled & clip.active
+    return int(np.where(heard if heard.any() else settled, clip.kl, -np.inf).argmax())
 
 
 def around(clip: Inspection, frame: int) -> Place:

@@ -48,7 +48,8 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str)
         "unit** if its KL, averaged over the clip, is above 0.01 nats. With **Res_q** the posterior network gives only "
         "a residual, which is added to the prior's mean; the lowest row shows the two parts.\n\n"
         "**Look for**: few dimensions carry most of a spike; where nothing happens, residuals are near zero and q lies "
-        "on p; the posterior is narrower where the frame tells much. Notebook 04 takes the posterior apart.",
+        "on p; the posterior is narrower where the frame tells much.",
         r"\mathrm{KL}_i = \tfrac12\Big[\log\tfrac{v_{p,i}}{v_{q,i}} + \tfrac{v_{q,i} + (\mu_{q,i} - \mu_{p,i})^2}"
         r"{v_{p,i}} - 1\Big], \qquad \mu_q = \mu_p + \mathrm{NN}(z_{t-1}, a_t)\ \text{(Res}_q)",
+        {"04_posterior_structure": "takes the posterior apart", "06_inference_network": "derives Res_q"},
     )

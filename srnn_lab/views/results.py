@@ -6,7 +6,7 @@ import streamlit as st
 from srnn_lab.plots import results_figure
 from srnn_lab.results import RESULTS, Result, read_results
 from srnn_lab.tables import TABLES, Figure, Table, make_tables
-from srnn_lab.views.shared import show_figure
+from srnn_lab.views.shared import explain, show_figure
 
 LABELS = {
     "table2": "Table 2",
@@ -33,7 +33,21 @@ def show() -> None:
     )
     for i, table in enumerate(make_tables(name, results)):
         st.markdown(table.markdown())
-        show_chart(table, f"{name}-{i}")
+        show_charts(table, f"{name}-{i}")
+    explain(
+        "Nats per frame (or per sequence, where the line above a table says so), averaged over the test set: **micro** "
+        "over all frames, **macro** over sequences first. ± is one standard error over sequences. **IWAE-128** and "
+        "**FIVO-128** are tighter bounds from 128 paths or particles.\n\n"
+        "**Look for**: differences that are large beside their standard errors, within one column. A gap between the "
+        "ELBO and the tighter bounds of a row says how much of its deficit is the posterior's and not the model's.",
+        r"\mathcal{F} \le \mathcal{L}_{\text{IWAE-}K} \le \log p(x_{1:T}), \quad "
+        r"\mathcal{L}_{\text{FIVO-}K} \le \log p(x_{1:T})",
+        {
+            "03_bound": "derives the ELBO",
+            "09_music": "has Table 2",
+            "10_beyond_the_paper": "tightens the bound and has the family",
+        },
+    )
     st.subheader("Make a figure again")
     if not results:
         st.info("No row is recorded yet; `srnn-lab evaluate CHECKPOINT --record` records one.")
@@ -41,18 +55,20 @@ def show() -> None:
     show_row(results[st.selectbox("Row", list(results), key="row", bind="query-params")])
 
 
-def show_chart(table: Table, key: str) -> None:
-    """The figures of a table with their standard errors, if it has any."""
+def show_charts(table: Table, key: str) -> None:
+    """Each column of figures with its standard errors; two beside each other, on a phone all below each other."""
     columns = [i for i in range(len(table.header)) if any(isinstance(row[i], Figure) for row in table.rows)]
-    rows = [row for row in table.rows if any(isinstance(cell, Figure) for cell in row)]
-    if not rows:
-        return
-    cells = [[row[i] if isinstance(row[i], Figure) else Figure(np.nan) for i in columns] for row in rows]
-    values = np.array([[float(cell.value) for cell in row] for row in cells])
-    errors = np.array([[np.nan if cell.se is None else cell.se for cell in row] for row in cells])
-    published = np.array([[cell.published for cell in row] for row in cells])
-    titles = [table.header[i] for i in columns]
-    show_figure(results_figure([f"{row[0]}" for row in rows], titles, values, errors, published), key)
+    places = [place for _ in columns[::2] for place in st.columns(2)]
+    for place, i in zip(places, columns, strict=False):
+        rows = [row for row in table.rows if isinstance(row[i], Figure)]
+        values = np.array([[float(row[i].value)] for row in rows])
+        errors = np.array([[np.nan if row[i].se is None else row[i].se] for row in rows])
+        published = np.array([[row[i].published] for row in rows])
+        figure = results_figure([f"{row[0]}" for row in rows], [table.header[i]], values, errors, published)
+        best = rows[int(values.argmax())]
+        alt = f"{table.header[i]}: {len(rows)} figures in nats; the highest is that of {best[0]}, {values.max():.2f}."
+        with place:
+            show_figure(figure, f"{key}-{i}", alt)
 
 
 def show_row(result: Result) -> None:

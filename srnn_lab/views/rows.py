@@ -1,11 +1,13 @@
-"""An inspected clip as rows of the player."""
+"""An inspected clip as rows of the player, and the kinds of rows that the other pages make theirs of."""
 
 import numpy as np
 from jaxtyping import Float
 from plotly.colors import sequential
 
 from srnn_lab.checkpoint import Checkpoint
-from srnn_lab.data.music import LOWEST_PITCH
+from srnn_lab.config import DataConfig
+from srnn_lab.data.music import LOWEST_PITCH, Roll
+from srnn_lab.figures import signal_times
 from srnn_lab.inspection import Inspection
 from srnn_lab.player import Line, Lines, Picture, Row
 from srnn_lab.plots import KL, LOGVAR, MEAN, SIGNAL
@@ -23,11 +25,11 @@ KILOHERTZ = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 def clip_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spikes: Spikes) -> dict[str, Row]:
     """The rows of a clip by short name, from top to bottom: of Figure 3, or the pictures that other frames ask for."""
-    kind = checkpoint.config.data.features
-    shown = {"raw": _waveform_rows, "log-mel": _mel_rows, "roll": _roll_rows}[kind]
-    first, *rest = shown(checkpoint, signal, clip)
-    steps = "steps" if kind == "roll" else "line"
-    return dict([first, ("KL", kl_row(clip, spikes, steps)), *rest, ("KL of z", latent_row(clip))])
+    data = checkpoint.config.data
+    first = signal_row("Piano roll" if data.features == "roll" else "Waveform", signal, data, [signal])
+    shown = {"raw": _waveform_rows, "log-mel": _mel_rows, "roll": _roll_rows}[data.features]
+    kl = kl_row(clip, spikes, "steps" if data.features == "roll" else "line")
+    return {first.title.lower(): first, "KL": kl, **shown(checkpoint, signal, clip), "KL of z": latent_row(clip)}
 
 
 def kl_row(clip: Inspection, spikes: Spikes, style: str) -> Lines:
@@ -46,37 +48,53 @@ def latent_row(clip: Inspection) -> Picture:
     values = clip.kl_z[:, order] if len(order) else np.zeros((len(clip.kl), 1))
     high = max(float(np.quantile(values, 0.998)), 1e-3)
     ticks = {int(i): f"z{order[i]}" for i in {len(order) - 1, len(order) // 2} if len(order)}
-    title = f"KL of each dimension of z, the most used on top (0 to {high:.2g} nats and more)"
+    title = f"KL of each dimension of z, to {high:.2g} nats"
     return Picture(title, "nats", clip.times, values, sequential.Viridis, ticks, (0.0, high), "dimension")
 
 
-def _waveform(signal: np.ndarray, rate: int, limit: float) -> Lines:
-    line = Line("waveform", np.arange(len(signal)) / rate, signal, SIGNAL)
-    return Lines("Waveform", "amplitude", [line], (-limit, limit))
+def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
+    """A waveform or a piano roll, on a scale that suits all signals that are ``alike``."""
+    times = signal_times(signal, data)
+    if data.features == "roll":
+        return roll_row(title, times, signal, pitch_range(*alike))
+    return wave_row(title, times, signal, max(float(np.abs(wave).max()) for wave in alike))
 
 
-def _waveform_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> list[tuple[str, Row]]:
+def wave_row(
+    title: str, times: Float[np.ndarray, "n"], wave: Float[np.ndarray, "n"], loudest: float, colour: str = SIGNAL
+) -> Lines:
+    """A waveform, on a scale for amplitudes up to ``loudest``."""
+    limit = 1.05 * loudest
+    return Lines(title, "amplitude", [Line(title, times, wave, colour)], (-limit, limit))
+
+
+def mean_row(title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, mean: np.ndarray) -> Row:
+    """The mean of each frame of a clip, on the scale of its signal or, of log-mel energies, of its frames."""
     data, frontend = checkpoint.config.data, checkpoint.frontend
-    start = clip.times[0] - data.frame_length / 2 / data.sample_rate
-    times = start + np.arange(clip.mean.size) / data.sample_rate
-    logvar = (clip.logvar + 2 * np.log(frontend.std)).reshape(-1)
-    limit = 1.05 * float(np.abs(signal).max())
-    return [
-        ("waveform", _waveform(signal, data.sample_rate, limit)),
-        (
-            "mean",
-            Lines(
-                "Reconstructed mean",
-                "amplitude",
-                [Line("mean", times, frontend.waveform(clip.mean), MEAN)],
-                (-limit, limit),
-            ),
-        ),
-        (
-            "log-variance",
-            Lines("Reconstructed log-variance", "log amp²", [Line("log-variance", times, logvar, LOGVAR)]),
-        ),
-    ]
+    if data.features == "roll":
+        return roll_row(title, clip.times, mean, pitch_range(signal))
+    if data.features == "log-mel":
+        return mel_row(title, clip.times, mean, data.sample_rate, (float(clip.frames.min()), float(clip.frames.max())))
+    return wave_row(title, sample_times(clip, data), frontend.waveform(mean), float(np.abs(signal).max()), MEAN)
+
+
+def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
+    """When each sample of the scored frames of a waveform is heard, in seconds."""
+    return clip.times[0] - data.frame_length / 2 / data.sample_rate + np.arange(clip.mean.size) / data.sample_rate
+
+
+def mel_row(
+    title: str,
+    times: Float[np.ndarray, "t"],
+    values: Float[np.ndarray, "t x"],
+    sample_rate: int,
+    limits: tuple[float, float] | None,
+    colours: list[str] = sequential.Magma,
+) -> Picture:
+    """Log-mel energies, or a value for each of them; by default ever brighter, so that they read without colour."""
+    bins = values.shape[1]
+    ticks = {mel_bin(f, sample_rate, bins): f"{f:g}" for f in KILOHERTZ if f <= sample_rate / 2000}
+    return Picture(title, "", times, values, colours, ticks, limits, "kHz")
 
 
 def mel_bin(kilohertz: float, sample_rate: int, num_bins: int) -> float:
@@ -88,32 +106,42 @@ def mel_bin(kilohertz: float, sample_rate: int, num_bins: int) -> float:
     return float(mel(kilohertz) / mel(sample_rate / 2000) * (num_bins + 1) - 1)
 
 
-def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> list[tuple[str, Row]]:
-    rate, bins = checkpoint.config.data.sample_rate, clip.frames.shape[1]
-    ticks = {mel_bin(f, rate, bins): f"{f:g}" for f in KILOHERTZ if f <= rate / 2000}
-    limits = (float(clip.frames.min()), float(clip.frames.max()))
-
-    def picture(title: str, values: Float[np.ndarray, "t x"], colours: list[str], limits: tuple | None) -> Picture:
-        return Picture(title, "", clip.times, values, colours, ticks, limits, "kHz")
-
-    return [
-        ("waveform", _waveform(signal, rate, 1.05 * float(np.abs(signal).max()))),
-        ("log-mel", picture("Log-mel energies (standardised)", clip.frames, sequential.Magma, limits)),
-        ("mean", picture("Reconstructed mean", clip.mean, sequential.Magma, limits)),
-        ("log-variance", picture("Reconstructed log-variance", clip.logvar, sequential.Viridis, None)),
-    ]
+def roll_row(title: str, times: Float[np.ndarray, "t"], roll: Roll, pitches: tuple[int, int]) -> Picture:
+    """Notes, or p(note) as opacity, of a range of pitches."""
+    shown = roll[:, slice(*pitches)]
+    return Picture(title, "", times, shown, NOTES, octave_ticks(pitches), (0.0, 1.0), "pitch")
 
 
-def _roll_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> list[tuple[str, Row]]:
-    sounding = np.flatnonzero(signal.any(0)) if signal.any() else np.array([0, signal.shape[1] - 1])
-    low, high = max(0, sounding[0] - MARGIN), min(signal.shape[1], sounding[-1] + MARGIN + 1)
-    pitches = LOWEST_PITCH + np.arange(low, high)
-    ticks = {int(pitch - pitches[0]): f"C{pitch // 12 - 1}" for pitch in pitches[pitches % 12 == 0]}
+def pitch_range(*rolls: Float[np.ndarray, "_ 88"]) -> tuple[int, int]:
+    """The first key that is shown of piano rolls, counted from the lowest, and the one after the last."""
+    sounding = np.flatnonzero(np.any([roll.any(0) for roll in rolls], 0))
+    low, high = (sounding[0], sounding[-1]) if len(sounding) else (0, rolls[0].shape[1] - 1)
+    return max(0, int(low) - MARGIN), min(rolls[0].shape[1], int(high) + MARGIN + 1)
 
-    def picture(title: str, unit: str, values: Float[np.ndarray, "t x"], times: Float[np.ndarray, "t"]) -> Picture:
-        return Picture(title, unit, times, values[:, low:high], NOTES, ticks, (0.0, 1.0), "pitch")
 
-    return [
-        ("piano roll", picture("Piano roll", "", signal, checkpoint.frontend.times(len(signal)))),
-        ("p(note)", picture("p(note) under the posterior (opacity)", "", clip.mean, clip.times)),
-    ]
+def octave_ticks(pitches: tuple[int, int]) -> dict[int, str]:
+    """The name of each C in a range of pitches, by its place there."""
+    keys = [key for key in range(*pitches) if (LOWEST_PITCH + key) % 12 == 0]
+    return {key - pitches[0]: f"C{(LOWEST_PITCH + key) // 12 - 1}" for key in keys}
+
+
+def _waveform_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
+    logvar = (clip.logvar + 2 * np.log(checkpoint.frontend.std)).reshape(-1)
+    line = Line("log-variance", sample_times(clip, checkpoint.config.data), logvar, LOGVAR)
+    return {
+        "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
+        "log-variance": Lines("Reconstructed log-variance", "log amp²", [line]),
+    }
+
+
+def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
+    rate = checkpoint.config.data.sample_rate
+    return {
+        "log-mel": mean_row("Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames),
+        "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
+        "log-variance": mel_row("Reconstructed log-variance", clip.times, clip.logvar, rate, None, sequential.Viridis),
+    }
+
+
+def _roll_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
+    return {"p(note)": mean_row("p(note) under the posterior (opacity)", checkpoint, signal, clip, clip.mean)}

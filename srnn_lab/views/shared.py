@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +33,8 @@ MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
 UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
 MEGABYTES = {MIDI: 1, AUDIO: 50}
 """Largest file that is taken; the notes of a MIDI file are read one by one."""
+BY_KIND = {"raw": "08_speech", "log-mel": "08_speech", "roll": "09_music"}
+"""The notebook about frames of a kind."""
 CHECKPOINT_MEGABYTES = 100
 MAX_CLIP_SECONDS = 180
 """Longest recording that is read; a little more than any model inspects."""
@@ -160,14 +162,18 @@ class Choice(NamedTuple):
 def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
     """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
     data = choice.checkpoint.config.data
-    if data.features != "roll":
-        return signal, data.sample_rate
-    if not signal.any():
-        return np.zeros(1, np.float32), data.sample_rate
+    return play(signal, data.frames_per_quarter) if data.features == "roll" else (signal, data.sample_rate)
+
+
+def play(roll: np.ndarray, frames_per_quarter: int) -> tuple[np.ndarray, int]:
+    """The sound of notes, 16-bit samples and their number a second; silence if there are none."""
+    if not roll.any():
+        return np.zeros(1, np.int16), 16000
     import soundfile
 
-    samples, rate = soundfile.read(io.BytesIO(cached_music(signal, data.frames_per_quarter)[1]), always_2d=True)
-    return samples.mean(1), rate
+    content = cached_music(roll, frames_per_quarter)[1]
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
+    return samples.mean(1).astype(np.int16), rate
 
 
 def time_unit(data: DataConfig) -> str:
@@ -347,8 +353,16 @@ def show_figure(figure: go.Figure, key: str, alt: str | None = None) -> None:
     st.plotly_chart(figure, theme=None, width="stretch", key=key, alt=alt)
 
 
-def explain(text: str, equation: str) -> None:
-    """How to read a panel, folded away: the equation, units, what to look for, where to read on."""
+def explain(text: str, equation: str, notebooks: Mapping[str, str]) -> None:
+    """How to read a panel, folded away.
+
+    Args:
+        text: Units, and what to look for.
+        equation: What is shown, in LaTeX.
+        notebooks: Where to read on: what each notebook does, by its name without ``.ipynb``.
+    """
     with st.expander("How to read this"):
         st.latex(equation)
         st.markdown(text)
+        read_on = "; ".join(f"`notebooks/{name}.ipynb` {does}" for name, does in notebooks.items())
+        st.markdown(f"**Read on**: {read_on}.")

@@ -13,9 +13,16 @@ from srnn_lab.player import Place, jump
 from srnn_lab.plots import null_figure
 from srnn_lab.transitions import Spikes, match_spikes
 from srnn_lab.views.place import PLAYER
-from srnn_lab.views.shared import Choice, cached_inspection, explain, show_figure
+from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, explain, show_figure
 
 CHANGES = {"onset": "onsets", "offset": "offsets", "change": "spectral changes"}
+HITS = {
+    "onset": f"within {NEAR} frames of an onset",
+    "offset": f"within {NEAR} frames of an offset",
+    "change": f"within {NEAR} frames of a spectral change",
+    "chord change": "at a chord change",
+}
+"""Where a spike lies that is a hit, by what it is compared with."""
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -54,17 +61,18 @@ def choose_changes(choice: Choice, clip: Inspection) -> tuple[Inspection, Spikes
 
 def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict[str, list]:
     """Whether spikes are transitions: counts, the null, and the list whose rows take the player there."""
+    features = "roll" if change == "chord change" else "raw"
     st.subheader("Is a spike a transition?")
     hits, found = int(match.hits.sum()), int(match.found.sum())
     left, middle, *shares = st.columns(5)
-    left.metric("Hits", f"{hits} / {len(match.frames)}", help=f"Spikes that lie {_within(change)} a {change}.")
+    left.metric("Hits", f"{hits} / {len(match.frames)}", help=f"Spikes that lie {HITS[change]}.")
     middle.metric("Missed", f"{len(match.found) - found} / {len(match.found)}", help=f"Every {change} without a spike.")
     for column, name, value, null, meaning in zip(
         shares,
         ("Precision", "Recall", "ROC area"),
         (match.precision, match.recall, match.auc),
         (match.null_precision, match.null_recall, match.null_auc),
-        (f"Share of the spikes at a {change}.", "Share of the transitions with a spike.", "See below."),
+        (f"Share of the spikes that lie {HITS[change]}.", "Share of the transitions with a spike.", "See below."),
         strict=True,
     ):
         known = not math.isnan(value)
@@ -91,7 +99,7 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         st.caption("A row takes the player there.")
     with right:
         if math.isnan(match.auc):
-            st.info(f"There is no ROC area: every frame is at a {change}, or none is.")
+            st.info("There is no ROC area: every frame is at a transition, or none is.")
         else:
             better = float((match.null_auc >= match.auc).mean())
             alt = f"The ROC area is {match.auc:.2f}; {100 * better:.1f} % of the shifted copies reach it."
@@ -99,21 +107,18 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             st.caption(f"{100 * better:.1f} % of the {len(match.null_auc)} shifts reach an area of {match.auc:.2f}.")
     explain(
         "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of standard "
-        f"deviations; it is a **hit** if it lies {_within(change)} a {change}. Only frames that are not silent count. "
+        f"deviations; it is a **hit** if it lies {HITS[change]}. Only frames that are not silent count. "
         "**Precision** is the share of the spikes that are hits, **recall** the share of the transitions with a "
         "spike. The **ROC area** needs no threshold: the probability that the KL of a frame at a transition exceeds "
         "that of another; ½ is chance. For the **null**, the KL is shifted against the sound in a circle by every "
         "possible number of frames, which keeps the shape of both and breaks their alignment.\n\n"
         "**Look for**: an area beyond nearly all shifts. One clip is little evidence: `srnn-lab transitions` measures "
         "all clips of a test set, and splices. Transitions found by the spectral flux are themselves a guess: try "
-        "offsets and spectral changes. Notebook 05 shows the same for one clip.",
+        "offsets and spectral changes.",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at a transition},\ s \text{ elsewhere}",
+        {"05_bound_over_time": "does the same for one clip", BY_KIND[features]: "for a test set"},
     )
     return table
-
-
-def _within(change: str) -> str:
-    return "exactly at" if change == "chord change" else f"within {NEAR} frames of"
 
 
 def _go_to_row(clip: Inspection, frames: list[int]) -> None:

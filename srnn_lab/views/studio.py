@@ -1,22 +1,21 @@
 """The studio: a model of music goes on from a few bars, several times over, to be seen, heard and kept."""
 
-import io
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import soundfile
 import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.audio import QUARTERS_PER_MINUTE
-from srnn_lab.data.music import LOWEST_PITCH
 from srnn_lab.export import npz_bytes
 from srnn_lab.generate import draw
 from srnn_lab.player import Picture, player, rows_svg
 from srnn_lab.plots import KL, SIGNAL
-from srnn_lab.views.shared import cached_checkpoint, cached_music, choose, explain
+from srnn_lab.views.keep import keep
+from srnn_lab.views.rows import octave_ticks, pitch_range
+from srnn_lab.views.shared import cached_checkpoint, cached_music, choose, explain, play
 
 QUARTERS_PER_BAR = 4
 FAINTEST = 0.15
@@ -98,24 +97,22 @@ def show_takes(
         times_of: Middles of so many frames, in quarter notes.
         per_quarter: Frames in a quarter note.
     """
-    sounding = np.flatnonzero(np.any([roll.any(0) for roll, _ in drawn.values()], 0))
-    if not len(sounding):
+    rolls = [roll for roll, _ in drawn.values()]
+    if not np.any(rolls):
         st.info("Nothing sounds in these takes; choose another seed or a higher temperature.")
         return
-    low, high = max(0, int(sounding[0]) - 3), min(88, int(sounding[-1]) + 4)
-    octaves = {
-        float(i - low): f"C{(LOWEST_PITCH + i) // 12 - 1}" for i in range(low, high) if (LOWEST_PITCH + i) % 12 == 0
-    }
-    times = times_of(len(next(iter(drawn.values()))[0]))
+    pitches = pitch_range(*rolls)
+    octaves, shown = octave_ticks(pitches), slice(*pitches)
+    times = times_of(len(rolls[0]))
     rows = [
-        Picture(name, "p(note)", times, np.where(roll > 0, p, -p)[:, low:high], NOTES, octaves, (-1.0, 1.0), "pitch")
+        Picture(name, "p(note)", times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
         for name, (roll, p) in drawn.items()
     ]
     marks = np.array([given / per_quarter]) if given else None
     files = {name: cached_music(roll, per_quarter) for name, (roll, _) in drawn.items() if roll.any()}
     player(
         rows,
-        {name: read_wav(wav) for name, (_, wav) in files.items()},
+        {name: play(drawn[name][0], per_quarter) for name in files},
         times,
         key="takes player",
         description=f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the "
@@ -135,9 +132,10 @@ def show_takes(
         "likeliest notes follow from the mean of z: expect it to hold one chord. Above 1 the harmony dissolves.\n\n"
         "**Look for**: takes that agree at first and part later (where orange and blue are both strong, the music "
         "could have gone either way); chords that arrive together, which the notes' independence given z forces the "
-        "latent state to arrange. Notebook 02 draws from the generative model step by step, notebook 09 listens.",
+        "latent state to arrange.",
         r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
         r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad u_{t+1} = x_t",
+        {"02_generative_model": "draws from the model step by step", "09_music": "listens"},
     )
     arrays = {
         f"{kind} {name}".replace(" ", "_"): values
@@ -145,22 +143,15 @@ def show_takes(
         for kind, values in zip(("notes", "p"), take, strict=True)
     }
     picture = partial(rows_svg, rows, len(times) / per_quarter, unit="quarter notes", marks=marks)
-    keep(files, picture, partial(npz_bytes, arrays))
-
-
-def keep(files: dict[str, tuple[bytes, bytes]], svg: Callable[[], str], npz: Callable[[], bytes]) -> None:
-    """Files of one take, MIDI and WAV, and of what is on the page."""
-    left, right = st.columns([1, 2], vertical_alignment="bottom")
-    buttons = right.container(horizontal=True)
-    name = left.segmented_control("Keep", list(files), default=next(iter(files)), required=True, key="keep")
-    for content, kind, ending in zip(files[name], ("MIDI", "WAV"), ("mid", "wav"), strict=True):
-        file = f"srnn-{name.replace(' ', '-')}.{ending}"
-        buttons.download_button(kind, content, file, f"audio/{kind.lower()}", on_click="ignore")
-    buttons.download_button("Figure (SVG)", svg, "takes.svg", "image/svg+xml", on_click="ignore")
-    buttons.download_button("Arrays (.npz)", npz, "takes.npz", "application/octet-stream", on_click="ignore")
-
-
-def read_wav(content: bytes) -> tuple[np.ndarray, int]:
-    """The samples of a WAV file, in one channel, and their number a second."""
-    samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-    return samples.mean(1), rate
+    name = st.segmented_control("Take to keep", list(files), default=next(iter(files)), required=True, key="keep")
+    midi, wav = files[name]
+    keep(
+        f"srnn-{name.replace(' ', '-')}",
+        {
+            "MIDI": (midi, "mid"),
+            "WAV": (wav, "wav"),
+            "Figure (SVG)": (picture, "svg"),
+            "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
+        },
+        "Figure and arrays are of all takes.",
+    )

@@ -203,8 +203,8 @@ def show_curves(curves: dict, state: Progress) -> None:
         "the frames goes through z. **Schedules**: the weight β of the KL in the objective, and the learning rate.\n\n"
         "**Look for**: validation that falls while training rises: the model learns by heart, and more data or fewer "
         "epochs would help. A KL that sinks to 0 and stays: z is not used (the posterior has collapsed), which "
-        "the slow growth of β and Res_q are there to prevent. A jump: the learning rate is too high. Notebook 07 "
-        "trains a model in a minute; notebook 06 says why the KL collapses.",
+        "the slow growth of β and Res_q are there to prevent. A jump: the learning rate is too high.",
         r"\sum_t \ \mathbb{E}_q\big[\log p(x_t \mid z_t, d_t)\big] - \beta \, "
         r"\mathrm{KL}\big(q(z_t \mid z_{t-1}, a_t) \,\big\|\, p(z_t \mid z_{t-1}, d_t)\big)",
+        {"07_training": "trains a model in a minute", "06_inference_network": "says why the KL collapses"},
     )

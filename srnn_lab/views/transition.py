@@ -1,18 +1,23 @@
 """Make a transition: edit a clip at a point, and see the KL before and after."""
 
 import math
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
+from srnn_lab.audio import wav_bytes
 from srnn_lab.edits import insert_silence, splice, transpose
+from srnn_lab.export import npz_bytes
 from srnn_lab.inspection import NEAR
-from srnn_lab.player import place_of, player
+from srnn_lab.player import place_of, player, rows_svg
 from srnn_lab.transitions import EditEffect, measure_edit, moved
+from srnn_lab.views.keep import keep, stem_of
 from srnn_lab.views.shared import (
     Choice,
     cached_checkpoint,
     cached_inspection,
+    cached_music,
     cached_signal,
     choose,
     choose_other,
@@ -109,6 +114,7 @@ def show() -> None:
         uncut = cached_inspection(choice.path, choice.modified, *other, choice.semitones)
         others["the other clip, uncut"] = moved(uncut, amount / data.rate, math.inf, at / data.rate)
     show_player(choice, after, effect, others)
+    keep_edit(choice, after, effect, others)
 
 
 def show_numbers(effect: EditEffect, unit: str) -> None:
@@ -148,7 +154,42 @@ def show_player(
         f"that is spliced in, over its own KL uncut. Look for a spike at the joint, and how long the lines stay apart "
         f"after it: so long does the model remember. A smoothing posterior may change before the joint, since it reads "
         f"the clip from its end; a filtering one cannot. The silence is digital zero, which recordings never have, so "
-        f"the frames inside it are a surprise of their own. Notebook 08 measures splices over many clips (speech), "
-        f"notebook 09 chord changes (music).",
+        f"the frames inside it are a surprise of their own.",
         r"\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)",
+        {
+            "08_speech": "measures splices over many clips",
+            "09_music": "measures chord changes",
+        },
+    )
+
+
+def keep_edit(
+    choice: Choice, after: np.ndarray, effect: EditEffect, others: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Files of what is on the page, the edited clip among them."""
+    data = choice.checkpoint.config.data
+    times, kl = effect.aligned
+    arrays = {
+        "times_before": times,
+        "kl_before": kl,
+        "times_after": effect.after.times,
+        "kl_after": effect.after.kl,
+        "joints": np.array(effect.joints_after),
+    }
+
+    def svg() -> str:
+        rows, end = edit_rows(data, choice.signal, after, effect, others), max(len(choice.signal), len(after))
+        return rows_svg(rows, end / data.rate, unit=time_unit(data), marks=np.array(effect.joints_after))
+
+    edited = (partial(wav_bytes, after, data.sample_rate), "wav")
+    if data.features == "roll":
+        edited = (lambda: cached_music(after, data.frames_per_quarter)[0], "mid")
+    keep(
+        f"{stem_of(choice.name)}-edited",
+        {
+            "The edited clip": edited,
+            "Figure (SVG)": (svg, "svg"),
+            "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
+        },
+        "The edited clip can be uploaded like any other; the KL before the edit lies over the sound after it.",
     )

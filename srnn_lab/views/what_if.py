@@ -1,48 +1,33 @@
-"""What the players of Latents and Make a transition draw: a clip with another z, and a clip that was edited."""
+"""Clips that are set against each other as rows of the player: other models, another z, an edit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float
 
 from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.comparison import Comparison
 from srnn_lab.config import DataConfig
-from srnn_lab.figures import signal_times
 from srnn_lab.inspection import Inspection
 from srnn_lab.interventions import Reconstruction
-from srnn_lab.player import Line, Lines, Picture, Row
-from srnn_lab.plots import LOWEST_PITCH, OVERLAID, SIGNAL, cut_below
+from srnn_lab.player import Line, Lines, Row
+from srnn_lab.plots import OVERLAID, cut_below
 from srnn_lab.transitions import EditEffect
+from srnn_lab.views.rows import mean_row, signal_row
 
-HEAT = ("#010106", "#3b0f70", "#8c2981", "#de4968", "#fe9f6d", "#fcfdbf")
-"""Log-mel energies from low to high, ever brighter, so that they read without colour."""
-
-
-def wave_row(title: str, times: Float[np.ndarray, "n"], wave: Float[np.ndarray, "n"], loudest: float) -> Lines:
-    """A waveform on a scale from ``-loudest`` to ``loudest``."""
-    return Lines(title, "", [Line(title, times, wave, SIGNAL)], (-loudest, loudest))
+KL_TITLE = "KL(q ‖ p) per frame"
 
 
-def roll_row(
-    title: str, times: Float[np.ndarray, "t"], roll: Float[np.ndarray, "t 88"], pitches: tuple[int, int]
-) -> Picture:
-    """Notes, or p(note) as opacity, from the lowest to the highest of the ``pitches``, counted from the lowest key."""
-    low, high = pitches
-    ticks = {
-        pitch - LOWEST_PITCH - low: str(pitch) for pitch in range(24, 109, 12) if low <= pitch - LOWEST_PITCH < high
-    }
-    colours = (f"{SIGNAL}00", SIGNAL)
-    return Picture(title, "", times, roll[:, low:high], colours, ticks, (0.0, 1.0), "MIDI pitch")
-
-
-def _pitches(roll: Float[np.ndarray, "t 88"]) -> tuple[int, int]:
-    played = np.flatnonzero(roll.any(0)) if roll.any() else np.array([0, 87])
-    return max(0, int(played.min()) - 3), min(88, int(played.max()) + 4)
-
-
-def _overlaid(lines: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Line]:
-    pairs = zip(lines.items(), OVERLAID, strict=False)
-    return [Line(name, times, values, colour) for (name, (times, values)), (colour, _) in pairs]
+def comparison_rows(data: DataConfig, signal: np.ndarray, found: Comparison) -> list[Row]:
+    """A clip, and over each other what several models make of it."""
+    models = dict(zip(found.names, found.kl, strict=True))
+    less = {f"{name} less {found.names[0]}": kl - found.kl[0] for name, kl in models.items() if name != found.names[0]}
+    bounds = {name: (found.times, elbo) for name, elbo in zip(found.names, found.elbo, strict=True)}
+    return [
+        signal_row("The clip", signal, data, [signal]),
+        overlay(KL_TITLE, {name: (found.times, kl) for name, kl in models.items()}),
+        overlay("Difference of KL", {name: (found.times, kl) for name, kl in less.items()}, first=1),
+        overlay("Bound per frame, log p(x | z, d) − KL", bounds, cut_below(found.elbo)),
+    ]
 
 
 def reconstruction_rows(
@@ -56,28 +41,14 @@ def reconstruction_rows(
         clip: Its inspection.
         found: Reconstructions, by where z comes from.
     """
-    data = checkpoint.config.data
-    titles = {f"E[x | z, d], z: {name}": one.mean for name, one in found.items()}
-    rows: list[Row]
-    if data.features == "raw":
-        loudest = float(np.abs(signal).max())
-        start = clip.times[0] - data.frame_length / 2 / data.rate
-        times = start + np.arange(clip.mean.size) / data.rate
-        rows = [wave_row("The clip", signal_times(signal, data), signal, loudest)]
-        rows += [wave_row(title, times, checkpoint.frontend.waveform(mean), loudest) for title, mean in titles.items()]
-    elif data.features == "roll":
-        rows = [roll_row("The clip", signal_times(signal, data), signal, _pitches(signal))]
-        rows += [roll_row(title, clip.times, mean, _pitches(signal)) for title, mean in titles.items()]
+    if checkpoint.config.data.features == "log-mel":
+        first = mean_row("The clip", checkpoint, signal, clip, clip.frames)
     else:
-        limits = (float(clip.frames.min()), float(clip.frames.max()))
-        bins = {0: "0", clip.frames.shape[1] - 1: str(clip.frames.shape[1] - 1)}
-        rows = [
-            Picture(title, "", clip.times, values, HEAT, bins, limits, "mel bin")
-            for title, values in ({"The clip": clip.frames} | titles).items()
-        ]
+        first = signal_row("The clip", signal, checkpoint.config.data, [signal])
+    means = [mean_row(f"E[x | z, d], z: {name}", checkpoint, signal, clip, one.mean) for name, one in found.items()]
     lines = {name: (clip.times, one.log_px) for name, one in found.items()}
     limits = cut_below(np.stack([one.log_px for one in found.values()]))
-    return [*rows, Lines("log p(x | z, d) per frame", "nats", _overlaid(lines), limits)]
+    return [first, *means, overlay("log p(x | z, d) per frame", lines, limits)]
 
 
 def edit_rows(
@@ -96,13 +67,17 @@ def edit_rows(
         effect: What the edit does to the KL.
         others: Further lines by name: times, and nats per frame.
     """
-    rows: Sequence[Row]
-    signals = {"Before": before, "After": after}
-    if data.features == "roll":
-        pitches = _pitches(np.concatenate([before, after]))
-        rows = [roll_row(title, signal_times(roll, data), roll, pitches) for title, roll in signals.items()]
-    else:
-        loudest = max(float(np.abs(wave).max()) for wave in signals.values())
-        rows = [wave_row(title, signal_times(wave, data), wave, loudest) for title, wave in signals.items()]
+    rows = [signal_row(name, one, data, [before, after]) for name, one in {"Before": before, "After": after}.items()]
     lines = {"before": effect.aligned, "after": (effect.after.times, effect.after.kl), **others}
-    return [*rows, Lines("KL(q ‖ p) per frame", "nats", _overlaid(lines))]
+    return [*rows, overlay(KL_TITLE, lines)]
+
+
+def overlay(
+    title: str,
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    limits: tuple[float, float] | None = None,
+    first: int = 0,
+) -> Lines:
+    """Nats per frame, (times, values) by name, over each other, in the colours from ``first`` on."""
+    pairs = zip(lines.items(), OVERLAID[first:], strict=False)
+    return Lines(title, "nats", [Line(name, *line, colour) for (name, line), (colour, _) in pairs], limits)

@@ -1,0 +1,50 @@
+"""The pages of the dashboard and their order."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import streamlit as st
+import torch
+
+from srnn_lab.checkpoint import load_checkpoint
+from srnn_lab.data import read_signal
+from srnn_lab.inspection import inspect_signal
+from srnn_lab.views import compare, explore, latents, results, studio, train, transition
+from srnn_lab.views.shared import FIRST, bundled_clips, guarded, plain, runs_folder
+
+PAGES = {
+    "Explore": explore.show,
+    "Compare": compare.show,
+    "Latents": latents.show,
+    "Make a transition": transition.show,
+    "Studio": studio.show,
+    "Train": train.show,
+    "Results": results.show,
+}
+
+
+def warm_up() -> None:
+    """Inspect a clip, since everything takes longer the first time; what is wrong with a file, its page will say."""
+    with suppress(ValueError, OSError):
+        checkpoint = load_checkpoint(FIRST)
+        inspect_signal(checkpoint, read_signal(next(iter(bundled_clips("log-mel").values())), checkpoint.config.data))
+
+
+def show() -> None:
+    """Choose a page and show it; what goes wrong with a file is a sentence on the page."""
+    st.set_page_config(page_title="srnn_lab", layout="wide")
+    torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
+    st.sidebar.title("srnn_lab")
+    guarded(warn_of_runs)()
+    pages = [
+        st.Page(guarded(page), title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
+        for title, page in PAGES.items()
+    ]
+    st.navigation(pages).run()
+
+
+def warn_of_runs() -> None:
+    """Say so if the folder of runs that was asked for is not there."""
+    folder = runs_folder()
+    if folder != Path("runs") and not folder.is_dir():
+        st.sidebar.warning(plain(f"The folder of runs, {folder}, does not exist yet; the page Train can make it."))

@@ -1,0 +1,21 @@
+"""Every panel says where to read on."""
+
+import re
+from pathlib import Path
+
+import pytest
+from test_notebooks import PATHS
+
+from srnn_lab.views import pages
+
+VIEWS = Path(pages.__file__).parent
+PANELS = ["explore", "posterior", "spikes", "compare", "latents", "transition", "studio", "train", "results"]
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_it_explains_its_panels_and_names_notebooks_that_exist(name):
+    text = (VIEWS / f"{name}.py").read_text()
+    assert text.count(" explain(") >= 1
+    named = set(re.findall(r'"(\d\d_\w+)"', text + (VIEWS / "shared.py").read_text()))
+    assert named - {path.stem for path in PATHS} == set()
+    assert len(re.findall(r'\{\s*"\d\d_\w+":', text)) == text.count(" explain(")

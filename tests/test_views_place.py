@@ -1,0 +1,25 @@
+"""The place that the first page chooses by itself."""
+
+from dataclasses import replace
+
+import numpy as np
+from tiny import music_run, roll, untrained
+
+from srnn_lab.inspection import SETTLING, inspect_signal
+from srnn_lab.views.place import chosen_frame, largest_spike
+
+CLIP = inspect_signal(untrained(music_run()), roll(24))
+KL = np.linspace(1, 2, len(CLIP.kl), dtype=np.float32)
+
+
+def test_the_largest_spike_is_no_frame_of_the_settling_state():
+    kl = KL.copy()
+    kl[[SETTLING - 1, SETTLING + 3]] = 9, 5
+    assert largest_spike(replace(CLIP, kl=kl)) == SETTLING + 3
+
+
+def test_the_largest_spike_is_heard_unless_everything_is_silent():
+    active = np.arange(len(KL)) < 12
+    clip = replace(CLIP, kl=KL, active=active)
+    assert largest_spike(clip) == chosen_frame(clip, None) == 11
+    assert largest_spike(replace(clip, active=np.zeros(len(KL), bool))) == len(KL) - 1
