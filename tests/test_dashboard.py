@@ -6,8 +6,6 @@ import json
 import re
 import resource
 import runpy
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -334,28 +332,18 @@ def drag(page, start, end):
     page.mouse.up()
 
 
-@contextmanager
-def within(seconds):
-    """What is done here takes no longer: far more than it does on a machine that has nothing else to do."""
-    begun = time.monotonic()
-    yield
-    assert time.monotonic() - begun < seconds
-
-
 def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(browser, address):
     with open_page(browser, address) as page:
-        with within(60):
-            page.goto(address)
-            page.locator(PLAYER).wait_for(timeout=180_000)
+        page.goto(address)
+        page.locator(PLAYER).wait_for(timeout=180_000)
         inked = page.locator(PLAYER).evaluate(
             "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
         )
         assert inked > 100
         before = page.locator(PLAYER).get_attribute("aria-label")
         page.get_by_label("Clip", exact=True).click()
-        with within(20):
-            page.get_by_role("option").nth(1).click()
-            page.locator(f"{PLAYER}:not([aria-label='{before}'])").wait_for(timeout=60_000)
+        page.get_by_role("option").nth(1).click()
+        page.locator(f"{PLAYER}:not([aria-label='{before}'])").wait_for(timeout=60_000)
         page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
 
 
@@ -363,9 +351,8 @@ def test_a_selection_is_a_link_that_another_visitor_can_follow(browser, address)
     with open_page(browser, address) as page:
         page.goto(f"{address}/?checkpoint=jsb")
         page.locator(PLAYER).wait_for(timeout=180_000)
-        with within(20):
-            drag(page, 0.25, 0.5)
-            page.wait_for_url("**place=*-*", timeout=60_000)
+        drag(page, 0.25, 0.5)
+        page.wait_for_url("**place=*-*", timeout=60_000)
         page.get_by_text("the largest KL of the selection").wait_for(timeout=60_000)
         chosen, link = page.locator(PLAYER).get_attribute("aria-valuetext"), page.url
         other = browser.new_page()
