@@ -110,9 +110,9 @@ def show() -> None:
     if not shown:
         st.info("Choose at least one source of z.")
         return
-    chosen = {name: found[name] for name in found if name in shown}
-    show_player(choice, chosen, (start, stop), length)
-    keep_latents(choice, chosen, (start, stop), length, table)
+    sources = {name: found[name] for name in found if name in shown}
+    show_player(choice, sources, (start, stop), length)
+    keep_latents(choice, sources, (start, stop), length, table)
 
 
 def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[str, list]:
