@@ -219,6 +219,11 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     _add_data_dir(parser)
 
 
+def _check_record(args: argparse.Namespace) -> None:
+    if args.row and not args.record:
+        args.usage_error("--row names a row of the file that --record writes; give that too")
+
+
 def _load_data(args: argparse.Namespace, checkpoint: Any) -> tuple[str, str, list[Any]]:
     from srnn_lab.data import DATASETS, load_split
 
@@ -337,6 +342,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.bounds import evaluate
     from srnn_lab.checkpoint import load_checkpoint
 
+    _check_record(args)
     checkpoint = load_checkpoint(args.checkpoint)
     convention = CONVENTIONS[args.convention] if args.convention else checkpoint.config.evaluation
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
@@ -364,8 +370,6 @@ def _row(args: argparse.Namespace, checkpoint: Any, data: str, split: str, conve
     from srnn_lab.checkpoint import list_checkpoints
 
     if not args.record:
-        if args.row:
-            args.usage_error("--row names a row of the file that --record writes; give that too")
         return None
     bundled = args.checkpoint in list_checkpoints()
     row = args.row or (f"bundled/{args.checkpoint}" if bundled else Path(args.checkpoint).resolve().parent.name)
@@ -521,6 +525,7 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.checkpoint import load_checkpoint
     from srnn_lab.transitions import measure_transitions
 
+    _check_record(args)
     checkpoint = load_checkpoint(args.checkpoint)
     config = checkpoint.config
     data, split, signals = _load_data(args, checkpoint)

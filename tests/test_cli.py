@@ -569,6 +569,7 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
         (["evaluate", "jsb", "--convention", "mine"], "--convention: invalid choice: 'mine'"),
         (["evaluate", "jsb", "--seed", "-1"], "--seed: '-1' is not a whole number from 0"),
         (["evaluate", "jsb", "--row=a"], "--row names a row of the file that --record writes"),
+        (["transitions", "jsb", "--row=a"], "--row names a row of the file that --record writes"),
         (["results", "--table=table3"], "--table: invalid choice: 'table3'"),
         (["results", "--markdown", "--write=README.md"], "not allowed with argument"),
         (["reproduce"], "ROW"),

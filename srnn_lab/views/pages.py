@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+import pandas  # noqa: F401 -- else two threads of a first visit import it at once, and one finds half of it
 import streamlit as st
 import torch
 
