@@ -361,7 +361,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     if not row:
         return found
     figures = {name: value for name, value in score.to_dict().items() if isinstance(value, float)}
-    measured = {"sequences": score.sequences, "frames": score.frames, "seconds": seconds, **how}
+    measured = {"command": "evaluate", "sequences": score.sequences, "frames": score.frames, "seconds": seconds, **how}
     return found | _record(args, checkpoint, row, convention, (data, split, signals), figures=figures, **measured)
 
 
@@ -396,7 +396,6 @@ def _record(
     bundled = list_checkpoints().get(args.checkpoint)
     result = Result(
         row=row,
-        command=args.run.__name__.strip("_"),
         checkpoint=args.checkpoint if bundled else "",
         checkpoint_sha256=hashlib.sha256((bundled or Path(args.checkpoint)).read_bytes()).hexdigest(),
         **asdict(convention),
@@ -536,8 +535,9 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     found = {**figures, "data": data, "split": split}
     if not row:
         return found
-    measured = {"sequences": figures.pop("clips"), "frames": figures.pop("frames"), "seconds": seconds}
-    how = {"repetitions": 1, "seed": 0, **{k: getattr(config.train, k) for k in ("resampling", "resampling_share")}}
+    measured = {"command": "transitions", "sequences": figures.pop("clips"), "frames": figures.pop("frames")}
+    measured |= {"seconds": seconds, "repetitions": 1, "seed": 0}
+    how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}
     scored = (data, split, signals)
     return found | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
 

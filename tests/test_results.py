@@ -2,7 +2,6 @@ import hashlib
 import json
 import resource
 import shlex
-import shutil
 import subprocess
 import threading
 from dataclasses import replace
@@ -177,7 +176,6 @@ def test_the_surroundings_are_those_of_a_result():
     assert Result.from_dict(a_result("a", **found).to_dict()) == a_result("a", **found)
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_the_commit_is_that_of_the_packages_own_repository(tmp_path, monkeypatch):
     def git(*arguments):
         identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
