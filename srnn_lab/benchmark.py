@@ -19,6 +19,7 @@ from srnn_lab.config import PRESETS, TrainConfig
 from srnn_lab.data import Batch, make_batch
 from srnn_lab.distributions import DiagonalGaussian, floor_variance
 from srnn_lab.generate import generate
+from srnn_lab.memory import keep_freed_memory
 from srnn_lab.models import SRNN, SequenceModel, build_model
 from srnn_lab.networks import mlp
 from srnn_lab.training import use_bf16
@@ -207,6 +208,7 @@ def benchmark(shape: str) -> Benchmark:
     Args:
         shape: A name in ``SHAPES``.
     """
+    keep_freed_memory()  # as ``fit`` does
     config = SHAPES[shape]
     has_bf16 = use_bf16(TrainConfig(precision="auto"), "cpu")
     torch.manual_seed(0)

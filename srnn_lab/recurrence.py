@@ -64,7 +64,7 @@ class _GRU(torch.autograd.Function):
         at_h[:, 2 * d :] = b_hh[2 * d :]
         at_h = at_h.view(b, t, 3 * d).to(h.dtype)
         n = torch.addmm(b_n, x, w_ih[2 * d :].t()).view(b, t, d).to(h.dtype)
-        from_h = w_hh.t()
+        from_h = w_hh.t().contiguous()
         for at_h_t, ru_t, r_t, u_t, n_h_t, n_t, out_t in _frames(at_h, at_h[..., : 2 * d], *at_h.chunk(3, -1), n, h):
             _add_product(at_h_t, h_t, from_h)
             ru_t.sigmoid_()
@@ -77,28 +77,30 @@ class _GRU(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, h_0, w_ih, w_hh, at_h, n, h = ctx.saved_tensors
         (b, t, d), dtype, low = h.shape, h.dtype, x.dtype
-        g_at_h, g_n = torch.empty_like(at_h, dtype=w_hh.dtype), torch.empty_like(n, dtype=low)
-        g_h_t, g_n_t = h.new_empty(b, 3 * d), h.new_empty(b, d)
-        g_r_t, g_u_t, g_n_h_t = g_h_t.chunk(3, 1)
-        carry = torch.zeros_like(h_0)
-        frames = _frames(g, *at_h.chunk(3, -1), n, g_at_h, g_n)
-        for before_t, (g_t, r_t, u_t, n_h_t, n_t, g_at_h_t, out_t) in zip(
-            reversed([h_0, *h.unbind(1)[:-1]]), reversed(frames), strict=True
-        ):
-            g_t = g_t + carry
-            carry = g_t * u_t
-            tanh_backward(g_t - carry, n_t, grad_input=g_n_t)
-            torch.mul(g_n_t, r_t, out=g_n_h_t)
-            sigmoid_backward(g_n_t * n_h_t, r_t, grad_input=g_r_t)
-            sigmoid_backward(g_t.mul_(before_t - n_t), u_t, grad_input=g_u_t)
-            out_t.copy_(g_n_t)
-            _add_product(carry, g_at_h_t.copy_(g_h_t), w_hh)
-        g_at_h, g_n = g_at_h.to(low).flatten(0, 1), g_n.flatten(0, 1)
+        before = torch.cat([h_0[:, None], h[:, :-1]], 1)
+        # What a unit of dL/dh_t is at n and at the gates, for all t at once: the loop has only its recursion left.
+        r, u, n_h = at_h.chunk(3, -1)
+        to_n = torch.rsub(u, 1)
+        tanh_backward(to_n, n, grad_input=to_n)
+        to_gates, scratch = torch.empty_like(at_h), torch.mul(to_n, n_h)
+        to_r, to_u, to_n_h = to_gates.chunk(3, -1)
+        sigmoid_backward(scratch, r, grad_input=to_r)
+        sigmoid_backward(torch.sub(before, n, out=scratch), u, grad_input=to_u)
+        torch.mul(to_n, r, out=to_n_h)
+        g_at_h, g_h, carry = torch.empty_like(at_h, dtype=w_hh.dtype), scratch, torch.zeros_like(h_0)
+        by_gate = (values.view(b, t, 3, d) for values in (to_gates, g_at_h))
+        frames = _frames(g, u, g_at_h, g_h, g_h[:, :, None], *by_gate)
+        for g_t, u_t, g_at_h_t, g_h_t, g_h_t_for_each, to_gates_t, g_gates_t in reversed(frames):
+            torch.add(g_t, carry, out=g_h_t)
+            torch.mul(g_h_t_for_each, to_gates_t, out=g_gates_t)
+            torch.mul(g_h_t, u_t, out=carry)
+            _add_product(carry, g_at_h_t, w_hh)
+        g_at_h, g_n = g_at_h.to(low).flatten(0, 1), g_h.mul_(to_n).to(low).flatten(0, 1)
         g_ru, g_w_ih = g_at_h[:, : 2 * d], torch.empty_like(w_ih)
         torch.mm(g_ru.t(), x, out=g_w_ih[: 2 * d])
         torch.mm(g_n.t(), x, out=g_w_ih[2 * d :])
         g_x = (g_ru @ w_ih[: 2 * d]).addmm_(g_n, w_ih[2 * d :]).view(b, t, -1) if ctx.needs_input_grad[0] else None
-        g_w_hh = g_at_h.t() @ torch.cat([h_0[:, None].to(low), h[:, :-1].to(low)], 1).flatten(0, 1)
+        g_w_hh = g_at_h.t() @ before.to(low).flatten(0, 1)
         g_b_hh, g_b_n = g_at_h.sum(0).to(dtype), g_n.sum(0).to(dtype)
         g_b_ih = torch.cat([g_b_hh[: 2 * d], g_b_n])
         return g_x, carry, g_w_ih.to(dtype), g_w_hh.to(dtype), g_b_ih, g_b_hh, None, None
@@ -140,70 +142,79 @@ class Net(NamedTuple):
 
 
 class _Chain(torch.autograd.Function):
-    """For K networks side by side: hidden layers (K, T, B, H), outputs (K, T, B, Z), so that a frame is K blocks."""
+    """For K networks side by side: the first hidden layers (T, B, K H), of which all read z, then blocks of K each.
+
+    Further hidden layers are (K, T, B, H), outputs (K, T, B, Z).
+    """
 
     @staticmethod
     def forward(
         ctx: Any, noise: Tensor, z_0: Tensor, floor: float, k: int, keep: bool, low: Any, frame: Any, *rest: Tensor
     ) -> tuple[Tensor, Tensor]:
-        projected, w_z, weights, biases = rest[:k], rest[k], rest[k + 1 :: 2], rest[k + 2 :: 2]
+        projected, w_z, weights, biases = rest[:k], rest[k].to(frame).flatten(0, 1), rest[k + 1 :: 2], rest[k + 2 :: 2]
         noise = noise.transpose(0, 1).contiguous()
         t, b, _ = noise.shape
-        weights, biases = [w.to(frame) for w in (w_z, *weights)], [bias[:, None] for bias in biases]
-        products = [w.transpose(1, 2).contiguous() for w in weights]
+        weights, biases = [w.to(frame) for w in weights], [bias[:, None] for bias in biases]
+        from_z, products = w_z.t().contiguous(), [w.transpose(1, 2).contiguous() for w in weights]
         # Hidden layers of all frames only for ``backward``; else each frame writes over the one before.
-        hidden = [
-            z_0.new_empty(k, t if keep else 1, b, w.shape[1], dtype=frame).expand(-1, t, -1, -1) for w in weights[:-1]
-        ]
+        kept = t if keep else 1
+        first = z_0.new_empty(kept, b, len(w_z), dtype=frame).expand(t, -1, -1)
+        hidden = [z_0.new_empty(k, kept, b, w.shape[1], dtype=frame).expand(-1, t, -1, -1) for w in weights[:-1]]
         out = biases[-1][:, None].repeat(1, t, b, 1)
         z, z_t, floor_std = torch.empty_like(noise), z_0, z_0.new_tensor(floor**0.5)
         c = zip(*(values.to(frame).unbind(1) for values in projected), strict=True)
-        for c_t, noise_t, next_t, out_t, *hidden_t in zip(
-            c, noise, z.unbind(0), out.unbind(1), *(h.unbind(1) for h in hidden), strict=True
+        for c_t, noise_t, next_t, out_t, first_t, values, *hidden_t in zip(
+            c, noise.unbind(0), z.unbind(0), *_by_frame(k, out, first, hidden), strict=True
         ):
-            values = z_t.to(frame).expand(k, -1, -1)
-            torch.stack(c_t, out=hidden_t[0])
-            for i, h_t in enumerate(hidden_t):
-                if i:
-                    h_t.copy_(biases[i - 1])
-                values = F.leaky_relu_(h_t.baddbmm_(values, products[i]), SLOPE).clamp_(-CLIP, CLIP)
+            F.leaky_relu_(torch.cat(c_t, 1, out=first_t).addmm_(z_t.to(frame), from_z), SLOPE).clamp_(-CLIP, CLIP)
+            for h_t, bias, product in zip(hidden_t, biases, products, strict=False):
+                values = F.leaky_relu_(h_t.copy_(bias).baddbmm_(values, product), SLOPE).clamp_(-CLIP, CLIP)
             *mu_t, raw_t = _add_product(out_t, values, products[-1]).unbind(0)
             std_t = torch.hypot(raw_t.mul(0.5).exp_(), floor_std)
             z_t = torch.addcmul(sum(mu_t[1:], mu_t[0]), std_t, noise_t, out=next_t)
-        ctx.save_for_backward(noise, z_0, z, *weights, *hidden, out)
-        ctx.constants = floor, low, frame, projected[0].dtype
+        ctx.save_for_backward(noise, z_0, z, w_z, out, first, *weights, *hidden)
+        ctx.constants = k, floor, low, projected[0].dtype
         return z.transpose(0, 1), out.transpose(1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g_z: Tensor, g_out: Tensor) -> tuple[Tensor | None, ...]:
-        noise, z_0, z, *saved = ctx.saved_tensors
-        floor, low, frame, c_dtype = ctx.constants
-        weights, (*hidden, out) = saved[: len(saved) // 2], saved[len(saved) // 2 :]
-        logvar = floor_variance(out[-1], floor)
+        noise, z_0, z, w_z, out, first, *saved = ctx.saved_tensors
+        k, floor, low, c_dtype = ctx.constants
+        weights, hidden = saved[: (len(saved) + 1) // 2], saved[(len(saved) + 1) // 2 :]
         to_out = torch.ones_like(out)  # what a unit of dL/dz_t is at each output: the means, the log-variance
-        to_out[-1] = 0.5 * torch.exp(out[-1] - 0.5 * logvar) * noise
-        grads = [torch.empty_like(layer, dtype=frame) for layer in (*hidden, out)]
+        to_out[-1] = 0.5 * torch.exp(out[-1] - 0.5 * floor_variance(out[-1], floor)) * noise
+        g_first, g_hidden = torch.empty_like(first), [torch.empty_like(h) for h in hidden]
+        at_out = torch.empty_like(out, dtype=first.dtype)  # dL/dout with what comes through z
         g_z, g_out = g_z.transpose(0, 1).contiguous(), g_out.transpose(1, 2).contiguous()
         carry = torch.zeros_like(z_0)
-        for g_z_t, g_out_t, to_out_t, *rest_t in reversed(
-            list(zip(g_z.unbind(0), *(v.unbind(1) for v in (g_out, to_out, *hidden, *grads)), strict=True))
+        layers, grads_of = (
+            zip(*_by_frame(k, *values), strict=True) for values in ((at_out, first, hidden), (g_out, g_first, g_hidden))
+        )
+        for g_z_t, to_out_t, (above, _, *hidden_t), (g_out_t, g_first_t, *g_hidden_t) in reversed(
+            list(zip(g_z.unbind(0), to_out.unbind(1), layers, grads_of, strict=True))
         ):
-            hidden_t, grads_t = rest_t[: len(hidden)], rest_t[len(hidden) :]
-            above = grads_t[-1].copy_(torch.addcmul(g_out_t, g_z_t + carry, to_out_t))
-            for i in reversed(range(len(hidden))):
-                below = above @ weights[i + 1]
-                hardtanh_backward(below, hidden_t[i], -CLIP, CLIP, grad_input=below)
-                leaky_relu_backward(below, hidden_t[i], SLOPE, True, grad_input=grads_t[i])
-                above = grads_t[i]
-            carry = (above @ weights[0]).sum(0, dtype=z.dtype)
-        by_net = [g.to(low).flatten(1, 2) for g in grads]
+            above.copy_(torch.addcmul(g_out_t, g_z_t + carry, to_out_t))
+            for weight, values, g in reversed(list(zip(weights, hidden_t, g_hidden_t, strict=True))):
+                below = above @ weight
+                hardtanh_backward(below, values, -CLIP, CLIP, grad_input=below)
+                above = leaky_relu_backward(below, values, SLOPE, True, grad_input=g)
+            carry = (g_first_t @ w_z).to(z.dtype)
         z_before = torch.cat([z_0[None], z[:-1]]).to(low).flatten(0, 1)
-        g_weights = [by_net[0].transpose(1, 2) @ z_before]
-        for g, below in zip(by_net[1:], hidden, strict=True):
-            g_weights += [g.transpose(1, 2) @ below.to(low).flatten(1, 2), g.sum(1)]
-        g_projected = grads[0].to(c_dtype).transpose(1, 2).unbind(0)
+        g_first = g_first.to(low)
+        g_weights = [(g_first.flatten(0, 1).t() @ z_before).view(k, -1, z.shape[-1])]
+        below = [first.view(*first.shape[:2], k, -1).movedim(2, 0), *hidden]
+        for g, values in zip([*g_hidden, at_out], below, strict=True):
+            g = g.to(low).flatten(1, 2)
+            g_weights += [g.transpose(1, 2) @ values.to(low).flatten(1, 2), g.sum(1)]
+        g_projected = g_first.to(c_dtype).transpose(0, 1).chunk(k, -1)
         return None, carry, None, None, None, None, None, *g_projected, *(v.to(z.dtype) for v in g_weights)
+
+
+def _by_frame(k: int, out: Tensor, first: Tensor, hidden: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+    """The outputs of K networks, their first layers side by side, then as K blocks, and the further ones, by frame."""
+    blocks = first.view(*first.shape[:2], k, -1).movedim(2, 1)
+    return [out.unbind(1), first.unbind(0), blocks.unbind(0), *(h.unbind(1) for h in hidden)]
 
 
 def gaussian_chain(

@@ -25,6 +25,7 @@ from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences
 from srnn_lab.interruption import Stopped, noted_signals
+from srnn_lab.memory import keep_freed_memory
 from srnn_lab.models import SequenceModel, State, build_model
 
 CURVES = (
@@ -447,6 +448,7 @@ def fit(
             unit_scale=True,
             disable=rank > 0,
         )
+        keep_freed_memory()  # once the data are read, whose copies are not needed again
         with noted_signals() as noted, events or nullcontext(), bar:
             training.write()  # so that a run killed in its first epoch can be resumed
             while len(training.curves) < config.train.epochs:
