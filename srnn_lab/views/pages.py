@@ -10,6 +10,7 @@ import torch
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.data import read_signal
 from srnn_lab.inspection import inspect_signal
+from srnn_lab.memory import share_arenas
 from srnn_lab.views import compare, explore, latents, results, studio, train, transition
 from srnn_lab.views.shared import FIRST, bundled_clips, guarded, plain, runs_folder
 
@@ -26,6 +27,7 @@ PAGES = {
 
 def warm_up() -> None:
     """Inspect a clip, since everything takes longer the first time; what is wrong with a file, its page will say."""
+    share_arenas()
     with suppress(ValueError, OSError):
         checkpoint = load_checkpoint(FIRST)
         inspect_signal(checkpoint, read_signal(next(iter(bundled_clips("log-mel").values())), checkpoint.config.data))
