@@ -27,7 +27,12 @@ FIRST = "voice-mel"
 ABOUT = {
     "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
     "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and leaps at a break.",
+    "voice-smooth": "voice without Res_q: the posterior mean is predicted whole.",
+    "voice-filt-res": "voice with a filter: q(z) at a frame knows no later sound.",
+    "voice-filt": "voice with a filter and without Res_q.",
+    "voice-vrnn": "A VRNN of the same size on the frames of voice.",
     "jsb": "Bach chorales: spikes where the chord changes.",
+    "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
 }
 MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
 UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
