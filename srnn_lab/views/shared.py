@@ -118,7 +118,7 @@ def cached_inspection(path: str, modified: float, content: bytes, name: str, sem
     return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
 
 
-@st.cache_data(max_entries=32, show_spinner="Playing the notes …")
+@st.cache_data(max_entries=8, show_spinner="Playing the notes …")
 def cached_music(roll: np.ndarray, frames_per_quarter: int) -> tuple[bytes, bytes]:
     """A piano roll as a MIDI file and as sound."""
     midi = roll_to_midi(roll, frames_per_quarter)
