@@ -88,7 +88,10 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
     """From where the prior goes on, and a button for what takes long."""
     start = st.session_state["continue from"]
     left, right = st.columns([3, 2], vertical_alignment="center")
-    notes = [f"The prior continues the clip from {clip.times[start]:.2f} {unit} on."] if start < len(clip.kl) else []
+    middle = "its middle, " if start == max(1, len(clip.kl) // 2) else ""
+    notes = []
+    if start < len(clip.kl):
+        notes.append(f"The prior continues the clip from {middle}{clip.times[start]:.2f} {unit} on.")
     if choice.checkpoint.config.data.features == "log-mel":
         notes.append("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
     left.caption(" ".join(notes))
@@ -101,6 +104,7 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
             args=(here,),
             disabled=place is None or here == start or here >= len(clip.kl) - 1,
             key="continue",
+            help="Click in the rows to choose another place.",
         )
         if not (st.session_state["sounds wanted"] or _made_unasked(choice)):
             st.button("Make the model's sounds (this takes a while)", on_click=_want_sounds, key="sound")

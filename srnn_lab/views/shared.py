@@ -331,7 +331,8 @@ def choose_transposition() -> int:
     """Semitones up."""
     semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")
     st.sidebar.caption(
-        "The chorales it was trained on stand in C, an octave above the written music; the clips do too."
+        "The training chorales stand in C, an octave above the written music, and so do the clips; jsb-transposed "
+        "heard them moved by up to five semitones as well."
     )
     return int(semitones)
 

@@ -94,6 +94,8 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             column_config={
                 f"time ({unit})": st.column_config.NumberColumn(format="%.3f"),
                 "KL (nats)": st.column_config.NumberColumn(format="%.2f"),
+                "what": st.column_config.TextColumn(width="medium"),
+                f"frames to the nearest {change}": st.column_config.NumberColumn("frames off", width="small"),
             },
         )
         st.caption("A row takes the player there.")
@@ -104,7 +106,11 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             better = float((match.null_auc >= match.auc).mean())
             alt = f"The ROC area is {match.auc:.2f}; {100 * better:.1f} % of the shifted copies reach it."
             show_figure(null_figure(match.null_auc, match.auc, "ROC area"), "null", alt)
-            st.caption(f"{100 * better:.1f} % of the {len(match.null_auc)} shifts reach an area of {match.auc:.2f}.")
+            note = f"{100 * better:.1f} % of the {len(match.null_auc)} shifts reach an area of {match.auc:.2f}."
+            if match.auc < match.null_auc.mean():
+                note += f" In this clip the KL is no higher {HITS[change]} than elsewhere."
+            st.caption(note)
+    guess = "" if features == "roll" else "The spectral flux is only a guess at them: try offsets and spectral changes."
     explain(
         "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of standard "
         f"deviations; it is a **hit** if it lies {HITS[change]}. Only frames that are not silent count. "
@@ -113,8 +119,7 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         "that of another; ½ is chance. For the **null**, the KL is shifted against the sound in a circle by every "
         "possible number of frames, which keeps the shape of both and breaks their alignment.\n\n"
         "**Look for**: an area beyond nearly all shifts. One clip is little evidence: `srnn-lab transitions` measures "
-        "all clips of a test set, and splices. Transitions found by the spectral flux are themselves a guess: try "
-        "offsets and spectral changes.",
+        f"all clips of a test set, and splices. {guess}",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at a transition},\ s \text{ elsewhere}",
         {"05_bound_over_time": "does the same for one clip", BY_KIND[features]: "for a test set"},
     )
