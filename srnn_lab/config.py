@@ -211,6 +211,11 @@ class EvaluationConfig:
     def __post_init__(self):
         _check(self)
 
+    @property
+    def unscored(self) -> int:
+        """Frames at the beginning of a sequence that are only inputs: 0 or 1."""
+        return 0 if self.first_frame else 1
+
 
 CONVENTIONS = {
     "srnn-music": EvaluationConfig(average="macro", first_frame=False),

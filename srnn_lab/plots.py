@@ -39,10 +39,10 @@ def envelope(
     stretch = 2 * len(y) // max_points
     if stretch < 2:
         return t, y
-    n = len(y) // stretch
-    parts = y[: n * stretch].reshape(n, stretch)
-    extremes = np.sort(np.stack([parts.argmin(1), parts.argmax(1)], 1), 1) + np.arange(n)[:, None] * stretch
-    index = extremes.ravel()
+    n = -(-len(y) // stretch)
+    parts = np.pad(y, (0, n * stretch - len(y)), "edge").reshape(n, stretch)
+    extremes = np.stack([parts.argmin(1), parts.argmax(1)], 1) + np.arange(n)[:, None] * stretch
+    index = np.unique(np.minimum(extremes, len(y) - 1))
     return t[index], y[index]
 
 

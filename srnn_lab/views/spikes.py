@@ -30,7 +30,7 @@ def cached_events(path: str, modified: float, content: bytes, name: str, semiton
     """Scored frames of a recording at which something of that kind happens."""
     choice = Choice(path, modified, content, name, semitones)
     data, scored = choice.checkpoint.config.data, len(cached_inspection(*choice).kl)
-    first = 0 if choice.checkpoint.config.evaluation.first_frame else 1
+    first = choice.checkpoint.config.evaluation.unscored
     frames = find_events(widen(choice.signal), scored + first, data, kind)
     return frames[frames >= first] - first
 
