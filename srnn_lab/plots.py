@@ -28,6 +28,8 @@ NOTES = [[0, "rgba(0,114,178,0)"], [1, "rgb(0,114,178)"]]
 LOWEST_PITCH = 21
 MAX_MARKS = 150
 """Changes that are marked over the whole height; more become ticks at the top."""
+MAX_TICKS = 11
+"""Dimensions of z that have their number at the axis, which a phone shows side by side; hovering tells the others'."""
 MAX_POINTS = 2000
 """Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
 
@@ -558,10 +560,10 @@ def latent_figure(
         kl: Nats of each dimension.
         residual: Whether the posterior mean is the prior mean plus a residual.
     """
-    titles = ["Mean ± standard deviation: prior p (circles) and posterior q (diamonds)", "KL(q ‖ p) of each dimension"]
+    titles = ["Mean ± sd of p (circles), q (diamonds)", "KL(q ‖ p) of each dimension"]
     units = ["z", "nats"]
     if residual:
-        titles.append("Posterior mean = predictive mean (pale) + residual of Res_q (full)")
+        titles.append("Mean of q = mean of p (blue) + residual")
         units.append("z")
     figure = _rows(titles, [1.4, 0.8, 1.0][: len(titles)], units, "dimension of z, the most used over the clip first")
     rank = np.arange(len(order))
@@ -583,16 +585,15 @@ def latent_figure(
             row=1,
             col=1,
         )
-    bars = [(2, "KL", kl, KL, 1.0)]
+    bars = [(2, "KL", kl, KL)]
     if residual:
-        bars += [(3, "predictive mean", mu_p, PRIOR, 0.45), (3, "residual", mu_q - mu_p, POSTERIOR, 1.0)]
-    for row, name, values, colour, opacity in bars:
+        bars += [(3, "mean of p", mu_p, PRIOR), (3, "residual", mu_q - mu_p, POSTERIOR)]
+    for row, name, values, colour in bars:
         figure.add_trace(
             go.Bar(
                 x=rank,
                 y=values[order],
                 marker_color=colour,
-                opacity=opacity,
                 name=name,
                 customdata=order,
                 hovertemplate=f"z[%{{customdata}}]: %{{y:.3g}}<extra>{name}</extra>",
@@ -600,10 +601,10 @@ def latent_figure(
             row=row,
             col=1,
         )
-    figure.update_layout(barmode="group", bargap=0.25)
+    figure.update_layout(barmode="group", bargap=0.25, margin_r=16)
     shown = min(len(order), 32)
-    every = -(-shown // 32)
-    figure.update_xaxes(tickvals=rank[::every], ticktext=order[::every], range=[-0.6, shown - 0.4])
+    every = -(-shown // MAX_TICKS)
+    figure.update_xaxes(tickvals=rank[::every], ticktext=order[::every], tickangle=0, range=[-0.6, shown - 0.4])
     return figure
 
 

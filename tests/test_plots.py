@@ -7,7 +7,10 @@ from srnn_lab.plots import (
     KL,
     LOGVAR,
     MAX_POINTS,
+    MAX_TICKS,
     MEAN,
+    POSTERIOR,
+    PRIOR,
     SIGNAL,
     envelope,
     graph_figure,
@@ -118,6 +121,8 @@ def test_a_frame_is_shown_by_its_means_and_deviations_and_by_what_res_q_adds():
     np.testing.assert_allclose(nats.y, [6, 4, 5])
     np.testing.assert_allclose(residual.y, [2, 0.5, -1])
     np.testing.assert_allclose(np.array(predicted.y) + residual.y, posterior.y)
+    bars = (nats, predicted, residual)
+    assert [(bar.marker.color, bar.opacity) for bar in bars] == [(KL, None), (PRIOR, None), (POSTERIOR, None)]
     assert list(figure.layout.xaxis3.ticktext) == [2, 0, 1]
     assert len(latent_figure(order, mu_p, sd_p, mu_q, sd_q, kl, False).data) == 3
 
@@ -146,6 +151,15 @@ def test_the_first_row_of_a_matrix_is_number_1_at_the_top():
     assert list(figure.data[0].x) == [1, 2, 3]
     assert list(figure.data[0].y) == [1, 2]
     assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_a_frame_fits_a_phone_with_few_upright_numbers_and_short_titles():
+    z = np.linspace(0, 1, 32)
+    layout = latent_figure(np.arange(32)[::-1], z, z, z, z, z, True).layout
+    assert list(layout.xaxis3.ticktext) == list(range(31, -1, -3))
+    assert len(layout.xaxis3.ticktext) <= MAX_TICKS
+    assert layout.xaxis3.tickangle == 0
+    assert max(len(title.text) for title in layout.annotations) <= 44  # what fits at 14 px
 
 
 def test_a_graph_has_diamonds_for_what_is_computed_and_an_arrow_for_each_edge():
