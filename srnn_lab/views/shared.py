@@ -366,7 +366,8 @@ def show_figure(figure: go.Figure, key: str, alt: str | None = None) -> None:
     """A figure in the colours of the page; ``alt`` describes it to who cannot see it."""
     dark = st.context.theme.type == "dark"
     figure.update_layout(font_color="#e6e6e6" if dark else "#31333f")
-    st.plotly_chart(figure, theme=None, width="stretch", key=key, alt=alt)
+    # On a phone the tools would cover the titles; each page has its own way to keep a figure.
+    st.plotly_chart(figure, theme=None, width="stretch", key=key, alt=alt, config={"displayModeBar": False})
 
 
 def explain(text: str, equation: str, notebooks: Mapping[str, str]) -> None:
