@@ -380,6 +380,14 @@ PRESETS = {
         learning_rate_decay_start=120,
         transposition=5,
     ),
+    "best-piano": _music(
+        "fraccaro/piano",
+        20 * 44,
+        epochs=100,
+        learning_rate_decay=0.95,
+        learning_rate_decay_start=50,
+        transposition=5,
+    ),
     "bl-jsb": _field(
         "bl/jsb", 20 * 14, segment_length=160, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=50
     ),
