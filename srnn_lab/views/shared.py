@@ -33,6 +33,7 @@ ABOUT = {
     "voice-filt": "voice with a filter and without Res_q.",
     "voice-vrnn": "A VRNN of the same size on the frames of voice.",
     "jsb": "Bach chorales: spikes where the chord changes.",
+    "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
     "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
 }
 MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
@@ -341,8 +342,8 @@ def choose_transposition() -> int:
     """Semitones up."""
     semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")
     st.sidebar.caption(
-        "The training chorales stand in C, an octave above the written music, and so do the clips; jsb-transposed "
-        "heard them moved by up to five semitones as well."
+        "The clips stand in C, an octave above the written chorales, as jsb knows them; jsb-transposed and piano know "
+        "other keys."
     )
     return int(semitones)
 
