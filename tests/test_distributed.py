@@ -79,6 +79,7 @@ def test_two_processes_with_one_row_and_two_give_the_curves_of_one(line, alone, 
         "best.safetensors",
         "curves.csv",
         "last.safetensors",
+        "train.pid",
     ]
     first, second = ((tmp_path / f"log-{rank}").read_text() for rank in (0, 1))
     assert "processes 2" in first
