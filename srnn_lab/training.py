@@ -474,7 +474,7 @@ def fit(
                 seconds = time.perf_counter() - start
                 new = segments.frames * (1 - first / len(segments))
                 trained, spent = trained + new, spent + seconds
-                valid = scored(model.eval(), frames["valid"])
+                valid = scored(model, frames["valid"])
                 row = training.end_epoch(valid)
                 if events:
                     for name, value in {**row, "frames_per_second": new / seconds}.items():

@@ -48,7 +48,7 @@ def curves(out):
 
 
 def contents(out):
-    """All files of a run, byte by byte: weights, Adam's state, configuration, scores and curves; not the number of its process."""
+    """All files of a run but the lock, byte by byte: weights, Adam's state, configuration, scores and curves."""
     return {path.name: path.read_bytes() for path in out.iterdir() if path.name != LOCK}
 
 
