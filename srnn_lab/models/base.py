@@ -93,6 +93,11 @@ class SequenceModel(nn.Module, ABC):
         return self.config.d_dim
 
     @property
+    def residual(self) -> bool:
+        """Whether the posterior mean is the prior mean plus a correction (Res_q, Eq. 12)."""
+        return False
+
+    @property
     @abstractmethod
     def z_dim(self) -> int:
         """Dimensions of z_t; 0 in a model without latent variables."""
