@@ -266,6 +266,14 @@ class RunConfig:
         """Plain nested dictionaries, as stored in a checkpoint."""
         return asdict(self)
 
+    def differences(self, other: "RunConfig") -> dict[str, Any]:
+        """The settings that are not those of another configuration, by name, with their values here."""
+        here, there = (
+            {name: value for section in config.to_dict().values() for name, value in section.items()}
+            for config in (self, other)
+        )
+        return {name: value for name, value in here.items() if value != there[name]}
+
     @classmethod
     def from_dict(cls, values: Any) -> "RunConfig":
         """The inverse of ``to_dict``, for values from anywhere.

@@ -322,11 +322,9 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
     if not resume:
         raise FileExistsError(f"{out} already holds a run; continue it with --resume {out} or choose another --out.")
     last = load_checkpoint(path)
-    then, now = ({k: v for s in c.to_dict().values() for k, v in s.items()} for c in (last.config, config))
+    then, now = last.config.differences(config), config.differences(last.config)
     different = [
-        f"--{name.replace('_', '-')} was {then[name]!r}, now {now[name]!r}"
-        for name in then
-        if name != "epochs" and then[name] != now[name]
+        f"--{name.replace('_', '-')} was {then[name]!r}, now {now[name]!r}" for name in then if name != "epochs"
     ]
     if different:
         raise ValueError(
