@@ -165,7 +165,9 @@ class TrainConfig:
     )
     gradient_norm: float = option(1.0, "Largest norm of the gradient, which is scaled down above it; above 0.")
     precision: Literal["auto", "fp32", "bf16"] = option(
-        "auto", "Matrix products in training (auto: bf16 where the hardware is made for it); evaluation is always fp32."
+        "auto",
+        "Matrix products in training (auto: bf16 where the hardware is made for it). Evaluation and a GPU's GRU are "
+        "always fp32, whose products torch lets cuDNN round to TF32.",
     )
     seed: int = option(1, "Seed of the weights, of the noise and of the order of the data; from 0 to 2^32 - 1.")
 
