@@ -72,10 +72,11 @@ def elbo(
     if noise is None:
         noise = draw_noise(model, batch)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
-    batch = batch.repeat(len(noise) // len(batch.x))
-    log_px = model.likelihood.log_prob(model.decode(trace.d, trace.z), batch.x)
+    paths = len(noise) // len(batch.x)
+    mask = batch.mask.repeat(paths, 1)
+    log_px = model.likelihood.log_prob(model.decode(trace.d, trace.z), batch.x.repeat(paths, 1, 1))
     kl = trace.posterior.kl(trace.prior).sum(-1)
-    return Bound(log_px * batch.mask, kl * batch.mask, batch.lengths, trace)
+    return Bound(log_px * mask, kl * mask, batch.lengths.repeat(paths), trace)
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,9 @@ def iwae(
         state = model.initial_state(len(batch.x))
     paths = len(noise) // len(batch.x)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
-    batch = batch.repeat(paths)
-    log_px, kl = _log_weight(model, batch.x, trace.d, trace.z, trace.prior, trace.posterior)
-    log_px, kl = ((values * batch.mask).sum(1).view(paths, -1) for values in (log_px, kl))
+    x, mask = batch.x.repeat(paths, 1, 1), batch.mask.repeat(paths, 1)
+    log_px, kl = _log_weight(model, x, trace.d, trace.z, trace.prior, trace.posterior)
+    log_px, kl = ((values * mask).sum(1).view(paths, -1) for values in (log_px, kl))
     log_weights = log_px - kl_weight * kl
     return SequenceBound(_log_mean(log_weights), kl.mean(0), log_weights, trace.state)
 
@@ -329,25 +330,27 @@ def evaluate(
     lengths = torch.zeros(len(sequences), dtype=torch.int64)
     groups = by_length(sequences, batch_size)
     rounds = [(repetition, i) for repetition in range(repetitions) for i in range(len(groups))]
-    for repetition, i in tqdm(rounds, unit=" batches", delay=2, leave=False, disable=rank > 0):
-        chosen = groups[i]
-        num_frames = len(sequences[chosen[-1]]) - (not config.first_frame)
-        noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)  # of each batch, on each rank
-        if i % world_size != rank:
-            continue
-        batch = make_batch([sequences[j] for j in chosen], config.first_frame)
-        lengths[chosen] = batch.lengths
-        batch = batch.to(weight.device, weight.dtype)
-        for part, chunk in _chunks(batch, MEMORY // (num_frames * _width(model) * weight.element_size())):
-            bound = elbo(model, chunk, noise=noise[part, : chunk.x.shape[1]].to(weight))
-            sums[repetition, 0, chosen[part]] = bound.log_px.cpu().double().sum(1)
-            sums[repetition, 1, chosen[part]] = bound.kl.cpu().double().sum(1)
-        for row, name in enumerate(names, 2):
-            # Noise of its own for each sequence: a figure depends neither on the others nor on how memory is shared.
-            keys = [np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen]
-            generators = [torch.Generator().manual_seed(int(key.generate_state(1)[0])) for key in keys]
-            found = _in_chunks(model, batch, generators, name, resampling, resampling_share)
-            sums[repetition, row, chosen] = found.cpu().double()
+    with model.evaluating():
+        for repetition, i in tqdm(rounds, unit=" batches", delay=2, leave=False, disable=rank > 0):
+            chosen = groups[i]
+            num_frames = len(sequences[chosen[-1]]) - (not config.first_frame)
+            # Of each batch, on each rank.
+            noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)
+            if i % world_size != rank:
+                continue
+            batch = make_batch([sequences[j] for j in chosen], config.first_frame)
+            lengths[chosen] = batch.lengths
+            batch = batch.to(weight.device, weight.dtype)
+            for part, chunk in _chunks(batch, MEMORY // (num_frames * _width(model) * weight.element_size())):
+                bound = elbo(model, chunk, noise=noise[part, : chunk.x.shape[1]].to(weight))
+                sums[repetition, 0, chosen[part]] = bound.log_px.cpu().double().sum(1)
+                sums[repetition, 1, chosen[part]] = bound.kl.cpu().double().sum(1)
+            for row, name in enumerate(names, 2):
+                # Noise of its own for each sequence: a figure depends neither on others nor on how memory is shared.
+                keys = [np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen]
+                generators = [torch.Generator().manual_seed(int(key.generate_state(1)[0])) for key in keys]
+                found = _in_chunks(model, batch, generators, name, resampling, resampling_share)
+                sums[repetition, row, chosen] = found.cpu().double()
     if world_size > 1:
         whole = torch.cat([sums.flatten(0, 1), lengths[None].double()]).to(weight.device)
         torch.distributed.all_reduce(whole)

@@ -165,7 +165,9 @@ class TrainConfig:
     )
     gradient_norm: float = option(1.0, "Largest norm of the gradient, which is scaled down above it; above 0.")
     precision: Literal["auto", "fp32", "bf16"] = option(
-        "auto", "Matrix products in training (auto: bf16 where the hardware is made for it); evaluation is always fp32."
+        "auto",
+        "Matrix products in training (auto: bf16 where the hardware is made for it). Evaluation and a GPU's GRU are "
+        "always fp32, whose products torch lets cuDNN round to TF32.",
     )
     seed: int = option(1, "Seed of the weights, of the noise and of the order of the data; from 0 to 2^32 - 1.")
 
@@ -270,6 +272,14 @@ class RunConfig:
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain nested dictionaries, as stored in a checkpoint."""
         return asdict(self)
+
+    def differences(self, other: "RunConfig") -> dict[str, Any]:
+        """The settings that are not those of another configuration, by name, with their values here."""
+        here, there = (
+            {name: value for section in config.to_dict().values() for name, value in section.items()}
+            for config in (self, other)
+        )
+        return {name: value for name, value in here.items() if value != there[name]}
 
     @classmethod
     def from_dict(cls, values: Any) -> "RunConfig":

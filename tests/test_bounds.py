@@ -125,6 +125,16 @@ def test_with_one_path_fivo_is_iwae_is_the_elbo_with_a_sampled_kl(smoothing):
             torch.testing.assert_close(*values)
 
 
+def test_inputs_that_only_the_encoder_reads_are_not_repeated(monkeypatch):
+    model, batch, noise = tiny_case()
+    repeated, repeat = [], torch.Tensor.repeat
+    monkeypatch.setattr(torch.Tensor, "repeat", lambda values, *n: repeated.append(values) or repeat(values, *n))
+    elbo(model, batch, noise=noise)
+    iwae(model, batch, noise)
+    assert any(values is batch.x for values in repeated)
+    assert not any(values is batch.u for values in repeated)
+
+
 def test_fivo_that_never_resamples_is_iwae():
     model, batch, noise = tiny_case(lengths=(6, 4), paths=5)
     never = fivo(model, batch, noise, draw_uniforms(batch), resampling_share=0.0)
@@ -280,6 +290,18 @@ def test_the_same_seed_gives_the_same_figure():
     sequences = [np.random.default_rng(i).integers(0, 2, (6, 3)).astype(np.float32) for i in range(3)]
     figures = [evaluate(model, sequences, EvaluationConfig(), seed=seed).elbo for seed in (4, 4, 5)]
     assert figures[0] == figures[1] != figures[2]
+
+
+def test_evaluation_is_without_dropout_in_whichever_mode_the_model_comes():
+    rates = dict.fromkeys(("dropout_features", "dropout_d", "dropout_emission"), 0.5)
+    model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5, **rates))
+    rng = np.random.default_rng(0)
+    sequences = [rng.integers(0, 2, (length, 3)).astype(np.float32) for length in (4, 6)]
+    expected = evaluate(model.eval(), sequences, EvaluationConfig(), bounds=["iwae:2", "fivo:2"])
+    assert not model.training
+    assert evaluate(model.train(), sequences, EvaluationConfig(), bounds=["iwae:2", "fivo:2"]) == expected
+    assert model.training
+    assert model.read_d.training
 
 
 def many_paths_case():

@@ -1,8 +1,9 @@
 """What a sequence model is, and the one loop over time that every bound and every sample goes through."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
-from typing import NamedTuple
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -28,7 +29,7 @@ class State(NamedTuple):
         return State(self.d.detach(), self.z.detach())
 
     def repeat(self, paths: int) -> "State":
-        """The states ``paths`` times over, one copy below the other, as ``Batch.repeat``."""
+        """The states ``paths`` times over, one copy below the other."""
         return State(self.d.repeat(paths, 1), self.z.repeat(paths, 1))
 
 
@@ -53,6 +54,8 @@ class SequenceModel(nn.Module, ABC):
     """
 
     emission: nn.Sequential
+    variants: ClassVar[tuple[str, ...]] = ()
+    """What the model reads of the options that only some models have; of the others it takes the default alone."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -92,6 +95,11 @@ class SequenceModel(nn.Module, ABC):
         return self.config.d_dim
 
     @property
+    def residual(self) -> bool:
+        """Whether the posterior mean is the prior mean plus a correction (Res_q, Eq. 12)."""
+        return False
+
+    @property
     @abstractmethod
     def z_dim(self) -> int:
         """Dimensions of z_t; 0 in a model without latent variables."""
@@ -128,6 +136,16 @@ class SequenceModel(nn.Module, ABC):
     @abstractmethod
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t), for all t at once."""
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Without dropout; then as before, in training or not."""
+        before = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(before)
 
     def initial_state(self, batch_size: int) -> State:
         """d_0 = 0 and z_0 = 0."""
