@@ -11,7 +11,6 @@ from srnn_lab.config import ModelConfig
 from srnn_lab.data import Batch
 from srnn_lab.likelihoods import LIKELIHOODS
 from srnn_lab.models import MODELS, build_model
-from srnn_lab.results import read_results
 
 POSTERIORS = [{"smoothing": s, "residual": r} for s, r in itertools.product([True, False], repeat=2)]
 GATED = [{**options, "gated_transition": True} for options in POSTERIORS]
@@ -252,23 +251,3 @@ def test_unknown_models_and_likelihoods_are_refused():
 @contract
 def test_a_model_says_whether_its_posterior_corrects_the_prior(config):
     assert build_model(config).residual == (config.model in VARIANTS and config.residual)
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("option", ["smoothing", "residual", "gated_transition"])
-def test_an_option_that_a_model_does_not_read_is_refused(name, option):
-    config = ModelConfig(model=name, x_dim=2, d_dim=2, z_dim=2, hidden_dim=2, dropout_d=0.5, variance_floor=0.1)
-    changed = replace(config, **{option: not getattr(config, option)})
-    build_model(config)
-    if option in MODELS[name].variants:
-        build_model(changed)
-        return
-    said = rf"ModelConfig.{option} is {getattr(changed, option)}, which makes no difference to {name}; leave it at "
-    with pytest.raises(ValueError, match=rf"{said}{getattr(config, option)}, or choose (srnn or )?dkf\.$"):
-        build_model(changed)
-
-
-def test_every_recorded_configuration_can_be_built():
-    sizes = dict.fromkeys(("x_dim", "d_dim", "z_dim", "hidden_dim"), 2)
-    for config in {replace(result.config.model, **sizes) for result in read_results().values()}:
-        build_model(config)

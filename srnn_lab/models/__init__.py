@@ -23,19 +23,11 @@ def build_model(config: ModelConfig) -> SequenceModel:
     """A freshly initialised model.
 
     Raises:
-        ValueError: The configuration names an unknown model or likelihood, or a variant that its model does not have.
+        ValueError: The configuration names an unknown model or likelihood.
     """
     if config.model not in MODELS:
         raise ValueError(f"ModelConfig.model is {config.model!r}; choose one of {', '.join(MODELS)}.")
-    kind = MODELS[config.model]
-    for name in sorted({name for other in MODELS.values() for name in other.variants} - {*kind.variants}):
-        if getattr(config, name) != getattr(ModelConfig, name):
-            having = " or ".join(other for other in MODELS if name in MODELS[other].variants)
-            raise ValueError(
-                f"ModelConfig.{name} is {getattr(config, name)}, which makes no difference to {config.model}; leave it "
-                f"at {getattr(ModelConfig, name)}, or choose {having}."
-            )
-    return kind(config)
+    return MODELS[config.model](config)
 
 
 __all__ = [

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -54,8 +54,6 @@ class SequenceModel(nn.Module, ABC):
     """
 
     emission: nn.Sequential
-    variants: ClassVar[tuple[str, ...]] = ()
-    """What the model reads of the options that only some models have; of the others it takes the default alone."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()

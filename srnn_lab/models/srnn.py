@@ -21,8 +21,6 @@ class SRNN(StateSpaceModel):
         config: Sizes and variant.
     """
 
-    variants = ("smoothing", "residual")
-
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, h, layers = config.d_dim, config.hidden_dim, config.num_layers
