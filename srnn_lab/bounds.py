@@ -72,11 +72,10 @@ def elbo(
     if noise is None:
         noise = draw_noise(model, batch)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
-    paths = len(noise) // len(batch.x)
-    mask = batch.mask.repeat(paths, 1)
-    log_px = model.likelihood.log_prob(model.decode(trace.d, trace.z), batch.x.repeat(paths, 1, 1))
+    batch = batch.repeat(len(noise) // len(batch.x))
+    log_px = model.likelihood.log_prob(model.decode(trace.d, trace.z), batch.x)
     kl = trace.posterior.kl(trace.prior).sum(-1)
-    return Bound(log_px * mask, kl * mask, batch.lengths.repeat(paths), trace)
+    return Bound(log_px * batch.mask, kl * batch.mask, batch.lengths, trace)
 
 
 @dataclass(frozen=True)
@@ -121,9 +120,9 @@ def iwae(
         state = model.initial_state(len(batch.x))
     paths = len(noise) // len(batch.x)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
-    x, mask = batch.x.repeat(paths, 1, 1), batch.mask.repeat(paths, 1)
-    log_px, kl = _log_weight(model, x, trace.d, trace.z, trace.prior, trace.posterior)
-    log_px, kl = ((values * mask).sum(1).view(paths, -1) for values in (log_px, kl))
+    batch = batch.repeat(paths)
+    log_px, kl = _log_weight(model, batch.x, trace.d, trace.z, trace.prior, trace.posterior)
+    log_px, kl = ((values * batch.mask).sum(1).view(paths, -1) for values in (log_px, kl))
     log_weights = log_px - kl_weight * kl
     return SequenceBound(_log_mean(log_weights), kl.mean(0), log_weights, trace.state)
 

@@ -125,16 +125,6 @@ def test_with_one_path_fivo_is_iwae_is_the_elbo_with_a_sampled_kl(smoothing):
             torch.testing.assert_close(*values)
 
 
-def test_inputs_that_only_the_encoder_reads_are_not_repeated(monkeypatch):
-    model, batch, noise = tiny_case()
-    repeated, repeat = [], torch.Tensor.repeat
-    monkeypatch.setattr(torch.Tensor, "repeat", lambda values, *n: repeated.append(values) or repeat(values, *n))
-    elbo(model, batch, noise=noise)
-    iwae(model, batch, noise)
-    assert any(values is batch.x for values in repeated)
-    assert not any(values is batch.u for values in repeated)
-
-
 def test_fivo_that_never_resamples_is_iwae():
     model, batch, noise = tiny_case(lengths=(6, 4), paths=5)
     never = fivo(model, batch, noise, draw_uniforms(batch), resampling_share=0.0)

@@ -38,6 +38,12 @@ class Batch:
         t = torch.arange(self.x.shape[1], device=self.x.device)
         return (t < self.lengths[:, None]).to(self.x.dtype)
 
+    def repeat(self, paths: int) -> "Batch":
+        """The batch ``paths`` times over, one copy below the other."""
+        if paths == 1:
+            return self
+        return Batch(self.x.repeat(paths, 1, 1), self.u.repeat(paths, 1, 1), self.lengths.repeat(paths))
+
     def to(self, *args) -> "Batch":
         """The batch on another device or with another floating-point type; arguments as of ``Tensor.to``."""
         x = self.x.to(*args)

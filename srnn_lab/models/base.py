@@ -29,7 +29,7 @@ class State(NamedTuple):
         return State(self.d.detach(), self.z.detach())
 
     def repeat(self, paths: int) -> "State":
-        """The states ``paths`` times over, one copy below the other."""
+        """The states ``paths`` times over, one copy below the other, as ``Batch.repeat``."""
         return State(self.d.repeat(paths, 1), self.z.repeat(paths, 1))
 
 
