@@ -332,7 +332,7 @@ def evaluate(
     with model.evaluating():
         for repetition, i in tqdm(rounds, unit=" batches", delay=2, leave=False, disable=rank > 0):
             chosen = groups[i]
-            num_frames = len(sequences[chosen[-1]]) - (not config.first_frame)
+            num_frames = len(sequences[chosen[-1]]) - config.unscored
             # Of each batch, on each rank.
             noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)
             if i % world_size != rank:

@@ -176,14 +176,15 @@ def measure_transitions(
     pairs = zip(signals, following, strict=True)
     for signal, other in tqdm(pairs, "Clips", len(following), unit=" clips", delay=2, leave=False):
         clip = inspect_signal(checkpoint, signal)
-        if clip.active.any():
-            kl.append(clip.kl[clip.active])
-            at_change.append(near_changes(clip, near)[clip.active])
+        kl.append(clip.kl[clip.active])
+        at_change.append(near_changes(clip, near)[clip.active])
         joints.append(_joint(checkpoint, signal, other, clip))
-    marked = np.concatenate([np.zeros(0, bool), *at_change])
-    auc = roc_area(np.concatenate([np.zeros(0), *kl]), marked)
+    marked = np.concatenate(at_change)
+    auc = roc_area(np.concatenate(kl), marked)
     rng = np.random.default_rng(seed)
-    null = [roc_area(np.concatenate([np.roll(c, rng.integers(len(c))) for c in kl]), marked) for _ in range(num_shifts)]
+    null = [
+        roc_area(np.concatenate([np.roll(c, rng.integers(len(c) or 1)) for c in kl]), marked) for _ in range(num_shifts)
+    ]
     spliced, uncut = np.array(joints).T
     return Transitions(
         auc=auc,

@@ -52,14 +52,13 @@ def cached_clip_sound(
     """
     choice = Choice(path, modified, content, name, semitones)
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
-    unscored = checkpoint.config.evaluation.unscored
     if kind == RECORDING:
         signal = choice.signal
     elif kind == CONTINUATION:
         signal = signal_of(choice, _continued(choice, start))
     else:
         frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
-        signal = signal_of(choice, frames, unscored)
+        signal = signal_of(choice, frames, checkpoint.config.evaluation.unscored)
     return sound_of(choice, signal) if data.features == "roll" else _sixteen_bit(signal, data.rate)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from srnn_lab.audio import wav_bytes
+from srnn_lab.audio import roll_to_midi, wav_bytes
 from srnn_lab.edits import insert_silence, splice, transpose
 from srnn_lab.export import npz_bytes
 from srnn_lab.inspection import NEAR
@@ -17,7 +17,6 @@ from srnn_lab.views.shared import (
     Choice,
     cached_checkpoint,
     cached_inspection,
-    cached_music,
     cached_signal,
     choose,
     choose_other,
@@ -183,7 +182,7 @@ def keep_edit(
 
     edited = (partial(wav_bytes, after, data.sample_rate), "wav")
     if data.features == "roll":
-        edited = (lambda: cached_music(after, data.frames_per_quarter)[0], "mid")
+        edited = (partial(roll_to_midi, after, data.frames_per_quarter), "mid")
     keep(
         f"{stem_of(choice.name)}-edited",
         {
