@@ -329,25 +329,27 @@ def evaluate(
     lengths = torch.zeros(len(sequences), dtype=torch.int64)
     groups = by_length(sequences, batch_size)
     rounds = [(repetition, i) for repetition in range(repetitions) for i in range(len(groups))]
-    for repetition, i in tqdm(rounds, unit=" batches", delay=2, leave=False, disable=rank > 0):
-        chosen = groups[i]
-        num_frames = len(sequences[chosen[-1]]) - (not config.first_frame)
-        noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)  # of each batch, on each rank
-        if i % world_size != rank:
-            continue
-        batch = make_batch([sequences[j] for j in chosen], config.first_frame)
-        lengths[chosen] = batch.lengths
-        batch = batch.to(weight.device, weight.dtype)
-        for part, chunk in _chunks(batch, MEMORY // (num_frames * _width(model) * weight.element_size())):
-            bound = elbo(model, chunk, noise=noise[part, : chunk.x.shape[1]].to(weight))
-            sums[repetition, 0, chosen[part]] = bound.log_px.cpu().double().sum(1)
-            sums[repetition, 1, chosen[part]] = bound.kl.cpu().double().sum(1)
-        for row, name in enumerate(names, 2):
-            # Noise of its own for each sequence: a figure depends neither on the others nor on how memory is shared.
-            keys = [np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen]
-            generators = [torch.Generator().manual_seed(int(key.generate_state(1)[0])) for key in keys]
-            found = _in_chunks(model, batch, generators, name, resampling, resampling_share)
-            sums[repetition, row, chosen] = found.cpu().double()
+    with model.evaluating():
+        for repetition, i in tqdm(rounds, unit=" batches", delay=2, leave=False, disable=rank > 0):
+            chosen = groups[i]
+            num_frames = len(sequences[chosen[-1]]) - (not config.first_frame)
+            # Of each batch, on each rank.
+            noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)
+            if i % world_size != rank:
+                continue
+            batch = make_batch([sequences[j] for j in chosen], config.first_frame)
+            lengths[chosen] = batch.lengths
+            batch = batch.to(weight.device, weight.dtype)
+            for part, chunk in _chunks(batch, MEMORY // (num_frames * _width(model) * weight.element_size())):
+                bound = elbo(model, chunk, noise=noise[part, : chunk.x.shape[1]].to(weight))
+                sums[repetition, 0, chosen[part]] = bound.log_px.cpu().double().sum(1)
+                sums[repetition, 1, chosen[part]] = bound.kl.cpu().double().sum(1)
+            for row, name in enumerate(names, 2):
+                # Noise of its own for each sequence: a figure depends neither on others nor on how memory is shared.
+                keys = [np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen]
+                generators = [torch.Generator().manual_seed(int(key.generate_state(1)[0])) for key in keys]
+                found = _in_chunks(model, batch, generators, name, resampling, resampling_share)
+                sums[repetition, row, chosen] = found.cpu().double()
     if world_size > 1:
         whole = torch.cat([sums.flatten(0, 1), lengths[None].double()]).to(weight.device)
         torch.distributed.all_reduce(whole)

@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         "commas. elbo is always among them. Default: elbo.",
     )
     evaluate.add_argument(
-        "--repetitions", type=int, default=1, help="Evaluations with other noise, averaged. Default: 1."
+        "--repetitions", type=_count, default=1, help="Evaluations with other noise, averaged. Default: 1."
     )
     for name in ("resampling", "resampling_share"):
         f = next(f for f in fields(TrainConfig) if f.name == name)
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     sample = _checkpoint_command(commands, "sample", "draw a new sequence", _sample)
     sample.add_argument("--out", type=Path, required=True, help="FILE.mid or FILE.wav.")
     sample.add_argument("--prime", type=Path, help="Audio or MIDI file to continue.")
-    sample.add_argument("--steps", type=int, default=200, help="Frames to draw. Default: 200.")
+    sample.add_argument("--steps", type=_count, default=200, help="Frames to draw. Default: 200.")
     sample.add_argument(
         "--temperature",
         type=float,
@@ -245,6 +245,12 @@ def _bounds(text: str) -> tuple[str, ...]:
 def _seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
 
 

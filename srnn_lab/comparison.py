@@ -1,7 +1,7 @@
 """Several models on the same frames of one clip: which of them was surprised where, and whose bound is higher."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -65,9 +65,8 @@ def frame_kind(config: RunConfig) -> tuple[str | int, ...]:
 
 def differences(config: RunConfig, first: RunConfig) -> dict[str, str | int | float | bool]:
     """The settings of a model that are not those of the first one, and its data if they differ."""
-    of_first = asdict(first.model) | {"data": first.data.data}
-    settings = asdict(config.model) | {"data": config.data.data}
-    return {name: value for name, value in settings.items() if value != of_first[name]}
+    shown = {*vars(config.model), "data"}
+    return {name: value for name, value in config.differences(first).items() if name in shown}
 
 
 def closest(configs: Mapping[str, RunConfig], first: RunConfig) -> str:

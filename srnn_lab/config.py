@@ -165,7 +165,9 @@ class TrainConfig:
     )
     gradient_norm: float = option(1.0, "Largest norm of the gradient, which is scaled down above it; above 0.")
     precision: Literal["auto", "fp32", "bf16"] = option(
-        "auto", "Matrix products in training (auto: bf16 where the hardware is made for it); evaluation is always fp32."
+        "auto",
+        "Matrix products in training (auto: bf16 where the hardware is made for it). Evaluation and a GPU's GRU are "
+        "always fp32, whose products torch lets cuDNN round to TF32.",
     )
     seed: int = option(1, "Seed of the weights, of the noise and of the order of the data; from 0 to 2^32 - 1.")
 
@@ -210,6 +212,11 @@ class EvaluationConfig:
 
     def __post_init__(self):
         _check(self)
+
+    @property
+    def unscored(self) -> int:
+        """Frames at the beginning of a sequence that are only inputs: 0 or 1."""
+        return 0 if self.first_frame else 1
 
 
 CONVENTIONS = {
@@ -265,6 +272,14 @@ class RunConfig:
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain nested dictionaries, as stored in a checkpoint."""
         return asdict(self)
+
+    def differences(self, other: "RunConfig") -> dict[str, Any]:
+        """The settings that are not those of another configuration, by name, with their values here."""
+        here, there = (
+            {name: value for section in config.to_dict().values() for name, value in section.items()}
+            for config in (self, other)
+        )
+        return {name: value for name, value in here.items() if value != there[name]}
 
     @classmethod
     def from_dict(cls, values: Any) -> "RunConfig":
@@ -373,6 +388,14 @@ PRESETS = {
         epochs=240,
         learning_rate_decay=0.97,
         learning_rate_decay_start=120,
+        transposition=5,
+    ),
+    "best-piano": _music(
+        "fraccaro/piano",
+        20 * 44,
+        epochs=100,
+        learning_rate_decay=0.95,
+        learning_rate_decay_start=50,
         transposition=5,
     ),
     "bl-jsb": _field(

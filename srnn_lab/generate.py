@@ -65,19 +65,20 @@ def draw(
         raise ValueError(f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it is.")
     generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())
-    if prefix is None:
-        u_t, state = weight.new_zeros(batch_size, 1, model.config.x_dim), model.initial_state(batch_size)
-    else:
-        batch = make_batch(list(prefix.numpy()), first_frame)
-        state = elbo(model, batch, noise=temperature * draw_noise(model, batch, generator)).trace.state
-        u_t = prefix[:, -1:]
-    lengths, drawn = torch.ones(len(u_t), dtype=torch.int64), []
-    for _ in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
-        noise_t = torch.randn(len(u_t), 1, model.z_dim, generator=generator).to(weight)
-        trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
-        params = model.decode(trace.d, trace.z)
-        if not params.isfinite().all():
-            raise FloatingPointError(f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew.")
-        state, u_t = trace.state, model.likelihood.sample(params, generator, temperature)
-        drawn.append(Drawn(u_t, params))
+    with model.evaluating():
+        if prefix is None:
+            u_t, state = weight.new_zeros(batch_size, 1, model.config.x_dim), model.initial_state(batch_size)
+        else:
+            batch = make_batch(list(prefix.numpy()), first_frame)
+            state = elbo(model, batch, noise=temperature * draw_noise(model, batch, generator)).trace.state
+            u_t = prefix[:, -1:]
+        lengths, drawn = torch.ones(len(u_t), dtype=torch.int64), []
+        for _ in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
+            noise_t = torch.randn(len(u_t), 1, model.z_dim, generator=generator).to(weight)
+            trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
+            params = model.decode(trace.d, trace.z)
+            if not params.isfinite().all():
+                raise FloatingPointError(f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew.")
+            state, u_t = trace.state, model.likelihood.sample(params, generator, temperature)
+            drawn.append(Drawn(u_t, params))
     return Drawn(*(torch.cat(parts, 1) for parts in zip(*drawn, strict=True)))

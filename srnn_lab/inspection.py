@@ -14,6 +14,7 @@ from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
 from srnn_lab.data import Batch, Frontend, make_batch, widen
+from srnn_lab.data.speech import LazyFrames
 
 NEAR = 2
 """Audio frames on either side of an onset that count as its transition."""
@@ -144,8 +145,9 @@ def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.nda
         ValueError: The signal is of the wrong kind, too short or too long.
     """
     config = checkpoint.config
-    frames = checkpoint.frontend.frames(signal, config.model.x_dim)
-    need = 1 if config.evaluation.first_frame else 2
+    # Counted before they are made: a checkpoint from anywhere may ask for a window at each sample of a long clip.
+    frames = LazyFrames(checkpoint.frontend, signal, config.model.x_dim)
+    need = 1 + config.evaluation.unscored
     if len(frames) < need:
         raise ValueError(f"The clip has {len(frames)} frame; at least {need} are needed. Give a longer one.")
     if len(frames) > MAX_FRAMES:
@@ -154,7 +156,8 @@ def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.nda
     widest = max(model.d_dim, model.z_dim, config.model.hidden_dim, model.likelihood.num_params)
     if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
         raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
-    return frames, make_batch([frames], config.evaluation.first_frame)
+    made = frames[:]
+    return made, make_batch([made], config.evaluation.first_frame)
 
 
 @torch.inference_mode()

@@ -115,7 +115,9 @@ class GRU(nn.GRU):
         """States for all t, after ``d_0``."""
         if inputs.device.type == "cpu":
             return gru(inputs, d_0, *self.parameters())
-        return super().forward(inputs, d_0[None])[0].to(d_0.dtype)
+        # Autocast to whichever type hands cuDNN's recursion fp16 (AutocastRNN), in which small gradients vanish.
+        with torch.autocast(inputs.device.type, enabled=False):
+            return super().forward(inputs.to(d_0.dtype), d_0[None])[0]
 
 
 class GRUCell(nn.Module):

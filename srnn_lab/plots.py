@@ -1,6 +1,7 @@
 """NumPy in, Plotly figure out: the pictures of the dashboard, the command line and the notebooks."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import numpy as np
 import plotly.graph_objects as go
@@ -28,8 +29,12 @@ OVERLAID = [
 MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
 NOTES = [[0, "rgba(0,114,178,0)"], [1, "rgb(0,114,178)"]]
 LOWEST_PITCH = 21
+LABEL_WIDTH = 25
+"""Characters of a row's label in one line; more would leave no room for the dots on a phone."""
 MAX_MARKS = 150
 """Changes that are marked over the whole height; more become ticks at the top."""
+MAX_TICKS = 11
+"""Dimensions of z that have their number at the axis, which a phone shows side by side; hovering tells the others'."""
 MAX_POINTS = 2000
 """Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
 
@@ -41,10 +46,10 @@ def envelope(
     stretch = 2 * len(y) // max_points
     if stretch < 2:
         return t, y
-    n = len(y) // stretch
-    parts = y[: n * stretch].reshape(n, stretch)
-    extremes = np.sort(np.stack([parts.argmin(1), parts.argmax(1)], 1), 1) + np.arange(n)[:, None] * stretch
-    index = extremes.ravel()
+    n = -(-len(y) // stretch)
+    parts = np.pad(y, (0, n * stretch - len(y)), "edge").reshape(n, stretch)
+    extremes = np.stack([parts.argmin(1), parts.argmax(1)], 1) + np.arange(n)[:, None] * stretch
+    index = np.unique(np.minimum(extremes, len(y) - 1))
     return t[index], y[index]
 
 
@@ -457,49 +462,48 @@ def roll_figure(roll: Float[np.ndarray, "t 88"], times: Float[np.ndarray, "t"], 
 
 def results_figure(
     labels: Sequence[str],
-    columns: Sequence[str],
-    values: Float[np.ndarray, "r c"],
-    errors: Float[np.ndarray, "r c"],
-    published: Bool[np.ndarray, "r c"],
+    title: str,
+    values: Float[np.ndarray, "r"],
+    errors: Float[np.ndarray, "r"],
+    published: Bool[np.ndarray, "r"],
 ) -> go.Figure:
-    """The figures of a table, a panel for each column: dots with one standard error to either side.
+    """A column of a table: dots with one standard error to either side, and diamonds for what is published.
 
     Args:
         labels: One for each row.
-        columns: Titles of the panels.
-        values: Nats, higher is better; NaN where there is none.
+        title: Title of the column.
+        values: Nats, higher is better.
         errors: Standard errors; NaN where none is known.
         published: Whether a value stands in a publication, rather than being measured here.
     """
-    figure = make_subplots(cols=len(columns), shared_yaxes=True, subplot_titles=columns, horizontal_spacing=0.03)
-    kinds = {"measured here": (~published, MEASURED, "circle"), "published": (published, PUBLISHED, "diamond-open")}
-    for column in range(len(columns)):
-        for kind, (chosen, colour, symbol) in kinds.items():
-            rows = np.flatnonzero(chosen[:, column] & np.isfinite(values[:, column]))
-            dots = go.Scatter(
-                x=values[rows, column],
-                y=rows,
-                error_x={"array": errors[rows, column]},
-                mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 8, "line": {"color": colour, "width": 2}},
-                name=kind,
-                legendgroup=kind,
-                showlegend=bool(len(rows)) and kind not in {trace.name for trace in figure.data if trace.showlegend},
-                text=[labels[row] for row in rows],
-                hovertemplate="%{text}: %{x:.2f} nats<extra></extra>",
-            )
-            figure.add_trace(dots, row=1, col=column + 1)
-    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
-    figure.update_xaxes(title_text="nats", nticks=5, **grid)
-    figure.update_yaxes(tickvals=np.arange(len(labels)), ticktext=labels, range=[len(labels) - 0.5, -0.5], **grid)
-    figure.update_yaxes(automargin=True, col=1)
-    figure.update_annotations(font_size=14)
+    figure = _rows([""], [1.0], [""], "nats")
+    for name, rows, colour, symbol in (
+        ("measured here", np.flatnonzero(~published), MEASURED, "circle"),
+        ("published", np.flatnonzero(published), PUBLISHED, "diamond-open"),
+    ):
+        dots = go.Scatter(
+            x=values[rows],
+            y=rows,
+            error_x={"array": errors[rows]},
+            mode="markers",
+            marker={"color": colour, "symbol": symbol, "size": 8, "line": {"color": colour, "width": 2}},
+            name=name,
+            text=[labels[row] for row in rows],
+            hovertemplate=f"%{{text}}: %{{x:.2f}} nats<extra>{name}</extra>",
+        )
+        figure.add_trace(dots)
+    figure.update_xaxes(nticks=5, tickangle=0, showgrid=True, gridcolor="rgba(128,128,128,0.25)")
+    if len(values) == 1:  # alone, its error would fill the axis
+        reach = max(abs(values[0]) / 10, 2 * np.nan_to_num(errors[0]))
+        figure.update_xaxes(range=[values[0] - reach, values[0] + reach])
+    lines = ["<br>".join(wrap(label, LABEL_WIDTH)) for label in labels]
+    figure.update_yaxes(
+        tickvals=np.arange(len(labels)), ticktext=lines, range=[len(labels) - 0.5, -0.5], automargin=True
+    )
     figure.update_layout(
-        height=130 + 32 * len(labels),
-        margin={"l": 0, "r": 16, "t": 32, "b": 80},
-        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        title={"text": title, "font_size": 14, "x": 0, "y": 1, "yanchor": "top", "pad_t": 8},
+        height=80 + 36 * len(labels),
+        margin={"l": 0, "r": 16},
     )
     return figure
 
@@ -587,10 +591,10 @@ def latent_figure(
         kl: Nats of each dimension.
         residual: Whether the posterior mean is the prior mean plus a residual.
     """
-    titles = ["Mean ± standard deviation: prior p (circles) and posterior q (diamonds)", "KL(q ‖ p) of each dimension"]
+    titles = ["Mean ± sd of p (circles), q (diamonds)", "KL(q ‖ p) of each dimension"]
     units = ["z", "nats"]
     if residual:
-        titles.append("Posterior mean = predictive mean (pale) + residual of Res_q (full)")
+        titles.append("Mean of q = mean of p (blue) + residual")
         units.append("z")
     figure = _rows(titles, [1.4, 0.8, 1.0][: len(titles)], units, "dimension of z, the most used over the clip first")
     rank = np.arange(len(order))
@@ -612,16 +616,15 @@ def latent_figure(
             row=1,
             col=1,
         )
-    bars = [(2, "KL", kl, KL, 1.0)]
+    bars = [(2, "KL", kl, KL)]
     if residual:
-        bars += [(3, "predictive mean", mu_p, PRIOR, 0.45), (3, "residual", mu_q - mu_p, POSTERIOR, 1.0)]
-    for row, name, values, colour, opacity in bars:
+        bars += [(3, "mean of p", mu_p, PRIOR), (3, "residual", mu_q - mu_p, POSTERIOR)]
+    for row, name, values, colour in bars:
         figure.add_trace(
             go.Bar(
                 x=rank,
                 y=values[order],
                 marker_color=colour,
-                opacity=opacity,
                 name=name,
                 customdata=order,
                 hovertemplate=f"z[%{{customdata}}]: %{{y:.3g}}<extra>{name}</extra>",
@@ -629,10 +632,10 @@ def latent_figure(
             row=row,
             col=1,
         )
-    figure.update_layout(barmode="group", bargap=0.25)
+    figure.update_layout(barmode="group", bargap=0.25, margin_r=16)
     shown = min(len(order), 32)
-    every = -(-shown // 32)
-    figure.update_xaxes(tickvals=rank[::every], ticktext=order[::every], range=[-0.6, shown - 0.4])
+    every = -(-shown // MAX_TICKS)
+    figure.update_xaxes(tickvals=rank[::every], ticktext=order[::every], tickangle=0, range=[-0.6, shown - 0.4])
     return figure
 
 

@@ -116,7 +116,7 @@ class Result:
 
         It begins the run or, where it was interrupted, continues it.
         """
-        differences = {name: _differences(preset, self.config) for name, preset in PRESETS.items()}
+        differences = {name: self.config.differences(preset) for name, preset in PRESETS.items()}
         preset = min(differences, key=lambda name: len(differences[name]))
         return shlex.join(["srnn-lab", "train", preset, *_options(differences[preset]), f"--resume={self.run}"])
 
@@ -194,11 +194,6 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
         expected = getattr(kind, "__name__", kind)
         raise ValueError(f"{name} is {reprlib.repr(value)}; expected a value of type {expected}.")
     return kind(value)
-
-
-def _differences(preset: RunConfig, config: RunConfig) -> dict[str, Any]:
-    then, now = ({k: v for section in c.to_dict().values() for k, v in section.items()} for c in (preset, config))
-    return {name: value for name, value in now.items() if value != then[name]}
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:

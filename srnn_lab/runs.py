@@ -1,7 +1,6 @@
 """Trainings as folders of files: begin one in a process of its own, see from its files how far it is, stop it."""
 
 import csv
-import fcntl
 import os
 import re
 import shlex
@@ -17,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from srnn_lab.checkpoint import Header, read_header
+from srnn_lab.lock import LOCK, hold, is_running
 from srnn_lab.training import CURVES
 
-LOG, LOCK = "train.log", "train.pid"
-"""What a training prints, and the number of its process, which holds a lock on that file for as long as it lives."""
+LOG = "train.log"
+"""What a training prints."""
 TAIL = 8192
 """Bytes at the end of a log that are read."""
 _BAR = re.compile(r"(\d+)%\|[^|]*\| \S+ \[\S+<(\S+), [^]]*, (epoch [^]]*)\]")
@@ -73,46 +73,27 @@ def begin(arguments: Sequence[str], run: Path) -> None:
         ValueError: A process works on this run already.
         OSError: The folder cannot be written to.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / LOCK).open("a+") as lock, (run / LOG).open("ab") as log:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"{run} is being trained already; stop it first, or give another name.") from error
+    with hold(run) as lock, (run / LOG).open("ab") as log:
         log.write(f"$ srnn-lab train {shlex.join(arguments)}\n".encode())
         log.flush()
         # One thread, since others wait for each other where a page is drawn beside them.
         environment = {"OMP_NUM_THREADS": "1", "TQDM_MININTERVAL": "0.5", **os.environ}
         process = subprocess.Popen(
             [sys.executable, "-m", "srnn_lab", "train", *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=lock,  # the lock goes with it
             stdout=log,
             stderr=log,
             env=environment,
             start_new_session=True,
-            pass_fds=[lock.fileno()],  # the lock goes with it
         )
-        lock.truncate(0)
         lock.write(str(process.pid))
     threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie is left
 
 
-def is_running(run: Path) -> bool:
-    """Whether a process works on a run: whether its lock is held, which ends with the process, however it ends."""
-    try:
-        with (run / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
 def stop(run: Path) -> None:
     """Ask a training to write all that it needs to continue, and to end; nothing happens if none runs."""
-    if is_running(run):
-        os.kill(int((run / LOCK).read_text()), signal.SIGTERM)
+    if is_running(run) and (number := (run / LOCK).read_text()):
+        os.kill(int(number), signal.SIGTERM)
 
 
 def progress(run: Path) -> Progress:

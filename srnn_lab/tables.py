@@ -129,6 +129,12 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    @property
+    def measured(self) -> bool:
+        """Whether anything between the labels and the names of the rows was measured here."""
+        cells = [cell for row in self.rows for cell in row[1:-1]]
+        return any(not cell.published if isinstance(cell, Figure) else cell is not None for cell in cells)
+
     def text(self) -> str:
         """For a terminal."""
         lines = ["  ".join(row).rstrip() for row in self._padded()]
@@ -140,10 +146,15 @@ class Table:
         rule = re.sub(r"[^|]", "-", header)
         return "\n".join([f"**{self.title}.** {self.caption}", "", header, rule, *rows])
 
-    def _padded(self, escape: Callable[[str], str] = str) -> list[list[str]]:
-        texts = [[escape("–" if cell is None else f"{cell}") for cell in row] for row in (self.header, *self.rows)]
-        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-        return [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in texts]
+    def columns(self) -> list[list[str]]:
+        """What is printed, column by column below their titles; one in which nothing is recorded is left out."""
+        columns = zip(self.header, *self.rows, strict=True)
+        filled = (column for column in columns if set(column[1:]) != {None})
+        return [["–" if cell is None else f"{cell}" for cell in column] for column in filled]
+
+    def _padded(self, escape: Callable[[str], str] = str) -> list[tuple[str, ...]]:
+        columns = [[escape(text) for text in column] for column in self.columns()]
+        return list(zip(*([text.ljust(max(map(len, column))) for text in column] for column in columns), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; a figure is a number with its standard errors."""
@@ -163,9 +174,10 @@ def _published() -> dict[str, Any]:
 Results = Mapping[str, Result]
 
 
-def _seeds(results: Results, row: str) -> list[Result]:
-    """A row, and those of other training seeds of the same."""
-    return [result for name, result in results.items() if re.fullmatch(rf"{re.escape(row)}(/seed\d+)?", name)]
+def rows_of(results: Results, place: str) -> list[Result]:
+    """A row, and those of other training seeds of the same; SET in its name stands for any set."""
+    row = re.escape(place).replace("SET", r"\w+")
+    return [result for name, result in results.items() if re.fullmatch(rf"{row}(/seed\d+)?", name)]
 
 
 def _figure(found: Sequence[Result], bound: str, unit: Callable[[Result], float] = lambda _: 1) -> Figure | None:
@@ -213,7 +225,7 @@ def family(results: Results) -> list[Table]:
         data, convention = PLACES[place]
         rows = []
         for name, label in MODELS.items():
-            found = _seeds(results, f"{place}/{name}")
+            found = rows_of(results, f"{place}/{name}")
             figures = [_figure(found, bound) for bound in BOUNDS]
             rows.append((label, *_described(found), *figures, f"{place}/{name}"))
         header = ("model", "parameters", "epochs", *BOUNDS.values(), "row")
@@ -228,7 +240,7 @@ def fivo(results: Results) -> list[Table]:
     for name, label, with_elbo in (("srnn", MODELS["srnn-smooth-res"], "srnn-smooth-res"), ("vrnn", "VRNN", "vrnn")):
         base = None
         for row in (f"family/bl-jsb/{with_elbo}", f"fivo/bl-jsb/{name}"):
-            found = _seeds(results, row)
+            found = rows_of(results, row)
             objective = _each(result.config.train.bound for result in found)
             figures = [_figure(found, bound) for bound in BOUNDS]
             gain = Figure(figures[-1].value - base.value) if base and figures[-1] else None
@@ -245,9 +257,9 @@ def table2(results: Results) -> list[Table]:
     rows = [_music_row(entry) for entry in published if entry["data"] == "fraccaro"]
     for label, place in (
         ("SRNN smooth+Res_q (ours)", "table2"),
-        ("SRNN (ours, best on validation)", "best"),
+        ("SRNN (ours, best-SET: transposed, longer)", "best"),
     ):
-        rows.append((label, *(_figure(_seeds(results, f"{place}/{name}"), "elbo") for name in SETS), f"{place}/SET"))
+        rows.append((label, *(_figure(rows_of(results, f"{place}/{name}"), "elbo") for name in SETS), f"{place}/SET"))
     caption = f"{_caption('fraccaro/SET', _MUSIC)} ELBO, one sampled path. {_SET}"
     others = [_music_row(entry) for entry in published if entry["data"] != "fraccaro"]
     not_known = (
@@ -256,7 +268,7 @@ def table2(results: Results) -> list[Table]:
     )
     return [
         _table("Table 2: SRNN, on its authors' version of the data", caption, header, rows),
-        _table("Table 2: the paper's other rows", not_known, header, others),
+        _table("Table 2: the paper's other rows", not_known, (*header[:-1], "source"), others),
     ]
 
 
@@ -279,10 +291,10 @@ def field(results: Results) -> list[Table]:
     for bound, (measured, title) in titles.items():
         rows = [_music_row(entry) for entry in published if entry["bound"] == bound]
         for name, label in ours.items() if measured else ():
-            figures = [_figure(_seeds(results, f"field/{data}/{name}"), measured) for data in SETS]
+            figures = [_figure(rows_of(results, f"field/{data}/{name}"), measured) for data in SETS]
             rows.append((label, *figures, f"field/SET/{name}"))
         caption = f"{_caption('bl/SET', _FIELD)} {_SET}"
-        header = ("model", *SETS.values(), "source or row")
+        header = ("model", *SETS.values(), "source or row" if measured else "source")
         tables.append(_table(f"Against the field, on Boulanger-Lewandowski's version: {title}", caption, header, rows))
     return tables
 
@@ -297,9 +309,9 @@ def table1(results: Results) -> list[Table]:
     rows = []
     for name, label in SPEECH.items():
         paper = published["values"][name]
-        voice = _figure(_seeds(results, f"table1/voice/{name}"), "elbo", frames_in_half_a_second)
-        voices = _figure(_seeds(results, f"table1/voices/{name}"), "elbo")
-        rows.append((label, Figure(paper["blizzard"]), voice, Figure(paper["timit"]), voices, f"table1/voice/{name}"))
+        voice = _figure(rows_of(results, f"table1/voice/{name}"), "elbo", frames_in_half_a_second)
+        voices = _figure(rows_of(results, f"table1/voices/{name}"), "elbo")
+        rows.append((label, Figure(paper["blizzard"]), voice, Figure(paper["timit"]), voices, f"table1/SET/{name}"))
     header = (
         "model",
         "Blizzard (paper), nats per 0.5 s",
@@ -311,8 +323,8 @@ def table1(results: Results) -> list[Table]:
     caption = (
         f"ELBO, first frame not scored. Blizzard and TIMIT: {published['source']}, average over chunks or utterances. "
         "voice: one voice in place of Blizzard, whole utterances, all nats by all seconds. voices: five voices in "
-        "place of TIMIT, average over utterances (rows table1/voices/MODEL). Figures on different data do not "
-        "compare; their order may."
+        "place of TIMIT, average over utterances. SET is voice or voices. Figures on different data do not compare; "
+        "their order may."
     )
     return [_table("Table 1, on free speech", caption, header, rows)]
 

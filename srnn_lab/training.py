@@ -3,11 +3,13 @@
 import csv
 import io
 import math
+import os
 import shlex
+import shutil
 import signal
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences
 from srnn_lab.interruption import Stopped, noted_signals
+from srnn_lab.lock import LOCK, hold
 from srnn_lab.memory import keep_freed_memory
 from srnn_lab.models import SequenceModel, State, build_model
 
@@ -289,11 +292,23 @@ def _as_csv(curves: Sequence[Row]) -> bytes:
     return text.getvalue().encode()
 
 
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """The lock of a run, with this process's number; a folder that was made for it and got nothing else goes again."""
+    new = not out.exists()
+    with hold(out) as lock:
+        lock.write(str(os.getpid()))
+        lock.flush()
+        try:
+            yield
+        finally:
+            if new and [path.name for path in out.iterdir()] == [LOCK]:
+                shutil.rmtree(out)
+
+
 def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, dict[str, Tensor] | None]:
     """The model, new or as its training last wrote it, with what was written beside it."""
     path, best = out / "last.safetensors", out / "best.safetensors"
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"{out} is a file; a run needs a folder. Choose another --out.")
     if not path.exists():
         if best.exists():
             raise FileExistsError(f"{best} is there, but no last.safetensors to continue from; choose another --out.")
@@ -307,11 +322,9 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
     if not resume:
         raise FileExistsError(f"{out} already holds a run; continue it with --resume {out} or choose another --out.")
     last = load_checkpoint(path)
-    then, now = ({k: v for s in c.to_dict().values() for k, v in s.items()} for c in (last.config, config))
+    then, now = last.config.differences(config), config.differences(last.config)
     different = [
-        f"--{name.replace('_', '-')} was {then[name]!r}, now {now[name]!r}"
-        for name in then
-        if name != "epochs" and then[name] != now[name]
+        f"--{name.replace('_', '-')} was {then[name]!r}, now {now[name]!r}" for name in then if name != "epochs"
     ]
     if different:
         raise ValueError(
@@ -404,7 +417,8 @@ def fit(
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
         NotADirectoryError: ``out`` is a file.
-        ValueError: There is no such model or device, or the run to resume has another configuration or other data.
+        ValueError: There is no such model or device, the run to resume has another configuration or other data, or
+            another process trains in ``out``.
         FloatingPointError: The bound stopped being a number.
         ConnectionError: Another process ended.
         Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
@@ -424,7 +438,7 @@ def fit(
         world_size=world_size,
     )
     distributed.share(config.train.batch_size)  # fails now rather than once the data are read
-    with distributed.process_group(device):
+    with distributed.process_group(device), _locked(out) if rank == 0 else nullcontext():
         model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
         frontend, segments, frames = _load(config, data_dir)
         if extra is None and (config.train.start_from_mean or config.model.centred_inputs):
@@ -458,7 +472,7 @@ def fit(
                 seconds = time.perf_counter() - start
                 new = segments.frames * (1 - first / len(segments))
                 trained, spent = trained + new, spent + seconds
-                valid = scored(model.eval(), frames["valid"])
+                valid = scored(model, frames["valid"])
                 row = training.end_epoch(valid)
                 if events:
                     for name, value in {**row, "frames_per_second": new / seconds}.items():

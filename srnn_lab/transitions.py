@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy.signal import find_peaks
 from scipy.stats import median_abs_deviation, rankdata
+from tqdm import tqdm
 
 from srnn_lab.bounds import draw_noise
 from srnn_lab.checkpoint import Checkpoint
@@ -109,6 +110,8 @@ def find_spikes(clip: Inspection, prominence: float) -> Int[np.ndarray, "s"]:
     Returns:
         Active frames, but none of the first ``SETTLING``.
     """
+    if not clip.active.any():
+        return np.zeros(0, int)
     spread = float(median_abs_deviation(clip.kl[clip.active], scale="normal"))
     peaks, _ = find_peaks(clip.kl, prominence=prominence * spread)
     return peaks[clip.active[peaks] & (peaks >= SETTLING)]
@@ -125,16 +128,16 @@ def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes
     spikes, frames, active = find_spikes(clip, prominence), len(clip.kl), clip.active
     at_change, at_spike = near_changes(clip, near), near_frames(spikes, near, frames)
     is_change, is_spike = near_frames(clip.changes, 0, frames), near_frames(spikes, 0, frames)
-    num_near, num_active = int(at_change[active].sum()), int(active.sum())
+    num_near, num_active, found = int(at_change[active].sum()), int(active.sum()), at_spike[clip.changes]
     pairs = num_near * (num_active - num_near)
     # As in ``roc_area``, of the same ranks in another order.
     rank_sums = _over_shifts(rankdata(clip.kl[active]), at_change[active])
     return Spikes(
         frames=spikes,
         hits=at_change[spikes],
-        found=at_spike[clip.changes],
+        found=found,
         precision=float(at_change[spikes].mean()) if len(spikes) else np.nan,
-        recall=float(at_spike[clip.changes].mean()) if len(clip.changes) else np.nan,
+        recall=float(found[active[clip.changes]].mean()) if active[clip.changes].any() else np.nan,
         auc=roc_area(clip.kl[active], at_change[active]) if pairs else np.nan,
         null_precision=_over_shifts(is_spike[active], at_change[active]) / (len(spikes) or np.nan),
         null_recall=_over_shifts(at_spike[active], is_change[active]) / (is_change[active].sum() or np.nan),
@@ -144,6 +147,8 @@ def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes
 
 def _over_shifts(moved: np.ndarray, fixed: np.ndarray) -> Float[np.ndarray, "n"]:
     """For each circular shift, by one frame and more, the sum of what is shifted over where the other is true."""
+    if not len(fixed):
+        return np.zeros(0)
     product = np.fft.rfft(np.asarray(fixed, float)) * np.fft.rfft(np.asarray(moved, float)).conj()
     return np.round(np.fft.irfft(product, len(fixed)), 6)[1:]
 
@@ -168,15 +173,19 @@ def measure_transitions(
     if len(signals) < 2:
         raise ValueError(f"{len(signals)} clips were given; transitions need at least two.")
     near = 0 if checkpoint.config.data.features == "roll" else NEAR
-    clips = [inspect_signal(checkpoint, signal) for signal in signals]
-    marked = np.concatenate([near_changes(clip, near)[clip.active] for clip in clips])
-    auc = roc_area(np.concatenate([clip.kl[clip.active] for clip in clips]), marked)
+    kl, at_change, joints = [], [], []
+    following = [*signals[1:], signals[0]]
+    pairs = zip(signals, following, strict=True)
+    for signal, other in tqdm(pairs, "Clips", len(following), unit=" clips", delay=2, leave=False):
+        clip = inspect_signal(checkpoint, signal)
+        if clip.active.any():
+            kl.append(clip.kl[clip.active])
+            at_change.append(near_changes(clip, near)[clip.active])
+        joints.append(_joint(checkpoint, signal, other, clip))
+    marked = np.concatenate([np.zeros(0, bool), *at_change])
+    auc = roc_area(np.concatenate([np.zeros(0), *kl]), marked)
     rng = np.random.default_rng(seed)
-    null = [
-        roc_area(np.concatenate([np.roll(c.kl[c.active], rng.integers(c.active.sum())) for c in clips]), marked)
-        for _ in range(num_shifts)
-    ]
-    joints = [_joint(checkpoint, *one) for one in zip(signals, [*signals[1:], signals[0]], clips, strict=True)]
+    null = [roc_area(np.concatenate([np.roll(c, rng.integers(len(c))) for c in kl]), marked) for _ in range(num_shifts)]
     spliced, uncut = np.array(joints).T
     return Transitions(
         auc=auc,
@@ -186,7 +195,7 @@ def measure_transitions(
         splice=float(spliced.mean()),
         uncut=float(uncut.mean()),
         splice_larger=float((spliced > uncut).mean()),
-        clips=len(clips),
+        clips=len(joints),
         frames=len(marked),
     )
 

@@ -282,6 +282,18 @@ def test_the_same_seed_gives_the_same_figure():
     assert figures[0] == figures[1] != figures[2]
 
 
+def test_evaluation_is_without_dropout_in_whichever_mode_the_model_comes():
+    rates = dict.fromkeys(("dropout_features", "dropout_d", "dropout_emission"), 0.5)
+    model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5, **rates))
+    rng = np.random.default_rng(0)
+    sequences = [rng.integers(0, 2, (length, 3)).astype(np.float32) for length in (4, 6)]
+    expected = evaluate(model.eval(), sequences, EvaluationConfig(), bounds=["iwae:2", "fivo:2"])
+    assert not model.training
+    assert evaluate(model.train(), sequences, EvaluationConfig(), bounds=["iwae:2", "fivo:2"]) == expected
+    assert model.training
+    assert model.read_d.training
+
+
 def many_paths_case():
     torch.manual_seed(0)
     model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5))

@@ -170,3 +170,17 @@ def test_the_learning_rate_of_jsb_is_multiplied_by_0_95_each_epoch_after_30():
 def test_the_learning_rate_of_timit_is_divided_by_1_1_each_epoch_after_15():
     rates = [learning_rate(PRESETS["timit"].train, epoch) for epoch in (0, 15, 16, 18)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-3 / 1.1, 1e-3 / 1.1**3])
+
+
+def test_differences_are_the_values_of_one_configuration_where_another_has_others():
+    run = RunConfig()
+    other = RunConfig(model=ModelConfig(z_dim=3), data=DataConfig(data="muse"), train=TrainConfig(seed=9))
+    assert run.differences(run) == {}
+    assert other.differences(run) == {"z_dim": 3, "data": "muse", "seed": 9}
+    assert run.differences(other) == {"z_dim": 100, "data": "fraccaro/jsb", "seed": 1}
+
+
+def test_no_two_settings_have_one_name():
+    """So that a name says which is meant: on the command line and where configurations differ."""
+    names = [name for section in RunConfig().to_dict().values() for name in section]
+    assert len(names) == len(set(names))

@@ -7,6 +7,8 @@ import sys
 from itertools import pairwise
 
 import pytest
+import torch
+import torch.distributed as dist
 from processes import PATIENCE, epochs_done, finish, position, start, start_ranks, wait_for
 from tiny import SIZES, midi_folder
 
@@ -79,6 +81,7 @@ def test_two_processes_with_one_row_and_two_give_the_curves_of_one(line, alone, 
         "best.safetensors",
         "curves.csv",
         "last.safetensors",
+        "train.pid",
     ]
     first, second = ((tmp_path / f"log-{rank}").read_text() for rank in (0, 1))
     assert "processes 2" in first
@@ -126,6 +129,30 @@ def test_the_death_of_one_process_ends_the_job_and_it_can_be_resumed(line, alone
 
     assert finish(*start_ranks(line(out), tmp_path)) == [0, 0], (tmp_path / "log-0").read_text()
     assert curves(out) == pytest.approx(alone, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), RuntimeError),
+        (torch.OutOfMemoryError("CUDA out of memory."), torch.OutOfMemoryError),
+        (dist.DistBackendError("NCCL communicator was aborted"), ConnectionError),
+        (RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer"), ConnectionError),
+    ],
+)
+def test_only_errors_between_the_processes_ask_for_another_start(error, expected, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    init = dist.init_process_group
+    monkeypatch.setattr(
+        dist, "init_process_group", lambda kind, **_: init(kind, store=dist.HashStore(), rank=0, world_size=1)
+    )
+    with pytest.raises(expected) as found, distributed.process_group("cpu"):
+        assert dist.is_initialized()
+        raise error
+    assert type(found.value) is expected
+    assert not dist.is_initialized()
 
 
 def test_more_processes_than_rows_are_refused_before_anything_is_read(line, tmp_path):

@@ -158,3 +158,13 @@ def test_a_model_that_gives_no_finite_numbers_is_named():
     model.emission[-1].bias.data[2] = float("inf")
     with pytest.raises(FloatingPointError, match="Frame 1 is not of finite numbers"):
         generate(model, 3)
+
+
+def test_frames_are_drawn_without_dropout_in_whichever_mode_the_model_comes():
+    rates = dict.fromkeys(("dropout_features", "dropout_d", "dropout_emission"), 0.5)
+    model = build_model(ModelConfig(x_dim=5, **SIZES, **rates))
+    for prefix in (None, torch.zeros(1, 3, 5)):
+        expected = draw(model.eval(), 4, prefix=prefix)
+        found = draw(model.train(), 4, prefix=prefix)
+        assert torch.equal(found.params, expected.params)
+        assert model.training

@@ -124,6 +124,13 @@ def test_a_clip_of_the_wrong_kind_or_length_is_refused():
         inspect_signal(checkpoint("roll"), np.tile(SIGNALS["roll"], (1001, 1)))
 
 
+def test_a_clip_of_too_many_frames_is_refused_before_they_are_made(monkeypatch):
+    tested = checkpoint("log-mel")
+    monkeypatch.setattr("srnn_lab.data.Frontend.frames", None)
+    with pytest.raises(ValueError, match="at most 12000"):
+        inspect_signal(tested, np.zeros(10_000_000, np.float32))
+
+
 def test_a_model_too_wide_for_the_length_of_a_clip_is_refused_before_memory_is_taken(monkeypatch):
     monkeypatch.setattr("srnn_lab.inspection.MAX_FRAMES", 20)
     monkeypatch.setattr("srnn_lab.inspection.MAX_WIDTH", 50)
@@ -176,6 +183,14 @@ def test_a_kl_that_follows_the_changes_has_an_area_of_one_and_larger_splices():
     assert result.splice > result.uncut
     with pytest.raises(ValueError, match="at least two"):
         measure_transitions(tested, songs[:1])
+
+
+def test_a_clip_of_silence_counts_for_nothing_but_its_splices():
+    tested, sounding = checkpoint("raw"), [SIGNALS["raw"], SIGNALS["raw"][::-1].copy()]
+    silence = np.zeros_like(SIGNALS["raw"])
+    found = measure_transitions(tested, [*sounding, silence], num_shifts=20)
+    assert found.clips == 3
+    assert found.auc == measure_transitions(tested, sounding, num_shifts=20).auc
 
 
 @pytest.mark.parametrize("features", DATA)
@@ -281,6 +296,7 @@ def test_spikes_against_changes_by_hand():
     assert match.recall == pytest.approx(1 / 3)
     # Of the 9 frames at a change, one has the second largest KL of all; the others tie with 29 of the 31 elsewhere.
     assert match.auc == pytest.approx((30 + 8 * 29 / 2) / (9 * 31))
+    assert match_spikes(spiky({10: 5}, [11, 36], silent=[36]), near=1).recall == 1
 
 
 def test_the_null_is_every_circular_shift_of_the_active_frames():
@@ -302,6 +318,9 @@ def test_a_clip_without_spikes_or_without_changes_has_no_figure_rather_than_an_e
     flat = match_spikes(spiky({}, [11]), near=1)
     assert np.isnan(flat.precision)
     assert flat.recall == 0
+    silent = match_spikes(spiky({10: 5}, [11], silent=range(40)), near=1)
+    assert np.isnan([silent.precision, silent.recall, silent.auc]).all()
+    assert len(silent.null_auc) == 0
     still = match_spikes(spiky({10: 5}, []), near=1)
     assert still.precision == 0
     assert np.isnan([still.recall, still.auc, *still.null_auc, *still.null_recall]).all()

@@ -246,3 +246,8 @@ def test_unknown_models_and_likelihoods_are_refused():
         build_model(ModelConfig(model="lstm"))
     with pytest.raises(ValueError, match="choose one of bernoulli"):
         build_model(ModelConfig(likelihood="poisson"))
+
+
+@contract
+def test_a_model_says_whether_its_posterior_corrects_the_prior(config):
+    assert build_model(config).residual == (config.model in VARIANTS and config.residual)

@@ -5,9 +5,13 @@ import pytest
 
 from srnn_lab.plots import (
     KL,
+    LABEL_WIDTH,
     LOGVAR,
     MAX_POINTS,
+    MAX_TICKS,
     MEAN,
+    POSTERIOR,
+    PRIOR,
     SIGNAL,
     envelope,
     graph_figure,
@@ -56,8 +60,10 @@ def test_colours_stand_out_from_a_light_and_a_dark_page(page):
         assert (light + 0.05) / (dark + 0.05) > 3  # WCAG 2.1 for graphics
 
 
-def test_an_envelope_keeps_every_extreme_and_few_points():
-    y = np.random.default_rng(0).normal(size=100_000).astype(np.float32)
+@pytest.mark.parametrize("extreme_at", [50_000, 99_998])
+def test_an_envelope_keeps_every_extreme_and_few_points(extreme_at):
+    y = np.random.default_rng(0).normal(size=99_999).astype(np.float32)
+    y[extreme_at] = 10
     t = np.arange(len(y), dtype=np.float32)
     t_kept, y_kept = envelope(t, y)
     assert len(y_kept) <= MAX_POINTS + 100
@@ -86,24 +92,31 @@ def test_a_silent_roll_is_drawn_without_error():
     assert figure.layout.yaxis.range[0] < 21
 
 
-def test_the_figures_of_a_table_are_dots_with_their_errors_published_ones_of_another_shape():
-    nan = np.nan
-    values = np.array([[-4.7, -2.9], [-4.5, nan]])
-    errors = np.array([[nan, nan], [0.1, nan]])
-    published = np.array([[True, True], [False, False]])
-    figure = results_figure(["theirs", "ours"], ["JSB", "Nottingham"], values, errors, published)
-    drawn = {(t.name, t.xaxis): (list(t.x), list(t.y), list(t.text)) for t in figure.data if len(t.x)}
-    assert drawn == {
-        ("published", "x"): ([-4.7], [0], ["theirs"]),
-        ("measured here", "x"): ([-4.5], [1], ["ours"]),
-        ("published", "x2"): ([-2.9], [0], ["theirs"]),
-    }
+def test_the_figures_of_a_column_are_dots_with_their_errors_published_ones_of_another_shape():
+    published = np.array([True, False])
+    figure = results_figure(["theirs", "ours"], "JSB", np.array([-4.7, -4.5]), np.array([np.nan, 0.1]), published)
+    drawn = {t.name: (list(t.x), list(t.y), list(t.text)) for t in figure.data}
+    assert drawn == {"published": ([-4.7], [0], ["theirs"]), "measured here": ([-4.5], [1], ["ours"])}
     assert next(list(t.error_x.array) for t in figure.data if t.name == "measured here") == [0.1]
-    assert sorted(t.name for t in figure.data if t.showlegend) == ["measured here", "published"]
     assert len({t.marker.symbol for t in figure.data}) == len({t.marker.color for t in figure.data}) == 2
-    assert [a.text for a in figure.layout.annotations] == ["JSB", "Nottingham"]
+    assert (figure.layout.title.text, figure.layout.showlegend) == ("JSB", False)
     assert list(figure.layout.yaxis.ticktext) == ["theirs", "ours"]
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the first row is on top
+
+
+@pytest.mark.parametrize(("value", "se", "reach"), [(-4.0, 0.05, 0.4), (40.0, 3.0, 6.0), (200.0, np.nan, 20.0)])
+def test_a_lone_figure_stands_in_the_middle_of_an_axis_much_wider_than_its_error(value, se, reach):
+    figure = results_figure(["ours"], "JSB", np.array([value]), np.array([se]), np.array([False]))
+    np.testing.assert_allclose(figure.layout.xaxis.range, [value - reach, value + reach])
+
+
+def test_a_long_label_of_a_row_is_broken_into_lines():
+    label = "SRNN smooth+Res_q, fivo:8 and what else there is to say"
+    figure = results_figure([label], "JSB", np.array([-4.0]), np.array([0.1]), np.array([False]))
+    lines = figure.layout.yaxis.ticktext[0].split("<br>")
+    assert " ".join(lines) == label
+    assert lines[0] == "SRNN smooth+Res_q, fivo:8"
+    assert max(map(len, lines)) <= LABEL_WIDTH
 
 
 def test_a_frame_is_shown_by_its_means_and_deviations_and_by_what_res_q_adds():
@@ -118,6 +131,8 @@ def test_a_frame_is_shown_by_its_means_and_deviations_and_by_what_res_q_adds():
     np.testing.assert_allclose(nats.y, [6, 4, 5])
     np.testing.assert_allclose(residual.y, [2, 0.5, -1])
     np.testing.assert_allclose(np.array(predicted.y) + residual.y, posterior.y)
+    bars = (nats, predicted, residual)
+    assert [(bar.marker.color, bar.opacity) for bar in bars] == [(KL, None), (PRIOR, None), (POSTERIOR, None)]
     assert list(figure.layout.xaxis3.ticktext) == [2, 0, 1]
     assert len(latent_figure(order, mu_p, sd_p, mu_q, sd_q, kl, False).data) == 3
 
@@ -146,6 +161,15 @@ def test_the_first_row_of_a_matrix_is_number_1_at_the_top():
     assert list(figure.data[0].x) == [1, 2, 3]
     assert list(figure.data[0].y) == [1, 2]
     assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_a_frame_fits_a_phone_with_few_upright_numbers_and_short_titles():
+    z = np.linspace(0, 1, 32)
+    layout = latent_figure(np.arange(32)[::-1], z, z, z, z, z, True).layout
+    assert list(layout.xaxis3.ticktext) == list(range(31, -1, -3))
+    assert len(layout.xaxis3.ticktext) <= MAX_TICKS
+    assert layout.xaxis3.tickangle == 0
+    assert max(len(title.text) for title in layout.annotations) <= 44  # what fits at 14 px
 
 
 def test_a_graph_has_diamonds_for_what_is_computed_and_an_arrow_for_each_edge():

@@ -10,6 +10,7 @@ from torch import nn
 from srnn_lab.config import ModelConfig
 from srnn_lab.models import build_model
 from srnn_lab.models.base import SequenceModel, State
+from srnn_lab.networks import GRU
 from srnn_lab.recurrence import gru
 
 VARIANTS = list(product([True, False], [True, False], [1, 2]))
@@ -32,6 +33,32 @@ def test_the_gru_has_the_states_and_gradients_of_torchs(batch, length):
     torch.testing.assert_close(found, expected)
     for grads in zip(*(torch.autograd.grad(d, [x, d_0, *weights], upstream) for d in (found, expected)), strict=True):
         torch.testing.assert_close(*grads)
+
+
+class OnAGPU(torch.Tensor):
+    """Numbers that say so, though they are not."""
+
+    device = torch.device("cuda")
+
+
+def test_the_gru_of_a_gpu_is_not_autocast(monkeypatch):
+    """What is handed to cuDNN, which is not run here."""
+    handed = []
+
+    def forward(self, inputs, d_0):
+        handed.append((inputs.dtype, d_0.dtype, torch.is_autocast_enabled("cuda")))
+        return inputs.new_zeros(*inputs.shape[:2], self.hidden_size), d_0
+
+    monkeypatch.setattr(nn.GRU, "forward", forward)
+    inputs = torch.zeros(2, 5, 3, dtype=torch.bfloat16).as_subclass(OnAGPU)
+    torch.set_autocast_enabled("cuda", True)
+    try:
+        d = GRU(3, 4)(inputs, torch.zeros(2, 4))
+        assert torch.is_autocast_enabled("cuda")
+    finally:
+        torch.set_autocast_enabled("cuda", False)
+    assert handed == [(torch.float32, torch.float32, False)]
+    assert d.dtype == torch.float32
 
 
 @torch.no_grad()

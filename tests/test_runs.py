@@ -1,7 +1,9 @@
+import fcntl
 import json
 import os
 import signal
 import sys
+import threading
 import time
 
 import numpy as np
@@ -11,6 +13,7 @@ from tiny import midi_folder
 
 from srnn_lab import runs
 from srnn_lab.checkpoint import load_checkpoint
+from srnn_lab.lock import hold
 
 SMALL = ["--d-dim=6", "--z-dim=3", "--hidden-dim=8", "--batch-size=2", "--segment-length=8"]
 
@@ -88,6 +91,24 @@ def test_a_killed_training_is_not_taken_for_one_that_runs(tmp_path, monkeypatch)
         for _ in range(1000):
             os.kill(number, 0)
             time.sleep(0.01)
+
+
+def test_a_training_that_only_begins_is_not_stopped_by_the_number_of_an_earlier_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.os, "kill", lambda *given: pytest.fail(f"a stranger was sent {given}"))
+    (tmp_path / runs.LOCK).write_text("1")
+    with hold(tmp_path):
+        assert runs.is_running(tmp_path)
+        runs.stop(tmp_path)
+    assert not runs.is_running(tmp_path)
+
+
+def test_a_look_at_a_run_does_not_keep_it_from_being_trained(tmp_path):
+    (tmp_path / runs.LOCK).touch()
+    look = (tmp_path / runs.LOCK).open()
+    fcntl.flock(look, fcntl.LOCK_SH)
+    threading.Timer(0.1, look.close).start()
+    hold(tmp_path).close()
+    assert look.closed
 
 
 def test_a_folder_without_runs_has_none(tmp_path):

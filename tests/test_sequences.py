@@ -88,6 +88,13 @@ def test_epoch_scores_each_used_frame_once_and_carries_chunks_over_their_segment
     assert all(batch.lengths.tolist() == [segment_length] * batch_size for _, batch, _ in epoch)
 
 
+def test_each_part_of_a_batch_is_moved_once(monkeypatch):
+    batch, moved, to = make_batch(numbered(2, 1)), [], torch.Tensor.to
+    monkeypatch.setattr(torch.Tensor, "to", lambda values, *args: moved.append(values.shape) or to(values, *args))
+    batch.to(torch.float64)
+    assert moved == [batch.x.shape, batch.u.shape, batch.lengths.shape]
+
+
 def test_an_epoch_by_hand():
     """23 frames: two batches of two chunks of two segments of two frames, which begin at one of the first 7."""
     streams = Streams(numbered(9, 1, 13), batch_size=2, segment_length=2, segments_per_reset=2)

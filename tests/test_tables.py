@@ -12,7 +12,7 @@ from tiny import a_result
 from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.config import PRESETS, ModelConfig, TrainConfig
 from srnn_lab.results import Result, read_results
-from srnn_lab.tables import PLACES, TABLES, Figure, Table, make_tables, write_tables
+from srnn_lab.tables import PLACES, TABLES, Figure, Table, make_tables, rows_of, write_tables
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,12 +55,15 @@ def test_without_any_recorded_row_a_table_holds_dashes_and_published_figures(nam
     for table in tables:
         assert all(len(row) == len(table.header) for row in table.rows)
         assert all(c.published for row in table.rows for c in row if isinstance(c, Figure))
+        assert not table.measured
         assert table.text().startswith(f"{table.title}\n{table.caption}\n\n{table.header[0]}")
         for line in table.markdown().splitlines()[2:]:
-            assert line.count("|") == len(table.header) + 1
+            assert line.count("|") == len(table.columns()) + 1
         json.dumps(table.to_dict())
     if name in ("family", "fivo"):
         assert {c for t in tables for row in t.rows for c in row[1:-1]} == {None}
+        assert {tuple(title for title, *_ in table.columns()) for table in tables} == {("model", "row")}
+    if name == "field":
         assert "–" in tables[0].text()
 
 
@@ -102,6 +105,20 @@ def test_several_seeds_of_a_row_are_averaged_with_their_spread():
     assert f"{cell(table, 'best/SET', 'JSB chorales')}" == "-4.40"
     assert cell(table, "table2/SET", "MuseData") is None
     assert f"{cell(table, 'SRNN paper, Table 2', 'JSB chorales')}" == "-4.74"
+
+
+def test_a_column_in_which_nothing_is_recorded_is_not_printed():
+    (table,) = make_tables("bundled", by_row(a_result("bundled/a", figures={"elbo": -4.3, "fivo:128": -4.0})))
+    assert "IWAE-128" in table.header
+    for printed in (table.text(), table.markdown()):
+        assert "FIVO-128" in printed
+        assert "IWAE-128" not in printed
+
+
+def test_set_in_the_name_of_a_row_stands_for_any_set_and_seed():
+    results = by_row(*(a_result(row) for row in ("table2/jsb/seed1", "table2/muse", "table2/jsb/other", "best/jsb")))
+    assert [result.row for result in rows_of(results, "table2/SET")] == ["table2/jsb/seed1", "table2/muse"]
+    assert [result.row for result in rows_of(results, "best/jsb")] == ["best/jsb"]
 
 
 def test_the_paper_s_other_rows_never_stand_beside_its_srnn():
@@ -147,7 +164,7 @@ def test_speech_is_shown_by_half_a_second_and_by_utterance():
         "8000 ± 400",
         "50524",
         "40000",
-        "table1/voice/srnn-filt",
+        "table1/SET/srnn-filt",
     ]  # fmt: skip  (0.5 s are 40 frames of 200 samples)
 
 

@@ -16,12 +16,13 @@ from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import SIZES, midi_folder, music_run, speech_run, wav_folder
 
-from srnn_lab import training
+from srnn_lab import lock, training
 from srnn_lab.bounds import evaluate
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import CONVENTIONS, RunConfig, TrainConfig
 from srnn_lab.data import load_split
+from srnn_lab.lock import LOCK, hold, is_running
 from srnn_lab.training import CURVES, SKIPS, fit, use_bf16
 
 UPDATES = 6
@@ -47,8 +48,8 @@ def curves(out):
 
 
 def contents(out):
-    """All files of a run, byte by byte: weights, Adam's state, configuration, scores and curves."""
-    return {path.name: path.read_bytes() for path in out.iterdir()}
+    """All files of a run but the lock, byte by byte: weights, Adam's state, configuration, scores and curves."""
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.name != LOCK}
 
 
 def command(songs, out, **train):
@@ -264,6 +265,27 @@ def test_a_run_is_not_overwritten(run):
     with pytest.raises(FileExistsError, match="already holds a run; continue it with --resume"):
         fit(config, out)
     assert contents(out) == before
+
+
+def test_one_process_at_a_time_trains_in_a_folder(songs, tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 0)
+    with hold(tmp_path), pytest.raises(ValueError, match="is being trained already; stop it first"):
+        fit(music_run(songs), tmp_path)
+    assert not is_running(tmp_path)
+    assert list(contents(tmp_path)) == []
+
+
+def test_a_training_is_known_by_its_number_while_it_lives_and_leaves_nothing_if_it_cannot_begin(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+
+    def load(config, data_dir):
+        assert is_running(out)
+        raise ValueError(f"process {(out / LOCK).read_text()} has no data")
+
+    monkeypatch.setattr(training, "_load", load)
+    with pytest.raises(ValueError, match=f"process {os.getpid()} has no data"):
+        fit(music_run(), out)
+    assert not out.exists()
 
 
 def test_a_best_epoch_is_neither_overwritten_nor_missed(run, songs, tmp_path):

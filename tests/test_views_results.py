@@ -1,11 +1,15 @@
 """The page of results with Streamlit's AppTest."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import a_result
 
+from srnn_lab.config import PRESETS, TrainConfig
 from srnn_lab.results import record
-from srnn_lab.tables import TABLES, Figure, make_tables
+from srnn_lab.tables import TABLES, make_tables
 from srnn_lab.views import results as view
 
 # Streamlit warns of things that are not ours.
@@ -32,16 +36,17 @@ def test_every_table_has_its_label():
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_without_recorded_rows_each_table_is_shown_with_what_is_published(page, name):
+def test_without_recorded_rows_each_table_is_shown_with_what_is_published_and_no_figure(page, name):
     page.query_params["table"] = view.LABELS[name]
     page.run()
     assert not page.exception
     tables = make_tables(name, {})
     shown = [m.value for m in page.markdown]
-    assert [table.markdown() for table in tables] == shown[: len(tables)]
-    figured = [{i for row in t.rows for i, cell in enumerate(row) if isinstance(cell, Figure)} for t in tables]
-    assert len(figures(page)) == sum(map(len, figured))
-    assert any(figured) == (name in ("table2", "field", "table1"))
+    assert [f"**{table.title}.** {table.caption}" for table in tables] == shown[: len(tables)]
+    assert [list(t.value.columns) for t in page.table] == [[title for title, *_ in t.columns()] for t in tables]
+    assert not figures(page)
+    empty = [caption.value for caption in page.caption if caption.value == "Nothing of ours is recorded here yet."]
+    assert len(empty) == sum("row" in table.header[-1] for table in tables)
     assert "srnn-lab evaluate CHECKPOINT --record" in page.info[0].value
 
 
@@ -51,22 +56,43 @@ def test_a_recorded_row_is_shown_with_its_convention_its_errors_and_its_command(
     record(a_result("table2/jsb/seed1", figures=figures_of_it, **conventions), page.file)
     page.run()
     assert not page.exception
-    shown = page.markdown[0].value
-    assert "fraccaro/SET (test), macro average, first frame not scored" in shown
-    assert "-4.32 ± 0.25" in shown
-    assert "-4.74" in shown
-    assert "measured here" in figures(page)[0]
+    assert "fraccaro/SET (test), macro average, first frame not scored" in page.markdown[0].value
+    paper, ours, _ = page.table[0].value["JSB chorales"]
+    assert (paper, ours.split("\N{NO-BREAK SPACE}")) == ("-4.74", ["-4.32", "±", "0.25"])
+    (only,) = page.get("plotly_chart")  # of the sets, one has a figure of ours
+    assert "JSB chorales" in only.proto.spec
+    assert json.loads(only.proto.config)["displayModeBar"] is False
+    captions = [caption.value for caption in page.caption]
+    assert "Dots are measured here, open diamonds are published." in captions
+    assert "Nothing of ours is recorded here yet." not in captions
     assert page.code[0].value.splitlines() == a_result("table2/jsb/seed1", **conventions).commands
-    assert "srnn-lab reproduce table2/jsb/seed1 --run" in page.caption[-1].value
+    assert "srnn-lab reproduce table2/jsb/seed1 --run" in captions[-1]
 
 
-def test_a_row_is_chosen_and_tables_are_switched(page):
-    for row in ("first", "second"):
-        record(a_result(row), page.file)
+def test_a_row_is_chosen_of_those_in_the_open_table(page):
+    measured = {"data": "bl/jsb", "average": "micro", "first_frame": True}
+    for row in ("bundled/a", "fivo/bl-jsb/vrnn", "family/bl-jsb/rnn", "family/bl-jsb/vrnn"):
+        record(a_result(row, figures={"elbo": -7.0, "fivo:128": -6.5}, **measured), page.file)
+    page.query_params["table"] = view.LABELS["family"]
     page.run()
-    page.selectbox(key="row").select("second").run()
-    assert "runs/second" in page.code[0].value
-    page.segmented_control(key="table").set_value("family").run()
+    assert page.selectbox(key="row").options == ["family/bl-jsb/rnn", "family/bl-jsb/vrnn"]
+    page.selectbox(key="row").select("family/bl-jsb/vrnn").run()
+    assert "runs/family-bl-jsb-vrnn" in page.code[0].value
+    page.segmented_control(key="table").set_value("bundled").run()
     assert not page.exception
-    assert "The family on bl/jsb" in page.markdown[1].value
-    assert "runs/second" in page.code[0].value
+    assert page.selectbox(key="row").value == "bundled/a"
+    assert "bundled/a" in page.code[0].value
+    assert "Dots are measured here, open diamonds are published." not in [caption.value for caption in page.caption]
+
+
+def test_what_a_model_was_trained_on_tells_its_dots_apart(page):
+    measured = {"data": "bl/jsb", "average": "micro", "first_frame": True}
+    measured["figures"] = {"elbo": -7.0, "fivo:128": -6.5}
+    config = replace(PRESETS["bl-jsb"], train=TrainConfig(objective="fivo", num_particles=8))
+    record(a_result("family/bl-jsb/vrnn", **measured), page.file)
+    record(a_result("fivo/bl-jsb/vrnn", config=config, **measured), page.file)
+    page.query_params["table"] = view.LABELS["fivo"]
+    page.run()
+    elbo, fivo, gain = (json.loads(spec)["layout"]["yaxis"]["ticktext"] for spec in figures(page))
+    assert elbo == fivo == ["VRNN, elbo", "VRNN, fivo:8"]
+    assert gain == ["VRNN, fivo:8"]

@@ -46,7 +46,8 @@ class Batch:
 
     def to(self, *args) -> "Batch":
         """The batch on another device or with another floating-point type; arguments as of ``Tensor.to``."""
-        return Batch(self.x.to(*args), self.u.to(*args), self.lengths.to(self.x.to(*args).device))
+        x = self.x.to(*args)
+        return Batch(x, self.u.to(*args), self.lengths.to(x.device))
 
 
 def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:

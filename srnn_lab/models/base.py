@@ -1,7 +1,8 @@
 """What a sequence model is, and the one loop over time that every bound and every sample goes through."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -92,6 +93,11 @@ class SequenceModel(nn.Module, ABC):
         return self.config.d_dim
 
     @property
+    def residual(self) -> bool:
+        """Whether the posterior mean is the prior mean plus a correction (Res_q, Eq. 12)."""
+        return False
+
+    @property
     @abstractmethod
     def z_dim(self) -> int:
         """Dimensions of z_t; 0 in a model without latent variables."""
@@ -128,6 +134,16 @@ class SequenceModel(nn.Module, ABC):
     @abstractmethod
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t), for all t at once."""
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Without dropout; then as before, in training or not."""
+        before = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(before)
 
     def initial_state(self, batch_size: int) -> State:
         """d_0 = 0 and z_0 = 0."""

@@ -25,6 +25,11 @@ class StateSpaceModel(SequenceModel):
         """Dimensions of z_t."""
         return self.config.z_dim
 
+    @property
+    def residual(self) -> bool:
+        """As configured."""
+        return self.config.residual
+
     def step(
         self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
     ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
@@ -33,7 +38,7 @@ class StateSpaceModel(SequenceModel):
         prior_t = posterior_t = self.prior(z_tm1, context_t["for_prior"])  # Eq. (3)
         if "for_posterior" in context_t:
             posterior_t = self.posterior(z_tm1, context_t["for_posterior"])  # Eq. (10)
-            if self.config.residual:  # Eq. (12); the sample z_{t-1} stands for the integral in Eq. (11)
+            if self.residual:  # Eq. (12); the sample z_{t-1} stands for the integral in Eq. (11)
                 posterior_t = DiagonalGaussian(prior_t.mu + posterior_t.mu, posterior_t.logvar)
         return State(context_t["d"], posterior_t.rsample(noise_t)), prior_t, posterior_t
 
@@ -46,10 +51,10 @@ class StateSpaceModel(SequenceModel):
         floor = self.config.variance_floor
         mu_p, logvar_p = self.prior.nets(context["for_prior"])
         mu_q, logvar_q = self.posterior.nets(context["for_posterior"])
-        inside = [mu_p, mu_q] if self.config.residual else [mu_q]
+        inside = [mu_p, mu_q] if self.residual else [mu_q]
         z, mus, raw = gaussian_chain(inside, logvar_q, state.z, noise, floor)
         z_tm1 = torch.cat([state.z[:, None], z[:, :-1]], 1)
-        prior_mu = mus[0] if self.config.residual else mu_p.output(z_tm1)
+        prior_mu = mus[0] if self.residual else mu_p.output(z_tm1)
         prior = DiagonalGaussian(prior_mu, floor_variance(logvar_p.output(z_tm1), floor))
         return context["d"], z, prior, DiagonalGaussian(sum(mus), floor_variance(raw, floor))
 

@@ -20,11 +20,11 @@ from srnn_lab.views.shared import (
     FIRST,
     Choice,
     cached_inspection,
-    cached_sound,
     checkpoints,
     choose,
     explain,
     show_figure,
+    signal_of,
     time_unit,
 )
 from srnn_lab.views.what_if import comparison_rows
@@ -268,5 +268,7 @@ def show_sound(names: dict[str, Choice], clips: dict[str, Inspection]) -> None:
     if heard == "the clip":
         st.audio(wav_bytes(choice.signal, choice.checkpoint.config.data.sample_rate), alt="The clip")
         return
-    st.audio(cached_sound(names[heard].path, names[heard].modified, clips[heard].mean), alt=f"Reconstruction, {heard}")
+    evaluation, rate = names[heard].checkpoint.config.evaluation, names[heard].checkpoint.config.data.sample_rate
+    wave = signal_of(names[heard], clips[heard].mean, evaluation.unscored)
+    st.audio(wav_bytes(wave, rate), alt=f"Reconstruction, {heard}")
     st.caption("Its reconstruction: the mean of x under the posterior, averaged over the paths.")

@@ -5,9 +5,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from srnn_lab.edits import insert_silence
 from srnn_lab.export import csv_text, npz_bytes
-from srnn_lab.inspection import Inspection
 from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
 from srnn_lab.player import place_of, player, rows_svg
 from srnn_lab.views.keep import keep, stem_of
@@ -17,11 +15,11 @@ from srnn_lab.views.shared import (
     cached_checkpoint,
     cached_inspection,
     cached_signal,
-    cached_waveform,
     choose,
     choose_other,
     explain,
     reset_with,
+    signal_of,
     sound_of,
     time_unit,
     unit_seconds,
@@ -178,7 +176,8 @@ def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tupl
     )
     sounds = {"the clip": sound_of(choice, choice.signal)}
     if heard:
-        sounds[heard] = sound_of(choice, reconstructed(choice, clip, found[heard].mean))
+        unscored = choice.checkpoint.config.evaluation.unscored
+        sounds[heard] = sound_of(choice, signal_of(choice, found[heard].mean, unscored))
     player(
         reconstruction_rows(choice.checkpoint, choice.signal, clip, found),
         sounds,
@@ -239,14 +238,3 @@ def keep_latents(
         },
         "Figure and arrays are of the sources that are shown.",
     )
-
-
-def reconstructed(choice: Choice, clip: Inspection, mean: np.ndarray) -> np.ndarray:
-    """The signal of a reconstruction, silent where its first frame is not scored; of music the likelier notes."""
-    data = choice.checkpoint.config.data
-    lead = round(clip.times[0] * data.rate - data.window / 2)
-    if data.features == "roll":
-        signal = (mean > 0.5).astype(np.float32)
-    else:
-        signal = cached_waveform(choice.path, choice.modified, mean)
-    return insert_silence(signal, 0, lead)

@@ -8,14 +8,14 @@ from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, draw_reconstruction
 from srnn_lab.player import deliver, place_of
 from srnn_lab.views.place import PLAYER, frame_at
-from srnn_lab.views.shared import Choice, cached_inspection, sound_of
+from srnn_lab.views.shared import MAX_PLAYED_SECONDS, Choice, cached_inspection, signal_of, sound_of, unit_seconds
 
 Sound = tuple[np.ndarray, int]
 """16-bit samples, and their number a second."""
 RECORDING = "recording"
 MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
-ALL_AT_ONCE_SECONDS = 30
-"""Longest recording whose reconstructions are made without being asked for."""
+ALL_AT_ONCE_SECONDS = {"raw": 30, "log-mel": 30, "roll": 120}
+"""Longest clip, by its frames, whose reconstructions are made without being asked for."""
 
 
 def settle_sounds(choice: Choice) -> None:
@@ -52,18 +52,15 @@ def cached_clip_sound(
     """
     choice = Choice(path, modified, content, name, semitones)
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
-    first = 0 if checkpoint.config.evaluation.first_frame else 1
+    unscored = checkpoint.config.evaluation.unscored
     if kind == RECORDING:
-        return sound_of(choice, choice.signal) if data.features == "roll" else _sixteen_bit(choice.signal, data.rate)
-    if kind == CONTINUATION:
-        frames, first = _continued(choice, start), 0
+        signal = choice.signal
+    elif kind == CONTINUATION:
+        signal = signal_of(choice, _continued(choice, start))
     else:
         frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
-    if data.features == "roll":
-        notes = np.concatenate([np.zeros((first, frames.shape[1]), np.float32), frames > 0.5]).astype(np.float32)
-        return sound_of(choice, notes)
-    silence = np.zeros(first * data.hop, np.float32)
-    return _sixteen_bit(np.concatenate([silence, checkpoint.frontend.waveform(frames)]), data.rate)
+        signal = signal_of(choice, frames, unscored)
+    return sound_of(choice, signal) if data.features == "roll" else _sixteen_bit(signal, data.rate)
 
 
 def _sixteen_bit(wave: np.ndarray, rate: int) -> Sound:
@@ -88,7 +85,12 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
     """From where the prior goes on, and a button for what takes long."""
     start = st.session_state["continue from"]
     left, right = st.columns([3, 2], vertical_alignment="center")
-    notes = [f"The prior continues the clip from {clip.times[start]:.2f} {unit} on."] if start < len(clip.kl) else []
+    middle = "its middle, " if start == max(1, len(clip.kl) // 2) else ""
+    notes = []
+    if start < len(clip.kl):
+        notes.append(f"The prior continues the clip from {middle}{clip.times[start]:.2f} {unit} on.")
+    if choice.checkpoint.config.data.features == "roll" and clip.seconds[-1] > MAX_PLAYED_SECONDS:
+        notes.append(f"The first {MAX_PLAYED_SECONDS // 60} minutes are played.")
     if choice.checkpoint.config.data.features == "log-mel":
         notes.append("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
     left.caption(" ".join(notes))
@@ -101,6 +103,7 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
             args=(here,),
             disabled=place is None or here == start or here >= len(clip.kl) - 1,
             key="continue",
+            help="Click in the rows to choose another place.",
         )
         if not (st.session_state["sounds wanted"] or _made_unasked(choice)):
             st.button("Make the model's sounds (this takes a while)", on_click=_want_sounds, key="sound")
@@ -119,12 +122,12 @@ def _want_sounds() -> None:
 
 def _made_unasked(choice: Choice) -> bool:
     data = choice.checkpoint.config.data
-    return data.features == "roll" or len(choice.signal) <= ALL_AT_ONCE_SECONDS * data.rate
+    return len(choice.signal) / data.rate * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]
 
 
 def make_sounds(choice: Choice) -> None:
     """The sounds that are missing, one after another, after everything else has been shown."""
-    first = 0 if choice.checkpoint.config.evaluation.first_frame else 1
+    first = choice.checkpoint.config.evaluation.unscored
     start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
     wanted = [(RECORDING, 0)]
     if _made_unasked(choice) or st.session_state["sounds wanted"]:

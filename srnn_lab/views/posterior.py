@@ -12,7 +12,7 @@ from srnn_lab.views.shared import Choice, explain, show_figure
 
 def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str) -> None:
     """The chosen frame: its terms of the bound, and prior and posterior of each dimension of z."""
-    frame, config = chosen_frame(clip, place), choice.checkpoint.config.model
+    frame = chosen_frame(clip, place)
     how = "the largest spike" if place is None else "of the selection" if place.end > place.start else "the playhead"
     st.subheader("Posterior against prior")
     st.caption(
@@ -30,9 +30,9 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str)
     if not clip.kl_z.shape[1]:
         st.info("This model has no latent state, so there is no posterior to compare.")
         return
-    residual = config.model in ("srnn", "dkf") and config.residual
     order = np.argsort(-clip.use, kind="stable")
     sd_p, sd_q = (np.exp(logvar[frame] / 2) for logvar in (clip.logvar_p, clip.logvar_q))
+    residual = choice.checkpoint.model.residual
     figure = latent_figure(order, clip.mu_p[frame], sd_p, clip.mu_q[frame], sd_q, clip.kl_z[frame], residual)
     moved = np.abs(clip.mu_q[frame] - clip.mu_p[frame]) / sd_p
     furthest = int(moved.argmax())

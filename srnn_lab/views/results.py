@@ -5,7 +5,7 @@ import streamlit as st
 
 from srnn_lab.plots import results_figure
 from srnn_lab.results import RESULTS, Result, read_results
-from srnn_lab.tables import TABLES, Figure, Table, make_tables
+from srnn_lab.tables import TABLES, Figure, Table, make_tables, rows_of
 from srnn_lab.views.shared import explain, show_figure
 
 LABELS = {
@@ -31,8 +31,9 @@ def show() -> None:
     name = st.segmented_control(
         "Table", list(TABLES), default="table2", required=True, format_func=LABELS.get, key="table", bind="query-params"
     )
-    for i, table in enumerate(make_tables(name, results)):
-        st.markdown(table.markdown())
+    tables = make_tables(name, results)
+    for i, table in enumerate(tables):
+        show_table(table)
         show_charts(table, f"{name}-{i}")
     explain(
         "Nats per frame (or per sequence, where the line above a table says so), averaged over the test set: **micro** "
@@ -49,24 +50,48 @@ def show() -> None:
         },
     )
     st.subheader("Make a figure again")
-    if not results:
-        st.info("No row is recorded yet; `srnn-lab evaluate CHECKPOINT --record` records one.")
+    rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, row[-1])}
+    if not rows:
+        st.info("No row of this choice is recorded yet; `srnn-lab evaluate CHECKPOINT --record` records one.")
         return
-    show_row(results[st.selectbox("Row", list(results), key="row", bind="query-params")])
+    show_row(rows[st.selectbox("Row", list(rows), key="row", bind="query-params")])
+
+
+def show_table(table: Table) -> None:
+    """A table, which scrolls by itself where a page is too narrow for it."""
+    st.markdown(f"**{table.title}.** {table.caption}")
+    # A figure stays in one line with its standard error.
+    st.table(
+        {
+            title: [text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}") for text in texts]
+            for title, *texts in table.columns()
+        },
+        hide_header=False,
+    )
+    if "row" in table.header[-1] and not table.measured:
+        st.caption("Nothing of ours is recorded here yet.")
 
 
 def show_charts(table: Table, key: str) -> None:
-    """Each column of figures with its standard errors; two beside each other, on a phone all below each other."""
-    columns = [i for i in range(len(table.header)) if any(isinstance(row[i], Figure) for row in table.rows)]
+    """Each column with measured figures; two beside each other, on a phone all below each other."""
+    columns = [
+        i
+        for i in range(len(table.header))
+        if any(isinstance(row[i], Figure) and not row[i].published for row in table.rows)
+    ]
+    if any(isinstance(row[i], Figure) and row[i].published for row in table.rows for i in columns):
+        st.caption("Dots are measured here, open diamonds are published.")
+    trained = [i for i, title in enumerate(table.header) if title == "trained on"]
     places = [place for _ in columns[::2] for place in st.columns(2)]
     for place, i in zip(places, columns, strict=False):
         rows = [row for row in table.rows if isinstance(row[i], Figure)]
-        values = np.array([[float(row[i].value)] for row in rows])
-        errors = np.array([[np.nan if row[i].se is None else row[i].se] for row in rows])
-        published = np.array([[row[i].published] for row in rows])
-        figure = results_figure([f"{row[0]}" for row in rows], [table.header[i]], values, errors, published)
-        best = rows[int(values.argmax())]
-        alt = f"{table.header[i]}: {len(rows)} figures in nats; the highest is that of {best[0]}, {values.max():.2f}."
+        labels = [", ".join(f"{row[j]}" for j in (0, *trained)) for row in rows]
+        values = np.array([float(row[i].value) for row in rows])
+        errors = np.array([np.nan if row[i].se is None else row[i].se for row in rows])
+        published = np.array([row[i].published for row in rows])
+        figure = results_figure(labels, table.header[i], values, errors, published)
+        best = labels[values.argmax()]
+        alt = f"{table.header[i]}: {len(rows)} figures in nats; the highest is that of {best}, {values.max():.2f}."
         with place:
             show_figure(figure, f"{key}-{i}", alt)
 
@@ -77,5 +102,5 @@ def show_row(result: Result) -> None:
     if result.checkpoint:
         st.caption(f"The checkpoint is bundled; it was trained by `{result.train}`.")
     st.caption(f"`srnn-lab reproduce {result.row} --run` runs this.")
-    with st.expander("All that is recorded"):
+    with st.expander("The record of this row"):
         st.json(result.to_dict())

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
@@ -16,11 +17,11 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from srnn_lab.audio import QUARTERS_PER_MINUTE, midi_to_wav, roll_to_midi, wav_bytes
+from srnn_lab.audio import QUARTERS_PER_MINUTE, frame_seconds, midi_to_wav, roll_to_midi
 from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint, read_header
 from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
-from srnn_lab.edits import transpose
+from srnn_lab.edits import insert_silence, transpose
 from srnn_lab.inspection import Inspection, inspect_signal
 
 FIRST = "voice-mel"
@@ -32,6 +33,7 @@ ABOUT = {
     "voice-filt": "voice with a filter and without Res_q.",
     "voice-vrnn": "A VRNN of the same size on the frames of voice.",
     "jsb": "Bach chorales: spikes where the chord changes.",
+    "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
     "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
 }
 MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
@@ -43,6 +45,9 @@ BY_KIND = {"raw": "08_speech", "log-mel": "08_speech", "roll": "09_music"}
 CHECKPOINT_MEGABYTES = 100
 MAX_CLIP_SECONDS = 180
 """Longest recording that is read; a little more than any model inspects."""
+_READING = threading.Lock()  # what a reader warns of is caught for the whole process, so one visitor reads at a time
+MAX_PLAYED_SECONDS = 300
+"""Of music, as much as is played; a MIDI file of a few kilobytes can last an hour."""
 MAX_SENTENCE = 600
 """Characters of a message that are shown; a file can put as many as it likes into one."""
 
@@ -100,7 +105,7 @@ def cached_signal(
         raise ValueError(
             f"{name} has {len(content) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
         )
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
+    with _READING, tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
         file.write_bytes(content)
@@ -131,11 +136,6 @@ def cached_waveform(path: str, modified: float, frames: np.ndarray) -> np.ndarra
     return cached_checkpoint(path, modified).frontend.waveform(frames)
 
 
-def cached_sound(path: str, modified: float, frames: np.ndarray) -> bytes:
-    """The sound of audio frames."""
-    return wav_bytes(cached_waveform(path, modified, frames), cached_checkpoint(path, modified).config.data.sample_rate)
-
-
 class Choice(NamedTuple):
     """What is chosen at the side; its first five values are the key of every cache.
 
@@ -164,6 +164,16 @@ class Choice(NamedTuple):
         return cached_signal(*self)[0]
 
 
+def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:
+    """The signal that frames stand for, of notes those with p above 1/2, after ``silent`` frames of silence."""
+    data = choice.checkpoint.config.data
+    if data.features == "roll":
+        signal = (frames > 0.5).astype(np.float32)
+    else:
+        signal = cached_waveform(choice.path, choice.modified, frames)
+    return insert_silence(signal, 0, silent * data.hop)
+
+
 def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
     """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
     data = choice.checkpoint.config.data
@@ -171,7 +181,8 @@ def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def play(roll: np.ndarray, frames_per_quarter: int) -> tuple[np.ndarray, int]:
-    """The sound of notes, 16-bit samples and their number a second; silence if there are none."""
+    """The sound of the first minutes of notes, 16-bit samples and their number a second; silence if there are none."""
+    roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter))]
     if not roll.any():
         return np.zeros(1, np.int16), 16000
     import soundfile
@@ -331,7 +342,8 @@ def choose_transposition() -> int:
     """Semitones up."""
     semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")
     st.sidebar.caption(
-        "The chorales it was trained on stand in C, an octave above the written music; the clips do too."
+        "The clips stand in C, an octave above the written chorales, as jsb knows them; jsb-transposed and piano know "
+        "other keys."
     )
     return int(semitones)
 
@@ -355,7 +367,8 @@ def show_figure(figure: go.Figure, key: str, alt: str | None = None) -> None:
     """A figure in the colours of the page; ``alt`` describes it to who cannot see it."""
     dark = st.context.theme.type == "dark"
     figure.update_layout(font_color="#e6e6e6" if dark else "#31333f")
-    st.plotly_chart(figure, theme=None, width="stretch", key=key, alt=alt)
+    # On a phone the tools would cover the titles; each page has its own way to keep a figure.
+    st.plotly_chart(figure, theme=None, width="stretch", key=key, alt=alt, config={"displayModeBar": False})
 
 
 def explain(text: str, equation: str, notebooks: Mapping[str, str]) -> None:

@@ -30,7 +30,7 @@ def cached_events(path: str, modified: float, content: bytes, name: str, semiton
     """Scored frames of a recording at which something of that kind happens."""
     choice = Choice(path, modified, content, name, semitones)
     data, scored = choice.checkpoint.config.data, len(cached_inspection(*choice).kl)
-    first = 0 if choice.checkpoint.config.evaluation.first_frame else 1
+    first = choice.checkpoint.config.evaluation.unscored
     frames = find_events(widen(choice.signal), scored + first, data, kind)
     return frames[frames >= first] - first
 
@@ -101,6 +101,8 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             column_config={
                 f"time ({unit})": st.column_config.NumberColumn(format="%.3f"),
                 "KL (nats)": st.column_config.NumberColumn(format="%.2f"),
+                "what": st.column_config.TextColumn(width="medium"),
+                f"frames to the nearest {change}": st.column_config.NumberColumn("frames off", width="small"),
             },
         )
         st.caption("A row takes the player there.")
@@ -111,7 +113,11 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             better = float((match.null_auc >= match.auc).mean())
             alt = f"The ROC area is {match.auc:.2f}; {100 * better:.1f} % of the shifted copies reach it."
             show_figure(null_figure(match.null_auc, match.auc, "ROC area"), "null", alt)
-            st.caption(f"{100 * better:.1f} % of the {len(match.null_auc)} shifts reach an area of {match.auc:.2f}.")
+            note = f"{100 * better:.1f} % of the {len(match.null_auc)} shifts reach an area of {match.auc:.2f}."
+            if match.auc < match.null_auc.mean():
+                note += f" In this clip the KL is no higher {HITS[change]} than elsewhere."
+            st.caption(note)
+    guess = "" if features == "roll" else "The spectral flux is only a guess at them: try offsets and spectral changes."
     explain(
         "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of robust "
         f"standard deviations; it is a **hit** if it lies {HITS[change]}. Only frames that are not silent count. "
@@ -120,8 +126,7 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         "that of another; ½ is chance. For the **null**, the KL is shifted against the sound in a circle by every "
         "possible number of frames, which keeps the shape of both and breaks their alignment.\n\n"
         "**Look for**: an area beyond nearly all shifts. One clip is little evidence: `srnn-lab transitions` measures "
-        "all clips of a test set, and splices. Transitions found by the spectral flux are themselves a guess: try "
-        "offsets and spectral changes.",
+        f"all clips of a test set, and splices. {guess}",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at a transition},\ s \text{ elsewhere}",
         {"05_bound_over_time": "does the same for one clip", BY_KIND[features]: "for a test set"},
     )

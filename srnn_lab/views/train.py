@@ -87,7 +87,10 @@ def show() -> None:
     st.subheader("Runs")
     runs = list_runs(folder)
     if not runs:
-        st.info(plain(f"{folder} holds no run yet. Begin one above, or name another folder: -- --runs DIR."))
+        st.info(
+            f"{plain(str(folder))} holds no run yet. Begin one above, or name another folder: "
+            "`streamlit run dashboard.py -- --runs DIR`."
+        )
         return
     name = st.selectbox("Run", list(runs), key="run", bind="query-params")
     running = is_running(runs[name])

@@ -1,0 +1,54 @@
+"""The signals and sounds that the pages make, without a page."""
+
+import numpy as np
+import pytest
+from tiny import music_run, speech_run, untrained
+
+from srnn_lab.checkpoint import save_checkpoint
+from srnn_lab.views import shared
+from srnn_lab.views.shared import Choice, signal_of
+
+
+def chosen(run, folder):
+    path = folder / "best.safetensors"
+    save_checkpoint(untrained(run), path)
+    return Choice(str(path), path.stat().st_mtime, b"", "clip", 0)
+
+
+@pytest.mark.parametrize("run", [music_run(), speech_run()])
+def test_what_frames_stand_for_begins_with_the_clip(run, tmp_path):
+    frames = np.random.default_rng(0).random((5, run.model.x_dim)).astype(np.float32)
+    choice = chosen(run, tmp_path)
+    without, later = signal_of(choice, frames), signal_of(choice, frames, 1)
+    np.testing.assert_array_equal(later[run.data.hop :], without)
+    assert not later[: run.data.hop].any()
+
+
+def test_of_music_that_lasts_an_hour_the_first_minutes_are_played(monkeypatch):
+    lengths = []
+
+    def cached_music(roll, frames_per_quarter):
+        lengths.append(len(roll))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shared, "cached_music", cached_music)
+    with pytest.raises(KeyboardInterrupt):
+        shared.play(np.ones((12_000, 88), np.float32), 2)
+    assert lengths == [shared.MAX_PLAYED_SECONDS * 3]
+    late = np.zeros((12_000, 88), np.float32)
+    late[-1] = 1
+    assert not shared.play(late, 2)[0].any()
+
+
+def test_visitors_read_their_files_one_after_another(monkeypatch, tmp_path):
+    locked = []
+
+    def read(path, config, seconds):
+        locked.append(shared._READING.locked())
+        return np.zeros(400, np.float32)
+
+    monkeypatch.setattr(shared, "read_signal", read)
+    choice = chosen(speech_run(), tmp_path)
+    shared.cached_signal(*choice._replace(name="clip.wav"))
+    assert locked == [True]
+    assert not shared._READING.locked()
