@@ -14,7 +14,7 @@ def test_ordinary_spikes_stay_on_the_axis_and_giants_do_not(spread):
     assert robust_limits([kl]) == (0, pytest.approx(1.05 * kl.max()))
     kl[200] = 3123
     assert robust_limits([kl]) == (0, pytest.approx(1.05 * kl[40]))
-    assert beyond([(np.arange(260), kl)], robust_limits([kl]), "nats") == "1 frame above the axis, up to 3123 nats"
+    assert beyond([(np.arange(260.0), kl)], robust_limits([kl]), "nats") == "1 frame above the axis, up to 3123 nats"
 
 
 def test_rare_frames_far_below_do_not_set_the_axis_and_others_do():
@@ -35,7 +35,7 @@ def test_half_of_each_line_is_on_the_axis():
 def test_a_gap_in_a_line_does_not_count():
     line = np.array([1.0, np.nan, 2.0, 3.0])
     assert robust_limits([line]) == (0, pytest.approx(3.15))
-    assert beyond([(np.arange(4), line)], (0, 4), "nats") == ""
+    assert beyond([(np.arange(4.0), line)], (0.0, 4.0), "nats") == ""
 
 
 def test_differences_have_0_in_the_middle():
@@ -47,7 +47,7 @@ def test_differences_have_0_in_the_middle():
 
 def test_a_frame_counts_once_however_many_lines_leave_the_axis():
     times = np.arange(3.0)
-    lines = [(times, np.array([9, 0, 0])), (times, np.array([8, 7, -5]))]
-    assert beyond(lines, (-1, 5), "nats") == (
+    lines = [(times, np.array([9.0, 0, 0])), (times, np.array([8.0, 7, -5]))]
+    assert beyond(lines, (-1.0, 5.0), "nats") == (
         "2 frames above the axis, up to 9 nats; 1 frame below the axis, down to −5 nats"
     )

@@ -357,7 +357,7 @@ def test_values_stand_in_the_colours_of_their_lines_and_only_where_there_are_som
         assert {"#d55e00", "#0072b2"} <= set(written_at(1.505))
         assert set(written_at(3.9)) & {"#d55e00", "#0072b2"} == {"#0072b2"}
         assert set(written_at(2.25)) & {"#d55e00", "#0072b2"} == {"#0072b2"}
-        page.set_viewport_size({"width": 1200, "height": 900})
+        page.set_viewport_size({"width": 600, "height": 900})
         page.wait_for_function("window.written.some(({ text }) => text === '7.00 nats')")
         texts = {one["text"]: one for one in page.evaluate("window.written")}
         assert texts["KL"]["x"] > 66 + 1  # beside the playhead at time 0, which is two pixels wide

@@ -59,7 +59,8 @@ def test_the_table_has_what_each_source_of_z_loses(folder, monkeypatch, name):
     np.testing.assert_allclose(table["lost, mean"], [values.mean() for values in lost], rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(table["lost, median"], [np.median(values) for values in lost], rtol=1e-3, atol=1e-3)
     assert f"loses **{np.median(lost[2]):.1f}** nats with z from the prior" in text_of(page)
-    assert "dominate the mean" not in text_of(page)
+    torn = any(values.mean() > 3 * max(1, np.median(values)) for values in lost)
+    assert ("dominate the mean" in text_of(page)) == torn
 
 
 def test_a_mean_that_a_few_frames_make_is_told(folder, monkeypatch):
