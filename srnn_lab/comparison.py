@@ -69,6 +69,11 @@ def differences(config: RunConfig, first: RunConfig) -> dict[str, str | int | fl
     return {name: value for name, value in config.differences(first).items() if name in shown}
 
 
+def closest(configs: Mapping[str, RunConfig], first: RunConfig) -> str:
+    """The name of the model that differs from the first one in the fewest settings."""
+    return min(configs, key=lambda name: len(differences(configs[name], first)))
+
+
 def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspection]) -> Comparison:
     """Inspections of one clip, made with one seed and number of paths, brought to the same frames and units.
 

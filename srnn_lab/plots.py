@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from plotly.colors import sequential
 from plotly.subplots import make_subplots
 
+from srnn_lab.axes import beyond, robust_limits, symmetric_limits
+
 SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#888888"
 """Colours that read on a light and on a dark page and that colour-blind eyes tell apart (Okabe and Ito)."""
 PRIOR, POSTERIOR = SIGNAL, KL
@@ -173,7 +175,8 @@ def _kl_row(
     figure: go.Figure, row: int, times: np.ndarray, kl: np.ndarray, changes: np.ndarray, shape: str = "linear"
 ) -> None:
     figure.add_trace(_line(times, kl, KL, "KL", "nats").update(line_shape=shape), row=row, col=1)
-    top = 1.05 * float(kl.max(initial=0.01))
+    _limit(figure, row, [(times, kl, KL)], robust_limits([kl]))
+    top = figure.get_subplot(row, 1).yaxis.range[1]
     # One trace for all marks: Plotly is slow with a shape for each.
     marks = np.repeat(times[changes], 3)
     bottom = 0.0 if len(changes) <= MAX_MARKS else 0.94 * top
@@ -181,8 +184,35 @@ def _kl_row(
     dots = {"color": CHANGE, "width": 1, "dash": "dot"}
     mark = go.Scatter(x=marks, y=heights, mode="lines", line=dots, name="change", hoverinfo="skip")
     figure.add_trace(mark, row=row, col=1)
-    figure.update_yaxes(range=[0, top], row=row, col=1)
     figure.update_xaxes(showticklabels=True, row=row, col=1)
+
+
+def _limit(
+    figure: go.Figure, row: int, lines: Sequence[tuple[np.ndarray, np.ndarray, str]], limits: tuple[float, float]
+) -> None:
+    """Limit the axis of lines (times, nats, colour); what lies beyond gets a triangle at the edge and a note above."""
+    figure.update_yaxes(range=limits, row=row, col=1)
+    note = beyond([line[:2] for line in lines], limits, "nats")
+    if not note:
+        return
+    figure.layout.annotations[row - 1].text += f"; {note}"
+    for times, values, colour in lines:
+        outside = (values < limits[0]) | (values > limits[1])
+        if not outside.any():
+            continue
+        symbols = np.where(values[outside] > limits[1], "triangle-up", "triangle-down")
+        triangles = go.Scatter(
+            x=times[outside],
+            y=np.clip(values[outside].astype(float), *limits),  # as a float32, an edge may lie beyond itself
+            mode="markers",
+            marker={"symbol": symbols, "size": 9, "color": colour},
+            customdata=values[outside],
+            name="beyond the axis",
+            hovertemplate="%{x:.3f}: %{customdata:.4g} nats<extra>beyond the axis</extra>",
+            cliponaxis=False,
+            showlegend=False,
+        )
+        figure.add_trace(triangles, row=row, col=1)
 
 
 def waveform_figure(
@@ -299,26 +329,24 @@ def _signal_row(figure: go.Figure, row: int, times: np.ndarray, signal: np.ndarr
 
 
 def _overlay(
-    figure: go.Figure, row: int, lines: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str, first: int = 0
+    figure: go.Figure,
+    row: int,
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    limits: tuple[float, float],
+    first: int = 0,
 ) -> None:
-    """Lines (times, values) by name over each other; a name has the same look in each row, from ``first`` on."""
+    """Lines (times, nats) by name over each other; a name has the same look in each row, from ``first`` on."""
     known = {trace.legendgroup for trace in figure.data}
     for (name, (times, values)), (colour, dash) in zip(lines.items(), OVERLAID[first:], strict=False):
-        line = _line(times, values, colour, name, unit)
+        line = _line(times, values, colour, name, "nats")
         line.update(line_dash=dash, line_width=1.5, legendgroup=name, showlegend=name not in known)
         figure.add_trace(line, row=row, col=1)
+    looks = zip(lines.values(), OVERLAID[first:], strict=False)
+    _limit(figure, row, [(times, values, colour) for (times, values), (colour, _) in looks], limits)
     figure.update_layout(
         showlegend=True, margin_t=88, legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0}
     )
     figure.update_traces(showlegend=False, selector={"legendgroup": None})
-
-
-def cut_below(values: Float[np.ndarray, "m t"]) -> tuple[float, float]:
-    """Limits of an axis that leave out rare values far below the others, which would flatten all lines."""
-    high = float(values.max())
-    low = max(float(values.min()), high - 4 * (high - float(np.median(values, 1).min())))
-    margin = 0.05 * max(high - low, 1e-3)
-    return low - margin, high + margin
 
 
 def comparison_figure(
@@ -347,7 +375,7 @@ def comparison_figure(
         [
             "Waveform" if signal.ndim == 1 else "Piano roll",
             "KL(q ‖ p) per frame",
-            f"KL less that of {names[0]}",
+            f"KL: difference from {names[0]}",
             "Bound per frame, log p(x | z, d) − KL",
         ],
         [0.7, 1.1, 1.1, 1.1],
@@ -355,15 +383,16 @@ def comparison_figure(
         x_title,
     )
     _signal_row(figure, 1, signal_times, signal, "clip")
-    _overlay(figure, 2, {name: (times, values) for name, values in zip(names, kl, strict=True)}, "nats")
-    _overlay(figure, 3, {n: (times, v) for n, v in zip(names[1:], kl[1:] - kl[0], strict=True)}, "nats", first=1)
-    _overlay(figure, 4, {name: (times, values) for name, values in zip(names, elbo, strict=True)}, "nats")
-    figure.update_yaxes(range=cut_below(elbo), row=4, col=1)
-    difference = kl[1:, moments] - kl[0, moments]
+    less = kl[1:] - kl[0]
+    limits = symmetric_limits(less)
+    _overlay(figure, 2, {name: (times, values) for name, values in zip(names, kl, strict=True)}, robust_limits(kl))
+    _overlay(figure, 3, {name: (times, values) for name, values in zip(names[1:], less, strict=True)}, limits, first=1)
+    _overlay(figure, 4, {name: (times, values) for name, values in zip(names, elbo, strict=True)}, robust_limits(elbo))
+    difference = less[:, moments]
     largest = np.abs(difference).argmax(0)
     marks = go.Scatter(
         x=times[moments],
-        y=difference[largest, np.arange(len(moments))],
+        y=np.clip(difference[largest, np.arange(len(moments))].astype(float), *limits),
         mode="markers",
         marker={"symbol": "circle-open", "size": 10, "color": CHANGE, "line_width": 2},
         name="moment",

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.signal import find_peaks
-from scipy.stats import rankdata
+from scipy.stats import median_abs_deviation, rankdata
 from tqdm import tqdm
 
 from srnn_lab.bounds import draw_noise
@@ -104,14 +104,16 @@ def find_spikes(clip: Inspection, prominence: float) -> Int[np.ndarray, "s"]:
     Args:
         clip: An inspected clip.
         prominence: How far a peak rises above the higher of the lowest points between it and a higher peak on either
-            side, in standard deviations of the KL over the active frames.
+            side, in robust standard deviations of the KL over the active frames: 1.4826 times the median distance from
+            the median, which is the standard deviation of normal values and which no single frame can inflate.
 
     Returns:
         Active frames, but none of the first ``SETTLING``.
     """
     if not clip.active.any():
         return np.zeros(0, int)
-    peaks, _ = find_peaks(clip.kl, prominence=prominence * float(clip.kl[clip.active].std()))
+    spread = float(median_abs_deviation(clip.kl[clip.active], scale="normal"))
+    peaks, _ = find_peaks(clip.kl, prominence=prominence * spread)
     return peaks[clip.active[peaks] & (peaks >= SETTLING)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny import SIZES, music_run, roll, speech_run, untrained, wave
 
-from srnn_lab.comparison import Comparison, compare, differences, frame_kind
+from srnn_lab.comparison import Comparison, closest, compare, differences, frame_kind
 from srnn_lab.config import EvaluationConfig
 from srnn_lab.data import Frontend
 from srnn_lab.inspection import inspect_signal
@@ -90,6 +90,13 @@ def test_differences_are_the_settings_that_differ():
     assert differences(run, run) == {}
     other = replace(variant(run, model="vrnn", residual=False), data=replace(run.data, data="muse"))
     assert differences(other, run) == {"model": "vrnn", "residual": False, "data": "muse"}
+
+
+def test_the_closest_model_differs_in_the_fewest_settings():
+    run = music_run()
+    far, near = variant(run, smoothing=False, residual=False), variant(run, model="vrnn")
+    assert closest({"far": far, "near": near}, run) == "near"
+    assert closest({"near": near, "far": far}, run) == "near"
 
 
 def test_moments_are_the_largest_differences_in_order_and_apart_after_the_first_frames():

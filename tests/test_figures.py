@@ -7,7 +7,7 @@ from tiny import music_run, roll, speech_run, untrained, wave
 from srnn_lab.comparison import compare
 from srnn_lab.figures import comparison_figure
 from srnn_lab.inspection import inspect_signal
-from srnn_lab.plots import OVERLAID, cut_below
+from srnn_lab.plots import OVERLAID
 
 RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}
 CLIPS = {"roll": roll(24), "raw": wave(), "log-mel": wave()}
@@ -15,7 +15,11 @@ UNITS = {"roll": "time (quarter notes)", "raw": "time (s)", "log-mel": "time (s)
 
 
 def row_of(figure, number):
-    """The traces of one row, from the top."""
+    """The traces of one row, from the top, but for the triangles of what lies beyond its axis."""
+    return [trace for trace in all_of(figure, number) if trace.name != "beyond the axis"]
+
+
+def all_of(figure, number):
     axis = "y" if number == 1 else f"y{number}"
     return [trace for trace in figure.data if (trace.yaxis or "y") == axis]
 
@@ -40,7 +44,8 @@ def test_models_are_compared_over_one_axis_with_the_largest_differences_marked(f
     assert [trace.name for trace in lines] == ["b", "c"]
     np.testing.assert_allclose(lines[1].y, found.kl[2] - found.kl[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(marks.x, found.times[moments])
-    np.testing.assert_allclose(np.abs(marks.y), np.abs(found.kl_difference[:, moments]).max(0), rtol=1e-6)
+    largest, edge = np.abs(found.kl_difference[:, moments]).max(0), figure.get_subplot(3, 1).yaxis.range[1]
+    np.testing.assert_allclose(np.abs(marks.y), np.minimum(largest, edge), rtol=1e-6)
     assert last_axis(figure, 4).title.text == UNITS[features]
 
 
@@ -56,12 +61,20 @@ def test_a_model_has_one_look_in_all_rows_one_entry_in_the_legend_and_no_other_h
     assert len(set(OVERLAID)) == len({dash for _, dash in OVERLAID}) == 5
 
 
-def test_rare_frames_far_below_do_not_set_the_axis_and_others_do():
-    lines = np.zeros((2, 50))
-    lines[1] = np.linspace(-3, -1, 50)
-    low, high = cut_below(lines)
-    assert low < -3 and 0 < high < 1
-    lines[0, 7] = -1e6
-    low, high = cut_below(lines)
-    assert -20 < low < -3 and 0 < high < 1
-    assert cut_below(np.zeros((1, 3)))[0] < 0 < cut_below(np.zeros((1, 3)))[1]
+def test_a_frame_beyond_an_axis_gets_a_triangle_at_its_edge_and_a_note_in_each_row():
+    models = {name: untrained(RUNS["raw"], seed) for seed, name in enumerate(("a", "b"))}
+    clips = {name: inspect_signal(one, CLIPS["raw"]) for name, one in models.items()}
+    clips["b"].kl[7] = 1e6
+    found = compare(models, clips)
+    figure = comparison_figure(models["a"], CLIPS["raw"], found, np.array([7]))
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles[1] == "KL(q ‖ p) per frame; 1 frame above the axis, up to 1e+06 nats"
+    assert titles[2].startswith("KL: difference from a; 1 frame above the axis, up to 1e+06 nats")
+    assert titles[3].endswith("1 frame below the axis, down to −1e+06 nats")
+    for row, edge, symbol in ((2, 1, "triangle-up"), (3, 1, "triangle-up"), (4, 0, "triangle-down")):
+        (triangle,) = (trace for trace in all_of(figure, row) if trace.name == "beyond the axis")
+        limit = figure.get_subplot(row, 1).yaxis.range[edge]
+        assert abs(limit) < 1e3
+        assert (triangle.x.tolist(), triangle.y.tolist()) == ([found.times[7]], [limit])
+        assert (triangle.marker.symbol.tolist(), triangle.marker.color) == ([symbol], OVERLAID[1][0])
+        assert abs(triangle.customdata[0]) == pytest.approx(1e6, rel=1e-2)

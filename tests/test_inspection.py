@@ -272,9 +272,19 @@ def spiky(peaks, changes, frames=40, silent=()):
 
 
 def test_spikes_are_prominent_peaks_of_the_active_frames_once_the_state_has_settled():
-    clip = spiky({2: 9, 10: 5, 20: 0.1, 30: 4, 34: 4}, [], silent=[34])
-    assert find_spikes(clip, 1.0).tolist() == [10, 30]
-    assert find_spikes(clip, 0.01).tolist() == [10, 20, 30]
+    clip = spiky({2: 9, 10: 5, 20: 0.3, 30: 4, 34: 4}, [], silent=[34])
+    clip.kl[:] += np.arange(40) % 3 / 2  # the median distance from the median is 0.5, and every third frame a peak of 1
+    assert find_spikes(clip, 1.4 / 0.7413).tolist() == [10, 30]
+    assert find_spikes(clip, 1.2 / 0.7413).tolist() == [10, 20, 30]
+
+
+def test_a_giant_frame_does_not_hide_the_other_spikes():
+    clip = spiky({10: 5, 30: 4}, [])
+    clip.kl[:] += np.arange(40) % 3 / 2
+    before = find_spikes(clip, 2.0).tolist()
+    assert before == [10, 30]
+    clip.kl[20] = 3000
+    assert find_spikes(clip, 2.0).tolist() == [10, 20, 30]
 
 
 def test_spikes_against_changes_by_hand():

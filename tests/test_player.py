@@ -105,14 +105,18 @@ def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
         Lines("steps", "", [Line("s", TIMES[:3], np.array([1, np.nan, 2]), "#123456", "steps")]),
         Lines("dots", "", [Line("d", TIMES[:3], np.array([1, np.nan, 2]), "#123456", "dots")]),
         Picture("p", "", TIMES, np.eye(80), ["#000000", "#ffffff"], {0: "low", 79: "high"}),
+        Picture("q", "nats", TIMES, 7 * np.eye(80), ["#000000", "#ffffff"]),
+        Lines("cut", "nats", [Line("c", TIMES, np.arange(80.0), "#abcdef", "under")], (1.0, 77.5), "3 frames beyond"),
     ]
     tree = ElementTree.fromstring(rows_svg(rows, 1.0, marks=TIMES[:5], selection=(0.1, 0.2)))
     names = [element.tag.split("}")[1] for element in tree.iter()]
     texts = {element.text for element in tree.iter() if element.text}
-    assert names.count("image") == 1
+    assert names.count("image") == 3  # one of them the scale of the picture with a unit
     assert names.count("circle") == 2
     assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 5
-    assert {"KL <q & p>", "low", "high", "time (s)"} <= texts
+    assert {"KL <q & p>", "low", "high", "time (s)", "7 nats", "cut; 3 frames beyond"} <= texts
+    triangles = [e.attrib["d"] for e in tree.iter() if e.attrib.get("fill") == "#abcdef"]
+    assert ["l4 6h" in d for d in triangles] == [True, True, False]  # above, above, below
     (steps,) = [e.attrib["d"] for e in tree.iter() if e.attrib.get("d", "").count("M") == 2]
     assert steps.count("L") == 2
 
@@ -136,10 +140,20 @@ LENGTH = int(st.query_params.get("seconds", 4))
 wave = 0.2 * np.sin(2 * np.pi * 220 * np.arange(LENGTH * RATE) / RATE)
 times = (np.arange(LENGTH * 100) + 0.5) * 0.01
 kl = np.abs(np.sin(times * 3))
+gappy, known = times[:350], (times < 2) | (times > 2.5)
 rows = [
     Lines("Waveform", "amplitude", [Line("wave", np.arange(len(wave)) / RATE, wave, "#0072b2")]),
-    Lines("KL", "nats", [Line("one", times, kl, "#d55e00"), Line("two", times, kl / 2, "#0072b2", "steps")]),
-    Picture("Frames", "", times, np.outer(kl, np.arange(8.0)), ["#000000", "#ffffff"]),
+    Lines(
+        "KL",
+        "nats",
+        [
+            Line("one", gappy, np.where(known, kl, np.nan)[:350], "#d55e00"),
+            Line("two", times, kl / 2, "#0072b2", "steps"),
+        ],
+        (0.0, 0.9),
+        "2 frames above",
+    ),
+    Picture("Frames", "nats", times, np.outer(kl, np.arange(8.0)), ["#000000", "#ffffff"], limits=(0.0, 7.0)),
 ]
 sounds = {"recording": (wave, RATE), "mean": (wave / 2, RATE)}
 st.button("Jump", on_click=jump, args=("rows", Place(1.0, 1.5)))
@@ -315,6 +329,39 @@ def test_zoom_makes_room_for_finer_selections(page):
     # The view is now 1 to 2 s, so that a quarter of the width is a quarter of a second.
     drag(page, 1, 2)
     place(page, 1.25, 1.5)
+
+
+CANVAS = """
+window.written = [];
+const fill = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  window.written.push({ text, x, y, colour: this.fillStyle });
+  fill.call(this, text, x, y);
+};
+"""
+
+
+def test_values_stand_in_the_colours_of_their_lines_and_only_where_there_are_some(browser, address):
+    with open_page(browser, address, viewport={"width": 1280, "height": 900}) as page:
+        page.add_init_script(CANVAS)
+        page.goto(address)
+        canvas = page.locator("canvas[aria-valuenow]")
+        canvas.wait_for(timeout=60_000)
+
+        def written_at(time):
+            page.evaluate("window.written = []")
+            drag(page, time, time)
+            page.wait_for_timeout(200)
+            return {one["colour"]: one["text"] for one in page.evaluate("window.written")}
+
+        assert {"#d55e00", "#0072b2"} <= set(written_at(1.505))
+        assert set(written_at(3.9)) & {"#d55e00", "#0072b2"} == {"#0072b2"}
+        assert set(written_at(2.25)) & {"#d55e00", "#0072b2"} == {"#0072b2"}
+        page.set_viewport_size({"width": 600, "height": 900})
+        page.wait_for_function("window.written.some(({ text }) => text === '7.00 nats')")
+        texts = {one["text"]: one for one in page.evaluate("window.written")}
+        assert texts["KL"]["x"] > 66 + 1  # beside the playhead at time 0, which is two pixels wide
+        assert {"2 frames above", "0.000", "7.00 nats"} <= set(texts)
 
 
 def test_a_finger_selects_sideways(browser, address):

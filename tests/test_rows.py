@@ -28,6 +28,26 @@ def test_the_kl_row_holds_the_kl_and_its_spikes(features):
     np.testing.assert_array_equal(hits.times, clip.times[match.frames[match.hits]])
     np.testing.assert_array_equal(others.values, clip.kl[match.frames[~match.hits]])
     assert rows["KL"].limits[0] == 0
+    assert rows["KL"].note == ""
+
+
+def test_a_frame_far_above_the_others_leaves_the_axis_of_the_kl_and_is_told():
+    tested, signal, clip, match, rows = rows_of("raw")
+    clip.kl[9] = 1e4
+    cut = clip_rows(tested, signal, clip, match)["KL"]
+    assert cut.limits[1] <= rows["KL"].limits[1]
+    assert cut.note == "1 frame above the axis, up to 1e+04 nats"
+
+
+def test_pictures_say_in_what_their_range_is():
+    units = {
+        features: {name: getattr(row, "unit", "") for name, row in rows_of(features)[-1].items()} for features in RUNS
+    }
+    assert (
+        units["log-mel"] | {"KL of z": "nats", "log-mel": "sd", "mean": "sd", "log-variance": "log sd²"}
+        == units["log-mel"]
+    )
+    assert units["roll"] == {"piano roll": "", "KL": "nats", "p(note)": "p", "KL of z": "nats"}
 
 
 def test_raw_frames_are_shown_as_a_waveform_with_mean_and_log_variance_in_its_units():

@@ -59,6 +59,31 @@ def test_the_table_has_what_each_source_of_z_loses(folder, monkeypatch, name):
     np.testing.assert_allclose(table["lost, mean"], [values.mean() for values in lost], rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(table["lost, median"], [np.median(values) for values in lost], rtol=1e-3, atol=1e-3)
     assert f"loses **{np.median(lost[2]):.1f}** nats with z from the prior" in text_of(page)
+    torn = any(values.mean() > 3 * max(1, np.median(values)) for values in lost)
+    assert ("dominate the mean" in text_of(page)) == torn
+
+
+def test_a_mean_that_a_few_frames_make_is_told(folder, monkeypatch):
+    def torn(*arguments, **options):
+        found = replace_latents(*arguments, **options)
+        found["zero"].log_px[10] -= 1e6
+        return found
+
+    monkeypatch.setattr("srnn_lab.views.latents.replace_latents", torn)
+    page = open_view("latents", "runs/jsb", monkeypatch, folder, seed_z="77")
+    assert "dominate the mean with z from zero: compare the medians" in text_of(page)
+
+
+def test_another_checkpoint_takes_the_stretch_back_without_a_warning(folder, monkeypatch):
+    warned = []
+    monkeypatch.setattr("streamlit.elements.lib.policies._shown_default_value_warning", False)
+    monkeypatch.setattr("streamlit.elements.lib.policies._LOGGER.warning", lambda *text, **_: warned.append(text))
+    page = open_view("latents", "runs/jsb", monkeypatch, folder, replaced=["4.0", "12.0"])
+    page.sidebar.selectbox(key="clip").select("bwv270").run()
+    assert not page.exception
+    stretch = page.slider(key="replaced")
+    assert stretch.value == (0, stretch.max)
+    assert warned == []
 
 
 def test_a_stretch_a_seed_and_another_clip_are_followed(folder, monkeypatch):
@@ -165,6 +190,7 @@ def test_an_edit_says_what_it_does_to_the_kl_at_its_joints(folder, monkeypatch, 
     for time, before, found in zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True):
         assert f"**{found:.1f}** nats at {time:.2f}" in text_of(page)
         assert f"(before: {before:.1f})" in text_of(page)
+    assert f"stay below {np.percentile(effect.before.kl, 95):.1f}" in text_of(page)
     assert ("does not look ahead" in text_of(page)) == (name == "filt")
     assert ("transpose a bar" in page.segmented_control(key="edit").options) == (data.features == "roll")
 
@@ -221,6 +247,7 @@ def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
         np.testing.assert_array_equal(edited.lines[0].values, after)
         assert edited.lines[0].times[-1] == (len(after) - 1) / data.rate
     assert [line.name for line in kl.lines] == ["before", "after", "another"]
+    assert [line.style for line in kl.lines] == ["under", "line", "line"]
     np.testing.assert_array_equal(kl.lines[0].values, effect.aligned[1])
     np.testing.assert_array_equal(kl.lines[1].values, effect.after.kl)
 

@@ -26,11 +26,14 @@ def save_runs(folder: Path, **runs: RunConfig) -> None:
         save_checkpoint(untrained(run, seed), folder / "runs" / name / "best.safetensors")
 
 
-def open_view(view: str, checkpoint: str, monkeypatch: pytest.MonkeyPatch, folder: Path, **params: object) -> AppTest:
-    """A page, run once, in a folder with ``runs``."""
+def open_view(
+    view: str, checkpoint: str | None, monkeypatch: pytest.MonkeyPatch, folder: Path, **params: object
+) -> AppTest:
+    """A page, run once, in a folder with ``runs``; without a checkpoint, as at a first visit."""
     monkeypatch.chdir(folder)
     page = AppTest.from_string(f"from srnn_lab.views import {view}\n{view}.show()", default_timeout=120)
-    page.query_params["checkpoint"] = checkpoint
+    if checkpoint:
+        page.query_params["checkpoint"] = checkpoint
     for name, value in params.items():
         page.query_params[name.replace("_", "-")] = value
     return page.run()

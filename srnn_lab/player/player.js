@@ -1,6 +1,7 @@
 // The browser's half of srnn_lab.player: draws the rows, plays the sounds, and reports what is chosen.
 
 const LEFT = 66, RIGHT = 14, TITLE = 20, LINES = 84, PICTURE = 104, AXIS = 38;
+const PALE = 0.4; // opacity of a line under another
 const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks at the top
 const FADE = 0.008; // seconds in which one sound gives way to another, so that nothing clicks
 const kept = new Map(); // what a player was doing when its page was left, by its key
@@ -26,7 +27,11 @@ function unpack(head, body) {
             ...row,
             lines: row.lines.map((line) => ({ ...line, times: array(line.times), values: array(line.values) })),
           }
-        : { ...row, values: array(row.values), image: imageOf(array(row.values), array(row.colours), row.bins) },
+        : {
+            ...row,
+            image: imageOf(array(row.values), array(row.colours), row.bins),
+            scale: imageOf(Uint8Array.from({ length: 256 }, (_, i) => i), array(row.colours), 1),
+          },
     ),
   };
 }
@@ -235,6 +240,13 @@ function nearest(times, time) {
   if (after === 0) return 0;
   if (after === times.length) return after - 1;
   return time - times[after - 1] < times[after] - time ? after - 1 : after;
+}
+
+/** The nearest value of a line; none before its first frame, after its last one and in a gap. */
+function valueAt({ times, values }, time, step) {
+  const i = nearest(times, time);
+  const beside = values[times[i] < time ? i + 1 : i - 1];
+  return Math.abs(times[i] - time) <= 0.501 * step || Number.isFinite(beside) ? values[i] : NaN;
 }
 
 // ---- The player --------------------------------------------------------------------------------------------------
@@ -618,11 +630,11 @@ class Player {
     this.refresh();
   }
 
-  write(context, text, x, y, { align = "left", size = 11, weight = "", fade = 1, baseline = "middle" } = {}) {
+  write(context, text, x, y, { align = "left", size = 11, weight = "", fade = 1, colour = this.text } = {}) {
     context.font = `${weight} ${size}px ${this.font}`;
     context.textAlign = align;
-    context.textBaseline = baseline;
-    context.fillStyle = this.text;
+    context.textBaseline = "middle";
+    context.fillStyle = colour;
     context.globalAlpha = fade;
     context.fillText(text, x, y);
     context.globalAlpha = 1;
@@ -643,15 +655,19 @@ class Player {
     const inside = height - 8; // what is left is the gap to the next row
     const y = (value) => top + inside - ((value - row.limits[0]) / (row.limits[1] - row.limits[0])) * inside;
     const bold = { size: 12, weight: "600" };
-    const title = this.fitted(context, row.title, this.width, bold);
-    let right = LEFT + this.write(context, title, LEFT, top - 9, bold) + 14;
+    const left = LEFT + 5; // beside the playhead at time 0
+    const title = this.fitted(context, row.title, this.width - 5, bold);
+    let right = left + this.write(context, title, left, top - 9, bold) + 14;
     context.save();
     context.beginPath();
     context.rect(LEFT, top - 4, this.width, inside + 8);
     context.clip();
     if (row.lines) {
       this.paintGrid(context, row, y, inside);
-      for (const line of row.lines) this.paintLine(context, line, y);
+      for (const line of row.lines) {
+        this.paintLine(context, line, (value) => y(row.note ? clamp(value, ...row.limits) : value));
+        if (row.note) this.paintBeyond(context, line, row.limits, y);
+      }
     } else {
       this.paintPicture(context, row, top, inside);
     }
@@ -659,18 +675,51 @@ class Player {
     if (row.lines?.length > 1) {
       for (const line of row.lines) right = this.paintLegend(context, line, right, top - 9);
     }
+    if (row.note) {
+      const note = this.fitted(context, row.note, LEFT + this.width - right);
+      right += this.write(context, note, right, top - 9, { fade: 0.85 }) + 12;
+    }
+    if (!row.lines && row.unit) right = this.paintColours(context, row, right, top - 9);
     this.paintScale(context, row, y, top, inside);
     return right;
   }
 
+  /** Triangles at the edge of the axis, where a line leaves it. */
+  paintBeyond(context, { times, values, colour }, [low, high], y) {
+    context.fillStyle = colour;
+    context.beginPath();
+    for (let i = firstFrom(times, this.view[0]); i < times.length && times[i] <= this.view[1]; i++) {
+      if (!(values[i] > high || values[i] < low)) continue;
+      const x = this.x(times[i]);
+      const [edge, to] = values[i] > high ? [y(high) - 4, 7] : [y(low) + 4, -7];
+      context.moveTo(x, edge);
+      context.lineTo(x + 5, edge + to);
+      context.lineTo(x - 5, edge + to);
+    }
+    context.fill();
+  }
+
+  /** The colours of a picture between the values at their ends. */
+  paintColours(context, { scale, limits, unit }, x, y) {
+    const [low, high] = limits.map(written);
+    x += this.write(context, low, x, y, { fade: 0.85 }) + 4;
+    context.save();
+    context.translate(x, y);
+    context.drawImage(scale, 0, -4, 48, 8);
+    context.restore();
+    return x + 52 + this.write(context, `${high} ${unit}`, x + 52, y, { fade: 0.85 }) + 12;
+  }
+
   paintLegend(context, line, x, y) {
     context.strokeStyle = context.fillStyle = line.colour;
-    context.lineWidth = 2;
+    context.lineWidth = line.style === "under" ? 4 : 2;
+    context.globalAlpha = line.style === "under" ? PALE : 1;
     context.beginPath();
     if (line.style === "dots" || line.style === "rings") context.arc(x + 8, y, 3.5, 0, 7);
     else context.rect(x, y - 1, 16, 1);
     if (line.style === "dots") context.fill();
     else context.stroke();
+    context.globalAlpha = 1;
     return x + 21 + this.write(context, line.name, x + 21, y, { fade: 0.85 }) + 12;
   }
 
@@ -712,13 +761,15 @@ class Player {
     context.strokeStyle = context.fillStyle = line.colour;
     context.lineJoin = "bevel";
     const circles = line.style === "dots" || line.style === "rings";
-    context.lineWidth = circles ? 1.8 : 1.3;
+    context.lineWidth = circles ? 1.8 : line.style === "under" ? 4 : 1.3;
+    context.globalAlpha = line.style === "under" ? PALE : 1;
     context.beginPath();
     if (circles) this.traceCircles(context, line, first, last, y);
     else if (line.style === "steps") this.traceSteps(context, line, first, last, y);
     else this.traceCurve(context, line, first, last, y);
     if (line.style === "dots") context.fill();
     else context.stroke();
+    context.globalAlpha = 1;
   }
 
   traceCircles(context, { times, values }, first, last, y) {
@@ -906,22 +957,29 @@ class Player {
     context.globalAlpha = 1;
   }
 
-  /** The value of each row at a time, at the right of its title. */
+  /** The values of each row at a time, at the right of its title; of several lines in their colours. */
   drawValues(context, time) {
     let top = 0;
     for (const [i, row] of this.content.rows.entries()) {
-      const text = row.lines ? this.valueOfLines(row, time) : "";
+      const parts = row.lines ? this.valuesOfLines(row, time) : [];
       context.font = `11px ${this.font}`;
-      const fits = LEFT + this.width - context.measureText(text).width > this.titled[i];
-      if (fits) this.write(context, text, LEFT + this.width, top + TITLE - 9, { align: "right" });
+      let x = LEFT + this.width - context.measureText(parts.map(({ text }) => text).join("")).width;
+      if (x > this.titled[i]) {
+        for (const { text, colour } of parts) x += this.write(context, text, x, top + TITLE - 9, { colour });
+      }
       top += TITLE + this.rowHeight(row);
     }
   }
 
-  valueOfLines(row, time) {
-    const curves = row.lines.filter((line) => line.style !== "dots" && line.style !== "rings" && line.times.length);
-    const values = curves.map((line) => written(line.values[nearest(line.times, time)]));
-    return `${values.join(" · ")} ${row.unit}`;
+  /** The value of each line that has one at a time, and after the last of them their unit. */
+  valuesOfLines(row, time) {
+    const curves = row.lines.filter(({ style }) => style !== "dots" && style !== "rings");
+    const found = curves.flatMap((line) => {
+      const value = valueAt(line, time, this.content.frame.step);
+      return Number.isFinite(value) ? [{ text: written(value), colour: curves.length > 1 ? line.colour : this.text }] : [];
+    });
+    const joined = found.flatMap((part, i) => (i ? [{ text: " · " }, part] : [part]));
+    return found.length ? [...joined, { text: ` ${row.unit}` }] : [];
   }
 
   tell(time) {

@@ -27,15 +27,16 @@ class Line:
         times: Where its values lie, ascending, in units of the time axis.
         values: The values; NaN leaves a gap.
         colour: ``#rrggbb``, readable on a light and on a dark page.
-        style: ``line``; ``steps`` (each value holds from half-way before to half-way after its time); ``dots`` or
-            ``rings`` (a filled or an open circle at each value).
+        style: ``line``; ``under`` (a broad pale one, which shows where another covers it); ``steps`` (each value holds
+            from half-way before to half-way after its time); ``dots`` or ``rings`` (a filled or an open circle at each
+            value).
     """
 
     name: str
     times: Float[np.ndarray, "n"]
     values: Float[np.ndarray, "n"]
     colour: str
-    style: Literal["line", "steps", "dots", "rings"] = "line"
+    style: Literal["line", "under", "steps", "dots", "rings"] = "line"
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class Lines:
         unit: Unit of the values, which stands beside the axis and after each value.
         lines: The curves.
         limits: Lowest and highest value of the axis; by default those of the values.
+        note: What is left out of the axis; with a note, a triangle at the edge marks each value beyond it.
     """
 
     title: str
     unit: str
     lines: Sequence[Line]
     limits: tuple[float, float] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Picture:
 
     Attributes:
         title: What stands above the row.
-        unit: Unit of the values.
+        unit: Unit of the values; with one, their range stands beside the title.
         times: Middle of each column, evenly spaced, in units of the time axis.
         values: One column a frame, from the bottom up.
         colours: ``#rrggbb`` or ``#rrggbbaa``, from the lowest to the highest value.
@@ -161,12 +164,12 @@ def pack_row(row: Row, packer: Packer) -> dict[str, Any]:
             "values": packer.add(index, "u1"),
             "colours": packer.add(colour_table(row.colours), "u1"),
         }
-    return common | {"lines": [_pack_line(line, packer) for line in row.lines]}
+    return common | {"note": row.note, "lines": [_pack_line(line, packer) for line in row.lines]}
 
 
 def _pack_line(line: Line, packer: Packer) -> dict[str, Any]:
     times, values = line.times, line.values
-    if line.style == "line":
+    if line.style in ("line", "under"):
         times, values = envelope(times, values, MAX_POINTS)
     arrays = {"times": packer.add(times, "f4"), "values": packer.add(values, "f4")}
     return {"name": line.name, "colour": line.colour, "style": line.style, **arrays}

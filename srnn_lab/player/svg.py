@@ -59,7 +59,8 @@ def _text(x: int | float, y: int | float, text: str, anchor: str = "start", more
 
 def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
     low, high = limits_of(row)
-    yield _text(LEFT, top - 7, row.title, more='font-weight="bold" font-size="12"')
+    title = f"{row.title}; {row.note}" if isinstance(row, Lines) and row.note else row.title
+    yield _text(LEFT, top - 7, title, more='font-weight="bold" font-size="12"')
     label = row.axis if isinstance(row, Picture) else row.unit
     yield _text(0, 0, label, "middle", f'transform="translate(14 {top + HEIGHT / 2}) rotate(-90)"')
     if isinstance(row, Picture):
@@ -73,17 +74,43 @@ def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
         )
         for at, tick in row.ticks.items():
             yield _text(LEFT - 6, top + HEIGHT * (1 - (at + 0.5) / index.shape[1]) + 4, tick, "end")
+        if row.unit:
+            yield from _colours(row, top - 16)
         return
     yield f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT}" fill="none" stroke="#ccc"/>'
     inside = f'<rect x="{LEFT}" y="{top - 4}" width="{WIDTH}" height="{HEIGHT + 8}"/>'
     yield f'<clipPath id="row{number}">{inside}</clipPath>'
     yield f'<g clip-path="url(#row{number})" fill="none" stroke-width="1">'
-    yield from (_line(line, lambda v: top + HEIGHT * (high - v) / (high - low), scale) for line in row.lines)
+    for line in row.lines:
+        yield _line(line, lambda v: top + HEIGHT * (high - v) / (high - low), scale)
+        if row.note:
+            yield from _beyond(line, (low, high), top, scale)
     yield "</g>"
     for value in (low, high):
         yield _text(LEFT - 6, top + HEIGHT * (high - value) / (high - low) + 4, f"{value:.3g}", "end")
     if len(row.lines) > 1:
         yield _legend(row, top - 7)
+
+
+def _beyond(line: Line, limits: tuple[float, float], top: int, scale: float) -> Iterator[str]:
+    """Triangles at the edge of the axis, where a line leaves it."""
+    for outside, y, to in (line.values > limits[1], top, 6), (line.values < limits[0], top + HEIGHT, -6):
+        for x in LEFT + line.times[outside] * scale:
+            yield f'<path d="M{x:.2f} {y}l4 {to}h-8z" fill="{line.colour}"/>'
+
+
+def _colours(row: Picture, y: int) -> Iterator[str]:
+    """The colours of a picture and the values at their ends, at the right above it."""
+    low, high = limits_of(row)
+    end = f"{high:.3g} {row.unit}"
+    x = WIDTH - RIGHT - 6.5 * len(end) - 50  # what the text takes is guessed
+    yield _text(x - 4, y + 9, f"{low:.3g}", "end")
+    content = base64.b64encode(png(colour_table(row.colours)[None])).decode()
+    yield (
+        f'<image x="{x:.2f}" y="{y}" width="46" height="10" preserveAspectRatio="none" '
+        f'href="data:image/png;base64,{content}"/>'
+    )
+    yield _text(x + 50, y + 9, end)
 
 
 def _legend(row: Lines, y: int) -> str:
@@ -93,7 +120,7 @@ def _legend(row: Lines, y: int) -> str:
 
 def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -> str:
     times, values = line.times, line.values
-    if line.style == "line":
+    if line.style in ("line", "under"):
         times, values = envelope(times, values)
     if line.style == "steps":
         half = (float(times[-1] - times[0]) / max(1, len(times) - 1)) / 2
@@ -111,7 +138,8 @@ def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -
         f"{'M' if begins else 'L'}{a:.2f} {b:.2f}"
         for a, b, begins in zip(x[known], y[known], starts[known], strict=True)
     )
-    return f'<path d="{path}" stroke="{line.colour}"/>'
+    broad = ' stroke-width="4" opacity="0.4"' * (line.style == "under")
+    return f'<path d="{path}" stroke="{line.colour}"{broad}/>'
 
 
 def _axis(end: float, scale: float, top: int, unit: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from srnn_lab.audio import wav_bytes
 from srnn_lab.checkpoint import Checkpoint, read_config
-from srnn_lab.comparison import Comparison, compare, differences, frame_kind
+from srnn_lab.comparison import Comparison, closest, compare, differences, frame_kind
 from srnn_lab.config import RunConfig
 from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.figures import comparison_figure
@@ -17,6 +17,7 @@ from srnn_lab.player import rows_svg
 from srnn_lab.views.keep import keep, stem_of
 from srnn_lab.views.shared import (
     BY_KIND,
+    FIRST,
     Choice,
     cached_inspection,
     checkpoints,
@@ -30,6 +31,8 @@ from srnn_lab.views.what_if import comparison_rows
 
 MOMENTS = 8
 """Rows of the table of differences."""
+BEGIN_WITH = "voice"
+"""What the first visit compares: the checkpoint that other pages begin with has none beside it."""
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -46,6 +49,10 @@ def show() -> None:
         "relatives. Nats per frame compare only between models that see the same frames, so only those are offered. "
         "The address of this page is a link to exactly this comparison."
     )
+    state = st.session_state
+    if not state.get("compared") and "checkpoint" not in st.query_params and state.get("checkpoint", FIRST) == FIRST:
+        state["checkpoint"] = BEGIN_WITH
+    state["compared"] = True
     choice = choose()
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
@@ -66,15 +73,15 @@ def show() -> None:
 
 def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     """The checkpoints that are compared with the first, of those that have its frames."""
-    alike, other, unreadable = {}, [], []
+    alike, configs, other, unreadable = {}, {}, [], []
     for name, path in checkpoints().items():
         try:
-            kind = frame_kind(cached_config(str(path), path.stat().st_mtime))
+            found = cached_config(str(path), path.stat().st_mtime)
         except (ValueError, OSError):
             unreadable.append(name)
             continue
-        if name != first and kind == frame_kind(config):
-            alike[name] = path
+        if name != first and frame_kind(found) == frame_kind(config):
+            alike[name], configs[name] = path, found
         elif name != first:
             other.append(name)
     left_out = [f"Other frames: {', '.join(other)}."] * bool(other)
@@ -88,7 +95,7 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
         chosen = st.multiselect(
             f"Compare {first} with",
             list(alike),
-            default=list(alike)[:1],
+            default=closest(configs, config),
             max_selections=3,
             key="against",
             bind="query-params",
@@ -106,13 +113,13 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
     """What each model is, and its averages over the clip."""
     first = comparison.names[0]
     what = [differences(c.config, found[first].config) for c in found.values()]
-    elbo = comparison.elbo.mean(1)
+    elbo, difference = comparison.elbo.mean(1), f"difference from {first}"
     st.dataframe(
         {
             "model": list(comparison.names),
             "differs in": [", ".join(f"{k} {v}" for k, v in one.items()) or "–" for one in what],
             "bound": elbo,
-            "− first": elbo - elbo[0],
+            difference: elbo - elbo[0],
             "log p(x | z, d)": comparison.log_px.mean(1),
             "KL": comparison.kl.mean(1),
             "largest KL": comparison.kl.max(1),
@@ -122,7 +129,7 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
             name: st.column_config.NumberColumn(format="%.2f", help=f"{meaning}, nats per frame")
             for name, meaning in {
                 "bound": "ELBO, averaged over the clip's frames",
-                "− first": "ELBO less that of the first model",
+                difference: f"ELBO less that of {first}",
                 "log p(x | z, d)": "Reconstruction term of the ELBO",
                 "KL": "KL term of the ELBO",
                 "largest KL": "The KL at the most surprising frame",
@@ -172,14 +179,15 @@ def show_picture(choice: Choice, comparison: Comparison, moments: np.ndarray) ->
     show_figure(
         figure,
         "comparison",
-        f"The clip; below it over the same time axis the KL per frame of {first}, {names}; the KL less that of "
-        f"{first}, with its largest differences marked; and the bound per frame.",
+        f"The clip; below it over the same time axis the KL per frame of {first}, {names}; its difference from that of "
+        f"{first}, the largest marked; and the bound per frame.",
     )
     explain(
         f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
         f"the prediction. **Difference**: above 0 the other model is more surprised than {first}, below 0 less; "
-        f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO; the axis leaves out rare "
-        f"frames far below the others (the button “Autoscale” over the figure shows them). A model that smooths has "
+        f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO. Rare frames far from the "
+        f"others are left out of an axis: triangles at its edge mark them, and the button “Autoscale” over the figure "
+        f"shows them. A model that smooths has "
         f"seen what comes, so it can move z before the sound changes; one that filters is surprised when it hears it. "
         f"A higher KL is not worse by itself: look whether the bound gains more than the KL costs.",
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",

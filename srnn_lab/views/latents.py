@@ -35,6 +35,9 @@ MEANING = {
     "another clip": "a path that belongs to another sound",
 }
 
+FAR = 3
+"""A mean of so many medians, and of more than so many nats, is made by a few frames."""
+
 
 @st.cache_data(max_entries=8, show_spinner="Running the model over the other clip …")
 def cached_path(choice: tuple[str, float, bytes, str, int], seed: int) -> np.ndarray:
@@ -77,7 +80,7 @@ def show() -> None:
         f"Replace z from … to ({unit})",
         0.0,
         length,
-        value=(0.0, length),
+        value=None if "replaced" in st.session_state else (0.0, length),
         step=step,
         key="replaced",
         bind="query-params",
@@ -141,6 +144,11 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         f"Where z is replaced, the middle frame loses **{median['prior sample']:.1f}** nats with z from the prior and "
         f"**{median['zero']:.1f}** nats without z."
     )
+    if torn := [name for name in found if lost[name].mean() > FAR * max(1.0, median[name])]:
+        st.markdown(
+            f"A few frames that lose very much dominate the mean with z from {' and '.join(torn)}: "
+            f"compare the medians instead."
+        )
     explain(
         "Nats per frame over the frames where z is replaced, one path each, all with the same noise. The posterior "
         "has seen x_t, so it reconstructs best; the KL is the price of that. The prior knows only the past: what it "
@@ -194,7 +202,7 @@ def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tupl
     }[data.features]
     explain(
         f"Rows: the clip, then E[x | z, d] along each path of z ({what}). Last row: log p(x | z, d) of the clip's own "
-        f"frames, in nats per frame; rare frames far below the others lie outside the axis. Dotted: where the "
+        f"frames, in nats per frame; triangles mark rare frames that lie outside the axis. Dotted: where the "
         f"replacement begins and ends; drag in the rows to choose another stretch. Look where the lines part: there z "
         f"carries what d cannot know. Where they meet, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from plotly.colors import sequential
 
+from srnn_lab.axes import beyond, robust_limits
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
 from srnn_lab.data.music import LOWEST_PITCH, Roll
@@ -38,7 +39,12 @@ def kl_row(clip: Inspection, spikes: Spikes, style: str) -> Lines:
     for name, shape, chosen in (("spike at a change", "dots", spikes.hits), ("elsewhere", "rings", ~spikes.hits)):
         frames = spikes.frames[chosen]
         lines.append(Line(name, clip.times[frames], clip.kl[frames], SIGNAL, shape))
-    return Lines("KL(q ‖ p)", "nats", lines, (0.0, 1.05 * max(float(clip.kl.max()), 0.01)))
+    return nats_row("KL(q ‖ p)", lines, robust_limits([clip.kl]))
+
+
+def nats_row(title: str, lines: list[Line], limits: tuple[float, float]) -> Lines:
+    """Lines of nats per frame, with a note on those that leave the axis."""
+    return Lines(title, "nats", lines, limits, beyond([(line.times, line.values) for line in lines], limits, "nats"))
 
 
 def latent_row(clip: Inspection) -> Picture:
@@ -48,8 +54,9 @@ def latent_row(clip: Inspection) -> Picture:
     values = clip.kl_z[:, order] if len(order) else np.zeros((len(clip.kl), 1))
     high = max(float(np.quantile(values, 0.998)), 1e-3)
     ticks = {int(i): f"z{order[i]}" for i in {len(order) - 1, len(order) // 2} if len(order)}
-    title = f"KL of each dimension of z, to {high:.2g} nats"
-    return Picture(title, "nats", clip.times, values, sequential.Viridis, ticks, (0.0, high), "dimension")
+    return Picture(
+        "KL of each dimension of z", "nats", clip.times, values, sequential.Viridis, ticks, (0.0, high), "dimension"
+    )
 
 
 def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
@@ -72,7 +79,7 @@ def mean_row(title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspe
     """The mean of each frame of a clip, on the scale of its signal or, of log-mel energies, of its frames."""
     data, frontend = checkpoint.config.data, checkpoint.frontend
     if data.features == "roll":
-        return roll_row(title, clip.times, mean, pitch_range(signal))
+        return roll_row(title, clip.times, mean, pitch_range(signal), "p")
     if data.features == "log-mel":
         return mel_row(title, clip.times, mean, data.sample_rate, (float(clip.frames.min()), float(clip.frames.max())))
     return wave_row(title, sample_times(clip, data), frontend.waveform(mean), float(np.abs(signal).max()), MEAN)
@@ -90,11 +97,12 @@ def mel_row(
     sample_rate: int,
     limits: tuple[float, float] | None,
     colours: list[str] = sequential.Magma,
+    unit: str = "sd",
 ) -> Picture:
-    """Log-mel energies, or a value for each of them; by default ever brighter, so that they read without colour."""
+    """Log-mel energies in ``unit``, or a value for each; by default ever brighter, so that they read without colour."""
     bins = values.shape[1]
     ticks = {mel_bin(f, sample_rate, bins): f"{f:g}" for f in KILOHERTZ if f <= sample_rate / 2000}
-    return Picture(title, "", times, values, colours, ticks, limits, "kHz")
+    return Picture(title, unit, times, values, colours, ticks, limits, "kHz")
 
 
 def mel_bin(kilohertz: float, sample_rate: int, num_bins: int) -> float:
@@ -106,10 +114,12 @@ def mel_bin(kilohertz: float, sample_rate: int, num_bins: int) -> float:
     return float(mel(kilohertz) / mel(sample_rate / 2000) * (num_bins + 1) - 1)
 
 
-def roll_row(title: str, times: Float[np.ndarray, "t"], roll: Roll, pitches: tuple[int, int]) -> Picture:
-    """Notes, or p(note) as opacity, of a range of pitches."""
+def roll_row(
+    title: str, times: Float[np.ndarray, "t"], roll: Roll, pitches: tuple[int, int], unit: str = ""
+) -> Picture:
+    """Notes, or p(note) as opacity (with a unit), of a range of pitches."""
     shown = roll[:, slice(*pitches)]
-    return Picture(title, "", times, shown, NOTES, octave_ticks(pitches), (0.0, 1.0), "pitch")
+    return Picture(title, unit, times, shown, NOTES, octave_ticks(pitches), (0.0, 1.0), "pitch")
 
 
 def pitch_range(*rolls: Float[np.ndarray, "_ 88"]) -> tuple[int, int]:
@@ -135,11 +145,11 @@ def _waveform_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection)
 
 
 def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
-    rate = checkpoint.config.data.sample_rate
+    rate, logvar = checkpoint.config.data.sample_rate, "Reconstructed log-variance"
     return {
         "log-mel": mean_row("Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames),
         "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
-        "log-variance": mel_row("Reconstructed log-variance", clip.times, clip.logvar, rate, None, sequential.Viridis),
+        "log-variance": mel_row(logvar, clip.times, clip.logvar, rate, None, sequential.Viridis, "log sd²"),
     }
 
 

@@ -54,7 +54,14 @@ def choose_changes(choice: Choice, clip: Inspection) -> tuple[Inspection, Spikes
         near = NEAR
         clip = replace(clip, changes=cached_events(*choice, kind))
     prominence = right.slider(
-        "A spike rises by (standard deviations of the KL)", 0.25, 4.0, 1.0, 0.25, key="prominence", bind="query-params"
+        "A spike rises by (robust standard deviations of the KL)",
+        0.25,
+        4.0,
+        1.0,
+        0.25,
+        key="prominence",
+        bind="query-params",
+        help="1.48 times the median distance of the KL from its median, which no single frame can inflate.",
     )
     return clip, match_spikes(clip, near, prominence), kind
 
@@ -112,8 +119,8 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             st.caption(note)
     guess = "" if features == "roll" else "The spectral flux is only a guess at them: try offsets and spectral changes."
     explain(
-        "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of standard "
-        f"deviations; it is a **hit** if it lies {HITS[change]}. Only frames that are not silent count. "
+        "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of robust "
+        f"standard deviations; it is a **hit** if it lies {HITS[change]}. Only frames that are not silent count. "
         "**Precision** is the share of the spikes that are hits, **recall** the share of the transitions with a "
         "spike. The **ROC area** needs no threshold: the probability that the KL of a frame at a transition exceeds "
         "that of another; ½ is chance. For the **null**, the KL is shifted against the sound in a circle by every "

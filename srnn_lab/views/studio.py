@@ -25,6 +25,7 @@ NOTES = [
     for p in np.linspace(-1, 1, 255)
 ]
 """From -1, orange, for -p(note) of a note that is silent, to 1, blue, for p(note) of one that sounds."""
+SIGNED = "p(note), negative where it is silent"
 
 
 @st.cache_data(max_entries=64, show_spinner="Drawing from the model …")
@@ -105,7 +106,7 @@ def show_takes(
     octaves, shown = octave_ticks(pitches), slice(*pitches)
     times = times_of(len(rolls[0]))
     rows = [
-        Picture(name, "p(note)", times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
+        Picture(name, SIGNED, times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
         for name, (roll, p) in drawn.items()
     ]
     marks = np.array([given / per_quarter]) if given else None

@@ -120,7 +120,11 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
     """The KL at each joint, and what of it the model saw coming."""
     joints = zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True)
     found = [f"**{after:.1f}** nats at {time:.2f} {unit} (before: {before:.1f})" for time, before, after in joints]
-    st.markdown(f"Largest KL within {NEAR} frames of the joint: {', '.join(found)}.")
+    ordinary = np.percentile(effect.before.kl, 95)
+    st.markdown(
+        f"Largest KL within {NEAR} frames of the joint: {', '.join(found)}; 95 % of the frames of the clip as it was "
+        f"stay below {ordinary:.1f}."
+    )
     if not math.isnan(effect.foreseen):
         ahead = "looks ahead" if effect.foreseen > 1e-3 else "does not look ahead"
         st.markdown(
@@ -148,12 +152,12 @@ def show_player(
         mark_name="joint",
     )
     explain(
-        f"KL per frame in nats over time ({unit}), before and after the edit; dotted: the joints. Click in the rows to "
-        f"choose another point. What follows an inserted silence is drawn over the same sound before the edit; a clip "
-        f"that is spliced in, over its own KL uncut. Look for a spike at the joint, and how long the lines stay apart "
-        f"after it: so long does the model remember. A smoothing posterior may change before the joint, since it reads "
-        f"the clip from its end; a filtering one cannot. The silence is digital zero, which recordings never have, so "
-        f"the frames inside it are a surprise of their own.",
+        f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; dotted: the joints. "
+        f"Click in the rows to choose another point. What follows an inserted silence is drawn over the same sound "
+        f"before the edit; a clip that is spliced in, over its own KL uncut. Look for a spike at the joint, and how "
+        f"long the lines stay apart after it: so long does the model remember. A smoothing posterior may change before "
+        f"the joint, since it reads the clip from its end; a filtering one cannot. The silence is digital zero, which "
+        f"recordings never have, so the frames inside it are a surprise of their own.",
         r"\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)",
         {
             "08_speech": "measures splices over many clips",

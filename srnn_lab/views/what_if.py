@@ -4,29 +4,33 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from srnn_lab.axes import robust_limits, symmetric_limits
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.comparison import Comparison
 from srnn_lab.config import DataConfig
 from srnn_lab.inspection import Inspection
 from srnn_lab.interventions import Reconstruction
 from srnn_lab.player import Line, Lines, Row
-from srnn_lab.plots import OVERLAID, cut_below
+from srnn_lab.plots import OVERLAID
 from srnn_lab.transitions import EditEffect
-from srnn_lab.views.rows import mean_row, signal_row
+from srnn_lab.views.rows import mean_row, nats_row, signal_row
 
 KL_TITLE = "KL(q ‖ p) per frame"
 
 
 def comparison_rows(data: DataConfig, signal: np.ndarray, found: Comparison) -> list[Row]:
     """A clip, and over each other what several models make of it."""
-    models = dict(zip(found.names, found.kl, strict=True))
-    less = {f"{name} less {found.names[0]}": kl - found.kl[0] for name, kl in models.items() if name != found.names[0]}
-    bounds = {name: (found.times, elbo) for name, elbo in zip(found.names, found.elbo, strict=True)}
+    kl, less, bounds = (
+        {name: (found.times, line) for name, line in zip(found.names, lines, strict=True)}
+        for lines in (found.kl, found.kl_difference, found.elbo)
+    )
+    first = found.names[0]
+    del less[first]
     return [
         signal_row("The clip", signal, data, [signal]),
-        overlay(KL_TITLE, {name: (found.times, kl) for name, kl in models.items()}),
-        overlay("Difference of KL", {name: (found.times, kl) for name, kl in less.items()}, first=1),
-        overlay("Bound per frame, log p(x | z, d) − KL", bounds, cut_below(found.elbo)),
+        overlay(KL_TITLE, kl),
+        overlay(f"KL: difference from {first}", less, symmetric_limits(found.kl_difference[1:]), 1),
+        overlay("Bound per frame, log p(x | z, d) − KL", bounds),
     ]
 
 
@@ -47,8 +51,7 @@ def reconstruction_rows(
         first = signal_row("The clip", signal, checkpoint.config.data, [signal])
     means = [mean_row(f"E[x | z, d], z: {name}", checkpoint, signal, clip, one.mean) for name, one in found.items()]
     lines = {name: (clip.times, one.log_px) for name, one in found.items()}
-    limits = cut_below(np.stack([one.log_px for one in found.values()]))
-    return [first, *means, overlay("log p(x | z, d) per frame", lines, limits)]
+    return [first, *means, overlay("log p(x | z, d) per frame", lines)]
 
 
 def edit_rows(
@@ -69,7 +72,7 @@ def edit_rows(
     """
     rows = [signal_row(name, one, data, [before, after]) for name, one in {"Before": before, "After": after}.items()]
     lines = {"before": effect.aligned, "after": (effect.after.times, effect.after.kl), **others}
-    return [*rows, overlay(KL_TITLE, lines)]
+    return [*rows, overlay(KL_TITLE, lines, under="before")]
 
 
 def overlay(
@@ -77,7 +80,19 @@ def overlay(
     lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
     limits: tuple[float, float] | None = None,
     first: int = 0,
+    under: str | None = None,
 ) -> Lines:
-    """Nats per frame, (times, values) by name, over each other, in the colours from ``first`` on."""
-    pairs = zip(lines.items(), OVERLAID[first:], strict=False)
-    return Lines(title, "nats", [Line(name, *line, colour) for (name, line), (colour, _) in pairs], limits)
+    """Nats per frame, (times, values) by name, over each other, in the colours from ``first`` on.
+
+    Args:
+        title: What stands above them.
+        lines: From the lowest to the one on top.
+        limits: Of the axis; by default robust ones.
+        first: Number of the first colour.
+        under: The name of a line that is drawn broad and pale, since another covers it.
+    """
+    shown = [
+        Line(name, *line, colour, "under" if name == under else "line")
+        for (name, line), (colour, _) in zip(lines.items(), OVERLAID[first:], strict=False)
+    ]
+    return nats_row(title, shown, limits or robust_limits([line.values for line in shown]))
