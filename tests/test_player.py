@@ -11,7 +11,7 @@ import soundfile
 from browser import launch, open_page, serve
 from payload import unpacked
 
-from srnn_lab.player import Line, Lines, Picture, rows_svg
+from srnn_lab.player import Line, Lines, Picture, Place, _remember, place_of, rows_svg
 from srnn_lab.player.rows import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, shades
 from srnn_lab.player.sound import wav_file
 from srnn_lab.player.svg import png
@@ -95,6 +95,22 @@ def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():
     samples, rate = soundfile.read(io.BytesIO(wav_file(tone, 3000)))
     assert rate == 9000
     np.testing.assert_allclose(samples[300:-300:3], tone[100:-100], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "reported", [{"start": 1.0}, {"start": "x", "end": 2}, {"start": 0, "end": "nan"}, [1, 2], 3.0]
+)
+def test_a_place_that_is_not_two_numbers_is_not_taken_over(monkeypatch, reported):
+    state = {"rows": {"place": {"start": 0.5, "end": 1}}}
+    monkeypatch.setattr("streamlit.session_state", state)
+    _remember("rows")
+    assert place_of("rows") == Place(0.5, 1.0)
+    state["rows"]["place"] = reported
+    _remember("rows")
+    assert place_of("rows") == Place(0.5, 1.0)
+    state["rows"]["place"] = None
+    _remember("rows")
+    assert place_of("rows") is None
 
 
 def test_the_svg_shows_each_row_and_its_marks_and_its_picture():

@@ -4,6 +4,7 @@
 stands, ``rows`` has the kinds of rows and ``svg`` the same picture as a file.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -133,11 +134,15 @@ def jump(key: str, place: Place | None) -> None:
 
 def _remember(key: str) -> None:
     """Take over what the browser reports, unless it is not two numbers."""
-    reported = st.session_state[key].get("place")
-    if reported is None:
-        st.session_state[f"{key} place"] = None
-    else:
-        st.session_state[f"{key} place"] = Place(float(reported["start"]), float(reported["end"]))
+    reported, place = st.session_state[key].get("place"), None
+    if reported is not None:
+        try:
+            place = Place(float(reported["start"]), float(reported["end"]))
+        except (TypeError, KeyError, ValueError):
+            return
+        if not all(map(math.isfinite, place)):
+            return
+    st.session_state[f"{key} place"] = place
 
 
 __all__ = ["Line", "Lines", "Picture", "Place", "Row", "Sounds", "deliver", "jump", "place_of", "player", "rows_svg"]

@@ -80,7 +80,7 @@ def show() -> None:
         f"Replace z from … to ({unit})",
         0.0,
         length,
-        value=None if "replaced" in st.session_state else (0.0, length),
+        value=(0.0, length),
         step=step,
         key="replaced",
         bind="query-params",

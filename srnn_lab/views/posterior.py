@@ -19,12 +19,13 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str)
         f"Frame {frame}, at {clip.times[frame]:.3f} {unit} "
         f"({'the largest KL of the selection' if how == 'of the selection' else how})."
     )
-    values = {
-        "KL": f"{clip.kl[frame]:.2f} nats",
-        "log p(x | z, d)": f"{clip.log_px[frame]:.2f} nats",
-        "ELBO term": f"{clip.log_px[frame] - clip.kl[frame]:.2f} nats",
-        "Active units": f"{clip.active_units} of {clip.kl_z.shape[1]}",
+    terms = {
+        "KL": clip.kl[frame],
+        "log p(x | z, d)": clip.log_px[frame],
+        "ELBO term": clip.log_px[frame] - clip.kl[frame],
     }
+    values = {name: f"{nats:.{2 if abs(nats) < 100 else 0}f} nats" for name, nats in terms.items()}
+    values["Active units"] = f"{clip.active_units} of {clip.kl_z.shape[1]}"
     for column, (name, value) in zip(st.columns(len(values)), values.items(), strict=True):
         column.metric(name, value)
     if not clip.kl_z.shape[1]:
