@@ -390,6 +390,17 @@ PRESETS = {
         learning_rate_decay_start=120,
         transposition=5,
     ),
+    # Half the batch makes twice the updates of the same frames; and a song is scored from zero states.
+    "best-nottingham": _music(
+        "fraccaro/nottingham",
+        20 * 92,
+        epochs=34,
+        batch_size=8,
+        segments_per_reset=2,
+        learning_rate_decay=0.86,
+        learning_rate_decay_start=20,
+        weight_decay=0.3,
+    ),
     "best-piano": _music(
         "fraccaro/piano",
         20 * 44,
