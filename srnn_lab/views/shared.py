@@ -33,6 +33,8 @@ ABOUT = {
     "voice-filt": "voice with a filter and without Res_q.",
     "voice-vrnn": "A VRNN of the same size on the frames of voice.",
     "jsb": "Bach chorales: spikes where the chord changes.",
+    "nottingham": "Folk tunes with chords (Nottingham): let it compose on the page Studio; the clips are chorales.",
+    "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales all the same.",
     "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
     "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
 }
@@ -342,7 +344,7 @@ def choose_transposition() -> int:
     """Semitones up."""
     semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")
     st.sidebar.caption(
-        "The clips stand in C, an octave above the written chorales, as jsb knows them; jsb-transposed and piano know "
+        "The clips stand in C, an octave above the written chorales, as jsb knows them; the other models of music know "
         "other keys."
     )
     return int(semitones)
