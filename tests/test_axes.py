@@ -14,7 +14,10 @@ def test_ordinary_spikes_stay_on_the_axis_and_giants_do_not(spread):
     assert robust_limits([kl]) == (0, pytest.approx(1.05 * kl.max()))
     kl[200] = 3123
     assert robust_limits([kl]) == (0, pytest.approx(1.05 * kl[40]))
-    assert beyond([(np.arange(260.0), kl)], robust_limits([kl]), "nats") == "1 frame above the axis, up to 3123 nats"
+    assert (
+        beyond([(np.arange(260.0), kl)], robust_limits([kl]), "nats")
+        == "1 of 260 frames above the axis, up to 3123 nats"
+    )
 
 
 def test_rare_frames_far_below_do_not_set_the_axis_and_others_do():
@@ -42,12 +45,28 @@ def test_differences_have_0_in_the_middle():
     line = np.random.default_rng(0).normal(size=200)
     low, high = symmetric_limits([line])
     assert low == -high
-    assert high == pytest.approx(1.1 * np.abs(line).max(), rel=1e-6)
+    assert high == pytest.approx(1.05 * np.abs(line).max(), rel=1e-6)
+    low, high = symmetric_limits([np.zeros(9)])
+    assert low == -high < 0
+    assert symmetric_limits([line, line, line - 60])[0] < -59
+
+
+def test_constant_lines_do_not_decide_the_axis_of_others():
+    kl = 50 + 10 * np.sin(np.arange(200.0))
+    assert robust_limits([np.zeros(200), np.zeros(200), kl]) == (0, pytest.approx(1.05 * kl.max()))
+    rare = np.where(np.arange(100) % 25, 0.0, 3.0)
+    assert robust_limits([rare]) == (0, pytest.approx(3.15))
+    assert robust_limits([np.array([-1e-7, 1e-7, 0])])[0] == 0
+
+
+def test_large_numbers_are_written_out():
+    times, values = np.arange(2.0), np.array([0, -2.588e9])
+    assert beyond([(times, values)], (-1.0, 1.0), "nats") == "1 of 2 frames below the axis, down to −2,588,000,000 nats"
 
 
 def test_a_frame_counts_once_however_many_lines_leave_the_axis():
     times = np.arange(3.0)
     lines = [(times, np.array([9.0, 0, 0])), (times, np.array([8.0, 7, -5]))]
     assert beyond(lines, (-1.0, 5.0), "nats") == (
-        "2 frames above the axis, up to 9 nats; 1 frame below the axis, down to −5 nats"
+        "2 of 3 frames above the axis, up to 9 nats; 1 of 3 frames below the axis, down to −5 nats"
     )

@@ -68,9 +68,10 @@ def test_a_frame_beyond_an_axis_gets_a_triangle_at_its_edge_and_a_note_in_each_r
     found = compare(models, clips)
     figure = comparison_figure(models["a"], CLIPS["raw"], found, np.array([7]))
     titles = [note.text for note in figure.layout.annotations]
-    assert titles[1] == "KL(q ‖ p) per frame; 1 frame above the axis, up to 1e+06 nats"
-    assert titles[2].startswith("KL: difference from a; 1 frame above the axis, up to 1e+06 nats")
-    assert titles[3].endswith("1 frame below the axis, down to −1e+06 nats")
+    n = len(found.times)
+    assert titles[1] == f"KL(q ‖ p) per frame; 1 of {n} frames above the axis, up to 1,000,000 nats"
+    assert titles[2].startswith(f"KL: difference from a; 1 of {n} frames above the axis, up to 1,000,000 nats")
+    assert titles[3].endswith(f"1 of {n} frames below the axis, down to −1,000,000 nats")
     for row, edge, symbol in ((2, 1, "triangle-up"), (3, 1, "triangle-up"), (4, 0, "triangle-down")):
         (triangle,) = (trace for trace in all_of(figure, row) if trace.name == "beyond the axis")
         limit = figure.get_subplot(row, 1).yaxis.range[edge]

@@ -36,7 +36,7 @@ def test_a_frame_far_above_the_others_leaves_the_axis_of_the_kl_and_is_told():
     clip.kl[9] = 1e4
     cut = clip_rows(tested, signal, clip, match)["KL"]
     assert cut.limits[1] <= rows["KL"].limits[1]
-    assert cut.note == "1 frame above the axis, up to 1e+04 nats"
+    assert cut.note == f"1 of {len(clip.kl)} frames above the axis, up to 10,000 nats"
 
 
 def test_pictures_say_in_what_their_range_is():

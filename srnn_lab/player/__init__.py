@@ -94,7 +94,9 @@ def player(
         "seconds": seconds,
         "marks": packer.add(np.zeros(0) if marks is None else marks, "f4"),
         "markName": mark_name,
-        "description": description,
+        "description": " ".join(
+            [description, *(f"{row.title}: {row.note}." for row in rows if isinstance(row, Lines) and row.note)]
+        ),
     }
     changing = {"key": key, "jump": st.session_state.get(f"{key} jump"), "sounds": _addresses(key, sounds)}
     _MOUNT(key=key, data=packer.finish(content, changing), on_place_change=lambda: _remember(key))

@@ -666,7 +666,7 @@ class Player {
       this.paintGrid(context, row, y, inside);
       for (const line of row.lines) {
         this.paintLine(context, line, (value) => y(row.note ? clamp(value, ...row.limits) : value));
-        if (row.note) this.paintBeyond(context, line, row.limits, y);
+        if (row.note && line.style !== "dots" && line.style !== "rings") this.paintBeyond(context, line, row.limits, y);
       }
     } else {
       this.paintPicture(context, row, top, inside);
@@ -675,7 +675,7 @@ class Player {
     if (row.lines?.length > 1) {
       for (const line of row.lines) right = this.paintLegend(context, line, right, top - 9);
     }
-    if (row.note) {
+    if (row.note && right < LEFT + this.width - 40) {
       const note = this.fitted(context, row.note, LEFT + this.width - right);
       right += this.write(context, note, right, top - 9, { fade: 0.85 }) + 12;
     }

@@ -82,8 +82,8 @@ def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
     yield f'<clipPath id="row{number}">{inside}</clipPath>'
     yield f'<g clip-path="url(#row{number})" fill="none" stroke-width="1">'
     for line in row.lines:
-        yield _line(line, lambda v: top + HEIGHT * (high - v) / (high - low), scale)
-        if row.note:
+        yield _line(line, lambda v: top + HEIGHT * (high - np.clip(v, low, high)) / (high - low), scale)
+        if row.note and line.style not in ("dots", "rings"):
             yield from _beyond(line, (low, high), top, scale)
     yield "</g>"
     for value in (low, high):

@@ -185,9 +185,8 @@ def show_picture(choice: Choice, comparison: Comparison, moments: np.ndarray) ->
     explain(
         f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
         f"the prediction. **Difference**: above 0 the other model is more surprised than {first}, below 0 less; "
-        f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO. Rare frames far from the "
-        f"others are left out of an axis: triangles at its edge mark them, and the button “Autoscale” over the figure "
-        f"shows them. A model that smooths has "
+        f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO. Frames far from the "
+        f"others are left out of an axis: triangles at its edge mark them. A model that smooths has "
         f"seen what comes, so it can move z before the sound changes; one that filters is surprised when it hears it. "
         f"A higher KL is not worse by itself: look whether the bound gains more than the KL costs.",
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",

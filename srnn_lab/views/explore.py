@@ -127,7 +127,7 @@ def explain_player(features: str) -> None:
         "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "
         "is the reconstruction term less the KL; those of different frames do not compare. The lowest row divides the "
         "KL among the dimensions of z, the most used on top; a few values may exceed its brightest colour. Frames are "
-        "counted from 0 at the first that is scored, as in the arrays (.npz). Triangles at the edge of a row mark rare "
+        "counted from 0 at the first that is scored, as in the arrays (.npz). Triangles at the edge of a row mark "
         "values that lie outside its axis.\n\n"
         f"**Look for**: {looked_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
         f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "

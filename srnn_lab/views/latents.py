@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
 from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
@@ -34,9 +35,6 @@ MEANING = {
     "zero": "nothing: only d is left",
     "another clip": "a path that belongs to another sound",
 }
-
-FAR = 3
-"""A mean of so many medians, and of more than so many nats, is made by a few frames."""
 
 
 @st.cache_data(max_entries=8, show_spinner="Running the model over the other clip …")
@@ -144,9 +142,9 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         f"Where z is replaced, the middle frame loses **{median['prior sample']:.1f}** nats with z from the prior and "
         f"**{median['zero']:.1f}** nats without z."
     )
-    if torn := [name for name in found if lost[name].mean() > FAR * max(1.0, median[name])]:
+    if dominated := [name for name in found if few_lose_most(lost[name])]:
         st.markdown(
-            f"A few frames that lose very much dominate the mean with z from {' and '.join(torn)}: "
+            f"A few frames that lose very much dominate the mean with z from {' and '.join(dominated)}: "
             f"compare the medians instead."
         )
     explain(
@@ -162,6 +160,12 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         },
     )
     return table
+
+
+def few_lose_most(lost: Float[np.ndarray, "t"]) -> bool:
+    """Whether a twentieth of the frames makes most of the loss, and the loss is above 1 nat per frame."""
+    worst = np.sort(lost)[-max(1, len(lost) // 20) :]
+    return bool(lost.mean() > 1 and worst.sum() > lost.sum() / 2)
 
 
 def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tuple[float, float], length: float) -> None:
@@ -202,7 +206,7 @@ def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tupl
     }[data.features]
     explain(
         f"Rows: the clip, then E[x | z, d] along each path of z ({what}). Last row: log p(x | z, d) of the clip's own "
-        f"frames, in nats per frame; triangles mark rare frames that lie outside the axis. Dotted: where the "
+        f"frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
         f"replacement begins and ends; drag in the rows to choose another stretch. Look where the lines part: there z "
         f"carries what d cannot know. Where they meet, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",

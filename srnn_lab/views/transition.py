@@ -123,7 +123,7 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
     ordinary = np.percentile(effect.before.kl, 95)
     st.markdown(
         f"Largest KL within {NEAR} frames of the joint: {', '.join(found)}; 95 % of the frames of the clip as it was "
-        f"stay below {ordinary:.1f}."
+        f"stay below {ordinary:.1f} nats."
     )
     if not math.isnan(effect.foreseen):
         ahead = "looks ahead" if effect.foreseen > 1e-3 else "does not look ahead"
@@ -154,7 +154,8 @@ def show_player(
     explain(
         f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; dotted: the joints. "
         f"Click in the rows to choose another point. What follows an inserted silence is drawn over the same sound "
-        f"before the edit; a clip that is spliced in, over its own KL uncut. Look for a spike at the joint, and how "
+        f"before the edit; a clip that is spliced in, over its own KL uncut. Triangles mark frames outside the axis. "
+        f"Look for a spike at the joint, and how "
         f"long the lines stay apart after it: so long does the model remember. A smoothing posterior may change before "
         f"the joint, since it reads the clip from its end; a filtering one cannot. The silence is digital zero, which "
         f"recordings never have, so the frames inside it are a surprise of their own.",
