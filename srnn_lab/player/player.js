@@ -242,6 +242,9 @@ function nearest(times, time) {
   return time - times[after - 1] < times[after] - time ? after - 1 : after;
 }
 
+/** Whether a line is a circle at each value, beside a curve that has the same values. */
+const isCircles = ({ style }) => style === "dots" || style === "rings";
+
 /** The nearest value of a line; none before its first frame, after its last one and in a gap. */
 function valueAt({ times, values }, time, step) {
   const i = nearest(times, time);
@@ -666,7 +669,7 @@ class Player {
       this.paintGrid(context, row, y, inside);
       for (const line of row.lines) {
         this.paintLine(context, line, (value) => y(row.note ? clamp(value, ...row.limits) : value));
-        if (row.note && line.style !== "dots" && line.style !== "rings") this.paintBeyond(context, line, row.limits, y);
+        if (row.note && !isCircles(line)) this.paintBeyond(context, line, row.limits, y);
       }
     } else {
       this.paintPicture(context, row, top, inside);
@@ -715,7 +718,7 @@ class Player {
     context.lineWidth = line.style === "under" ? 4 : 2;
     context.globalAlpha = line.style === "under" ? PALE : 1;
     context.beginPath();
-    if (line.style === "dots" || line.style === "rings") context.arc(x + 8, y, 3.5, 0, 7);
+    if (isCircles(line)) context.arc(x + 8, y, 3.5, 0, 7);
     else context.rect(x, y - 1, 16, 1);
     if (line.style === "dots") context.fill();
     else context.stroke();
@@ -760,7 +763,7 @@ class Player {
     const last = Math.min(times.length, firstFrom(times, this.view[1]) + 1);
     context.strokeStyle = context.fillStyle = line.colour;
     context.lineJoin = "bevel";
-    const circles = line.style === "dots" || line.style === "rings";
+    const circles = isCircles(line);
     context.lineWidth = circles ? 1.8 : line.style === "under" ? 4 : 1.3;
     context.globalAlpha = line.style === "under" ? PALE : 1;
     context.beginPath();
@@ -973,7 +976,7 @@ class Player {
 
   /** The value of each line that has one at a time, and after the last of them their unit. */
   valuesOfLines(row, time) {
-    const curves = row.lines.filter(({ style }) => style !== "dots" && style !== "rings");
+    const curves = row.lines.filter((line) => !isCircles(line));
     const found = curves.flatMap((line) => {
       const value = valueAt(line, time, this.content.frame.step);
       return Number.isFinite(value) ? [{ text: written(value), colour: curves.length > 1 ? line.colour : this.text }] : [];

@@ -48,7 +48,7 @@ class Lines:
         unit: Unit of the values, which stands beside the axis and after each value.
         lines: The curves.
         limits: Lowest and highest value of the axis; by default those of the values.
-        note: What is left out of the axis; with a note, a triangle at the edge marks each value beyond it.
+        note: What is left out of the axis; with a note, a triangle at the edge marks each value of a curve beyond it.
     """
 
     title: str

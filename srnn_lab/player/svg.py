@@ -15,6 +15,8 @@ from srnn_lab.plots import envelope
 
 WIDTH, LEFT, RIGHT, TITLE, HEIGHT, GAP, AXIS = 1000, 70, 20, 24, 90, 12, 44
 """Pixels: the whole width, the margins, and of each row its title, its height and the gap below it; the time axis."""
+CIRCLES = ("dots", "rings")
+"""Styles of lines that are a circle at each value."""
 
 
 def rows_svg(
@@ -83,7 +85,7 @@ def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
     yield f'<g clip-path="url(#row{number})" fill="none" stroke-width="1">'
     for line in row.lines:
         yield _line(line, lambda v: top + HEIGHT * (high - np.clip(v, low, high)) / (high - low), scale)
-        if row.note and line.style not in ("dots", "rings"):
+        if row.note and line.style not in CIRCLES:
             yield from _beyond(line, (low, high), top, scale)
     yield "</g>"
     for value in (low, high):
@@ -127,7 +129,7 @@ def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -
         times, values = np.stack([times - half, times + half], 1).ravel(), np.repeat(values, 2)
     known = np.isfinite(values)
     x, y = LEFT + times * scale, place(values)
-    if line.style in ("dots", "rings"):
+    if line.style in CIRCLES:
         fill = line.colour if line.style == "dots" else "none"
         return "".join(
             f'<circle cx="{a:.2f}" cy="{b:.2f}" r="3" stroke="{line.colour}" fill="{fill}"/>'
