@@ -175,7 +175,7 @@ def _kl_row(
     figure: go.Figure, row: int, times: np.ndarray, kl: np.ndarray, changes: np.ndarray, shape: str = "linear"
 ) -> None:
     figure.add_trace(_line(times, kl, KL, "KL", "nats").update(line_shape=shape), row=row, col=1)
-    _limit(figure, row, [(times, kl, KL)], robust_limits([kl]))
+    _limit(figure, row, [("KL", times, kl, KL)], robust_limits([kl]))
     top = figure.get_subplot(row, 1).yaxis.range[1]
     # One trace for all marks: Plotly is slow with a shape for each.
     marks = np.repeat(times[changes], 3)
@@ -188,15 +188,18 @@ def _kl_row(
 
 
 def _limit(
-    figure: go.Figure, row: int, lines: Sequence[tuple[np.ndarray, np.ndarray, str]], limits: tuple[float, float]
+    figure: go.Figure, row: int, lines: Sequence[tuple[str, np.ndarray, np.ndarray, str]], limits: tuple[float, float]
 ) -> None:
-    """Limit the axis of lines (times, nats, colour); what lies beyond gets a triangle at the edge and a note above."""
+    """Limit the axis of lines (name, times, nats, colour); what lies beyond gets triangles, and a note above.
+
+    The triangles are hidden with the line of their name.
+    """
     figure.update_yaxes(range=limits, row=row, col=1)
-    note = beyond([line[:2] for line in lines], limits, "nats")
+    note = beyond([line[1:3] for line in lines], limits, "nats")
     if not note:
         return
     figure.layout.annotations[row - 1].text += f"; {note}"
-    for times, values, colour in lines:
+    for name, times, values, colour in lines:
         outside = (values < limits[0]) | (values > limits[1])
         if not outside.any():
             continue
@@ -208,6 +211,7 @@ def _limit(
             marker={"symbol": symbols, "size": 9, "color": colour},
             customdata=values[outside],
             name="beyond the axis",
+            legendgroup=name,
             hovertemplate="%{x:.3f}: %{customdata:.4g} nats<extra>beyond the axis</extra>",
             cliponaxis=False,
             showlegend=False,
@@ -341,8 +345,8 @@ def _overlay(
         line = _line(times, values, colour, name, "nats")
         line.update(line_dash=dash, line_width=1.5, legendgroup=name, showlegend=name not in known)
         figure.add_trace(line, row=row, col=1)
-    looks = zip(lines.values(), OVERLAID[first:], strict=False)
-    _limit(figure, row, [(times, values, colour) for (times, values), (colour, _) in looks], limits)
+    looks = zip(lines.items(), OVERLAID[first:], strict=False)
+    _limit(figure, row, [(name, *line, colour) for (name, line), (colour, _) in looks], limits)
     figure.update_layout(
         showlegend=True, margin_t=88, legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0}
     )

@@ -78,4 +78,5 @@ def test_a_frame_beyond_an_axis_gets_a_triangle_at_its_edge_and_a_note_in_each_r
         assert abs(limit) < 1e3
         assert (triangle.x.tolist(), triangle.y.tolist()) == ([found.times[7]], [limit])
         assert (triangle.marker.symbol.tolist(), triangle.marker.color) == ([symbol], OVERLAID[1][0])
+        assert triangle.legendgroup == "b"  # hidden with it
         assert abs(triangle.customdata[0]) == pytest.approx(1e6, rel=1e-2)
