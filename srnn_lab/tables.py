@@ -327,27 +327,30 @@ def table1(results: Results) -> list[Table]:
 
 
 def figure3(results: Results) -> list[Table]:
-    """Whether the KL rises at transitions, as the paper's Figure 3 shows it for one clip."""
-    rows = []
+    """Whether the KL rises at transitions, as the paper's Figure 3 shows it for one clip; also along training."""
+    trained, training, followed = [], [], set()
     for row, result in results.items():
         table, _, place = row.partition("/")
-        if table == "figure3":
-            frames, _, model = place.partition("/")
-            f = result.figures
-            rows.append(
-                (
-                    FRAMES[frames],
-                    MODELS.get(model, model),
-                    f"{f['auc']:.3f}",
-                    f"{f['null_mean']:.3f} ± {f['null_sd']:.3f}",
-                    f"{100 * f['shifts_better']:.1f}",
-                    f"{f['splice']:.3g}",
-                    f"{f['uncut']:.3g}",
-                    f"{100 * f['splice_larger']:.0f}",
-                    result.sequences,
-                    row,
-                )
-            )
+        if table != "figure3":
+            continue
+        frames, model, *when = place.split("/")
+        f = result.figures
+        measured = (
+            f"{f['auc']:.3f}",
+            f"{f['null_mean']:.3f} ± {f['null_sd']:.3f}",
+            f"{100 * f['shifts_better']:.1f}",
+            f"{f['splice']:.3g}",
+            f"{f['uncut']:.3g}",
+            f"{100 * f['splice_larger']:.0f}",
+            result.sequences,
+            row,
+        )
+        what = (FRAMES[frames], MODELS.get(model, model))
+        training.append((*what, result.config.train.epochs, *measured))
+        if when:
+            followed.add(what)
+        else:
+            trained.append((*what, *measured))
     header = (
         "frames",
         "model",
@@ -366,7 +369,12 @@ def figure3(results: Results) -> list[Table]:
         "deviation over 1,000 circular shifts, and how many of them reach the area. Splice: largest KL within 2 frames "
         "of the joint of two half clips, against the same frames before the cut."
     )
-    return [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(rows))]
+    tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
+    if followed:
+        rows = sorted((cells for cells in training if cells[:2] in followed), key=lambda cells: cells[:3])
+        header, caption = (*header[:2], "epochs", *header[2:]), "The same, of models after a few epochs and after all."
+        tables.append(Table("Figure 3, measured: along training", caption, header, tuple(rows)))
+    return tables
 
 
 def bundled(results: Results) -> list[Table]:

@@ -87,6 +87,19 @@ def test_what_was_measured_at_transitions_stands_in_a_table_of_its_own():
     assert table.rows[0][2:] == ("0.791", "0.500 ± 0.016", "0.0", "32.5", "14.1", "100", 2, "figure3/jsb/vrnn")
 
 
+def test_a_model_that_was_measured_along_its_training_is_followed_from_few_epochs_to_all():
+    figures = dict.fromkeys(("auc", "null_mean", "null_sd", "shifts_better", "splice", "uncut", "splice_larger"), 0.5)
+    epochs = {"voice-mel/vrnn": 80, "voice-mel/vrnn/epochs20": 20, "voice-mel/vrnn/epochs5": 5, "jsb/vrnn": 60}
+    rows = []
+    for place, number in epochs.items():
+        row = placed(f"figure3/{place}", command="transitions", figures=figures)
+        train = replace(row.config.train, epochs=number)
+        rows.append(replace(row, config=replace(row.config, train=train)))
+    trained, training = make_tables("figure3", by_row(*rows))
+    assert [row[-1] for row in trained.rows] == ["figure3/voice-mel/vrnn", "figure3/jsb/vrnn"]
+    assert [row[:3] for row in training.rows] == [("80 log-mel bins", "VRNN", n) for n in (5, 20, 80)]
+
+
 def test_the_family_stands_in_a_table_for_each_version_of_the_data():
     figures = {"elbo": -5.0, "elbo_se": 0.1, "iwae:128": -4.8, "iwae:128_se": 0.1, "fivo:128": -4.6, "fivo:128_se": 0.1}
     vrnn = placed("family/bl-jsb/vrnn", figures=figures, parameters=3_000_000)
