@@ -290,6 +290,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
         config = _configured(PRESETS[args.preset], given)
     else:
         raise ValueError(f"{out} holds no run to continue; name a PRESET to begin one there.")
+    config.check_read(given)
 
     import torch
 

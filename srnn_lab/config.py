@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
 
@@ -227,6 +228,22 @@ CONVENTIONS = {
 """How the SRNN paper (music, speech) and the rest of the field (music) make a number."""
 
 
+_AUDIO = ("features", ("raw", "log-mel"))
+READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
+    "z_dim": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf")),
+    "smoothing": ("model", ("srnn", "dkf")),
+    "residual": ("model", ("srnn", "dkf")),
+    "gated_transition": ("model", ("dkf",)),
+    "num_components": ("likelihood", ("gaussian-mixture",)),
+    "sample_rate": _AUDIO,
+    "frame_length": _AUDIO,
+    "window_length": ("features", ("log-mel",)),
+    "frames_per_quarter": ("features", ("roll",)),
+    "num_particles": ("objective", ("iwae", "fivo")),
+}
+"""Settings that count only where another has one of certain values: name -> the other, and these values."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that a checkpoint needs in order to be rebuilt, trained again and evaluated as published."""
@@ -273,13 +290,29 @@ class RunConfig:
         """Plain nested dictionaries, as stored in a checkpoint."""
         return asdict(self)
 
+    def settings(self) -> dict[str, Any]:
+        """All settings by name, on one level."""
+        return {name: value for section in self.to_dict().values() for name, value in section.items()}
+
+    def check_read(self, names: Iterable[str]) -> None:
+        """Whether each of the settings that someone chose by name has an effect.
+
+        Raises:
+            ValueError: One has none.
+        """
+        settings = self.settings()
+        for name in names:
+            other, values = READ_WITH.get(name, ("", ()))
+            if other and settings[other] not in values:
+                raise ValueError(
+                    f"{name} has no effect where {other} is {settings[other]!r}; it counts with "
+                    f"{' or '.join(repr(value) for value in values)} alone: leave it out."
+                )
+
     def differences(self, other: "RunConfig") -> dict[str, Any]:
         """The settings that are not those of another configuration, by name, with their values here."""
-        here, there = (
-            {name: value for section in config.to_dict().values() for name, value in section.items()}
-            for config in (self, other)
-        )
-        return {name: value for name, value in here.items() if value != there[name]}
+        there = other.settings()
+        return {name: value for name, value in self.settings().items() if value != there[name]}
 
     @classmethod
     def from_dict(cls, values: Any) -> "RunConfig":

@@ -681,3 +681,17 @@ def test_the_module_runs_as_a_program(music):
     failed = program("train", "jsb", "--epochs", "0")
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
     assert failed.stderr.startswith("srnn-lab: --epochs is 0")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--gated-transition"], "gated_transition has no effect where model is 'srnn'; it counts with 'dkf' alone"),
+        (["--model", "vrnn", "--no-smoothing"], "smoothing has no effect where model is 'vrnn'"),
+        (["--num-particles", "8"], "num_particles has no effect where objective is 'elbo'"),
+        (["--frame-length", "100"], "frame_length has no effect where features is 'roll'"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused_before_training(options, said, music, tmp_path, capsys):
+    assert said in fails(capsys, 1, "train", "jsb", "--data-dir", music, "--out", tmp_path / "run", *options)
+    assert not (tmp_path / "run").exists()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srnn_lab.bounds import draw_noise, draw_uniforms, elbo, fivo, iwae
-from srnn_lab.config import ModelConfig
+from srnn_lab.config import READ_WITH, ModelConfig
 from srnn_lab.data import Batch
 from srnn_lab.likelihoods import LIKELIHOODS
 from srnn_lab.models import MODELS, build_model
@@ -251,3 +251,18 @@ def test_unknown_models_and_likelihoods_are_refused():
 @contract
 def test_a_model_says_whether_its_posterior_corrects_the_prior(config):
     assert build_model(config).residual == (config.model in VARIANTS and config.residual)
+
+
+@pytest.mark.parametrize("name", [name for name, (other, _) in READ_WITH.items() if other in ("model", "likelihood")])
+@pytest.mark.parametrize(("model", "likelihood"), [*itertools.product(MODELS, LIKELIHOODS)])
+def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, model, likelihood):
+    changed = {"smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2, "num_components": 2}[name]
+    config = ModelConfig(model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3)
+
+    def looks(config):
+        built, batch, noise = case(config)
+        shapes = {key: values.shape for key, values in built.state_dict().items()}
+        return shapes, elbo(built, batch, noise=noise).elbo.tolist() if noise.shape[-1] == built.z_dim else None
+
+    other, values = READ_WITH[name]
+    assert (looks(config) != looks(replace(config, **{name: changed}))) == (getattr(config, other) in values)

@@ -112,7 +112,7 @@ def test_a_file_that_is_no_text_is_refused_and_one_that_is_not_there_too(tmp_pat
 CONFIGS = {
     **PRESETS,
     "vrnn": replace(PRESETS["jsb"], model=ModelConfig(model="vrnn", hidden_dim=7)),
-    "filtering": replace(PRESETS["jsb"], model=ModelConfig(smoothing=False, residual=False, gated_transition=True)),
+    "filtering": replace(PRESETS["jsb"], model=ModelConfig(model="dkf", smoothing=False, gated_transition=True)),
     "fivo": replace(
         PRESETS["jsb"],
         data=DataConfig(data="bl/jsb"),
@@ -129,7 +129,9 @@ def test_the_training_command_gives_the_configuration_again(name):
     words = shlex.split(a_result("a/seed1", config=CONFIGS[name]).train)
     assert words[:2] == ["srnn-lab", "train"]
     args = _parser().parse_args(words[1:])
-    assert _configured(PRESETS[args.preset], vars(args)) == CONFIGS[name]
+    config = _configured(PRESETS[args.preset], vars(args))
+    assert config == CONFIGS[name]
+    config.check_read(vars(args))
     assert f"{args.resume}" == "runs/a-seed1"
 
 
