@@ -1,6 +1,7 @@
 // The browser's half of srnn_lab.player: draws the rows, plays the sounds, and reports what is chosen.
 
 const LEFT = 66, RIGHT = 14, TITLE = 20, LINES = 84, PICTURE = 104, AXIS = 38;
+const VALUES = 120; // pixels above a row that stay free for the values at the playhead
 const PALE = 0.4; // opacity of a line under another
 const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks at the top
 const FADE = 0.008; // seconds in which one sound gives way to another, so that nothing clicks
@@ -678,8 +679,9 @@ class Player {
     if (row.lines?.length > 1) {
       for (const line of row.lines) right = this.paintLegend(context, line, right, top - 9);
     }
-    if (row.note && right < LEFT + this.width - 40) {
-      const note = this.fitted(context, row.note, LEFT + this.width - right);
+    const room = LEFT + this.width - VALUES - right;
+    if (row.note && room > 40) {
+      const note = this.fitted(context, row.note, room);
       right += this.write(context, note, right, top - 9, { fade: 0.85 }) + 12;
     }
     if (!row.lines && row.unit) right = this.paintColours(context, row, right, top - 9);

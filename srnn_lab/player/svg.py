@@ -61,8 +61,7 @@ def _text(x: int | float, y: int | float, text: str, anchor: str = "start", more
 
 def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
     low, high = limits_of(row)
-    title = f"{row.title}; {row.note}" if isinstance(row, Lines) and row.note else row.title
-    yield _text(LEFT, top - 7, title, more='font-weight="bold" font-size="12"')
+    yield _heading(row, top - 7)
     label = row.axis if isinstance(row, Picture) else row.unit
     yield _text(0, 0, label, "middle", f'transform="translate(14 {top + HEIGHT / 2}) rotate(-90)"')
     if isinstance(row, Picture):
@@ -90,8 +89,6 @@ def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
     yield "</g>"
     for value in (low, high):
         yield _text(LEFT - 6, top + HEIGHT * (high - value) / (high - low) + 4, f"{value:.3g}", "end")
-    if len(row.lines) > 1:
-        yield _legend(row, top - 7)
 
 
 def _beyond(line: Line, limits: tuple[float, float], top: int, scale: float) -> Iterator[str]:
@@ -115,9 +112,14 @@ def _colours(row: Picture, y: int) -> Iterator[str]:
     yield _text(x + 50, y + 9, end)
 
 
-def _legend(row: Lines, y: int) -> str:
-    names = "".join(f'<tspan fill="{line.colour}" dx="12">{escape(line.name)}</tspan>' for line in row.lines)
-    return f'<text x="{WIDTH - RIGHT}" y="{y}" text-anchor="end">{names}</text>'
+def _heading(row: Row, y: int) -> str:
+    """Title, legend and note, one after the other, so that none lies over another however long they are."""
+    parts = [f'<tspan font-weight="bold" font-size="12">{escape(row.title)}</tspan>']
+    if isinstance(row, Lines):
+        named = row.lines if len(row.lines) > 1 else ()
+        parts += [f'<tspan fill="{line.colour}" dx="12">{escape(line.name)}</tspan>' for line in named]
+        parts += [f'<tspan dx="12">{escape(row.note)}</tspan>'] * bool(row.note)
+    return f'<text x="{LEFT}" y="{y}">{"".join(parts)}</text>'
 
 
 def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -> str:
