@@ -353,11 +353,13 @@ def _from_dict(kind: type, values: Any) -> Any:
     return kind(**plain_values)
 
 
-def _music(data: str, kl_weight_updates: int, convention: str = "srnn-music", **train: Any) -> RunConfig:
+def _music(
+    data: str, kl_weight_updates: int, convention: str = "srnn-music", frames_per_quarter: int = 2, **train: Any
+) -> RunConfig:
     """Appendix A.2; the KL weight reaches 1 after 20 epochs of that data set."""
     recipe = {"adam_epsilon": 1e-4, "learning_rate_decay": 1 / 1.2, "learning_rate_decay_start": 20, **train}
     return RunConfig(
-        data=DataConfig(data=data),
+        data=DataConfig(data=data, frames_per_quarter=frames_per_quarter),
         train=TrainConfig(kl_weight_updates=kl_weight_updates, **recipe),
         evaluation=CONVENTIONS[convention],
     )
@@ -443,7 +445,13 @@ PRESETS = {
         transposition=5,
     ),
     "bl-jsb": _field(
-        "bl/jsb", 20 * 14, segment_length=160, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=50
+        "bl/jsb",
+        20 * 14,
+        frames_per_quarter=1,
+        segment_length=160,
+        epochs=60,
+        learning_rate_decay=0.95,
+        learning_rate_decay_start=50,
     ),
     "bl-nottingham": _field("bl/nottingham", 20 * 124),
     "bl-muse": _field("bl/muse", 20 * 169),
