@@ -205,7 +205,9 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
         help=f"Append the figures, with what it takes to make them again, to a results file. Default: {RECORD}.",
     )
     parser.add_argument(
-        "--row", help="Name of the recorded row. Default: bundled/NAME, or the name of the checkpoint's folder."
+        "--row",
+        help="Name of the recorded row. Default: that of the checkpoint's folder; evaluate: bundled/NAME of a bundled "
+        "one; transitions: transitions/NAME.",
     )
     parser.set_defaults(usage_error=parser.error)
 
@@ -355,7 +357,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
     convention = replace(convention, **changed)
     data, split, signals = _load_data(args, checkpoint)
-    row = _row(args, checkpoint, data, split, convention)
+    row = _row(args, "evaluate", checkpoint, data, split, convention)
     frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
     given = {k: getattr(args, k) for k in ("resampling", "resampling_share") if getattr(args, k) is not None}
     train = replace(checkpoint.config.train, **given)
@@ -372,15 +374,19 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     return found | _record(args, checkpoint, row, convention, (data, split, signals), figures=figures, **measured)
 
 
-def _row(args: argparse.Namespace, checkpoint: Any, data: str, split: str, convention: EvaluationConfig) -> str | None:
+def _row(
+    args: argparse.Namespace, command: str, checkpoint: Any, data: str, split: str, convention: EvaluationConfig
+) -> str | None:
     """The name of the row to record, if there is one; what would keep it from being recorded is said now."""
     from srnn_lab.checkpoint import list_checkpoints
 
     if not args.record:
         return None
     bundled = args.checkpoint in list_checkpoints()
-    row = args.row or (f"bundled/{args.checkpoint}" if bundled else Path(args.checkpoint).resolve().parent.name)
-    check_place(row, data, split, convention.average, convention.first_frame)
+    name = args.checkpoint if bundled else Path(args.checkpoint).resolve().parent.name
+    folder = {"evaluate": "bundled/" * bundled, "transitions": "transitions/"}[command]
+    row = args.row or f"{folder}{name}"
+    check_place(row, command, data, split, convention.average, convention.first_frame)
     if args.record.exists():
         read_results(args.record)
     if "test" not in checkpoint.scores:
@@ -535,7 +541,7 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     checkpoint = load_checkpoint(args.checkpoint)
     config = checkpoint.config
     data, split, signals = _load_data(args, checkpoint)
-    row = _row(args, checkpoint, data, split, config.evaluation)
+    row = _row(args, "transitions", checkpoint, data, split, config.evaluation)
     began = time.perf_counter()
     figures = asdict(measure_transitions(checkpoint, signals))
     seconds = time.perf_counter() - began

@@ -91,7 +91,9 @@ class DataConfig:
     frame_length: int = option(
         200, "Samples from one frame to the next: the frame itself (raw), the hop (log-mel); at least 1."
     )
-    window_length: int = option(512, "Samples of the Hann window of a log-mel frame; at least 1, at most 8192.")
+    window_length: int = option(
+        512, "Samples of the Hann window of a log-mel frame, and in which onsets are sought; at least 1, at most 8192."
+    )
     frames_per_quarter: int = option(2, "Frames in a quarter note, when MIDI files are read; at least 1, at most 480.")
 
     def __post_init__(self):
@@ -237,7 +239,7 @@ READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "num_components": ("likelihood", ("gaussian-mixture",)),
     "sample_rate": _AUDIO,
     "frame_length": _AUDIO,
-    "window_length": ("features", ("log-mel",)),
+    "window_length": _AUDIO,
     "frames_per_quarter": ("features", ("roll",)),
     "num_particles": ("objective", ("iwae", "fivo")),
 }
@@ -356,7 +358,7 @@ def _from_dict(kind: type, values: Any) -> Any:
 def _music(
     data: str, kl_weight_updates: int, convention: str = "srnn-music", frames_per_quarter: int = 2, **train: Any
 ) -> RunConfig:
-    """Appendix A.2; the KL weight reaches 1 after 20 epochs of that data set."""
+    """Appendix A.2; the KL weight reaches 1 after 20 epochs of that data set in batches of 16."""
     recipe = {"adam_epsilon": 1e-4, "learning_rate_decay": 1 / 1.2, "learning_rate_decay_start": 20, **train}
     return RunConfig(
         data=DataConfig(data=data, frames_per_quarter=frames_per_quarter),

@@ -59,13 +59,22 @@ PLACES: dict[str, tuple[str, EvaluationConfig]] = {
 """Beginning of a row's name -> the data and the convention that the tables ask of it, on the test split."""
 
 
-def check_place(row: str, data: str, split: str, average: str, first_frame: bool) -> None:
-    """Whether a row's name is one, and fits what the row is measured on.
+def check_place(row: str, command: str, data: str, split: str, average: str, first_frame: bool) -> None:
+    """Whether a row's name is one, and fits what the row is measured on and with.
 
     Raises:
-        ValueError: It is none, or a table would show the row in a column of another data version or convention.
+        ValueError: It is none, or a table would show the row in a column of another measure, data version or
+            convention.
     """
     check_row(row)
+    table = row.partition("/")[0]
+    if (table == "figure3") != (command == "transitions") and table in {"bundled", *(p.split("/")[0] for p in PLACES)}:
+        raise ValueError(f"The row {row} is measured by {command!r}; a table shows another measure there: rename it.")
+    if table == "figure3" and not re.fullmatch(rf"figure3/({'|'.join(FRAMES)})/[^/]+(/epochs[1-9]\d*)?", row):
+        raise ValueError(
+            f"The row is named {row}; the table of Figure 3 has figure3/FRAMES/MODEL and figure3/FRAMES/MODEL/epochsN, "
+            f"with FRAMES one of {', '.join(FRAMES)}."
+        )
     for place, (expected, convention) in PLACES.items():
         if row.startswith(f"{place}/") or row == place:
             found = (data, split, average, first_frame)
@@ -260,8 +269,8 @@ def table2(results: Results) -> list[Table]:
     caption = f"{_caption('fraccaro/SET', _MUSIC)} ELBO, one sampled path. {_SET}"
     others = [_music_row(entry) for entry in published if entry["data"] != "fraccaro"]
     not_known = (
-        "Taken over by the paper from their authors: another version of the data, bounds and averages of their own, so "
-        "none of it compares with the table above. Nats per frame."
+        "Taken over by the paper from their authors: another version of the data or one that is not known, bounds "
+        "and averages of their own, so none of it compares with the table above. Nats per frame."
     )
     return [
         _table("Table 2: SRNN, on its authors' version of the data", caption, header, rows),
@@ -418,7 +427,7 @@ def make_tables(name: str, results: Results) -> list[Table]:
         ValueError: A recorded row is measured on other data or by another convention than its column.
     """
     for row, result in results.items():
-        check_place(row, result.data, result.split, result.average, result.first_frame)
+        check_place(row, result.command, result.data, result.split, result.average, result.first_frame)
     return TABLES[name](results)
 
 

@@ -12,7 +12,7 @@ from tiny import a_result
 from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.config import PRESETS, ModelConfig, TrainConfig
 from srnn_lab.results import Result, read_results
-from srnn_lab.tables import PLACES, TABLES, Figure, Table, make_tables, rows_of, write_tables
+from srnn_lab.tables import PLACES, TABLES, Figure, Table, check_place, make_tables, rows_of, write_tables
 
 ROOT = Path(__file__).parents[1]
 
@@ -264,3 +264,18 @@ def test_recorded_rows_are_of_the_models_that_they_name():
             assert model.model == expected.model, row
             if named in variants:
                 assert (model.smoothing, model.residual) == (expected.smoothing, expected.residual), row
+
+
+@pytest.mark.parametrize(
+    ("row", "command", "said"),
+    [
+        ("bundled/jsb", "transitions", "a table shows another measure there"),
+        ("figure3/jsb/vrnn", "evaluate", "a table shows another measure there"),
+        ("figure3/jsb", "transitions", "figure3/FRAMES/MODEL"),
+        ("figure3/other/vrnn", "transitions", "FRAMES one of voice"),
+        ("figure3/jsb/vrnn/5", "transitions", "figure3/FRAMES/MODEL/epochsN"),
+    ],
+)
+def test_a_row_that_a_table_could_not_show_is_refused(row, command, said):
+    with pytest.raises(ValueError, match=said):
+        check_place(row, command, "fraccaro/jsb", "test", "macro", False)
