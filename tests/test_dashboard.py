@@ -254,6 +254,29 @@ def test_an_upload_is_shown(page, checkpoint, name, content):
     assert titles(page)
 
 
+def test_a_file_of_ones_own_is_still_the_clip_on_another_page_until_it_is_given_up(page):
+    upload(page, "jsb", "<mine>.mid", roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2))
+    other = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=180)  # whose boxes are empty
+    other.query_params["checkpoint"] = "jsb"
+    other.session_state["own chorales"] = page.session_state["own chorales"]
+    other.run()
+    assert shown(other)[0]["end"] == shown(page)[0]["end"] == 12
+    assert other.sidebar.selectbox(key="clip").disabled
+    next(button for button in other.sidebar.button if button.label == "Choose a clip again").click().run()
+    assert not other.exception
+    assert not other.sidebar.selectbox(key="clip").disabled
+    assert shown(other)[0]["end"] != 12
+
+
+def test_a_link_keeps_the_transposition(page):
+    page.query_params["checkpoint"], page.query_params["transpose"] = "jsb", "2"
+    page.run()
+    assert page.sidebar.number_input(key="transpose").value == 2
+    moved = line(page, "KL(q ‖ p)", "KL")[1]
+    page.sidebar.number_input(key="transpose").set_value(0).run()
+    assert not np.array_equal(line(page, "KL(q ‖ p)", "KL")[1], moved)
+
+
 @pytest.mark.parametrize(("checkpoint", "samples"), [("voice", 400), ("voice-mel", 800)])
 def test_a_clip_of_a_frame_or_two_is_shown_too(page, checkpoint, samples):
     upload(page, checkpoint, "short.wav", wav(TONE[::3][:samples], 16000))

@@ -210,7 +210,7 @@ def page(browser, address):
 
 
 def at(page):
-    return float(page.locator("canvas").get_attribute("aria-valuenow"))
+    return float(page.locator("canvas").get_attribute("data-time"))
 
 
 def drag(page, start, end):
@@ -283,6 +283,32 @@ def test_a_sound_that_follows_its_rows_is_heard_and_the_others_play_on(page):
     page.wait_for_timeout(300)
     page.get_by_role("button", name="Pause").click()
     assert first != at(page)
+
+
+def test_the_view_follows_the_playhead_of_the_keyboard(page):
+    drag(page, 0, 0)
+    for _ in range(3):
+        page.get_by_role("button", name="Zoom in").click()
+    canvas = page.locator("canvas")
+    for key in ("End", "Home"):
+        canvas.press(key)
+        low, high = page.locator(".player").evaluate("root => root.player.view")
+        assert high - low == pytest.approx(0.5)
+        assert low <= at(page) <= high
+
+
+def test_a_sound_that_went_is_heard_again_when_it_returns_and_its_button_was_not_another_one(page):
+    page.get_by_role("button", name="mean").click()
+    names = page.locator(".player").evaluate("""({ player }) => {
+        const { sounds } = player;
+        const all = sounds.sounds;
+        const button = player.find(".sounds").firstChild;
+        player.takeSounds(all.slice(0, 1));
+        const without = sounds.name;
+        player.takeSounds(all);
+        return [without, sounds.name, button === player.find(".sounds").firstChild];
+    }""")
+    assert names == ["recording", "mean", True]
 
 
 def test_a_player_that_is_resized_after_many_changes_is_drawn_anew(page):
@@ -413,7 +439,7 @@ def test_the_playhead_runs_smoothly_over_a_minute_of_sound(browser, address):
             """canvas => new Promise((resolve) => {
                  const seen = [];
                  const look = (now) => {
-                   if (seen.at(-1)?.[1] !== canvas.ariaValueNow) seen.push([now, canvas.ariaValueNow]);
+                   if (seen.at(-1)?.[1] !== canvas.dataset.time) seen.push([now, canvas.dataset.time]);
                    if (now - seen[0][0] < 2000) requestAnimationFrame(look);
                    else resolve(seen);
                  };

@@ -104,6 +104,14 @@ def test_an_uploaded_song_is_continued_and_kept(page, shown):
     assert [button.label for button in page.get("download_button")] == ["MIDI", "WAV", "Figure (SVG)", "Arrays (.npz)"]
 
 
+def test_bars_that_a_shorter_clip_does_not_have_are_not_asked_of_it(page, shown):
+    page.session_state["prime"], page.session_state["prime of"] = 20, 40
+    page.run()
+    assert not page.exception
+    assert page.slider(key="prime").value == 2
+    assert shown["marks"].tolist() == [8.0]
+
+
 def test_a_take_is_what_the_command_line_draws_with_its_seed_and_p_is_between_0_and_1():
     checkpoint = load_checkpoint("jsb")
     drawn, p = cached_draw("jsb", 0.0, 12, 7, 0.8, None)

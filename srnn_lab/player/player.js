@@ -65,6 +65,7 @@ class Sounds {
     this.sounds = [];
     this.buffers = new Map(); // by address
     this.name = null;
+    this.missed = null; // what was heard until it went; heard again when it returns
     this.position = 0;
     this.duration = 0;
     this.range = null; // [from, to] in seconds
@@ -76,16 +77,19 @@ class Sounds {
 
   load(sounds, duration) {
     const before = this.address();
+    const returns = sounds.some(({ name }) => name === this.missed);
     const settle = () => {
       this.sounds = sounds;
+      if (duration !== this.duration) this.buffers.clear(); // each is as long as the axis
       this.duration = duration;
-      if (!this.address()) this.name = sounds[0]?.name ?? null;
+      if (returns) [this.name, this.missed] = [this.missed, null];
+      if (!this.address()) [this.missed, this.name] = [this.missed ?? this.name, sounds[0]?.name ?? null];
       this.position = Math.min(this.position, duration);
       const addresses = new Set(sounds.map(({ address }) => address));
       for (const address of this.buffers.keys()) if (!addresses.has(address)) this.buffers.delete(address);
     };
     const same = sounds.find(({ name }) => name === this.name)?.address === before;
-    if (same && duration === this.duration) settle();
+    if (same && !returns && duration === this.duration) settle();
     else this.change(settle);
     if (this.context) this.fetchAll();
   }
@@ -268,7 +272,7 @@ class Player {
           <button class="out" title="Zoom out (−)" aria-label="Zoom out">−</button>
           <button class="fit" title="Zoom to the selection, or show everything (0)">Fit</button>
         </span>
-        <output></output>
+        <output aria-live="off"></output>
       </div>
       <canvas tabindex="0" role="slider"></canvas>
       <div class="keys">Click: seek · drag: select · space: play · ← →: a frame · L: loop · Esc: drop the selection ·
@@ -389,15 +393,19 @@ class Player {
 
   takeSounds(sounds) {
     this.sounds.load(sounds, this.content.end * this.content.seconds);
-    this.find(".sounds").replaceChildren(
-      ...sounds.map(({ name }, index) => {
-        const button = document.createElement("button");
+    // A button that stays is left alone: another in its place would lose the focus, or a press that has begun.
+    const group = this.find(".sounds");
+    sounds.forEach(({ name }, index) => {
+      let button = group.children[index];
+      if (button?.textContent !== name) {
+        button = document.createElement("button");
         button.textContent = name;
-        button.title = `Hear this from the same position (${index + 1})`;
         button.onclick = () => this.hear(name);
-        return button;
-      }),
-    );
+        group.insertBefore(button, group.children[index] ?? null);
+      }
+      button.title = `Hear this from the same position (${index + 1})`;
+    });
+    while (group.children.length > sounds.length) group.lastChild.remove();
     this.refresh();
   }
 
@@ -424,7 +432,7 @@ class Player {
   }
 
   hear(name) {
-    this.sounds.change(() => (this.sounds.name = name));
+    this.sounds.change(() => Object.assign(this.sounds, { name, missed: null }));
     this.refresh();
   }
 
@@ -437,7 +445,7 @@ class Player {
       this.sounds.range = this.seconds(this.selection);
       this.sounds.position = start * this.content.seconds;
     });
-    this.show(start, end);
+    this.show(start, Math.max(start, end));
     this.refresh();
   }
 
@@ -476,7 +484,7 @@ class Player {
   }
 
   wheel(event) {
-    const sideways = event.shiftKey ? event.deltaY : event.deltaX;
+    const sideways = event.deltaX || (event.shiftKey ? event.deltaY : 0); // some systems turn it themselves
     if (event.ctrlKey || event.metaKey) {
       event.preventDefault();
       this.zoom(2 ** (clamp(event.deltaY, -100, 100) / 100), this.timeAt(event.offsetX));
@@ -995,6 +1003,10 @@ class Player {
       : "";
     const text = `${time.toFixed(digits)} of ${end.toFixed(digits)} ${unit} · frame ${this.frameAt(time)}${chosen}`;
     this.find("output").textContent = text;
+    this.canvas.dataset.time = time.toFixed(4);
+    // A screen reader says each change of the focused slider.
+    if (this.sounds.playing && performance.now() - this.told < 1000) return;
+    this.told = performance.now();
     this.canvas.setAttribute("aria-valuenow", time.toFixed(4));
     this.canvas.setAttribute("aria-valuetext", text);
   }

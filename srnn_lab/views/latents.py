@@ -10,6 +10,7 @@ from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
 from srnn_lab.player import place_of, player, rows_svg
 from srnn_lab.views.keep import keep, stem_of
+from srnn_lab.views.place import leave_place
 from srnn_lab.views.shared import (
     BY_KIND,
     Choice,
@@ -85,6 +86,7 @@ def show() -> None:
         help="Snapped to the model's frames; outside, z is the posterior sample.",
     )
     seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
+    leave_place(PLAYER, choice)
     place = place_of(PLAYER)
     if place and place.start < place.end and place.start < length:
         chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))

@@ -13,13 +13,20 @@ PLAYER = "player"
 
 def settle_place(choice: Choice) -> None:
     """Go where a link points to; leave the old place when another clip is chosen."""
-    state, identity = st.session_state, (choice.content, choice.name, choice.semitones)
+    first = not leave_place(PLAYER, choice)
     length = len(choice.signal) / choice.checkpoint.config.data.rate
-    if "explored" not in state and (place := parse_place(st.query_params.get("place", ""), length)):
+    if first and (place := parse_place(st.query_params.get("place", ""), length)):
         jump(PLAYER, place)
-    elif state.get("explored", identity) != identity:
-        jump(PLAYER, None)
-    state["explored"] = identity
+
+
+def leave_place(key: str, choice: Choice) -> bool:
+    """Whether a player has been shown before; if that was with another clip, its place is left."""
+    identity, name = (choice.content, choice.name, choice.semitones), f"{key} clip"
+    last = st.session_state.get(name)
+    if last is not None and last != identity:
+        jump(key, None)
+    st.session_state[name] = identity
+    return last is not None
 
 
 def parse_place(text: str, length: float) -> Place | None:

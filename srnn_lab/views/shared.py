@@ -10,6 +10,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -305,22 +306,37 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") 
 
 
 def choose_clip(features: str) -> tuple[bytes, str]:
-    """The bytes and the name of the chosen, uploaded or recorded file."""
-    folder, clips = "chorales" if features == "roll" else "voice", bundled_clips(features)
-    own = any(st.session_state.get(f"{way}-{folder}") is not None for way in ("upload", "record"))
+    """The bytes and the name of the chosen, uploaded or recorded file.
+
+    The boxes for files are emptied when another page is opened, so what they held is kept here.
+    """
+    state, clips, kinds = st.session_state, bundled_clips(features), UPLOADS[features]
+    folder = "chorales" if features == "roll" else "voice"
+    own, boxes = f"own {folder}", [f"{way}-{folder}" for way in ("upload", "record")]
+
+    def keep(box: str) -> None:
+        found = [state[name] for name in (box, *boxes) if state.get(name) is not None]
+        state[own] = (found[0].getvalue(), harmless(found[0].name)) if found else None
+
     key = "clip" if features == "roll" else "prompt"
-    name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=own)
-    kinds = UPLOADS[features]
-    given = st.sidebar.file_uploader(
-        "Or your own file", type=kinds, key=f"upload-{folder}", max_upload_size=MEGABYTES[kinds]
+    name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=state.get(own) is not None)
+    st.sidebar.file_uploader(
+        "Or your own file",
+        type=kinds,
+        key=boxes[0],
+        max_upload_size=MEGABYTES[kinds],
+        on_change=partial(keep, boxes[0]),
     )
     if features != "roll":
-        recorded = st.sidebar.audio_input("Or your voice", sample_rate=16000, key=f"record-{folder}")
-        given = given or recorded
-    if given is not None:
+        st.sidebar.audio_input("Or your voice", sample_rate=16000, key=boxes[1], on_change=partial(keep, boxes[1]))
+    if (kept := state.get(own)) is None:
+        return clips[name].read_bytes(), clips[name].name
+    if any(state.get(box) is not None for box in boxes):
         st.sidebar.caption("Remove your file or recording to choose a clip again.")
-        return given.getvalue(), harmless(given.name)
-    return clips[name].read_bytes(), clips[name].name
+    else:
+        st.sidebar.caption(f"Your file, {plain(kept[1])}, is still the clip.")
+        st.sidebar.button("Choose a clip again", on_click=lambda: state.update({own: None}))
+    return kept
 
 
 def choose_other(choice: Choice) -> tuple[bytes, str]:
@@ -342,7 +358,7 @@ def reset_with(key: str, owner: object, value: object) -> None:
 
 def choose_transposition() -> int:
     """Semitones up."""
-    semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose")
+    semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
     st.sidebar.caption(
         "The clips stand in C, an octave above the written chorales, as jsb knows them; the other models of music know "
         "other keys."

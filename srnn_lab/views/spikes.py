@@ -83,7 +83,7 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         strict=True,
     ):
         known = not math.isnan(value)
-        chance = f"{null.mean():.2f} by chance" if known else None
+        chance = f"{null.mean():.2f} by chance" if known and len(null) else None
         column.metric(
             name, f"{value:.2f}" if known else "–", chance, delta_color="off", delta_arrow="off", help=meaning
         )

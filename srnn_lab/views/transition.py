@@ -13,6 +13,7 @@ from srnn_lab.inspection import NEAR
 from srnn_lab.player import place_of, player, rows_svg
 from srnn_lab.transitions import EditEffect, measure_edit, moved
 from srnn_lab.views.keep import keep, stem_of
+from srnn_lab.views.place import leave_place
 from srnn_lab.views.shared import (
     Choice,
     cached_checkpoint,
@@ -85,6 +86,7 @@ def show() -> None:
         bind="query-params",
         help="Snapped to the model's frames.",
     )
+    leave_place(PLAYER, choice)
     place = place_of(PLAYER)
     if place:
         chosen = min(max(1, round(place.start / step)) * step, last)
@@ -100,6 +102,7 @@ def show() -> None:
             amount = len(rest) // 2 // data.hop * data.hop
             st.caption(f"Its second half follows, from {amount / data.rate:.2f} {unit} on.")
         elif edit == SILENCE:
+            reset_with("silence", step, 40 * step)
             size = st.slider(f"Silence ({unit})", step, 160 * step, 40 * step, step, key="silence", bind="query-params")
             size = round(size / step) * data.hop
         else:
