@@ -299,7 +299,9 @@ def field(results: Results) -> list[Table]:
         for name, label in ours.items() if measured else ():
             figures = [_figure(rows_of(results, f"field/{data}/{name}"), measured) for data in SETS]
             rows.append((label, *figures, f"field/SET/{name}"))
-        caption = f"{_caption('bl/SET', _FIELD)} {_SET}"
+        caption = (
+            f"{_caption('bl/SET', _FIELD)} Where the average of a published figure is not known, it says so. {_SET}"
+        )
         header = ("model", *SETS.values(), "source or row" if measured else "source")
         tables.append(_table(f"Against the field, on Boulanger-Lewandowski's version: {title}", caption, header, rows))
     return tables

@@ -39,7 +39,7 @@ ABOUT = {
     "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
     "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
     "bl-jsb": "Chorales in quarter notes, the version of most papers: nearly every frame is a new chord.",
-    "bl-piano": "Piano-midi.de in C and in eighth notes, the version of most papers; the clips are chorales all the same.",
+    "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales all the same.",
 }
 MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
 UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
