@@ -101,14 +101,12 @@ def test_only_checkpoints_with_the_same_frames_are_offered_and_the_page_says_so(
     assert "runs/raw" in offered.help
 
 
-def test_a_first_visit_shows_a_comparison_and_a_later_choice_stands(folder, monkeypatch):
+def test_a_first_visit_compares_what_the_other_pages_show(folder, monkeypatch):
     page = open_page(folder, monkeypatch, None)
     assert not page.exception
-    assert page.sidebar.selectbox(key="checkpoint").value == "voice"
-    assert list(page.dataframe[0].value["differs in"]) == ["–", "residual False"]
-    page.sidebar.selectbox(key="checkpoint").select("voice-mel").run()
     assert page.sidebar.selectbox(key="checkpoint").value == "voice-mel"
-    assert not page.exception
+    assert list(page.dataframe[0].value["model"]) == ["voice-mel", "voice-mel-filt-res"]
+    assert list(page.dataframe[0].value["differs in"]) == ["–", "d_dim 352, smoothing False"]
 
 
 def test_a_checkpoint_that_stands_alone_gets_a_sentence(folder, monkeypatch):

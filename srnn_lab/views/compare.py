@@ -17,7 +17,6 @@ from srnn_lab.player import rows_svg
 from srnn_lab.views.keep import keep, stem_of
 from srnn_lab.views.shared import (
     BY_KIND,
-    FIRST,
     Choice,
     cached_inspection,
     checkpoints,
@@ -31,8 +30,6 @@ from srnn_lab.views.what_if import comparison_rows
 
 MOMENTS = 8
 """Rows of the table of differences."""
-BEGIN_WITH = "voice"
-"""What the first visit compares: the checkpoint that other pages begin with has none beside it."""
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -49,10 +46,6 @@ def show() -> None:
         "relatives. Nats per frame compare only between models that see the same frames, so only those are offered. "
         "The address of this page is a link to exactly this comparison."
     )
-    state = st.session_state
-    if not state.get("compared") and "checkpoint" not in st.query_params and state.get("checkpoint", FIRST) == FIRST:
-        state["checkpoint"] = BEGIN_WITH
-    state["compared"] = True
     choice = choose()
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)

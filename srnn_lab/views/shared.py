@@ -28,6 +28,7 @@ from srnn_lab.inspection import Inspection, inspect_signal
 FIRST = "voice-mel"
 ABOUT = {
     "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
+    "voice-mel-filt-res": "voice-mel with a filter: q(z) at a frame knows no later sound.",
     "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and leaps at a break.",
     "voice-smooth": "voice without Res_q: the posterior mean is predicted whole.",
     "voice-filt-res": "voice with a filter: q(z) at a frame knows no later sound.",
