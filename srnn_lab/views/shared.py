@@ -40,7 +40,7 @@ ABOUT = {
     "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
     "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
     "bl-jsb": "Chorales in quarter notes, the version of most papers: nearly every frame is a new chord.",
-    "bl-nottingham": "Folk tunes with chords in C, the version of most papers: for the page Studio; the clips are chorales.",
+    "bl-nottingham": "Folk tunes with chords in C, the version of most papers; let it compose on the page Studio.",
     "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales all the same.",
 }
 MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
