@@ -30,7 +30,8 @@ def roll_to_midi(roll: Roll, frames_per_quarter: int) -> bytes:
     if not roll.any():
         raise ValueError("The piano roll has no note, so there is nothing to write; draw more frames or another seed.")
     seconds = frame_seconds(frames_per_quarter)
-    midi = pretty_midi.PrettyMIDI(initial_tempo=QUARTERS_PER_MINUTE)
+    ticks = frames_per_quarter * max(1, 220 // frames_per_quarter)  # a frame begins at a tick
+    midi = pretty_midi.PrettyMIDI(resolution=ticks, initial_tempo=QUARTERS_PER_MINUTE)
     piano = pretty_midi.Instrument(program=0)
     edges = np.diff(np.pad(roll > 0, ((1, 1), (0, 0))).astype(int), axis=0)
     for note in range(roll.shape[1]):

@@ -25,7 +25,7 @@ ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
 PART = ".part"
 """Ending of a file that is being written; one that was killed leaves it behind."""
-MAX_TENSORS = 10_000
+MAX_DIMENSIONS, MAX_TENSORS = 8, 10_000
 """Tensors of a checkpoint that are read; the largest preset has some hundred, with the state of its training."""
 
 
@@ -177,6 +177,8 @@ def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any],
             if len(names) > MAX_TENSORS:
                 raise ValueError(f"it holds {len(names)} tensors, at most {MAX_TENSORS} are read")
             tensors = {name: opened.get_tensor(name) for name in names}
+            if any(value.ndim > MAX_DIMENSIONS for value in tensors.values()):
+                raise ValueError(f"it holds a tensor of more than {MAX_DIMENSIONS} dimensions")
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
     stored = stored if isinstance(stored, dict) else {}

@@ -6,18 +6,20 @@ import hashlib
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from srnn_lab.config import CONVENTIONS, PRESETS, EvaluationConfig, RunConfig, TrainConfig, parse_bound
-from srnn_lab.interruption import Stopped
+from srnn_lab.interruption import Stopped, noted_signals
 from srnn_lab.results import RECORD, RESULTS, Result, read_results, record, signals_sha256, surroundings
 from srnn_lab.tables import TABLES, check_place, make_tables, write_tables
 
@@ -455,13 +457,32 @@ def _reproduce(args: argparse.Namespace) -> dict[str, Any] | str:
         note = [f"# bundled; trained by: {result.train}"] * bool(result.checkpoint)
         return found if args.json else "\n".join([*note, *result.commands])
     for command in result.commands:
-        done = subprocess.run([sys.executable, "-m", "srnn_lab", *shlex.split(command)[1:]], check=False)
-        if done.returncode:
-            raise ValueError(f"Stopped, since this command failed with status {done.returncode}: {command}")
+        status = _wait_for([sys.executable, "-m", "srnn_lab", *shlex.split(command)[1:]])
+        if status:
+            raise ValueError(f"Stopped, since this command failed with status {status}: {command}")
     again = read_results(RECORD)[args.row]
     names = result.bounds or result.figures
     pairs = {name: {"recorded": result.figures[name], "again": again.figures[name]} for name in names}
     return {"row": result.row, **pairs, "same_data": result.data_sha256 == again.data_sha256}
+
+
+def _wait_for(command: Sequence[str]) -> int:
+    """The status of a command, which gets the time that it needs to write when it is interrupted.
+
+    Raises:
+        Stopped: Ctrl-C came, which the command has got too, or SIGTERM, which is handed on to it.
+    """
+    with noted_signals() as noted, subprocess.Popen(command) as process:
+        told = False
+        while process.poll() is None:
+            if signal.SIGTERM in noted and not told:
+                process.terminate()
+                told = True
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+    if noted:
+        raise Stopped("stopped; the same command continues what has begun", noted[0])
+    return process.returncode
 
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:

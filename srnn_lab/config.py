@@ -89,7 +89,9 @@ class DataConfig:
     )
     sample_rate: int = option(16000, "Samples a second that audio is resampled to; at least 1000, at most 192000.")
     frame_length: int = option(
-        200, "Samples from one frame to the next: the frame itself (raw), the hop (log-mel); at least 1."
+        200,
+        "Samples from one frame to the next: the frame itself (raw), the hop (log-mel), no longer than its window; at "
+        "least 1, at most 192000.",
     )
     window_length: int = option(
         512, "Samples of the Hann window of a log-mel frame, and in which onsets are sought; at least 1, at most 8192."
@@ -100,7 +102,7 @@ class DataConfig:
         _check(
             self,
             sample_rate=1000 <= self.sample_rate <= 192_000,
-            frame_length=self.frame_length >= 1,
+            frame_length=1 <= self.frame_length <= 192_000,
             window_length=1 <= self.window_length <= 8192,
             frames_per_quarter=1 <= self.frames_per_quarter <= 480,
         )
@@ -275,6 +277,11 @@ class RunConfig:
             raise ValueError(
                 f"ModelConfig.x_dim is {self.model.x_dim}; log-mel frames have no more bins than their window has "
                 f"samples, {self.data.window_length}."
+            )
+        if self.data.features == "log-mel" and self.data.frame_length > self.data.window_length:
+            raise ValueError(
+                f"DataConfig.frame_length is {self.data.frame_length}; from one log-mel frame to the next are no more "
+                f"samples than in its window, {self.data.window_length}."
             )
         binary, real = ("bernoulli", "nade"), ("gaussian", "gaussian-mixture")
         if self.model.likelihood in binary and self.data.features != "roll":

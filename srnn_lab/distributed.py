@@ -25,6 +25,15 @@ def world_size() -> int:
     return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
+def launcher() -> list[str]:
+    """What begins a command as this one was begun; of several machines, each needs its rendezvous options as well."""
+    if world_size() == 1:
+        return ["srnn-lab"]
+    machines = int(os.environ["GROUP_WORLD_SIZE"])
+    here = [f"--nnodes={machines}"] * (machines > 1) + [f"--nproc-per-node={os.environ['LOCAL_WORLD_SIZE']}"]
+    return ["torchrun", *here, "-m", "srnn_lab"]
+
+
 def usable_device(device: str | None) -> str:
     """The device of this process: as asked for, by default a GPU if there is one; each process takes a GPU of its own.
 
@@ -32,6 +41,8 @@ def usable_device(device: str | None) -> str:
         ValueError: There is no such device.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if world_size() > 1 and device.startswith("cuda:"):
+        raise ValueError(f"--device is {device}; give cuda, so that each process takes a GPU of its own.")
     if world_size() > 1 and device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     try:

@@ -30,6 +30,7 @@ from srnn_lab.interruption import Stopped, noted_signals
 from srnn_lab.lock import LOCK, hold
 from srnn_lab.memory import keep_freed_memory
 from srnn_lab.models import SequenceModel, State, build_model
+from srnn_lab.results import signals_sha256
 
 CURVES = (
     "epoch",
@@ -90,6 +91,7 @@ class Training:
         optimizer: Adam.
         segments: The training set.
         out: Folder of the run.
+        data: The SHA-256 of all signals, so that a run goes on with those it began with.
         curves: A row for each whole epoch.
         update: Updates done in the epoch after these.
         elbo: Sum of the bound that is trained on over those that were not skipped, in nats per frame; of the ELBO with
@@ -107,6 +109,7 @@ class Training:
     optimizer: torch.optim.AdamW
     segments: Segments
     out: Path
+    data: Tensor
     curves: list[Row] = field(default_factory=list)
     update: int = 0
     elbo: float = 0.0
@@ -225,11 +228,12 @@ class Training:
     def write(self) -> None:
         """Write the curves, then ``last.safetensors`` with all that ``restore`` needs."""
         adam = self.optimizer.state_dict()["state"]
-        position = [len(self.segments), self.update, self.elbo, self.kl, self.skipped, self.in_a_row]
+        position = [self.update, self.elbo, self.kl, self.skipped, self.in_a_row]
         extra = {
             **{f"adam.{i}.{name}": value for i, values in adam.items() for name, value in values.items()},
             "curves": torch.tensor([[*row.values()] for row in self.curves], dtype=torch.float64),
             "position": torch.tensor(position, dtype=torch.float64),
+            "data": self.data,
         }
         if self.state is not None:
             for name, values in zip(self.state._fields, self.state, strict=True):
@@ -251,8 +255,9 @@ class Training:
             FileNotFoundError: The best epoch's checkpoint is missing.
         """
         try:
+            same_data = torch.equal(extra["data"], self.data)
             rows = [dict(zip(CURVES, row, strict=True)) for row in extra["curves"].tolist()]
-            updates, update, self.elbo, self.kl, skipped, in_a_row = extra["position"].tolist()
+            update, self.elbo, self.kl, skipped, in_a_row = extra["position"].tolist()
             self.curves = [row | {name: int(row[name]) for name in ("epoch", "skipped")} for row in rows]
             self.update, self.skipped, self.in_a_row = int(update), int(skipped), int(in_a_row)
             if self.update:
@@ -274,11 +279,10 @@ class Training:
                 f"{self.out / 'last.safetensors'} holds no state of a training to continue; train anew, with another "
                 f"--out."
             ) from error
-        if updates != len(self.segments):
-            raise ValueError(
-                f"{self.out} was trained on other data: an epoch had {updates:.0f} updates, now {len(self.segments)}; "
-                f"continue it on the data it began with."
-            )
+        if not same_data:
+            raise ValueError(f"{self.out} was trained on other data; continue it on the data it began with.")
+        if len(self.curves) > self.config.train.epochs:
+            raise ValueError(f"{self.out} has {len(self.curves)} epochs behind it; give --epochs as many or more.")
         best = self.out / "best.safetensors"
         if self.curves and not best.exists():
             raise FileNotFoundError(f"{best} is missing, which holds the best epoch so far; put it back or train anew.")
@@ -337,16 +341,23 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
     return last.model, last.extra
 
 
-def _load(config: RunConfig, data_dir: str | Path | None) -> tuple[Frontend, Segments, dict[str, Sequence[Frames]]]:
+def _load(
+    config: RunConfig, data_dir: str | Path | None
+) -> tuple[Frontend, Segments, dict[str, Sequence[Frames]], Tensor]:
+    """What makes frames, the training set's segments, the frames of each split, and the SHA-256 of all signals."""
     signals = {split: list(load_split(config.data, split, data_dir).values()) for split in ("train", "valid", "test")}
     frontend = Frontend.fit(config.data, config.model.x_dim, signals["train"])
     frames = {split: frontend.sequences(values, config.model.x_dim) for split, values in signals.items()}
+    digest = signals_sha256(signal for values in signals.values() for signal in values)
+    data = torch.tensor([*bytes.fromhex(digest)], dtype=torch.uint8)
     train = config.train
     shape = (frames["train"], train.batch_size, train.segment_length)
     if train.whole_sequences:
         first_frame = config.evaluation.first_frame
-        return frontend, WholeSequences(*shape, first_frame, transposition=train.transposition), frames
-    return frontend, Streams(*shape, train.segments_per_reset, transposition=train.transposition), frames
+        segments = WholeSequences(*shape, first_frame, transposition=train.transposition)
+    else:
+        segments = Streams(*shape, train.segments_per_reset, transposition=train.transposition)
+    return frontend, segments, frames, data
 
 
 def _moments(sequences: Sequence[Frames]) -> tuple[Tensor, Tensor]:
@@ -440,7 +451,7 @@ def fit(
     distributed.share(config.train.batch_size)  # fails now rather than once the data are read
     with distributed.process_group(device), _locked(out) if rank == 0 else nullcontext():
         model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
-        frontend, segments, frames = _load(config, data_dir)
+        frontend, segments, frames, data = _load(config, data_dir)
         if extra is None and (config.train.start_from_mean or config.model.centred_inputs):
             model.start_from(*_moments(frames["train"]), emission=config.train.start_from_mean)
         optimizer = torch.optim.AdamW(
@@ -449,7 +460,7 @@ def fit(
             weight_decay=config.train.weight_decay,
             fused=True,
         )
-        training = Training(config, frontend, model, optimizer, segments, out)
+        training = Training(config, frontend, model, optimizer, segments, out, data)
         if extra is not None:
             training.restore(extra)
             del extra  # Adam's state a second time
@@ -486,8 +497,9 @@ def fit(
                     )
         if len(training.curves) < config.train.epochs:
             again = [f"{name}={value}" for name, value in options.items() if value]
-            start = ["torchrun", f"--nproc-per-node={world_size}", "-m", "srnn_lab"] if world_size > 1 else ["srnn-lab"]
-            command = shlex.join([*start, "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard])
+            command = shlex.join(
+                [*distributed.launcher(), "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard]
+            )
             raise Stopped(f"stopped, with all written; continue with: {command}", noted[0] if noted else signal.SIGTERM)
         best = distributed.from_rank_0(lambda: load_checkpoint(out / "best.safetensors"))
         test = scored(best.model.to(device), frames["test"])

@@ -42,7 +42,8 @@ def start_ranks(argv: list[object], logs: Path, write_every: float = 600) -> lis
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    shared = {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    sizes = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "1"}
+    shared = {"TORCHELASTIC_RUN_ID": "test", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **sizes}
     ranks = ("0", "1")
     return [start(argv, logs / f"log-{r}", write_every, RANK=r, LOCAL_RANK=r, **shared) for r in ranks]
 
@@ -74,4 +75,4 @@ def position(out: Path) -> tuple[int, int]:
         state = load((out / "last.safetensors").read_bytes())  # opened once: it may be replaced meanwhile
     except (FileNotFoundError, SafetensorError):
         return (0, 0)
-    return len(state["extra.curves"]), int(state["extra.position"][1])
+    return len(state["extra.curves"]), int(state["extra.position"][0])

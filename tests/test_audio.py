@@ -15,7 +15,7 @@ def parsed(midi):
     return pretty_midi.PrettyMIDI(io.BytesIO(midi))
 
 
-@pytest.mark.parametrize("frames_per_quarter", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("frames_per_quarter", [1, 2, 3, 4, 8, 240, 480])
 def test_a_piano_roll_survives_the_way_through_a_midi_file(frames_per_quarter, tmp_path):
     rolls = {
         "climbing": roll(50),

@@ -263,6 +263,11 @@ def test_a_file_of_very_many_tensors_is_refused(saved, monkeypatch):
     assert "at most 3 are read" in refusal(saved)
 
 
+def test_a_tensor_of_very_many_dimensions_is_refused(saved):
+    save_file({"x": torch.zeros([1] * 70)}, saved)
+    assert "a tensor of more than 8 dimensions" in refusal(saved)
+
+
 def test_a_full_disk_leaves_the_old_file_and_no_other(saved):
     content = saved.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from dataclasses import fields, replace
 from pathlib import Path
@@ -270,6 +271,21 @@ def test_reproduce_stops_at_the_first_command_that_fails(tmp_path, monkeypatch, 
     assert lines[0].startswith("srnn-lab: 'nowhere' is neither a data set")
     assert lines[1].startswith("srnn-lab: Stopped, since this command failed with status 1: srnn-lab train jsb")
     assert len(lines) == 2
+
+
+def test_a_command_that_is_run_gets_the_time_to_write_when_it_is_stopped(tmp_path):
+    child = (
+        "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: ("
+        "time.sleep(0.6), pathlib.Path('written').touch(), sys.exit(3))); pathlib.Path('ready').touch(); time.sleep(60)"
+    )
+    waiting = f"import sys; from srnn_lab.cli import _wait_for; _wait_for([sys.executable, '-c', {child!r}])"
+    process = subprocess.Popen([sys.executable, "-c", waiting], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "ready").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    assert "Stopped: stopped; the same command continues" in process.communicate(timeout=60)[1]
+    assert (tmp_path / "written").exists()
 
 
 def test_reproduce_tells_how_a_bundled_checkpoint_was_trained(capsys):

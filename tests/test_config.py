@@ -57,6 +57,11 @@ def test_a_whole_number_is_taken_where_a_real_one_is_expected():
             },
             ["ModelConfig.x_dim is 600", "512"],
         ),
+        (
+            {"model": {"likelihood": "gaussian", "x_dim": 80}, "data": {"features": "log-mel", "frame_length": 513}},
+            ["DataConfig.frame_length is 513", "512"],
+        ),
+        ({"data": {"frame_length": 192_001}}, ["DataConfig.frame_length", "192001", "at most 192000"]),
         ({"data": {"sample_rate": 999}}, ["DataConfig.sample_rate", "999", "at least 1000"]),
         ({"train": {"kl_weight_start": 1.1}}, ["TrainConfig.kl_weight_start", "1.1", "[0, 1]"]),
         ({"train": {"learning_rate_decay": 0.0}}, ["TrainConfig.learning_rate_decay", "0.0", "(0, 1]"]),

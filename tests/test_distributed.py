@@ -155,6 +155,21 @@ def test_only_errors_between_the_processes_ask_for_another_start(error, expected
     assert not dist.is_initialized()
 
 
+def test_processes_do_not_share_one_gpu(monkeypatch):
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="--device is cuda:0; give cuda, so that each process takes a GPU of its own"):
+        distributed.usable_device("cuda:0")
+
+
+def test_a_job_on_several_machines_is_said_to_continue_on_as_many(monkeypatch):
+    assert distributed.launcher() == ["srnn-lab"]
+    sizes = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2"}
+    for name, value in sizes.items():
+        monkeypatch.setenv(name, value)
+    assert distributed.launcher() == ["torchrun", "--nnodes=2", "--nproc-per-node=4", "-m", "srnn_lab"]
+
+
 def test_more_processes_than_rows_are_refused_before_anything_is_read(line, tmp_path):
     ranks = start_ranks(line(tmp_path / "run", batch_size=1, data="nowhere"), tmp_path)
     assert finish(*ranks) == [1, 1]

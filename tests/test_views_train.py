@@ -147,6 +147,13 @@ def test_a_training_that_failed_says_why(page, folder):
     page.run()
     assert "It ended before it began" in page.error[0].value
     assert "is neither a data set" in page.error[0].value
+    page.text_input[0].set_value("bad").run()
+    page.button(key="begin").click().run()  # which takes no name
+    assert runs.is_running(folder / "bad")
+    runs.stop(folder / "bad")
+    wait_for(lambda: not runs.is_running(folder / "bad"))
+    page.run()
+    assert "$ srnn-lab" not in "".join(error.value for error in page.error)
 
 
 def test_damaged_files_of_a_run_are_sentences(page, folder):

@@ -46,7 +46,9 @@ class StateSpaceModel(SequenceModel):
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]
     ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], DiagonalGaussian, DiagonalGaussian]:
         """The path with only what z needs inside the recursion, and the rest for all t at once."""
-        if "for_posterior" not in context or isinstance(self.prior, GatedTransition):
+        # Before macOS 15, torch's MPS loses products that are written into a part of a tensor (pytorch #193385).
+        mps = state.z.device.type == "mps"
+        if mps or "for_posterior" not in context or isinstance(self.prior, GatedTransition):
             return super().path(context, state, noise)
         floor = self.config.variance_floor
         mu_p, logvar_p = self.prior.nets(context["for_prior"])

@@ -128,10 +128,13 @@ def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> 
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and begin with a letter.")
-    if (folder / name).exists():
+    path = folder / name
+    files = [path / file for file in ("last.safetensors", "best.safetensors")]
+    failed = (path / LOG).exists() and not any(map(Path.exists, files)) and not is_running(path)
+    if path.exists() and not failed:
         raise ValueError(f"There is a run {name!r} already; give another name, or continue that one below.")
     refuse_a_second(folder)
-    begin([preset, f"--out={folder / name}", *options], folder / name)
+    begin([preset, f"--out={path}", *options], path)
     st.session_state["run"] = name
 
 
@@ -186,7 +189,8 @@ def show_state(state: Progress) -> None:
     elif state.header:
         st.info(f"Stopped after {done}. It can be continued from where it stopped, bit for bit.")
     else:
-        st.error(plain(f"It ended before it began: {state.said[-1] if state.said else 'it printed nothing'}"))
+        said = [line for line in state.said if not line.startswith("$ ")]  # but the command
+        st.error(plain(f"It ended before it began: {said[-1] if said else 'it printed nothing'}"))
 
 
 def show_curves(curves: dict, state: Progress) -> None:
