@@ -40,6 +40,8 @@ ABOUT = {
     "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
     "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
     "bl-jsb": "Chorales in quarter notes, the version of most papers: nearly every frame is a new chord.",
+    "bl-jsb-nade": "The chorales of bl-jsb, with chords that are drawn note by note (NADE).",
+    "bl-muse": "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips are chorales.",
     "bl-nottingham": "Folk tunes with chords in C, the version of most papers; let it compose on the page Studio.",
     "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales all the same.",
 }
