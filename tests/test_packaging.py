@@ -10,6 +10,8 @@ import yaml
 from packaging.requirements import Requirement
 
 import srnn_lab
+from srnn_lab.checkpoint import list_checkpoints
+from srnn_lab.views.shared import ABOUT
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "srnn_lab"
@@ -108,3 +110,7 @@ def test_loading_a_checkpoint_does_not_import_torchs_compiler():
     ).split()
     assert "srnn_lab.checkpoint" in loaded
     assert "torch._dynamo" not in loaded
+
+
+def test_something_is_said_of_every_bundled_checkpoint():
+    assert set(ABOUT) == set(list_checkpoints())

@@ -25,7 +25,6 @@ from srnn_lab.data import read_signal
 from srnn_lab.edits import insert_silence, transpose
 from srnn_lab.inspection import Inspection, inspect_signal
 
-FIRST = "voice-mel"
 ABOUT = {
     "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
     "voice-mel-filt-res": "voice-mel with a filter: q(z) at a frame knows no later sound.",
@@ -35,16 +34,18 @@ ABOUT = {
     "voice-filt": "voice with a filter and without Res_q.",
     "voice-vrnn": "A VRNN of the same size on the frames of voice.",
     "jsb": "Bach chorales: spikes where the chord changes.",
+    "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
     "nottingham": "Folk tunes with chords (Nottingham): let it compose on the page Studio; the clips are chorales.",
     "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales all the same.",
     "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
-    "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
     "bl-jsb": "Chorales in quarter notes, the version of most papers: nearly every frame is a new chord.",
     "bl-jsb-nade": "The chorales of bl-jsb, with chords that are drawn note by note (NADE).",
     "bl-muse": "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips are chorales.",
     "bl-nottingham": "Folk tunes with chords in C, the version of most papers; let it compose on the page Studio.",
     "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales all the same.",
 }
+"""The bundled checkpoints in the order in which they are offered, the first page's first, and what is said of each."""
+FIRST = next(iter(ABOUT))
 MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
 UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
 MEGABYTES = {MIDI: 1, AUDIO: 50}
@@ -212,7 +213,7 @@ def unit_seconds(data: DataConfig) -> float:
 
 
 def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
-    """The bundled checkpoints, those of the folder of runs and the uploaded one, by name; the first page's first.
+    """The bundled checkpoints, those of the folder of runs and the uploaded one, by name, in the order of ``ABOUT``.
 
     Args:
         features: Kinds of frames, where what cannot be read is left out; by default everything.
@@ -224,7 +225,7 @@ def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
     found = list_checkpoints() | own
     if features:
         found = {name: path for name, path in found.items() if _features(path) in features}
-    return {name: found[name] for name in sorted(found, key=lambda name: (name != FIRST, name in own, name))}
+    return {name: found[name] for name in [*ABOUT, *(name for name in found if name not in ABOUT)] if name in found}
 
 
 def _features(path: Path) -> str | None:
