@@ -26,7 +26,8 @@ FORMAT = "srnn_lab/1"
 PART = ".part"
 """Ending of a file that is being written; one that was killed leaves it behind."""
 MAX_DIMENSIONS, MAX_TENSORS = 8, 10_000
-"""Tensors of a checkpoint that are read; the largest preset has some hundred, with the state of its training."""
+"""Dimensions of a tensor, and tensors of a checkpoint, that are read at the most; the largest preset has matrices, and
+some hundred tensors with the state of its training."""
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,12 @@ def usable_device(device: str | None) -> str:
     """The device of this process: as asked for, by default a GPU if there is one; each process takes a GPU of its own.
 
     Raises:
-        ValueError: There is no such device.
+        ValueError: There is no such device, or all processes would share one GPU.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if world_size() > 1 and device.startswith("cuda:"):
-        raise ValueError(f"--device is {device}; give cuda, so that each process takes a GPU of its own.")
-    if world_size() > 1 and device == "cuda":
+    if world_size() > 1 and device.startswith("cuda"):
+        if device != "cuda":
+            raise ValueError(f"--device is {device}; give cuda, so that each process takes a GPU of its own.")
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         torch.zeros(1, device=device).item()
