@@ -4,7 +4,6 @@ import csv
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from srnn_lab.checkpoint import Header, read_header
-from srnn_lab.lock import LOCK, hold, is_running
+from srnn_lab.lock import hold, is_running, sign
 from srnn_lab.training import CURVES
 
 LOG = "train.log"
@@ -86,14 +85,8 @@ def begin(arguments: Sequence[str], run: Path) -> None:
             env=environment,
             start_new_session=True,
         )
-        lock.write(str(process.pid))
+        sign(lock, process.pid)
     threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie is left
-
-
-def stop(run: Path) -> None:
-    """Ask a training to write all that it needs to continue, and to end; nothing happens if none runs."""
-    if is_running(run) and (number := (run / LOCK).read_text()):
-        os.kill(int(number), signal.SIGTERM)
 
 
 def progress(run: Path) -> Progress:

@@ -27,7 +27,7 @@ from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences
 from srnn_lab.interruption import Stopped, noted_signals
-from srnn_lab.lock import LOCK, hold
+from srnn_lab.lock import LOCK, hold, sign
 from srnn_lab.memory import keep_freed_memory
 from srnn_lab.models import SequenceModel, State, build_model
 from srnn_lab.results import signals_sha256
@@ -301,8 +301,7 @@ def _locked(out: Path) -> Iterator[None]:
     """The lock of a run, with this process's number; a folder that was made for it and got nothing else goes again."""
     new = not out.exists()
     with hold(out) as lock:
-        lock.write(str(os.getpid()))
-        lock.flush()
+        sign(lock, os.getpid())
         try:
             yield
         finally:

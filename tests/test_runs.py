@@ -2,6 +2,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ from tiny import midi_folder
 
 from srnn_lab import runs
 from srnn_lab.checkpoint import load_checkpoint
-from srnn_lab.lock import hold
+from srnn_lab.lock import LOCK, hold, is_running, sign, terminate
 
 SMALL = ["--d-dim=6", "--z-dim=3", "--hidden-dim=8", "--batch-size=2", "--segment-length=8"]
 
@@ -30,10 +31,10 @@ def begin(run, songs, epochs):
 def test_a_training_lives_in_its_files_alone(tmp_path, songs):
     run = tmp_path / "runs" / "mine"
     begin(run, songs, 10_000)
-    assert runs.is_running(run)
+    assert is_running(run)
     with pytest.raises(ValueError, match="mine is being trained already; stop it first"):
         begin(run, songs, 3)
-    number = int((run / runs.LOCK).read_text())
+    number = int((run / LOCK).read_text().split()[0])
     assert os.getsid(number) == number != os.getsid(0)  # Ctrl-C here does not reach it
     wait_for(lambda: epochs_done(run) >= 3 and runs.progress(run).step)
     state = runs.progress(run)
@@ -46,17 +47,17 @@ def test_a_training_lives_in_its_files_alone(tmp_path, songs):
     assert state.test is None
     assert list(runs.list_runs(run.parent)) == ["mine"]
 
-    runs.stop(run)
-    wait_for(lambda: not runs.is_running(run))
+    terminate(run)
+    wait_for(lambda: not is_running(run))
     state = runs.progress(run)
     assert "stopped, with all written; continue with" in state.said[-1]
     assert (state.step, state.left, state.test) == ("", "", None)
     done = state.epochs
     assert done >= 3
-    runs.stop(run)  # does nothing
+    terminate(run)  # does nothing
 
     runs.begin([f"--resume={run}", f"--epochs={done + 1}"], run)
-    wait_for(lambda: not runs.is_running(run))
+    wait_for(lambda: not is_running(run))
     state = runs.progress(run)
     assert (state.epochs, state.share) == (done + 1, 1.0)
     assert state.test == load_checkpoint(run / "best.safetensors").scores["test"]
@@ -69,7 +70,7 @@ def test_a_training_lives_in_its_files_alone(tmp_path, songs):
 def test_a_training_that_fails_says_why(tmp_path):
     run = tmp_path / "mine"
     runs.begin(["jsb", f"--out={run}", f"--data={tmp_path / 'none'}"], run)
-    wait_for(lambda: not runs.is_running(run))
+    wait_for(lambda: not is_running(run))
     state = runs.progress(run)
     assert state.header is None
     assert "is neither a data set" in state.said[-1]
@@ -83,10 +84,10 @@ def test_a_killed_training_is_not_taken_for_one_that_runs(tmp_path, monkeypatch)
     monkeypatch.setattr(runs.sys, "executable", str(program))
     run = tmp_path / "mine"
     runs.begin(["jsb"], run)
-    number = int((run / runs.LOCK).read_text())
-    assert runs.is_running(run)
+    number = int((run / LOCK).read_text().split()[0])
+    assert is_running(run)
     os.kill(number, signal.SIGKILL)
-    wait_for(lambda: not runs.is_running(run))
+    wait_for(lambda: not is_running(run))
     with pytest.raises(ProcessLookupError):  # nor does a zombie stay
         for _ in range(1000):
             os.kill(number, 0)
@@ -94,17 +95,28 @@ def test_a_killed_training_is_not_taken_for_one_that_runs(tmp_path, monkeypatch)
 
 
 def test_a_training_that_only_begins_is_not_stopped_by_the_number_of_an_earlier_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs.os, "kill", lambda *given: pytest.fail(f"a stranger was sent {given}"))
-    (tmp_path / runs.LOCK).write_text("1")
+    monkeypatch.setattr(os, "kill", lambda *given: pytest.fail(f"a stranger was sent {given}"))
+    (tmp_path / LOCK).write_text(f"1 {socket.gethostname()}")
     with hold(tmp_path):
-        assert runs.is_running(tmp_path)
-        runs.stop(tmp_path)
-    assert not runs.is_running(tmp_path)
+        assert is_running(tmp_path)
+        terminate(tmp_path)
+    assert not is_running(tmp_path)
+
+
+def test_a_training_on_another_machine_is_not_stopped_by_its_number_here(tmp_path, monkeypatch):
+    """The folder may be shared between machines, and so is its lock."""
+    monkeypatch.setattr(os, "kill", lambda *given: pytest.fail(f"a stranger was sent {given}"))
+    with hold(tmp_path) as lock:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(socket, "gethostname", lambda: "elsewhere")
+            sign(lock, 12)
+        with pytest.raises(ValueError, match="is being trained on the machine elsewhere, as process 12; stop it there"):
+            terminate(tmp_path)
 
 
 def test_a_look_at_a_run_does_not_keep_it_from_being_trained(tmp_path):
-    (tmp_path / runs.LOCK).touch()
-    look = (tmp_path / runs.LOCK).open()
+    (tmp_path / LOCK).touch()
+    look = (tmp_path / LOCK).open()
     fcntl.flock(look, fcntl.LOCK_SH)
     threading.Timer(0.1, look.close).start()
     hold(tmp_path).close()

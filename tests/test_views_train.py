@@ -8,6 +8,7 @@ from tiny import music_run, untrained
 
 from srnn_lab import runs
 from srnn_lab.checkpoint import save_checkpoint
+from srnn_lab.lock import is_running, terminate
 from srnn_lab.plots import curves_figure
 from srnn_lab.training import CURVES
 from srnn_lab.views import train
@@ -28,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs", str(tmp_path / "mine")])
     yield tmp_path / "mine"
     for run in runs.list_runs(tmp_path / "mine").values():
-        runs.stop(run)
+        terminate(run)
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_training_is_begun_watched_after_a_reload_stopped_and_continued(page, 
     reloaded.button(key="begin").click().run()
     assert "is being trained; stop it first" in reloaded.error[0].value
     reloaded.button(key="stop").click().run()
-    wait_for(lambda: not runs.is_running(run))
+    wait_for(lambda: not is_running(run))
     again = AppTest.from_function(_page, default_timeout=60).run()
     assert "It can be continued" in again.info[0].value
     continued = []
@@ -143,15 +144,15 @@ def test_a_taken_name_and_a_folder_that_is_none_are_refused(page, folder):
 def test_a_training_that_failed_says_why(page, folder):
     folder.mkdir()
     runs.begin(["jsb", f"--out={folder / 'bad'}", "--data=/nowhere"], folder / "bad")
-    wait_for(lambda: not runs.is_running(folder / "bad"))
+    wait_for(lambda: not is_running(folder / "bad"))
     page.run()
     assert "It ended before it began" in page.error[0].value
     assert "is neither a data set" in page.error[0].value
     page.text_input[0].set_value("bad").run()
     page.button(key="begin").click().run()  # which takes no name
-    assert runs.is_running(folder / "bad")
-    runs.stop(folder / "bad")
-    wait_for(lambda: not runs.is_running(folder / "bad"))
+    assert is_running(folder / "bad")
+    terminate(folder / "bad")
+    wait_for(lambda: not is_running(folder / "bad"))
     page.run()
     assert "$ srnn-lab" not in "".join(error.value for error in page.error)
 

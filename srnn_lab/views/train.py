@@ -9,8 +9,9 @@ from urllib.parse import quote
 import streamlit as st
 
 from srnn_lab.checkpoint import ASSETS
+from srnn_lab.lock import is_running, terminate
 from srnn_lab.plots import curves_figure
-from srnn_lab.runs import LOG, Progress, begin, is_running, list_runs, progress, read_curves, stop
+from srnn_lab.runs import LOG, Progress, begin, list_runs, progress, read_curves
 from srnn_lab.views.shared import explain, guarded, plain, runs_folder, show_figure
 
 REFRESH = 2.0
@@ -156,7 +157,7 @@ def show_run(run: Path, was_running: bool) -> None:
     show_state(state)
     buttons = st.container(horizontal=True)
     if state.running and buttons.button("Stop", key="stop", help="It writes all that it needs to continue."):
-        stop(run)
+        terminate(run)
         st.toast("Asked to stop; it ends after the current update.")
     if state.header and not (state.running or state.test) and buttons.button("Continue", key="continue"):
         refuse_a_second(run.parent)
