@@ -340,11 +340,12 @@ def table1(results: Results) -> list[Table]:
 def figure3(results: Results) -> list[Table]:
     """Whether the KL rises at transitions, as the paper's Figure 3 shows it for one clip; also along training."""
     trained, training, followed = [], [], set()
-    for row, result in results.items():
-        table, _, place = row.partition("/")
-        if table != "figure3":
-            continue
-        frames, model, *when = place.split("/")
+    order = [*FRAMES, *MODELS]
+    places = [row.split("/")[1:] for row in results if row.startswith("figure3/")]
+    for place in sorted(places, key=lambda place: [order.index(p) if p in order else len(order) for p in place[:2]]):
+        frames, model, *when = place
+        row = "/".join(("figure3", *place))
+        result = results[row]
         f = result.figures
         measured = (
             f"{f['auc']:.3f}",

@@ -81,10 +81,12 @@ def test_what_was_measured_at_transitions_stands_in_a_table_of_its_own():
         "auc": 0.7912, "null_mean": 0.5, "null_sd": 0.016, "shifts_better": 0.0, "splice": 32.5, "uncut": 14.06,
         "splice_larger": 1.0,
     }  # fmt: skip
-    rows = [placed(f"figure3/{place}", command="transitions", figures=figures) for place in ("jsb/vrnn", "voice-mel/x")]
+    places = ("jsb/vrnn", "voice-mel/x", "voice-mel/srnn-filt", "voice-mel/vrnn")
+    rows = [placed(f"figure3/{place}", command="transitions", figures=figures) for place in places]
     (table,) = make_tables("figure3", by_row(*rows, a_result("bundled/a")))
-    assert [row[:2] for row in table.rows] == [("piano roll, fraccaro/jsb", "VRNN"), ("80 log-mel bins", "x")]
-    assert table.rows[0][2:] == ("0.791", "0.500 ± 0.016", "0.0", "32.5", "14.1", "100", 2, "figure3/jsb/vrnn")
+    of_sound = [("80 log-mel bins", model) for model in ("VRNN", "SRNN filt", "x")]
+    assert [row[:2] for row in table.rows] == [*of_sound, ("piano roll, fraccaro/jsb", "VRNN")]
+    assert table.rows[-1][2:] == ("0.791", "0.500 ± 0.016", "0.0", "32.5", "14.1", "100", 2, "figure3/jsb/vrnn")
 
 
 def test_a_model_that_was_measured_along_its_training_is_followed_from_few_epochs_to_all():
