@@ -33,7 +33,7 @@ class StateSpaceModel(SequenceModel):
     def step(
         self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
     ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
-        """Lines 4 to 6 of Algorithm 1."""
+        """Lines 4 to 7 of Algorithm 1."""
         z_tm1 = state.z
         prior_t = posterior_t = self.prior(z_tm1, context_t["for_prior"])  # Eq. (3)
         if "for_posterior" in context_t:

@@ -17,7 +17,7 @@ class VariationalRNN(SequenceModel):
 
     Chung et al., "A recurrent latent variable model for sequential data" (2015), in the SRNN paper's notation: d_t is
     their h_{t-1}. The posterior is always a filtering one, without Res_q: given d_{1:T}, the z_t are independent, so
-    looking ahead would not improve it (Section 5).
+    that, the paper argues (Section 5), looking ahead would not improve it.
     """
 
     def __init__(self, config: ModelConfig):
