@@ -448,7 +448,7 @@ PRESETS = {
     "best-muse": _music(
         "fraccaro/muse",
         20 * 155,
-        epochs=26,
+        epochs=36,
         batch_size=8,
         segments_per_reset=2,
         learning_rate_decay=0.84,
