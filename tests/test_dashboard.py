@@ -240,18 +240,19 @@ TONE = 0.3 * np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "name", "content"),
+    ("checkpoint", "name", "content", "length"),
     [
-        ("voice-mel", "stereo.wav", wav(np.stack([TONE, TONE], 1), 48000)),
-        ("voice", "deep.flac", wav(TONE, 96000, "PCM_24", "FLAC")),
-        ("voice-mel", "slow.ogg", wav(TONE, 8000, "VORBIS", "OGG")),
-        ("jsb", "chords.mid", roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2)),
+        ("voice-mel", "stereo.wav", wav(np.stack([TONE, TONE], 1), 48000), 1),
+        ("voice", "deep.flac", wav(TONE, 96000, "PCM_24", "FLAC"), 0.5),
+        ("voice-mel", "slow.ogg", wav(TONE, 8000, "VORBIS", "OGG"), 6),
+        ("jsb", "chords.mid", roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2), 12),
     ],
 )
-def test_an_upload_is_shown(page, checkpoint, name, content):
+def test_an_upload_is_shown(page, checkpoint, name, content, length):
     upload(page, checkpoint, name, content)
     assert not page.error
-    assert titles(page)
+    assert shown(page)[0]["end"] == pytest.approx(length, abs=0.0125)  # whole frames
+    assert page.sidebar.selectbox(key="clip" if checkpoint == "jsb" else "prompt").disabled
 
 
 def test_a_file_of_ones_own_is_still_the_clip_on_another_page_until_it_is_given_up(page):
