@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from processes import wait_for
 
+PLAYER = "canvas[aria-valuenow]"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
 
@@ -35,17 +37,26 @@ def serve(*arguments: str, program: str = "streamlit", cwd: Path | None = None) 
     command = [str(Path(sys.executable).parent / program), *arguments]
     process = subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None, f"the server ended with status {process.returncode}"
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read()
+        except OSError:
+            time.sleep(0.1)
+            return False
+        return True
+
     try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).read()
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_for(answers)
         yield address
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -68,3 +79,23 @@ def open_page(browser: Browser, address: str, **context: object) -> Iterator[Pag
     page.close()
     assert outside == []
     assert errors == []
+
+
+def drag(page: Page, start: float, end: float) -> None:
+    """Drag over the rows of the player from one time to another; they lie between the margins of player.js."""
+    canvas = page.locator(PLAYER)
+    canvas.scroll_into_view_if_needed()
+    box, length = canvas.bounding_box(), float(canvas.get_attribute("aria-valuemax"))
+    x = [box["x"] + 66 + time / length * (box["width"] - 66 - 14) for time in (start, (start + end) / 2, end)]
+    page.mouse.move(x[0], box["y"] + 60)
+    page.mouse.down()
+    for position in x[1:]:
+        page.mouse.move(position, box["y"] + 60)
+        page.wait_for_timeout(50)
+    page.mouse.up()
+
+
+def wait_until_it_moves(page: Page) -> None:
+    """Wait until the playhead of the player stands elsewhere than now."""
+    canvas = page.locator(PLAYER)
+    expect(canvas).not_to_have_attribute("data-time", canvas.get_attribute("data-time"), timeout=60_000)

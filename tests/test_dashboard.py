@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browser import launch, open_page, serve
+from browser import PLAYER, drag, launch, open_page, serve, wait_until_it_moves
 from payload import unpacked
 from processes import CONTEXT, PATIENCE
 from streamlit.testing.v1 import AppTest
@@ -351,22 +351,7 @@ def browser():
         yield launched
 
 
-PLAYER = "canvas[aria-valuenow]"
 IDLE = "[data-test-script-state=notRunning]"
-
-
-def drag(page, start, end):
-    """Drag over the rows, from one share of their width to another."""
-    canvas = page.locator(PLAYER)
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    x = [box["x"] + 66 + share * (box["width"] - 80) for share in (start, (start + end) / 2, end)]
-    page.mouse.move(x[0], box["y"] + 60)
-    page.mouse.down()
-    for position in x[1:]:
-        page.mouse.move(position, box["y"] + 60)
-        page.wait_for_timeout(50)
-    page.mouse.up()
 
 
 def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(browser, address):
@@ -388,7 +373,7 @@ def test_a_selection_is_a_link_that_another_visitor_can_follow(browser, address)
     with open_page(browser, address) as page:
         page.goto(f"{address}/?checkpoint=jsb")
         page.locator(PLAYER).wait_for(timeout=180_000)
-        drag(page, 0.25, 0.5)
+        drag(page, 10, 20)
         page.wait_for_url("**place=*-*", timeout=60_000)
         page.get_by_text("the largest KL of the selection").wait_for(timeout=60_000)
         chosen, link = page.locator(PLAYER).get_attribute("aria-valuetext"), page.url
@@ -397,7 +382,7 @@ def test_a_selection_is_a_link_that_another_visitor_can_follow(browser, address)
         other.locator(f"{PLAYER}[aria-valuetext='{chosen}']").wait_for(timeout=60_000)
         other.get_by_text("the largest KL of the selection").wait_for(timeout=60_000)
         # What the other visitor does is none of the first one's business.
-        drag(other, 0.6, 0.6)
+        drag(other, 25, 25)
         other.wait_for_url(lambda url: url != link, timeout=60_000)
         assert page.url == link
         assert page.locator(PLAYER).get_attribute("aria-valuetext") == chosen
@@ -410,11 +395,12 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         continuation = page.get_by_role("button", name="prior continuation")
         continuation.wait_for(timeout=180_000)
         page.get_by_role("button", name="Play", exact=True).click()
-        page.wait_for_timeout(300)
+        wait_until_it_moves(page)
         continuation.click()
-        page.wait_for_timeout(300)
+        wait_until_it_moves(page)
         page.get_by_role("button", name="Pause").click()
-        assert 10 < float(page.locator(PLAYER).get_attribute("aria-valuenow")) < 20
+        now, end = (float(page.locator(PLAYER).get_attribute(f"aria-value{which}")) for which in ("now", "max"))
+        assert 10 < now < end
         for name, start in {
             "Figure (SVG)": b"<svg",
             "Figure (HTML)": b"<!doctype html>",

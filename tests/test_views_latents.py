@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import launch, open_page, serve
+from browser import drag, launch, open_page, serve
 from tiny import music_run, roll, speech_run, untrained, wave
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
@@ -260,19 +260,6 @@ def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
     np.testing.assert_array_equal(kl.lines[1].values, effect.after.kl)
 
 
-def drag(page, start, end, length):
-    """Drag over the rows of a player from one time to another; they lie between the margins of player.js."""
-    canvas = page.locator("canvas[aria-valuenow]")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    for i, time in enumerate((start, (start + end) / 2, end)):
-        page.mouse.move(box["x"] + 66 + time / length * (box["width"] - 80), box["y"] + 60)
-        if i == 0:
-            page.mouse.down()
-        page.wait_for_timeout(60)
-    page.mouse.up()
-
-
 def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_again(folder):
     root = Path(__file__).parents[1]
     with (
@@ -293,8 +280,7 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
         page.goto(f"{address}/latents?checkpoint=runs/jsb")
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         stretch = page.locator('[data-testid="stSlider"] input')
-        length = float(stretch.last.input_value())
-        drag(page, 8.1, 15.9, length)
+        drag(page, 8.1, 15.9)
         page.get_by_role("button", name="Replace z only").click()
         page.wait_for_url("**replaced=8*replaced=16*")
         page.goto(page.url)
@@ -303,7 +289,7 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
 
         page.goto(f"{address}/make-a-transition?checkpoint=runs/jsb&edit=insert+silence")
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
-        drag(page, 10, 10, length + 20)  # 20 quarter notes of silence: 40 frames
+        drag(page, 10, 10)
         page.get_by_role("button", name="Edit where the player stands").click()
         page.wait_for_url("**at=*")
         page.get_by_text("Largest KL within 2 frames of the joint").wait_for()
