@@ -460,10 +460,13 @@ def test_bf16_training_runs_and_comes_close_to_fp32(run, songs, tmp_path):
     } == {torch.float32}
 
 
-@pytest.mark.parametrize(("precision", "expected"), [("fp32", {False}), ("bf16", {True}), ("auto", {False, True})])
-def test_precision_is_as_configured_or_left_to_the_hardware(precision, expected):
-    assert use_bf16(TrainConfig(precision=precision), "cpu") in expected
-    assert use_bf16(TrainConfig(precision="auto"), "mps") is False
+@pytest.mark.parametrize("made_for_it", [True, False])
+def test_precision_is_as_configured_or_left_to_the_hardware(made_for_it, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": made_for_it}, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: made_for_it or including_emulation)
+    for device, auto in {"cpu": made_for_it, "cuda": made_for_it, "mps": False}.items():
+        found = {name: use_bf16(TrainConfig(precision=name), device) for name in ("auto", "fp32", "bf16")}
+        assert found == {"auto": auto, "fp32": False, "bf16": True}
 
 
 @pytest.mark.parametrize("features", ["raw", "log-mel"])
