@@ -5,13 +5,15 @@ import subprocess
 import sys
 
 FAULTS = """
-import resource, torch
+import ctypes, resource, sys, torch
 from srnn_lab.benchmark import bound_loss, training_step
 from srnn_lab.config import ModelConfig
 from srnn_lab.data import make_batch
 from srnn_lab.memory import keep_freed_memory
 from srnn_lab.models import build_model
 
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: a huge page is one fault, not 512
 torch.set_num_threads(1)
 model = build_model(ModelConfig(d_dim=300, z_dim=8, hidden_dim=32))
 batch = make_batch([torch.zeros(161, 88).numpy()] * 64, first_frame=False)  # of the gates of d, 37 MB
