@@ -4,8 +4,8 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,11 +114,12 @@ def test_a_training_on_another_machine_is_not_stopped_by_its_number_here(tmp_pat
             terminate(tmp_path)
 
 
-def test_a_look_at_a_run_does_not_keep_it_from_being_trained(tmp_path):
+def test_a_look_at_a_run_does_not_keep_it_from_being_trained(tmp_path, monkeypatch):
     (tmp_path / LOCK).touch()
     look = (tmp_path / LOCK).open()
     fcntl.flock(look, fcntl.LOCK_SH)
-    threading.Timer(0.1, look.close).start()
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: look.close())
+    monkeypatch.setattr("srnn_lab.lock.time", clock)
     hold(tmp_path).close()
     assert look.closed
 

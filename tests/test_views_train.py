@@ -141,20 +141,20 @@ def test_a_taken_name_and_a_folder_that_is_none_are_refused(page, folder):
     assert "The folder is '/nowhere/at/all'; give the path of a folder that holds MIDI files" in page.error[0].value
 
 
-def test_a_training_that_failed_says_why(page, folder):
+def test_a_training_that_failed_says_why(page, folder, monkeypatch):
     folder.mkdir()
     runs.begin(["jsb", f"--out={folder / 'bad'}", "--data=/nowhere"], folder / "bad")
     wait_for(lambda: not is_running(folder / "bad"))
     page.run()
     assert "It ended before it began" in page.error[0].value
     assert "is neither a data set" in page.error[0].value
+    monkeypatch.setattr("sys.executable", shutil.which("true"))  # a training that prints nothing
     page.text_input[0].set_value("bad").run()
     page.button(key="begin").click().run()  # which takes no name
-    assert is_running(folder / "bad")
-    terminate(folder / "bad")
     wait_for(lambda: not is_running(folder / "bad"))
     page.run()
-    assert "$ srnn-lab" not in "".join(error.value for error in page.error)
+    assert (folder / "bad" / runs.LOG).read_text().count("$ srnn-lab train") == 2
+    assert "It ended before it began\\: it printed nothing" in page.error[0].value
 
 
 def test_damaged_files_of_a_run_are_sentences(page, folder):
