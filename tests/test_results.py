@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import resource
 import shlex
 import subprocess
@@ -184,7 +185,11 @@ def test_the_commit_is_that_of_the_packages_own_repository(tmp_path, monkeypatch
         command = ["git", "-C", str(tmp_path), *identity, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    alone = {"CEILING_DIRECTORIES": str(tmp_path.parent), "CONFIG_GLOBAL": os.devnull, "CONFIG_SYSTEM": os.devnull}
+    for name, value in alone.items():
+        monkeypatch.setenv(f"GIT_{name}", value)
     monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
     (tmp_path / "results.py").write_text("first\n")
     assert surroundings()["commit"] == ""  # no repository
