@@ -17,6 +17,7 @@ import pytest
 import soundfile
 from tiny import RATE, SIZES, a_result, midi_folder, roll, speech_run, untrained, wav_folder
 
+from srnn_lab.benchmark import Benchmark
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import CONVENTIONS, PRESETS, DataConfig
@@ -24,7 +25,7 @@ from srnn_lab.interruption import Stopped
 from srnn_lab.results import read_results, record
 from srnn_lab.tables import TABLES
 
-COMMANDS = ("train", "evaluate", "inspect", "sample", "transitions", "results", "reproduce")
+COMMANDS = ("train", "evaluate", "inspect", "sample", "transitions", "results", "reproduce", "benchmark")
 SMALL = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
 
 
@@ -400,6 +401,17 @@ def test_transitions_reports_the_area_its_null_and_the_splices(music, run):
     assert found.keys() == names | {"data", "split"}
     assert found["clips"] == 2
     assert all(0 <= found[name] <= 1 for name in ("auc", "null_mean", "shifts_better", "splice_larger"))
+
+
+def test_benchmark_prints_what_it_measures(run, capsys, monkeypatch):
+    figures = {f.name: None if "bf16" in f.name else 1.5 for f in fields(Benchmark)}
+    figures |= {"shape": "", "frames": 1600, "parameters": 1000, "threads": 1}
+    monkeypatch.setattr("srnn_lab.benchmark.benchmark", lambda shape: Benchmark(**figures | {"shape": shape}))
+    assert run("benchmark", "--shape=timit") == figures | {"shape": "timit"}
+    assert main(["benchmark"]) == 0
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert printed.keys() == figures.keys()
+    assert [printed[name] for name in ("shape", "frames", "fp32_ms", "bf16_ms")] == ["music", "1600", "1.5000", "None"]
 
 
 @pytest.mark.parametrize("argv", [[], *[[c] for c in COMMANDS], *[["train", name] for name in PRESETS]], ids=" ".join)
