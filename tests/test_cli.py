@@ -725,6 +725,9 @@ def test_the_module_runs_as_a_program(music):
         (["--frame-length", "100"], "frame_length has no effect where features is 'roll'"),
     ],
 )
-def test_an_option_that_would_have_no_effect_is_refused_before_training(options, said, music, tmp_path, capsys):
-    assert said in fails(capsys, 1, "train", "jsb", "--data-dir", music, "--out", tmp_path / "run", *options)
+def test_an_option_that_would_have_no_effect_is_refused_before_training(
+    options, said, music, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("srnn_lab.training.fit", lambda *_, **__: pytest.fail("training has begun"))
+    assert said in fails(capsys, 1, "train", "jsb", "--data", music["data"], "--out", tmp_path / "run", *options)
     assert not (tmp_path / "run").exists()

@@ -21,9 +21,7 @@ CHORALES = sorted(p.name for p in resources.files("srnn_lab").joinpath("assets/c
 
 
 def random_roll(num_frames, seed=0):
-    roll = (np.random.default_rng(seed).random((num_frames, 88)) < 0.1).astype(np.float32)
-    roll[-1, 40] = 1  # a roll that is read back from MIDI ends with a note
-    return roll
+    return (np.random.default_rng(seed).random((num_frames, 88)) < 0.1).astype(np.float32)
 
 
 def data_folder(tmp_path, monkeypatch, name, write):
@@ -94,14 +92,6 @@ def test_boulanger_lewandowski_cells_are_songs(tmp_path, monkeypatch):
         for song, roll in zip(found.values(), rolls, strict=True):
             assert song.dtype == bool
             np.testing.assert_array_equal(song, roll)
-
-
-@pytest.mark.parametrize("frames_per_quarter", [1, 2, 4])
-def test_roll_survives_writing_and_reading_midi(tmp_path, frames_per_quarter):
-    roll = random_roll(200)
-    path = tmp_path / "roll.mid"
-    path.write_bytes(roll_to_midi(roll, frames_per_quarter))
-    np.testing.assert_array_equal(read_midi(path, frames_per_quarter), roll)
 
 
 @pytest.mark.parametrize("name", CHORALES)
