@@ -162,6 +162,14 @@ def test_processes_do_not_share_one_gpu(monkeypatch):
         distributed.usable_device("cuda:0")
 
 
+def test_processes_do_not_share_work_on_a_device_that_cannot(monkeypatch):
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    said = "--device is mps; several processes train on cpu or cuda"
+    with pytest.raises(ValueError, match=said), distributed.process_group("mps"):
+        pass
+
+
 def test_a_job_on_several_machines_is_said_to_continue_on_as_many(monkeypatch):
     assert distributed.launcher() == ["srnn-lab"]
     sizes = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2"}

@@ -11,7 +11,7 @@ import soundfile
 from browser import PLAYER, drag, launch, open_page, serve, wait_until_it_moves
 from payload import unpacked
 
-from srnn_lab.player import Line, Lines, Picture, Place, _remember, place_of, rows_svg
+from srnn_lab.player import Line, Lines, Picture, Place, _remember, place_of, player, rows_svg
 from srnn_lab.player.rows import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, shades
 from srnn_lab.player.sound import wav_file
 from srnn_lab.player.svg import png
@@ -95,6 +95,13 @@ def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():
     samples, rate = soundfile.read(io.BytesIO(wav_file(tone, 3000)))
     assert rate == 9000
     np.testing.assert_allclose(samples[300:-300:3], tone[100:-100], atol=0.01)
+
+
+@pytest.mark.parametrize(("rows", "times"), [([], TIMES), ([Lines("", "", [])], TIMES[:0])])
+def test_a_player_of_nothing_is_refused(rows, times):
+    said = f"given {len(rows)} rows and {len(times)} frames; it needs at least one of each"
+    with pytest.raises(ValueError, match=said):
+        player(rows, {}, times, key="rows", description="Nothing.")
 
 
 @pytest.mark.parametrize(

@@ -304,6 +304,16 @@ def test_a_file_is_no_folder_for_a_run(songs, tmp_path):
         fit(music_run(songs), tmp_path / "run")
 
 
+def test_a_model_that_does_not_fit_into_memory_is_said_to_be_too_large(tmp_path, monkeypatch):
+    def build(config):
+        raise RuntimeError("not enough memory: you tried to allocate 4000000000000 bytes")
+
+    monkeypatch.setattr(training, "build_model", build)
+    with pytest.raises(ValueError, match="does not fit into memory; lower --hidden-dim, --d-dim or --z-dim"):
+        fit(music_run(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])
 def test_a_device_that_is_not_there_is_named(device, songs, tmp_path):
     with pytest.raises(ValueError, match=f"The device '{device}' cannot be used") as caught:

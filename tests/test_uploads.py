@@ -20,11 +20,11 @@ from streamlit.testing.v1 import AppTest
 from test_checkpoint import rewrite
 from test_music import write_midi
 from test_speech import sine, write_sphere
-from tiny import music_run, roll, untrained
+from tiny import music_run, roll, speech_run, untrained
 
 from srnn_lab.audio import roll_to_midi
-from srnn_lab.checkpoint import save_checkpoint
-from srnn_lab.views.shared import harmless, plain
+from srnn_lab.checkpoint import list_checkpoints, save_checkpoint
+from srnn_lab.views.shared import cached_signal, harmless, plain
 
 ROOT = Path(__file__).parents[1]
 
@@ -171,6 +171,12 @@ def test_what_can_be_read_is_read_and_what_was_dropped_is_said(tmp_path):
     assert "2 of 9 notes lie outside MIDI pitch 21 to 108" in unescaped(page.warning[0].value)
 
 
+@pytest.mark.parametrize(("checkpoint", "name"), [("jsb", "a.wav"), ("voice", "a.mid")])
+def test_a_file_whose_name_ends_otherwise_is_not_read_whoever_let_it_through(checkpoint, name):
+    with pytest.raises(ValueError, match=rf"^{name} does not end as the files that this model takes \("):
+        cached_signal(str(list_checkpoints()[checkpoint]), 0.0, b"", name, 0)
+
+
 NAMES = [HOSTILE, "../../../evil", "..\\..\\evil", "/etc/evil", "ä" * 300, "a\nb", ".", "con:"]
 
 
@@ -224,6 +230,7 @@ CHECKPOINTS = {
     "file not fully covered": lambda path: (whole(path), path.write_bytes(path.read_bytes()[:-100])),
     "header too large": lambda path: path.write_bytes(zipped()),
     "not a readable .safetensors file": lambda path: torch.save({"a": Evil(path.parent / "evil")}, path),
+    "takes 'raw' frames; this page is for roll": lambda path: save_checkpoint(untrained(speech_run()), path),
     "its format is None": lambda path: path.write_bytes(save({"a": torch.zeros(2)})),
     "incomplete metadata": lambda path: path.write_bytes(
         declared(a={"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]})

@@ -64,6 +64,13 @@ def test_a_missing_folder_of_runs_is_a_sentence(page, folder):
     assert buttons(page) == ["Begin"]
 
 
+def test_a_folder_of_runs_that_is_not_named_is_a_sentence(page, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs"])
+    page.run()
+    assert not page.exception
+    assert "was given no folder; start with" in page.error[0].value
+
+
 def test_a_finished_run_is_shown_with_its_score_and_its_curves(page, folder):
     finished(folder)
     page.run()
