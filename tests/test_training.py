@@ -4,6 +4,7 @@ import random
 import shlex
 import shutil
 import signal
+import socket
 import sys
 import time
 from dataclasses import replace
@@ -283,7 +284,7 @@ def test_a_training_is_known_by_its_number_while_it_lives_and_leaves_nothing_if_
         raise ValueError(f"process {(out / LOCK).read_text()} has no data")
 
     monkeypatch.setattr(training, "_load", load)
-    with pytest.raises(ValueError, match=f"process {os.getpid()} has no data"):
+    with pytest.raises(ValueError, match=f"process {os.getpid()} {socket.gethostname()} has no data"):
         fit(music_run(), out)
     assert not out.exists()
 
