@@ -71,9 +71,8 @@ def use_bf16(config: TrainConfig, device_type: str) -> bool:
     if config.precision == "auto":
         if device_type == "cuda":
             return torch.cuda.is_bf16_supported(including_emulation=False)
-        return device_type == "cpu" and bool(
-            getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16")
-        )  # torch 2.9 has none
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.9 has none
+        return device_type == "cpu" and any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16"))
     return config.precision == "bf16"
 
 

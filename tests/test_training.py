@@ -465,9 +465,12 @@ def test_bf16_training_runs_and_comes_close_to_fp32(run, songs, tmp_path):
     } == {torch.float32}
 
 
-@pytest.mark.parametrize("made_for_it", [True, False])
-def test_precision_is_as_configured_or_left_to_the_hardware(made_for_it, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": made_for_it}, raising=False)
+@pytest.mark.parametrize(
+    ("capabilities", "made_for_it"),
+    [({"amx_bf16": True}, True), ({"avx512_bf16": True, "amx_bf16": False}, True), ({"avx512_f": True}, False)],
+)
+def test_precision_is_as_configured_or_left_to_the_hardware(capabilities, made_for_it, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: made_for_it or including_emulation)
     for device, auto in {"cpu": made_for_it, "cuda": made_for_it, "mps": False}.items():
         found = {name: use_bf16(TrainConfig(precision=name), device) for name in ("auto", "fp32", "bf16")}
