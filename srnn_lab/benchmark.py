@@ -94,7 +94,11 @@ class Benchmark:
         plain_ms: A training step (forward, backward, clip, Adam) of ``PlainSRNN``, in fp32.
         fp32_ms: The library's.
         bf16_ms: The library's in bf16.
-        fp32_share: Share of the peak that it reaches, with 6 x parameters x frames operations a step.
+        fp32_frames_per_s: Frames that it trains on a second.
+        bf16_frames_per_s: The same in bf16.
+        fp32_gflops: 6 x parameters x frames operations a step, a second.
+        bf16_gflops: The same in bf16.
+        fp32_share: Share of the peak that this is.
         bf16_share: The same in bf16.
         fp32_over_plain: How many times as fast as plain the library is.
         bf16_over_plain: The same in bf16.
@@ -114,6 +118,10 @@ class Benchmark:
     plain_ms: float
     fp32_ms: float
     bf16_ms: float | None
+    fp32_frames_per_s: float
+    bf16_frames_per_s: float | None
+    fp32_gflops: float
+    bf16_gflops: float | None
     fp32_share: float
     bf16_share: float | None
     fp32_over_plain: float
@@ -240,6 +248,10 @@ def benchmark(shape: str) -> Benchmark:
         plain_ms=1e3 * s["plain"],
         fp32_ms=1e3 * s["fp32"],
         bf16_ms=1e3 * s["bf16"] if has_bf16 else None,
+        fp32_frames_per_s=frames / s["fp32"],
+        bf16_frames_per_s=frames / s["bf16"] if has_bf16 else None,
+        fp32_gflops=gflop / s["fp32"],
+        bf16_gflops=gflop / s["bf16"] if has_bf16 else None,
         fp32_share=gflop / s["fp32"] / peaks["peak_fp32"],
         bf16_share=gflop / s["bf16"] / peaks["peak_bf16"] if has_bf16 else None,
         fp32_over_plain=s["plain"] / s["fp32"],

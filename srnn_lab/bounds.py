@@ -382,8 +382,9 @@ def _in_chunks(
     """A bound of each sequence, with as many sequences side by side as ``MEMORY`` allows, for ``iwae`` also paths."""
     kind, paths = parse_bound(name)
     frames, width = batch.x.shape[1], _width(model)
-    # A particle holds one frame and its noise for all; a path holds all frames.
-    of_one = batch.x.element_size() * (width + frames * model.z_dim if kind == "fivo" else frames * width)
+    # A particle holds one frame and its noise for all, beside what all of them share; a path holds all frames.
+    of_all = batch.x.element_size() * frames * width
+    of_one = batch.x.element_size() * (width + frames * model.z_dim) if kind == "fivo" else of_all
     at_once = MEMORY // of_one
     if kind == "fivo" and paths > 2 * at_once:
         raise ValueError(
@@ -391,7 +392,7 @@ def _in_chunks(
             f"and {2 * MEMORY / 2**30:.0f} GB are allowed; choose at most fivo:{2 * at_once}."
         )
     found = []
-    for part, chunk in _chunks(batch, at_once // paths):
+    for part, chunk in _chunks(batch, MEMORY // (of_all + paths * of_one)):
         if kind == "fivo":
             noise = _draw_each(torch.randn, chunk, generators[part], paths, model.z_dim)
             numbers = paths if resampling == "multinomial" else 1
@@ -399,7 +400,10 @@ def _in_chunks(
             found.append(fivo(model, chunk, noise, uniforms, resampling_share=resampling_share).value)
         else:
             counts = [min(at_once or 1, paths - done) for done in range(0, paths, at_once or 1)]
-            noises = (_draw_each(torch.randn, chunk, generators[part], count, model.z_dim) for count in counts)
+            noises = (
+                torch.cat([_draw_each(torch.randn, chunk, generators[part], 1, model.z_dim) for _ in range(count)])
+                for count in counts  # path by path, so that no path's noise depends on the division
+            )
             found.append(_log_mean(torch.cat([iwae(model, chunk, noise).log_weights for noise in noises])))
     return torch.cat(found)
 

@@ -335,7 +335,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
             config.train.bound: best["train_elbo"],
             "kl": best["train_kl"],
             "unit": _unit("micro"),
-            "average": "micro",
+            "average": "updates",
         },
         "valid": {**scores["valid"], "unit": unit},
         "test": {**scores["test"], "unit": unit},

@@ -66,13 +66,14 @@ class ModelConfig:
     centred_inputs: bool = option(False, "Subtract the training set's mean from u and x before the feature extractor.")
     dropout_features: float = option(0.0, "Share of the features of u and x set to zero in training; in [0, 1).")
     dropout_d: float = option(0.0, "The same for d and a where other networks read them; in [0, 1).")
+    dropout_heads: float = option(0.0, "The same for the hidden layers of prior and posterior; in [0, 1).")
     dropout_emission: float = option(
         0.0, "The same for z and the hidden layers of the emission network, which says p(x_t | z_t, d_t); in [0, 1)."
     )
 
     def __post_init__(self):
         sizes = {f.name: getattr(self, f.name) >= 1 for f in fields(self) if f.type is int}
-        dropout = ("dropout_features", "dropout_d", "dropout_emission")
+        dropout = ("dropout_features", "dropout_d", "dropout_heads", "dropout_emission")
         shares = {name: 0 <= getattr(self, name) < 1 for name in dropout}
         _check(self, **sizes, **shares, variance_floor=self.variance_floor >= 0)
 
@@ -235,6 +236,7 @@ CONVENTIONS = {
 _AUDIO = ("features", ("raw", "log-mel"))
 READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "z_dim": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf")),
+    "dropout_heads": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf")),
     "smoothing": ("model", ("srnn", "dkf")),
     "residual": ("model", ("srnn", "dkf")),
     "gated_transition": ("model", ("dkf",)),
@@ -313,8 +315,11 @@ class RunConfig:
         for name in names:
             other, values = READ_WITH.get(name, ("", ()))
             if other and settings[other] not in values:
+                section = next(
+                    type(part).__name__ for part in (self.model, self.data, self.train) if hasattr(part, name)
+                )
                 raise ValueError(
-                    f"{name} has no effect where {other} is {settings[other]!r}; it counts with "
+                    f"{section}.{name} has no effect where {other} is {settings[other]!r}; it counts with "
                     f"{' or '.join(repr(value) for value in values)} alone: leave it out."
                 )
 

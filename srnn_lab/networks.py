@@ -205,6 +205,7 @@ class GaussianNetwork(nn.Module):
         num_layers: Hidden layers of each network.
         variance_floor: Added to the variances.
         in_dim: Dimensions of the input inside the recursion, if it is not z_{t-1} (d_t, in the VRNN).
+        dropout: Share of each hidden layer set to zero in training.
     """
 
     def __init__(
@@ -216,6 +217,7 @@ class GaussianNetwork(nn.Module):
         variance_floor: float,
         *,
         in_dim: int | None = None,
+        dropout: float = 0.0,
     ):
         super().__init__()
         self.variance_floor = variance_floor
@@ -223,9 +225,9 @@ class GaussianNetwork(nn.Module):
         fans = in_dim + c_dim + hidden_dim
         self.from_c = linear(c_dim, 2 * hidden_dim, fans=fans) if c_dim else Bias(2 * hidden_dim)
         self.from_z = linear(in_dim, 2 * hidden_dim, bias=False, fans=fans)
-        self.activation = ClippedLeakyReLU()
-        self.mu = mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim)
-        self.logvar = mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim)
+        self.activation = ClippedLeakyReLU(dropout)
+        self.mu = mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim, dropout=dropout)
+        self.logvar = mlp(hidden_dim, hidden_dim, num_layers - 1, z_dim, dropout=dropout)
 
     def project(self, c: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch h"]:
         """W_c c + b of both networks, for one t or for all."""
@@ -257,13 +259,14 @@ class GatedTransition(nn.Module):
         hidden_dim: Units in each hidden layer of each network.
         num_layers: Hidden layers of each network.
         variance_floor: Added to the variances.
+        dropout: Share of each hidden layer set to zero in training.
     """
 
-    def __init__(self, z_dim: int, hidden_dim: int, num_layers: int, variance_floor: float):
+    def __init__(self, z_dim: int, hidden_dim: int, num_layers: int, variance_floor: float, *, dropout: float = 0.0):
         super().__init__()
         self.variance_floor = variance_floor
-        self.gate = mlp(z_dim, hidden_dim, num_layers, z_dim)
-        self.proposed = mlp(z_dim, hidden_dim, num_layers, z_dim)
+        self.gate = mlp(z_dim, hidden_dim, num_layers, z_dim, dropout=dropout)
+        self.proposed = mlp(z_dim, hidden_dim, num_layers, z_dim, dropout=dropout)
         self.linear = linear(z_dim, z_dim)
         nn.init.eye_(self.linear.weight)
         self.logvar = nn.Sequential(ClippedLeakyReLU(), linear(z_dim, z_dim))

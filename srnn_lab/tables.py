@@ -1,6 +1,7 @@
 """Tables made of the recorded results and of published figures; no column mixes conventions."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -252,11 +253,17 @@ def fivo(results: Results) -> list[Table]:
             found = rows_of(results, row)
             objective = _each(result.config.train.bound for result in found)
             figures = [_figure(found, bound) for bound in BOUNDS]
-            gain = Figure(figures[-1].value - base.value) if base and figures[-1] else None
+            gain = _gain(figures[-1], base) if base and figures[-1] else None
             rows.append((label, objective, *_described(found), *figures, gain, row))
             base = figures[-1]
     header = ("model", "trained on", "parameters", "epochs", *BOUNDS.values(), "gain in FIVO-128", "row")
-    return [_table("Training on FIVO", _caption(data, convention), header, rows)]
+    caption = f"{_caption(data, convention)} The error of a gain is that of independent figures, which these are not."
+    return [_table("Training on FIVO", caption, header, rows)]
+
+
+def _gain(after: Figure, before: Figure) -> Figure:
+    se = None if after.se is None or before.se is None else math.hypot(after.se, before.se)
+    return Figure(after.value - before.value, se)
 
 
 def table2(results: Results) -> list[Table]:

@@ -450,6 +450,8 @@ def fit(
     with distributed.process_group(device), _locked(out) if rank == 0 else nullcontext():
         model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
         frontend, segments, frames, data = _load(config, data_dir)
+        if not torch.equal(data, distributed.from_rank_0(lambda: data)):
+            raise ValueError(f"Process {rank} reads other data than process 0; put the same files on each machine.")
         if extra is None and (config.train.start_from_mean or config.model.centred_inputs):
             model.start_from(*_moments(frames["train"]), emission=config.train.start_from_mean)
         optimizer = torch.optim.AdamW(
@@ -493,14 +495,18 @@ def fit(
                         f"epoch {row['epoch']}: train {row['train_elbo']:.3f}, valid {row['valid_bound']:.3f} "
                         f"({valid.average}), best {best:.3f}"
                     )
+        again = [f"{name}={value}" for name, value in options.items() if value]
+        command = shlex.join(
+            [*distributed.launcher(), "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard]
+        )
+        stopped = f"stopped, with all written; continue with: {command}"
         if len(training.curves) < config.train.epochs:
-            again = [f"{name}={value}" for name, value in options.items() if value]
-            command = shlex.join(
-                [*distributed.launcher(), "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard]
-            )
-            raise Stopped(f"stopped, with all written; continue with: {command}", noted[0] if noted else signal.SIGTERM)
+            raise Stopped(stopped, noted[0] if noted else signal.SIGTERM)
         best = distributed.from_rank_0(lambda: load_checkpoint(out / "best.safetensors"))
-        test = scored(best.model.to(device), frames["test"])
+        try:
+            test = scored(best.model.to(device), frames["test"])
+        except KeyboardInterrupt as error:
+            raise Stopped(stopped, signal.SIGINT) from error
         best.model.cpu()
         best = replace(best, config=config, scores={**best.scores, "test": test.to_dict()})
         distributed.from_rank_0(lambda: save_checkpoint(best, out / "best.safetensors"))

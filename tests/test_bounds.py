@@ -283,7 +283,7 @@ def test_the_same_seed_gives_the_same_figure():
 
 
 def test_evaluation_is_without_dropout_in_whichever_mode_the_model_comes():
-    rates = dict.fromkeys(("dropout_features", "dropout_d", "dropout_emission"), 0.5)
+    rates = dict.fromkeys(("dropout_features", "dropout_d", "dropout_heads", "dropout_emission"), 0.5)
     model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5, **rates))
     rng = np.random.default_rng(0)
     sequences = [rng.integers(0, 2, (length, 3)).astype(np.float32) for length in (4, 6)]
@@ -316,13 +316,12 @@ def test_bounds_are_computed_in_one_pass_and_each_is_what_it_is_alone():
         assert together[name] > together["elbo"]
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 3}])
-def test_a_sequences_noise_is_its_own_however_batches_are_made(options):
+@pytest.mark.parametrize(("options", "memory"), [({"batch_size": 1}, 2**30), ({"batch_size": 3}, 2**30), ({}, 2**13)])
+def test_a_sequences_noise_is_its_own_however_batches_are_made(options, memory, monkeypatch):
     figures = many_paths_case()
-    expected, found = (
-        figures("iwae:8", "fivo:8", resampling_share=1.0),
-        figures("iwae:8", "fivo:8", resampling_share=1.0, **options),
-    )
+    expected = figures("iwae:8", "fivo:8", resampling_share=1.0)
+    monkeypatch.setattr(bounds, "MEMORY", memory)  # of which the paths of the longer ones need more
+    found = figures("iwae:8", "fivo:8", resampling_share=1.0, **options)
     for name in ("iwae:8", "fivo:8"):
         assert found[name] == pytest.approx(expected[name], rel=1e-5)
 
@@ -370,6 +369,10 @@ def test_fivo_does_its_sequences_in_chunks_and_refuses_particles_that_do_not_fit
         {name: expected[name] for name in ("elbo", "fivo:8")}, rel=1e-5
     )
     assert calls == [1] * 7
+    calls.clear()
+    monkeypatch.setattr(bounds, "MEMORY", 2**14)  # two sequences' worth of what their particles share
+    figures("fivo:1")
+    assert max(calls) == 2
     with pytest.raises(ValueError, match=r"The particles of fivo:999 would take .* choose at most fivo:"):
         figures("fivo:999")
 

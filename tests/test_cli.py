@@ -197,7 +197,7 @@ def test_train_ends_with_a_table_of_the_run(music, capsys, tmp_path):
     for split in ("valid", "test"):
         assert table[split].startswith(f"elbo {scores[split]['elbo']:.4g}, ")
         assert table[split].endswith("average macro, first frame False, unit nats per frame")
-    assert table["train"].endswith("unit nats per frame, average micro")
+    assert table["train"].endswith("unit nats per frame, average updates")
     assert re.fullmatch(r"seconds [\d.]+, frames per second [\d.]+", table["time"])
     assert table["checkpoint"] == music["checkpoint"]
     assert table["files"] == f"{folder / 'last.safetensors'}, {folder / 'curves.csv'}"
@@ -719,10 +719,10 @@ def test_the_module_runs_as_a_program(music):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--gated-transition"], "gated_transition has no effect where model is 'srnn'; it counts with 'dkf' alone"),
-        (["--model", "vrnn", "--no-smoothing"], "smoothing has no effect where model is 'vrnn'"),
-        (["--num-particles", "8"], "num_particles has no effect where objective is 'elbo'"),
-        (["--frame-length", "100"], "frame_length has no effect where features is 'roll'"),
+        (["--gated-transition"], "--gated-transition has no effect where model is 'srnn'; it counts with 'dkf' alone"),
+        (["--model", "vrnn", "--no-smoothing"], "--smoothing has no effect where model is 'vrnn'"),
+        (["--num-particles", "8"], "--num-particles has no effect where objective is 'elbo'"),
+        (["--frame-length", "100"], "--frame-length has no effect where features is 'roll'"),
     ],
 )
 def test_an_option_that_would_have_no_effect_is_refused_before_training(

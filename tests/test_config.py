@@ -126,7 +126,7 @@ def test_what_the_paper_does_not_have_is_off_in_its_presets(name):
     config, plain = PRESETS[name], TrainConfig()
     off = ("free_bits", "start_from_mean", "weight_decay", "transposition", "objective")
     assert all(getattr(config.train, key) == getattr(plain, key) for key in off)
-    off = ("centred_inputs", "dropout_features", "dropout_d", "dropout_emission")
+    off = ("centred_inputs", "dropout_features", "dropout_d", "dropout_heads", "dropout_emission")
     assert all(getattr(config.model, key) == getattr(ModelConfig(), key) for key in off)
 
 

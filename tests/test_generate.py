@@ -161,7 +161,7 @@ def test_a_model_that_gives_no_finite_numbers_is_named():
 
 
 def test_frames_are_drawn_without_dropout_in_whichever_mode_the_model_comes():
-    rates = dict.fromkeys(("dropout_features", "dropout_d", "dropout_emission"), 0.5)
+    rates = dict.fromkeys(("dropout_features", "dropout_d", "dropout_heads", "dropout_emission"), 0.5)
     model = build_model(ModelConfig(x_dim=5, **SIZES, **rates))
     for prefix in (None, torch.zeros(1, 3, 5)):
         expected = draw(model.eval(), 4, prefix=prefix)

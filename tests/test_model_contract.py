@@ -193,7 +193,7 @@ def test_the_same_seed_gives_the_same_bound(config, objective):
 @contract
 def test_dropout_acts_in_training_alone_and_leaves_the_model_as_it_is(config, objective):
     plain, batch, _ = case(config)
-    rates = {"dropout_features": 0.2, "dropout_d": 0.3, "dropout_emission": 0.4}
+    rates = {"dropout_features": 0.2, "dropout_d": 0.3, "dropout_heads": 0.1, "dropout_emission": 0.4}
     model = build_model(replace(config, **rates)).double()
     model.load_state_dict(plain.state_dict())
     expected = OBJECTIVES[objective](plain, batch)
@@ -201,6 +201,15 @@ def test_dropout_acts_in_training_alone_and_leaves_the_model_as_it_is(config, ob
     drawn = [OBJECTIVES[objective](model.train(), batch) for _ in range(2)]
     assert drawn[0].isfinite().all()
     assert (drawn[0] != drawn[1]).all()
+
+
+@contract
+def test_dropout_of_prior_and_posterior_alone_acts_in_training_alone(config):
+    plain, batch, noise = case(config)
+    model, *_ = case(replace(config, dropout_heads=0.5))
+    torch.testing.assert_close(elbo(model.eval(), batch, noise=noise).kl, elbo(plain, batch, noise=noise).kl)
+    drawn = [elbo(model.train(), batch, noise=noise).kl for _ in range(2)]
+    assert torch.equal(*drawn) == (config.model == "rnn")
 
 
 @contract
@@ -256,7 +265,10 @@ def test_a_model_says_whether_its_posterior_corrects_the_prior(config):
 @pytest.mark.parametrize("name", [name for name, (other, _) in READ_WITH.items() if other in ("model", "likelihood")])
 @pytest.mark.parametrize(("model", "likelihood"), [*itertools.product(MODELS, LIKELIHOODS)])
 def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, model, likelihood):
-    changed = {"smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2, "num_components": 2}[name]
+    changed = {
+        "smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2, "num_components": 2,
+        "dropout_heads": 0.5,
+    }[name]  # fmt: skip
     config = ModelConfig(model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3)
 
     def looks(config):

@@ -7,6 +7,7 @@ import torch
 from tiny import SIZES
 from torch import nn
 
+from srnn_lab import recurrence
 from srnn_lab.config import ModelConfig
 from srnn_lab.models import build_model
 from srnn_lab.models.base import SequenceModel, State
@@ -123,6 +124,29 @@ def test_a_state_space_models_path_is_that_of_its_steps_with_its_gradients(name,
     assert len(by_hand) == len(by_step) > 20
     for values in zip(by_hand, by_step, strict=True):
         torch.testing.assert_close(*values)
+
+
+@pytest.mark.parametrize("name", ["srnn", "dkf"])
+def test_a_path_in_16_bits_comes_close_to_that_of_its_steps(name, monkeypatch):
+    """Also in the products of one frame, as on a GPU and in a large model on a CPU."""
+    monkeypatch.setattr(recurrence, "SMALL", 0)
+    torch.manual_seed(0)
+    sizes = {"x_dim": 16, "d_dim": 32, "z_dim": 16, "hidden_dim": 64, "num_layers": 2}
+    model = build_model(ModelConfig(model=name, likelihood="gaussian", **sizes))
+    x, noise, lengths, state = torch.randn(8, 6, 16), torch.randn(8, 6, 16), torch.full((8,), 6), model.initial_state(8)
+    weights = list(model.parameters())
+
+    def run(path):
+        _, z, prior, posterior = path(model.encode(x, x, lengths, state), state, noise)
+        loss = posterior.kl(prior).mean() + z.square().mean()
+        grads = torch.autograd.grad(loss, weights, allow_unused=True)
+        return loss, torch.cat([g.flatten() for g in grads if g is not None])
+
+    expected = run(model_path(model))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = run(model.path)
+    for value, exact in zip(found, expected, strict=True):
+        assert 0 < (value - exact).norm() < 0.05 * exact.norm()
 
 
 def test_the_tiny_srnn_has_units_on_each_piece_of_the_rectifier():

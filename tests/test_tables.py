@@ -268,6 +268,15 @@ def test_recorded_rows_are_of_the_models_that_they_name():
                 assert (model.smoothing, model.residual) == (expected.smoothing, expected.residual), row
 
 
+def test_the_family_is_matched_in_size_and_in_epochs():
+    recorded = read_results()
+    for row, result in recorded.items():
+        if row.startswith("family/"):
+            srnn = recorded[f"family/{row.split('/')[1]}/srnn-smooth-res"]
+            assert result.parameters == pytest.approx(srnn.parameters, rel=0.1), row
+            assert result.config.train.epochs == srnn.config.train.epochs, row
+
+
 @pytest.mark.parametrize(
     ("row", "command", "said"),
     [

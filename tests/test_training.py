@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -23,7 +24,9 @@ from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import CONVENTIONS, RunConfig, TrainConfig
 from srnn_lab.data import load_split
+from srnn_lab.interruption import Stopped
 from srnn_lab.lock import LOCK, hold, is_running
+from srnn_lab.models import MODELS
 from srnn_lab.training import CURVES, SKIPS, fit, use_bf16
 
 UPDATES = 6
@@ -94,12 +97,12 @@ def test_best_is_the_epoch_with_the_highest_validation_bound(run):
 
 @pytest.mark.parametrize(("objective", "resampling"), [("iwae", "systematic"), ("fivo", "multinomial")])
 def test_the_bound_that_is_trained_on_improves_and_chooses_the_best_epoch(objective, resampling, songs, tmp_path):
-    config = music_run(songs, epochs=4, objective=objective, num_particles=3, resampling=resampling)
+    config = music_run(songs, epochs=4, objective=objective, num_particles=16, resampling=resampling)
     best, rows = fit(config, tmp_path).best, curves(tmp_path)
     for name in ("train_elbo", "valid_elbo", "valid_bound"):
         assert rows[-1][name] > rows[0][name] + 10
-    assert best.scores["valid"][f"{objective}:3"] == max(row["valid_bound"] for row in rows)
-    assert best.scores["valid"]["elbo"] < best.scores["valid"][f"{objective}:3"]
+    assert best.scores["valid"][f"{objective}:16"] == max(row["valid_bound"] for row in rows)
+    assert best.scores["valid"]["elbo"] < best.scores["valid"][f"{objective}:16"]
     frames = best.frontend.sequences(load_split(config.data, "test").values(), config.model.x_dim)
     found = evaluate(best.model, frames, config.evaluation, bounds=[config.train.bound], resampling=resampling)
     assert found.to_dict() == best.scores["test"]
@@ -125,6 +128,7 @@ REGULARISED = {
     "centred_inputs": True,
     "dropout_features": 0.1,
     "dropout_d": 0.2,
+    "dropout_heads": 0.1,
     "dropout_emission": 0.3,
     "weight_decay": 0.1,
 }
@@ -176,6 +180,48 @@ def test_a_signal_ends_a_run_after_a_whole_update_and_names_the_command_that_con
     assert main([*shlex.split(again)[1:], f"--epochs={epochs + 1}"]) == 0
     assert main(command(songs, whole, epochs=epochs + 1)) == 0
     assert contents(out) == contents(whole)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "nade"])
+@pytest.mark.parametrize("model", MODELS)
+def test_any_model_that_is_stopped_within_an_epoch_and_resumed_is_as_if_it_had_not_been(
+    model, likelihood, songs, tmp_path, monkeypatch
+):
+    config = music_run(songs, epochs=1)
+    config = replace(config, model=replace(config.model, model=model, likelihood=likelihood))
+    fit(config, tmp_path / "whole")
+    with monkeypatch.context() as impatient, pytest.raises(Stopped):
+        impatient.setattr(training, "noted_signals", lambda: nullcontext([signal.SIGTERM]))
+        fit(config, tmp_path / "stopped")
+    assert position(tmp_path / "stopped") == (0, 1)
+    fit(config, tmp_path / "stopped", resume=True)
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+
+
+def test_ctrl_c_while_the_test_set_is_scored_names_the_command_that_continues(songs, tmp_path, monkeypatch):
+    calls = []
+
+    def interrupted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:  # after the validation of the one epoch
+            raise KeyboardInterrupt
+        return evaluate(*args, **kwargs)
+
+    monkeypatch.setattr(training, "evaluate", interrupted)
+    with pytest.raises(Stopped, match=f"continue with: srnn-lab train --resume {tmp_path / 'run'}"):
+        fit(music_run(songs, epochs=1), tmp_path / "run")
+    monkeypatch.undo()
+    assert "test" in fit(music_run(songs, epochs=1), tmp_path / "run", resume=True).best.scores
+
+
+def test_processes_that_read_different_data_are_told_so(songs, tmp_path, monkeypatch):
+    def from_rank_0(make):
+        made = make()
+        return made + 1 if isinstance(made, torch.Tensor) else made
+
+    monkeypatch.setattr(training.distributed, "from_rank_0", from_rank_0)
+    with pytest.raises(ValueError, match="Process 0 reads other data than process 0; put the same files on each"):
+        fit(music_run(songs), tmp_path / "run")
 
 
 def test_resuming_a_finished_run_changes_nothing(run):

@@ -32,10 +32,10 @@ class DKF(StateSpaceModel):
         a, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
         self.a = BackwardGRU(h, a) if config.smoothing else mlp(h, a, layers)
         if config.gated_transition:
-            self.prior = GatedTransition(z, h, layers, config.variance_floor)
+            self.prior = GatedTransition(z, h, layers, config.variance_floor, dropout=config.dropout_heads)
         else:
-            self.prior = GaussianNetwork(z, 0, h, layers, config.variance_floor)
-        self.posterior = GaussianNetwork(z, a, h, layers, config.variance_floor)
+            self.prior = GaussianNetwork(z, 0, h, layers, config.variance_floor, dropout=config.dropout_heads)
+        self.posterior = GaussianNetwork(z, a, h, layers, config.variance_floor, dropout=config.dropout_heads)
         self.emission = self.emission_network(z)
 
     @property

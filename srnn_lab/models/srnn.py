@@ -26,8 +26,9 @@ class SRNN(StateSpaceModel):
         d, h, layers = config.d_dim, config.hidden_dim, config.num_layers
         self.gru_d = GRU(h, d)
         self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, layers)
-        self.prior = GaussianNetwork(config.z_dim, d, h, layers, config.variance_floor)
-        self.posterior = GaussianNetwork(config.z_dim, d, h, layers, config.variance_floor)
+        heads = (config.z_dim, d, h, layers, config.variance_floor)
+        self.prior = GaussianNetwork(*heads, dropout=config.dropout_heads)
+        self.posterior = GaussianNetwork(*heads, dropout=config.dropout_heads)
         self.emission = self.emission_network(d + config.z_dim)
 
     def encode(

@@ -48,7 +48,8 @@ class StateSpaceModel(SequenceModel):
         """The path with only what z needs inside the recursion, and the rest for all t at once."""
         # Before macOS 15, torch's MPS loses products that are written into a part of a tensor (pytorch #193385).
         mps = state.z.device.type == "mps"
-        if mps or "for_posterior" not in context or isinstance(self.prior, GatedTransition):
+        dropped = self.training and self.config.dropout_heads > 0
+        if mps or dropped or "for_posterior" not in context or isinstance(self.prior, GatedTransition):
             return super().path(context, state, noise)
         floor = self.config.variance_floor
         mu_p, logvar_p = self.prior.nets(context["for_prior"])

@@ -29,7 +29,7 @@ class STORN(SequenceModel):
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
         self.gru_d = GRUCell(h, z, d)
         self.gru_a = GRU(h, d)
-        self.posterior = mlp(d, h, layers, 2 * z)
+        self.posterior = mlp(d, h, layers, 2 * z, dropout=config.dropout_heads)
         self.emission = self.emission_network(d)
 
     @property

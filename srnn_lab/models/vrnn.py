@@ -25,7 +25,7 @@ class VariationalRNN(SequenceModel):
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
         self.features_z = mlp(z, h, layers)
         self.gru_d = GRUCell(h, h, d)
-        self.posterior = GaussianNetwork(z, h, h, layers, config.variance_floor, in_dim=d)
+        self.posterior = GaussianNetwork(z, h, h, layers, config.variance_floor, in_dim=d, dropout=config.dropout_heads)
         self.emission = self.emission_network(d + h)
 
     @property
@@ -77,8 +77,10 @@ class VRNN(VariationalRNN):
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
-        h, layers = config.hidden_dim, config.num_layers
-        self.prior = GaussianNetwork(config.z_dim, 0, h, layers, config.variance_floor, in_dim=config.d_dim)
+        h, layers, dropout = config.hidden_dim, config.num_layers, config.dropout_heads
+        self.prior = GaussianNetwork(
+            config.z_dim, 0, h, layers, config.variance_floor, in_dim=config.d_dim, dropout=dropout
+        )
 
     def prior_of(self, d_t: Float[Tensor, "b d"], like: Float[Tensor, "b z"]) -> DiagonalGaussian:  # noqa: ARG002
         """p(z_t | d_t)."""
