@@ -22,6 +22,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things 
 SPEECH = [ASSETS / "voice" / name for name in ("agent-newlocation.flac", "call-fwd-no-ans.flac")]
 CHORALES = [ASSETS / "chorales" / name for name in ("bwv102-7.mid", "bwv110-7.mid")]
 RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}
+STRETCH = "replaced-bwv102-7-48.0"
 CLIPS = {"roll": roll(24), "raw": wave(), "log-mel": wave()}
 
 
@@ -86,16 +87,25 @@ def test_a_mean_that_a_few_frames_make_is_told(folder, monkeypatch):
     assert "dominate the mean with z from zero: compare the medians" in text_of(page)
 
 
-def test_another_clip_takes_the_stretch_back(folder, monkeypatch):
-    page = open_view("latents", "runs/jsb", monkeypatch, folder, replaced=["4.0", "12.0"])
-    page.sidebar.selectbox(key="clip").select("bwv270").run()
+@pytest.mark.parametrize("other", ["bwv270", "bwv110-7"])  # of the same length and of another
+@pytest.mark.parametrize(
+    ("view", "address", "chosen", "whole"),
+    [("latents", "replaced-bwv102-7-48.0", (4, 12), lambda end: (0, end)), ("transition", "at-bwv102-7-47.5", 4, None)],
+)
+def test_another_clip_takes_a_stretch_or_a_point_back(folder, monkeypatch, view, address, chosen, whole, other):
+    value = [str(float(time)) for time in np.atleast_1d(chosen)]
+    page = open_view(view, "runs/jsb", monkeypatch, folder, **{address: value})
+    assert page.slider[0].value == chosen
+    page.sidebar.selectbox(key="clip").select(other).run()
+    page.run()
     assert not page.exception
-    stretch = page.slider(key="replaced")
-    assert stretch.value == (0, stretch.max)
+    stretch = page.slider[0]
+    assert stretch.value == (whole(stretch.max) if whole else (stretch.max + 0.5) / 2)
+    assert address not in page.query_params
 
 
 def test_a_stretch_a_seed_and_another_clip_are_followed(folder, monkeypatch):
-    page = open_view("latents", "runs/jsb", monkeypatch, folder, replaced=["4.0", "12.0"], seed_z="5")
+    page = open_view("latents", "runs/jsb", monkeypatch, folder, seed_z="5", **{STRETCH: ["4.0", "12.0"]})
     checkpoint, clip, other = checkpoint_and_clips(folder, "jsb")
     path = posterior_path(checkpoint, other, seed=5)
     found = replace_latents(checkpoint, clip, other=path, start=4.0, stop=12.0, seed=5)
@@ -122,7 +132,7 @@ def test_what_is_selected_in_the_player_becomes_the_stretch(folder, monkeypatch)
     page.run()
     page.button[0].click().run()
     assert not page.exception
-    assert page.slider(key="replaced").value == pytest.approx((0.5, page.slider(key="replaced").max), abs=0.013)
+    assert page.slider[0].value == pytest.approx((0.5, page.slider[0].max), abs=0.013)
 
 
 @pytest.mark.parametrize("name", ["raw", "jsb"])
@@ -174,9 +184,9 @@ def test_a_model_without_z_is_told_apart(folder, monkeypatch):
     ("name", "edit", "amount"),
     [
         ("jsb", "transpose a bar", {"semitones": "3"}),
-        ("jsb", "insert silence", {"silence": "4.0"}),
+        ("jsb", "insert silence", {"silence-0.5": "4.0"}),
         ("filt", "splice in another clip", {}),
-        ("raw", "insert silence", {"silence": "0.25"}),
+        ("raw", "insert silence", {"silence-0.0125": "0.25"}),
         ("mel", "splice in another clip", {}),
     ],
 )
@@ -184,13 +194,15 @@ def test_an_edit_says_what_it_does_to_the_kl_at_its_joints(folder, monkeypatch, 
     checkpoint, clip, other = checkpoint_and_clips(folder, name)
     data = checkpoint.config.data
     at = 10 * data.hop
-    page = open_view("transition", f"runs/{name}", monkeypatch, folder, edit=edit, at=str(at / data.rate), **amount)
+    last = round((len(clip) // data.hop - 1) * data.hop / data.rate, 6)
+    point = {f"at-{'bwv102-7' if name in ('jsb', 'filt') else 'agent-newlocation'}-{last}": str(at / data.rate)}
+    page = open_view("transition", f"runs/{name}", monkeypatch, folder, edit=edit, **point, **amount)
     assert not page.exception
     if edit == "transpose a bar":
         stop = at + 4 * data.rate
         after, joints = transpose(clip, 3, at, stop), [(at, at), (stop, stop)]
     elif edit == "insert silence":
-        length = round(float(amount["silence"]) * data.rate)
+        length = round(float(*amount.values()) * data.rate)
         after, joints = insert_silence(clip, at, length), [(at, at), (at, at + length)]
     else:
         after, joints = splice(clip, at, other, len(other) // 2 // data.hop * data.hop), [(at, at)]
@@ -211,11 +223,11 @@ def test_the_place_in_the_player_becomes_the_point_of_the_edit_and_another_clip_
     page.run()
     page.button[0].click().run()
     assert not page.exception
-    assert page.slider(key="at").value == page.slider(key="at").max
+    assert page.slider[0].value == page.slider[0].max
     for name in page.sidebar.selectbox(key="clip").options[1:4]:
         page.sidebar.selectbox(key="clip").select(name).run()
         assert not page.exception
-        assert page.slider(key="at").value <= page.slider(key="at").max
+        assert page.slider[0].value <= page.slider[0].max
 
 
 @pytest.mark.parametrize("features", RUNS)
@@ -282,7 +294,7 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
         stretch = page.locator('[data-testid="stSlider"] input')
         drag(page, 8.1, 15.9)
         page.get_by_role("button", name="Replace z only").click()
-        page.wait_for_url("**replaced=8*replaced=16*")
+        page.wait_for_url(f"**{STRETCH}=8*{STRETCH}=16*")
         page.goto(page.url)
         page.get_by_text("Where z is replaced, the middle frame loses").wait_for(timeout=60_000)
         assert (stretch.first.input_value(), stretch.last.input_value()) == ("8", "16")
@@ -291,5 +303,5 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         drag(page, 10, 10)
         page.get_by_role("button", name="Edit where the player stands").click()
-        page.wait_for_url("**at=*")
+        page.wait_for_url("**at-bwv102-7-47.5=*")
         page.get_by_text("Largest KL within 2 frames of the joint").wait_for()

@@ -68,7 +68,7 @@ def test_the_controls_are_in_the_address_and_decide_what_is_drawn(page, shown):
         "seed": "5",
         "bars": "2",
         "temperature": "0.5",
-        "prime": "1",
+        "prime-12": "1",
         "from": "3",
     }.items():
         page.query_params[name] = value
@@ -80,7 +80,7 @@ def test_the_controls_are_in_the_address_and_decide_what_is_drawn(page, shown):
     before = row.values
     page.slider(key="temperature").set_value(1.5).run()
     assert not np.array_equal(shown["rows"][0].values, before)
-    page.slider(key="prime").set_value(0).run()
+    page.slider(key="prime-12").set_value(0).run()
     assert shown["marks"] is None
     assert len(shown["rows"][0].values) == 2 * 8
 
@@ -105,10 +105,12 @@ def test_an_uploaded_song_is_continued_and_kept(page, shown):
 
 
 def test_bars_that_a_shorter_clip_does_not_have_are_not_asked_of_it(page, shown):
-    page.session_state["prime"], page.session_state["prime of"] = 20, 40
+    page.query_params["prime-12"] = "12"
+    page.run()
+    page.sidebar.selectbox(key="clip").select("bwv110-7").run()
     page.run()
     assert not page.exception
-    assert page.slider(key="prime").value == 2
+    assert page.slider(key="prime-11").value == 2
     assert shown["marks"].tolist() == [8.0]
 
 

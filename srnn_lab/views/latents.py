@@ -20,7 +20,7 @@ from srnn_lab.views.shared import (
     choose,
     choose_other,
     explain,
-    reset_with,
+    owned,
     signal_of,
     sound_of,
     time_unit,
@@ -73,7 +73,7 @@ def show() -> None:
     other = choose_other(choice)
     step = data.hop / data.rate
     length = round(len(choice.signal) // data.hop * step, 6)
-    reset_with("replaced", (choice.name, length), (0.0, length))
+    key = owned("replaced", stem_of(choice.name), length)
     left, right = st.columns([3, 1])
     start, stop = left.slider(
         f"Replace z from … to ({unit})",
@@ -81,7 +81,7 @@ def show() -> None:
         length,
         value=(0.0, length),
         step=step,
-        key="replaced",
+        key=key,
         bind="query-params",
         help="Snapped to the model's frames; outside, z is the posterior sample.",
     )
@@ -92,7 +92,7 @@ def show() -> None:
         chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))
         st.button(
             f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
-            on_click=lambda: st.session_state.update(replaced=chosen),
+            on_click=lambda: st.session_state.update({key: chosen}),
         )
     found = cached_replacements(tuple(choice), other, start, stop, seed)
     inside = (clip.times >= start) & (clip.times < stop)

@@ -355,12 +355,13 @@ def choose_other(choice: Choice) -> tuple[bytes, str]:
     return clips[name].read_bytes(), clips[name].name
 
 
-def reset_with(key: str, owner: object, value: object) -> None:
-    """Set a widget back when ``owner`` is another than at the last run: times belong to one clip."""
-    last = st.session_state.setdefault(f"{key} of", owner)
-    if last != owner:
-        st.session_state[f"{key} of"] = owner
-        st.session_state[key] = value
+def owned(key: str, *owner: object) -> str:
+    """The key of a slider whose value belongs to ``owner``, as times do to a clip.
+
+    A slider of another range or step is another widget to Streamlit, which under the same key would get the value of
+    the old one from the address.
+    """
+    return "-".join(map(str, (key, *owner)))
 
 
 def choose_transposition() -> int:

@@ -15,7 +15,7 @@ from srnn_lab.player import Picture, player, rows_svg
 from srnn_lab.plots import KL, SIGNAL
 from srnn_lab.views.keep import keep
 from srnn_lab.views.rows import octave_ticks, pitch_range
-from srnn_lab.views.shared import cached_checkpoint, cached_music, choose, explain, play, reset_with
+from srnn_lab.views.shared import cached_checkpoint, cached_music, choose, explain, owned, play
 
 QUARTERS_PER_BAR = 4
 FAINTEST = 0.15
@@ -78,8 +78,8 @@ def show() -> None:
 def choose_prefix(signal: np.ndarray, per_bar: int, left: DeltaGenerator, right: DeltaGenerator) -> np.ndarray | None:
     """The bars of the clip that are given, or None."""
     length = -(-len(signal) // per_bar)
-    reset_with("prime", length, min(2, length))
-    given = left.slider("Bars given", 0, min(32, length), min(2, length), key="prime", bind="query-params")
+    key = owned("prime", length)
+    given = left.slider("Bars given", 0, min(32, length), min(2, length), key=key, bind="query-params")
     first = right.number_input("From bar", 1, length, 1, key="from", bind="query-params", disabled=not given)
     prefix = signal[(int(first) - 1) * per_bar :][: given * per_bar]
     return prefix if given else None

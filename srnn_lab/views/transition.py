@@ -22,7 +22,7 @@ from srnn_lab.views.shared import (
     choose,
     choose_other,
     explain,
-    reset_with,
+    owned,
     sound_of,
     time_unit,
     unit_seconds,
@@ -74,7 +74,7 @@ def show() -> None:
     edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.features == "roll" else [])]
     edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
     last, middle = round((length - 1) * step, 6), length // 2 * step
-    reset_with("at", (choice.name, last), middle)
+    key = owned("at", stem_of(choice.name), last)
     left, right = st.columns(2)
     at = left.slider(
         f"At ({unit})",
@@ -82,7 +82,7 @@ def show() -> None:
         last,
         middle,
         step,
-        key="at",
+        key=key,
         bind="query-params",
         help="Snapped to the model's frames.",
     )
@@ -92,7 +92,7 @@ def show() -> None:
         chosen = min(max(1, round(place.start / step)) * step, last)
         left.button(
             f"Edit where the player stands, at {chosen:.2f} {unit}",
-            on_click=lambda: st.session_state.update(at=chosen),
+            on_click=lambda: st.session_state.update({key: chosen}),
         )
     at, amount, size = round(at / step) * data.hop, 0, 0
     with right:
@@ -102,8 +102,15 @@ def show() -> None:
             amount = len(rest) // 2 // data.hop * data.hop
             st.caption(f"Its second half follows, from {amount / data.rate:.2f} {unit} on.")
         elif edit == SILENCE:
-            reset_with("silence", step, 40 * step)
-            size = st.slider(f"Silence ({unit})", step, 160 * step, 40 * step, step, key="silence", bind="query-params")
+            size = st.slider(
+                f"Silence ({unit})",
+                step,
+                160 * step,
+                40 * step,
+                step,
+                key=owned("silence", step),
+                bind="query-params",
+            )
             size = round(size / step) * data.hop
         else:
             amount = int(st.slider("Semitones", -12, 12, 1, key="semitones", bind="query-params"))
