@@ -213,23 +213,30 @@ def _plain(name: str, value: Tensor) -> Tensor:
 
 
 def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> np.ndarray:
-    values = tensors.get(f"normalisation.{name}")
-    if values is None or values.shape not in ((), (config.model.x_dim,)) or not values.isfinite().all():
+    name = f"normalisation.{name}"
+    values = _plain(name, tensors[name]) if name in tensors else None
+    if values is None or values.shape not in ((), (config.model.x_dim,)):
         found = "missing" if values is None else f"{reprlib.repr(values.tolist())}, of shape {tuple(values.shape)}"
         raise ValueError(
-            f"its normalisation.{name} is {found}; expected one finite number, or one for each of the "
+            f"its {name} is {found}; expected one number, or one for each of the "
             f"{config.model.x_dim} values of a frame."
         )
-    return _plain(f"normalisation.{name}", values).numpy()
+    return values.numpy()
 
 
 def _scores(scores: Any) -> dict[str, Any]:
-    plain = (int, float, str)
-    if not isinstance(scores, dict) or not all(
-        isinstance(value, plain) or (isinstance(value, dict) and all(isinstance(v, plain) for v in value.values()))
-        for value in scores.values()
-    ):
-        raise ValueError(f"its scores are {reprlib.repr(scores)}; expected figures by name, or by split and name.")
+    def fits(name: str, value: Any) -> bool:
+        if name not in ("valid", "test"):
+            return isinstance(value, (int, float, str))
+        figures = value if isinstance(value, dict) else {}
+        known = isinstance(figures.get("elbo"), (int, float)) and isinstance(figures.get("average"), str)
+        return known and all(isinstance(v, (int, float, str)) for v in figures.values())
+
+    if not isinstance(scores, dict) or not all(fits(*item) for item in scores.items()):
+        raise ValueError(
+            f"its scores are {reprlib.repr(scores)}; expected figures by name, of 'valid' and 'test' an 'elbo' and its "
+            f"'average' among them."
+        )
     return scores
 
 

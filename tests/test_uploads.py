@@ -1,5 +1,6 @@
 """Bad and hostile files through the upload boxes: a sentence, a page that stays alive, and nothing else."""
 
+import errno
 import io
 import json
 import os
@@ -250,6 +251,13 @@ CHECKPOINTS = {
     "no part of the model": lambda path: changed(
         path, lambda header, tensors: header["config"]["model"].update(model="rnn")
     ),
+    "is of type torch.float8_e4m3fn": lambda path: changed(
+        path,
+        lambda header, tensors: tensors.update({"normalisation.mean": torch.zeros(88).to(torch.float8_e4m3fn)}),
+    ),
+    "its scores are {'test': 5}": lambda path: changed(
+        path, lambda header, tensors: header["scores"].update({"test": 5})
+    ),
     "not a finite number": lambda path: changed(
         path, lambda header, tensors: tensors["model.gru_d.bias_hh_l0"].fill_(float("nan"))
     ),
@@ -267,6 +275,17 @@ def test_bad_checkpoints_each_get_a_sentence_and_the_page_lives_on(tmp_path, wri
     assert not (tmp_path / "evil").exists()
     page.sidebar.file_uploader(key="upload-checkpoint").clear().run()
     assert not page.error
+
+
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
+    def full(folder, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    page = AppTest.from_function(_studio, default_timeout=180).run()
+    content = made(tmp_path, whole)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    (error,) = give(page, "upload-checkpoint", "mine.safetensors", content)
+    assert "No space left on device" in error
 
 
 def test_a_good_checkpoint_is_used_as_long_as_the_visit_lasts(tmp_path, monkeypatch):

@@ -245,16 +245,27 @@ class Uploaded:
     """A checkpoint that a visitor brought, in a temporary folder that goes when the visit ends.
 
     Args:
-        name: What it is called on the page.
+        name: Its file's name, without harm.
         content: The file, which gets a name of ours.
+        features: Kinds of frames that the page is for.
+
+    Raises:
+        ValueError: It is no such checkpoint.
+        OSError: It cannot be kept, for instance because the disk is full.
     """
 
-    def __init__(self, name: str, content: bytes):
-        self.name = name
+    def __init__(self, name: str, content: bytes, features: tuple[str, ...]):
+        self.name = f"yours: {name}"
         folder = tempfile.mkdtemp(prefix="srnn_lab-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.file = Path(folder) / "own.safetensors"
         self.file.write_bytes(content)
+        try:
+            found = load_checkpoint(self.file).config.data.features
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(self.file), name)) from error
+        if found not in features:
+            raise ValueError(f"{name} takes {found!r} frames; this page is for {' or '.join(features)}.")
 
 
 def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
@@ -266,13 +277,10 @@ def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
         given = st.session_state["upload-checkpoint"]
         if given is None:
             return
-        uploaded = Uploaded(f"yours: {harmless(given.name)}", given.getvalue())
         try:
-            found = load_checkpoint(uploaded.file).config.data.features
-            if found not in features:
-                raise ValueError(f"{uploaded.file} takes {found!r} frames; this page is for {' or '.join(features)}.")
+            uploaded = Uploaded(harmless(given.name), given.getvalue(), features)
         except (ValueError, OSError) as error:
-            st.session_state["refused checkpoint"] = str(error).replace(str(uploaded.file), harmless(given.name))
+            st.session_state["refused checkpoint"] = str(error)
         else:
             st.session_state["own checkpoint"] = uploaded
             st.session_state[key] = uploaded.name
