@@ -22,7 +22,7 @@ OVERLAID = [
     ("#d55e00", "dash"),
     ("#009e73", "dot"),
     ("#cc79a7", "dashdot"),
-    ("#a07a00", "longdash"),
+    ("#9030f0", "longdash"),
 ]
 """Colours that colour-blind eyes tell apart (after Okabe and Ito), and dashes, of lines over each other."""
 # Streamlit swaps some near-black colours, the first of Plotly's own Magma among them, for its theme's.
