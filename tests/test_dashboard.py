@@ -176,6 +176,23 @@ def test_transitions_of_other_kinds_and_sharper_spikes_change_the_comparison(pag
     assert int(page.metric[4].value.split("/")[1]) < int(spikes.split("/")[1])
 
 
+def test_a_change_in_silence_is_not_missed():
+    def show():
+        from test_inspection import spiky
+
+        from srnn_lab.transitions import match_spikes
+        from srnn_lab.views.spikes import show_spikes
+
+        clip = spiky({10: 5, 36: 4}, [10, 20, 34, 35], silent=[34, 35])
+        show_spikes(clip, match_spikes(clip, 1), "onset", "s")
+
+    page = AppTest.from_function(show, default_timeout=60).run()
+    assert [(m.label, m.value) for m in page.metric][:4] == [
+        ("Hits", "2 / 2"), ("Missed", "1 / 2"), ("Precision", "1.00"), ("Recall", "0.50"),
+    ]  # fmt: skip
+    assert list(page.dataframe[0].value["frame"]) == [10, 20, 36]
+
+
 def test_rows_can_be_left_out(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()

@@ -70,10 +70,11 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
     """Whether spikes are transitions: counts, the null, and the list whose rows take the player there."""
     features = "roll" if change == "chord change" else "raw"
     st.subheader("Is a spike a transition?")
-    hits, found = int(match.hits.sum()), int(match.found.sum())
+    hits, heard = int(match.hits.sum()), clip.active[clip.changes]
+    missed = heard & ~match.found
     left, middle, *shares = st.columns(5)
     left.metric("Hits", f"{hits} / {len(match.frames)}", help=f"Spikes that lie {HITS[change]}.")
-    middle.metric("Missed", f"{len(match.found) - found} / {len(match.found)}", help=f"Every {change} without a spike.")
+    middle.metric("Missed", f"{missed.sum()} / {heard.sum()}", help=f"Every {change} without a spike.")
     for column, name, value, null, meaning in zip(
         shares,
         ("Precision", "Recall", "ROC area"),
@@ -87,7 +88,7 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         column.metric(
             name, f"{value:.2f}" if known else "–", chance, delta_color="off", delta_arrow="off", help=meaning
         )
-    table = event_table(clip, match, change, unit)
+    table = event_table(clip, replace(match, found=~missed), change, unit)
     left, right = st.columns([3, 2])
     with left:
         frames = table["frame"]
