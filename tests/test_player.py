@@ -15,6 +15,7 @@ from srnn_lab.player import Line, Lines, Picture, Place, _remember, place_of, pl
 from srnn_lab.player.rows import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, shades
 from srnn_lab.player.sound import wav_file
 from srnn_lab.player.svg import png
+from srnn_lab.views.shared import MAX_PLAYED_SECONDS
 
 STEP = 0.0125
 TIMES = (np.arange(80) + 0.5) * STEP
@@ -331,6 +332,24 @@ def test_a_loop_stays_in_its_selection_and_a_single_play_ends_with_it(page):
         page.wait_for_timeout(90)
         assert 1 <= at(page) <= 1.2
     page.get_by_role("button", name="Pause").wait_for()
+
+
+def test_of_a_very_long_axis_the_first_minutes_are_played(page, address):
+    page.goto(f"{address}/?seconds=1000")
+    page.get_by_role("button", name="Play").click()
+    wait_until_it_moves(page)
+    canvas = page.locator("canvas")
+    canvas.press(" ")
+    lengths = page.locator(".player").evaluate(
+        "async ({ player }) => (await Promise.all(player.sounds.buffers.values())).map(({ duration }) => duration)"
+    )
+    assert lengths == [MAX_PLAYED_SECONDS] * 2
+    drag(page, 900, 950)
+    for key in ("l", " "):
+        canvas.press(key)
+    page.wait_for_timeout(200)
+    page.get_by_role("button", name="Play").wait_for(timeout=10_000)
+    assert at(page) == pytest.approx(900, abs=2)
 
 
 def test_keys_step_by_frames_choose_sounds_and_drop_the_selection(page):

@@ -4,6 +4,7 @@ const LEFT = 66, RIGHT = 14, TITLE = 20, LINES = 84, PICTURE = 104, AXIS = 38;
 const VALUES = 120; // pixels above a row that stay free for the values at the playhead
 const PALE = 0.4; // opacity of a line under another
 const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks at the top
+const LONGEST = 300; // seconds that are played at the most: an axis of an hour would take 700 MB for each sound
 const FADE = 0.008; // seconds in which one sound gives way to another, so that nothing clicks
 const kept = new Map(); // what a player was doing when its page was left, by its key
 
@@ -115,7 +116,8 @@ class Sounds {
     const rate = new DataView(content).getUint32(24, true);
     const samples = new Int16Array(content, WAV_HEADER);
     // As long as the time axis, so that loops and ends are those of the axis.
-    const buffer = this.context.createBuffer(1, Math.max(1, Math.ceil(this.duration * rate)), rate);
+    const seconds = Math.min(this.duration, LONGEST);
+    const buffer = this.context.createBuffer(1, Math.max(1, Math.ceil(seconds * rate)), rate);
     const channel = buffer.getChannelData(0);
     const length = Math.min(samples.length, channel.length);
     for (let i = 0; i < length; i++) channel[i] = samples[i] / 32767;
@@ -151,7 +153,8 @@ class Sounds {
   }
 
   start(buffer) {
-    const range = this.range ?? [0, this.duration];
+    const range = (this.range ?? [0, this.duration]).map((time) => Math.min(time, buffer.duration));
+    if (range[0] === range[1]) return this.end(this.position); // a selection beyond what is played
     if (this.position < range[0] || this.position >= range[1] - 0.001) this.position = range[0];
     this.looped = this.looping ? range : null;
     this.stop = range[1];
