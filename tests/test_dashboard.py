@@ -155,6 +155,12 @@ def test_a_link_to_a_place():
     assert parse_place("1.5000-2.2500", 10.0) == (1.5, 2.25)
 
 
+def test_a_link_to_the_edge_of_a_clip_is_rounded_beyond_it():
+    length = 2.63525
+    assert parse_place(f"{length:.4f}", length) == (length, length)
+    assert parse_place("2.6355", length) is None
+
+
 def test_the_list_of_spikes_agrees_with_the_rows(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()
@@ -198,6 +204,12 @@ def test_rows_can_be_left_out(page):
     page.run()
     page.pills(key="rows-roll").set_value(["KL"]).run()
     assert titles(page) == ["KL(q ‖ p)"]
+
+
+def test_a_link_leaves_the_same_rows_out(page):
+    page.query_params["checkpoint"], page.query_params["rows-roll"] = "jsb", ["piano roll", "KL"]
+    page.run()
+    assert titles(page) == ["Piano roll", "KL(q ‖ p)"]
 
 
 def test_the_tour_has_five_steps_that_can_be_closed_and_opened_again(page):

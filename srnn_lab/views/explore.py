@@ -66,9 +66,16 @@ def show_player(
         f"and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
     )
     with slot:
-        shown = st.pills("Rows", list(rows), selection_mode="multi", default=list(rows), key=f"rows-{data.features}")
+        st.pills(
+            "Rows",
+            list(rows),
+            selection_mode="multi",
+            default=list(rows),
+            key=f"rows-{data.features}",
+            bind="query-params",
+        )
         place = player(
-            [row for name, row in rows.items() if name in shown] or [rows["KL"]],
+            [row for name, row in rows.items() if name in st.session_state[f"rows-{data.features}"]] or [rows["KL"]],
             sounds_made(),
             clip.times,
             key=PLAYER,

@@ -30,13 +30,18 @@ def leave_place(key: str, choice: Choice) -> bool:
 
 
 def parse_place(text: str, length: float) -> Place | None:
-    """``START`` or ``START-END`` of an address; None if it is neither, or lies outside a clip of that length."""
+    """``START`` or ``START-END`` of an address; None if it is neither, or lies outside a clip of that length.
+
+    In the address a place is rounded, so that its edge may lie a little beyond the clip.
+    """
     start, _, end = text.partition("-")
     try:
         place = Place(float(start), float(end or start))
     except ValueError:
         return None
-    return place if 0 <= place.start <= place.end <= length else None
+    if not 0 <= place.start <= place.end <= length + 1e-4:
+        return None
+    return Place(*(min(time, length) for time in place))
 
 
 def share_place(place: Place | None) -> None:
