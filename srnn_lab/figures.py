@@ -10,19 +10,28 @@ from srnn_lab.config import DataConfig
 from srnn_lab.inspection import Inspection
 
 
-def clip_figure(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> go.Figure:
-    """The paper's Figure 3 for raw frames, pictures for log-mel frames, piano rolls for music."""
+def clip_figure(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, marked: str = "onsets") -> go.Figure:
+    """The paper's Figure 3 for raw frames, pictures for log-mel frames, piano rolls for music.
+
+    Args:
+        checkpoint: The model.
+        signal: The clip.
+        clip: What the model makes of it.
+        marked: What the changes of a sound are; of music they are chord changes.
+    """
     data, frontend = checkpoint.config.data, checkpoint.frontend
     if data.features == "roll":
         return plots.music_figure(signal, frontend.times(len(signal)), clip.times, clip.kl, clip.changes, clip.mean)
     if data.features == "log-mel":
         return plots.mel_figure(
-            signal, data.sample_rate, clip.times, clip.kl, clip.changes, clip.frames, clip.mean, clip.logvar
+            signal, data.sample_rate, clip.times, clip.kl, clip.changes, clip.frames, clip.mean, clip.logvar, marked
         )
     start = clip.times[0] - data.frame_length / 2 / data.sample_rate
     mean = frontend.waveform(clip.mean)
     logvar = (clip.logvar + 2 * np.log(frontend.std)).reshape(-1)
-    return plots.waveform_figure(signal, mean, logvar, start, data.sample_rate, clip.times, clip.kl, clip.changes)
+    return plots.waveform_figure(
+        signal, mean, logvar, start, data.sample_rate, clip.times, clip.kl, clip.changes, marked
+    )
 
 
 def signal_times(signal: np.ndarray, data: DataConfig) -> np.ndarray:

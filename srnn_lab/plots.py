@@ -228,6 +228,7 @@ def waveform_figure(
     times: Float[np.ndarray, "t"],
     kl: Float[np.ndarray, "t"],
     changes: Int[np.ndarray, "c"],
+    marked: str = "onsets",
 ) -> go.Figure:
     """The paper's Figure 3: waveform, KL per frame, reconstructed mean and log-variance over one time axis.
 
@@ -239,12 +240,13 @@ def waveform_figure(
         sample_rate: Samples a second.
         times: Middle of each frame, in seconds.
         kl: Nats per frame.
-        changes: Frames with an onset.
+        changes: Frames that are marked.
+        marked: What they are.
     """
     figure = _rows(
         [
             "Waveform",
-            "KL(q ‖ p) per frame; dotted: onsets of the sound",
+            f"KL(q ‖ p) per frame; dotted: {marked} of the sound",
             "Reconstructed mean",
             "Reconstructed log-variance",
         ],
@@ -274,6 +276,7 @@ def mel_figure(
     frames: Float[np.ndarray, "t x"],
     mean: Float[np.ndarray, "t x"],
     logvar: Float[np.ndarray, "t x"],
+    marked: str = "onsets",
 ) -> go.Figure:
     """Waveform, KL per frame, and the log-mel energies: observed, reconstructed mean and log-variance.
 
@@ -282,15 +285,16 @@ def mel_figure(
         sample_rate: Samples a second.
         times: Middle of each frame, in seconds.
         kl: Nats per frame.
-        changes: Frames with an onset.
+        changes: Frames that are marked.
         frames: Standardised log-mel energies.
         mean: Their reconstructed mean.
         logvar: Their reconstructed log-variance.
+        marked: What the changes are.
     """
     figure = _rows(
         [
             "Waveform",
-            "KL(q ‖ p) per frame; dotted: onsets of the sound",
+            f"KL(q ‖ p) per frame; dotted: {marked} of the sound",
             "Log-mel energies (standardised)",
             "Reconstructed mean",
             "Reconstructed log-variance",

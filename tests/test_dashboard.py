@@ -16,6 +16,7 @@ from payload import unpacked
 from processes import CONTEXT, PATIENCE
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
+from views import kept_by
 
 from srnn_lab.audio import roll_to_midi
 from srnn_lab.player import Place
@@ -210,6 +211,15 @@ def test_a_link_leaves_the_same_rows_out(page):
     page.query_params["checkpoint"], page.query_params["rows-roll"] = "jsb", ["piano roll", "KL"]
     page.run()
     assert titles(page) == ["Piano roll", "KL(q ‖ p)"]
+
+
+def test_the_figures_that_are_kept_have_the_rows_and_the_changes_that_are_shown(page, monkeypatch):
+    kept = kept_by("explore", monkeypatch)
+    page.query_params.update({"changes": "spectral changes", "rows-log-mel": ["KL"]})
+    page.run()
+    assert "KL(q ‖ p)" in kept["Figure (SVG)"]
+    assert "Waveform" not in kept["Figure (SVG)"]
+    assert "dotted: spectral changes of the sound" in kept["Figure (HTML)"]
 
 
 def test_the_tour_has_five_steps_that_can_be_closed_and_opened_again(page):

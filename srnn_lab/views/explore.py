@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from srnn_lab.export import csv_text, label_track, npz_bytes
 from srnn_lab.figures import clip_figure
 from srnn_lab.inspection import Inspection
-from srnn_lab.player import Place, jump, place_of, player, rows_svg
+from srnn_lab.player import Place, Row, jump, place_of, player, rows_svg
 from srnn_lab.transitions import Spikes
 from srnn_lab.views.keep import keep, stem_of
 from srnn_lab.views.listen import make_sounds, settle_sounds, show_sound_controls, sounds_made
@@ -17,7 +17,7 @@ from srnn_lab.views.place import PLAYER, around, largest_spike, settle_place, sh
 from srnn_lab.views.posterior import show_frame
 from srnn_lab.views.rows import clip_rows
 from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, choose, explain, time_unit, unit_seconds
-from srnn_lab.views.spikes import choose_changes, show_spikes
+from srnn_lab.views.spikes import CHANGES, choose_changes, show_spikes
 from srnn_lab.views.tour import show_tour
 
 HEAD_START = 1.2
@@ -40,7 +40,7 @@ def show() -> None:
     share_place(place)
     show_frame(choice, clip, place, unit)
     table = show_spikes(clip, match, change, unit)
-    keep_clip(choice, clip, match, table, unit)
+    keep_clip(choice, clip, match, change, table, unit)
     make_sounds(choice)
 
 
@@ -66,7 +66,7 @@ def show_player(
         f"and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
     )
     with slot:
-        st.pills(
+        shown = st.pills(
             "Rows",
             list(rows),
             selection_mode="multi",
@@ -75,7 +75,7 @@ def show_player(
             bind="query-params",
         )
         place = player(
-            [row for name, row in rows.items() if name in st.session_state[f"rows-{data.features}"]] or [rows["KL"]],
+            chosen_rows(rows, shown),
             sounds_made(),
             clip.times,
             key=PLAYER,
@@ -94,18 +94,28 @@ def show_player(
     return place
 
 
-def keep_clip(choice: Choice, clip: Inspection, match: Spikes, table: dict[str, list], unit: str) -> None:
+def chosen_rows(rows: dict[str, Row], shown: list[str]) -> list[Row]:
+    """Of the rows by name, those that are shown, or the KL."""
+    return [row for name, row in rows.items() if name in shown] or [rows["KL"]]
+
+
+def keep_clip(choice: Choice, clip: Inspection, match: Spikes, change: str, table: dict[str, list], unit: str) -> None:
     """Files of what is on the page."""
     checkpoint, signal, place = choice.checkpoint, choice.signal, place_of(PLAYER)
+    data = checkpoint.config.data
+    shown = st.session_state[f"rows-{data.features}"]
+
+    def html() -> str:
+        return clip_figure(checkpoint, signal, clip, CHANGES.get(change, change)).to_html(include_plotlyjs=True)
 
     def svg() -> str:
-        rows, end = clip_rows(checkpoint, signal, clip, match), len(signal) / checkpoint.config.data.rate
-        return rows_svg(list(rows.values()), end, unit=unit, marks=clip.times[clip.changes], selection=place)
+        rows, end = chosen_rows(clip_rows(checkpoint, signal, clip, match), shown), len(signal) / data.rate
+        return rows_svg(rows, end, unit=unit, marks=clip.times[clip.changes], selection=place)
 
     keep(
         stem_of(choice.name),
         {
-            "Figure (HTML)": (lambda: clip_figure(checkpoint, signal, clip).to_html(include_plotlyjs=True), "html"),
+            "Figure (HTML)": (html, "html"),
             "Figure (SVG)": (svg, "svg"),
             "Arrays (.npz)": (lambda: npz_bytes(clip.arrays()), "npz"),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),
