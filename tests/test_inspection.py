@@ -216,6 +216,11 @@ def test_a_clip_gets_the_figure_of_its_kind_on_one_time_axis(features):
     kl = next(trace for trace in figure.data if trace.name == "KL")
     np.testing.assert_allclose(kl.y, clip.kl, rtol=1e-6)
     np.testing.assert_allclose(kl.x, clip.times, rtol=1e-6)
+    pictures = {"roll": {"p(note)": clip.mean}, "raw": {}, "log-mel": {"mean": clip.mean, "log-variance": clip.logvar}}
+    for name, values in pictures[features].items():
+        picture = next(trace for trace in figure.data if trace.name == name)
+        np.testing.assert_array_equal(picture.z, values.T)
+        np.testing.assert_allclose(picture.x, clip.times, rtol=1e-6)
     marks = next(trace for trace in figure.data if trace.name == "change")
     assert set(np.float32(marks.x)) == set(np.float32(clip.times[clip.changes]))
     axes = [figure.layout[f"xaxis{'' if i == 1 else i}"] for i in range(1, len(titles) + 1)]
