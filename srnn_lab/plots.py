@@ -35,6 +35,8 @@ MAX_MARKS = 150
 """Changes that are marked over the whole height; more become ticks at the top."""
 MAX_TICKS = 11
 """Dimensions of z that have their number at the axis, which a phone shows side by side; hovering tells the others'."""
+MAX_LATENTS = 32
+"""Dimensions of z that a figure shows at first; a double click shows all."""
 MAX_POINTS = 2000
 """Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
 
@@ -641,7 +643,7 @@ def latent_figure(
             col=1,
         )
     figure.update_layout(barmode="group", bargap=0.25, margin_r=16)
-    shown = min(len(order), 32)
+    shown = min(len(order), MAX_LATENTS)
     every = -(-shown // MAX_TICKS)
     figure.update_xaxes(tickvals=rank[::every], ticktext=order[::every], tickangle=0, range=[-0.6, shown - 0.4])
     return figure

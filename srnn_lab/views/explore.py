@@ -65,6 +65,9 @@ def show_player(
         f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on average "
         f"and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
     )
+    shown, known = rows["KL of z"].values.shape[1], clip.kl_z.shape[1]
+    if shown < known:
+        description += f" The heat map has the {shown} most used of {known} dimensions of z."
     with slot:
         shown = st.pills(
             "Rows",
@@ -143,9 +146,9 @@ def explain_player(features: str) -> None:
         "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
         "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "
         "is the reconstruction term less the KL; those of different frames do not compare. The lowest row divides the "
-        "KL among the dimensions of z, the most used on top; a few values may exceed its brightest colour. Frames are "
-        "counted from 0 at the first that is scored, as in the arrays (.npz). Triangles at the edge of a row mark "
-        "values that lie outside its axis.\n\n"
+        "KL among the dimensions of z, the most used on top: twice as many as are active units, at least 8 and at most "
+        "64; a few values may exceed its brightest colour. Frames are counted from 0 at the first that is "
+        "scored, as in the arrays (.npz). Triangles at the edge of a row mark values that lie outside its axis.\n\n"
         f"**Look for**: {looked_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
         f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "
         "back as the next input.",

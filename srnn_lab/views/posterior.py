@@ -5,7 +5,7 @@ import streamlit as st
 
 from srnn_lab.inspection import Inspection
 from srnn_lab.player import Place
-from srnn_lab.plots import latent_figure
+from srnn_lab.plots import MAX_LATENTS, latent_figure
 from srnn_lab.views.place import chosen_frame
 from srnn_lab.views.shared import Choice, explain, show_figure
 
@@ -35,10 +35,14 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str)
     sd_p, sd_q = (np.exp(logvar[frame] / 2) for logvar in (clip.logvar_p, clip.logvar_q))
     residual = choice.checkpoint.model.residual
     figure = latent_figure(order, clip.mu_p[frame], sd_p, clip.mu_q[frame], sd_q, clip.kl_z[frame], residual)
+    shown, first = f"{len(order)}", order[:MAX_LATENTS]
+    if len(first) < len(order):
+        shown = f"the {len(first)} most used of {len(order)}"
+        st.caption(f"Shown are {shown} dimensions; double-click in the figure for all.")
     moved = np.abs(clip.mu_q[frame] - clip.mu_p[frame]) / sd_p
-    furthest = int(moved.argmax())
+    furthest = int(first[moved[first].argmax()])
     alt = (
-        f"Prior and posterior of {len(order)} latent dimensions at frame {frame}; the posterior mean of z{furthest} "
+        f"Prior and posterior of {shown} latent dimensions at frame {frame}; the posterior mean of z{furthest} "
         f"lies furthest from the prior's, by {moved[furthest]:.1f} prior standard deviations."
     )
     show_figure(figure, "latents", alt)
