@@ -137,10 +137,13 @@ def test_a_link_chooses_the_frame_that_is_questioned_and_a_place_becomes_a_link(
     times, kl = line(page, "KL(q ‖ p)", "KL")
     inside = (times >= 8) & (times < 12)
     assert f"{kl[inside].max():.2f} nats" == page.metric[0].value
+    selected = [m.value for m in page.markdown if m.value.startswith("In the selection")]
+    assert [f"KL **{kl[inside].mean():.2f}**" in text for text in selected] == [True]
     assert not any("1 of 5" in m.value for m in page.markdown)
     page.session_state["player place"] = Place(20.25, 20.25)
     page.run()
     assert page.query_params["place"] == "20.2500"
+    assert not any("In the selection" in m.value for m in page.markdown)
     assert page.metric[0].value == f"{kl[np.abs(times - 20.25).argmin()]:.2f} nats"
     page.sidebar.selectbox(key="clip").select_index(1).run()
     assert "place" not in page.query_params

@@ -13,7 +13,7 @@ from srnn_lab.player import Place, Row, jump, place_of, player, rows_svg
 from srnn_lab.transitions import Spikes
 from srnn_lab.views.keep import keep, stem_of
 from srnn_lab.views.listen import make_sounds, settle_sounds, show_sound_controls, sounds_made
-from srnn_lab.views.place import PLAYER, around, largest_spike, settle_place, share_place
+from srnn_lab.views.place import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
 from srnn_lab.views.posterior import show_frame
 from srnn_lab.views.rows import clip_rows
 from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, choose, explain, time_unit, unit_seconds
@@ -45,13 +45,16 @@ def show() -> None:
 
 
 def show_numbers(clip: Inspection, unit: str) -> None:
-    """The clip's averages in one line."""
+    """The clip's averages in one line, and those of the selection in another."""
     peak = largest_spike(clip)
     st.markdown(
         f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
         f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
         f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
     )
+    if (place := place_of(PLAYER)) and len(inside := frames_inside(clip, place)):
+        kl = clip.kl[inside]
+        st.markdown(f"In the selection: ELBO **{(clip.log_px[inside] - kl).mean():.2f}**, KL **{kl.mean():.2f}**.")
 
 
 def show_player(

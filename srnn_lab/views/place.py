@@ -77,11 +77,15 @@ def frame_at(clip: Inspection, time: float) -> int:
     return int(np.clip(np.floor((time - start) / step + 0.5 + 1e-6), 0, len(clip.times) - 1))
 
 
+def frames_inside(clip: Inspection, place: Place) -> np.ndarray:
+    """The frames of a selection."""
+    return np.flatnonzero((clip.times >= place.start) & (clip.times < place.end))
+
+
 def chosen_frame(clip: Inspection, place: Place | None) -> int:
     """The frame at the playhead; of a selection, its frame with the largest KL; before a choice, the largest spike."""
     if place is None:
         return largest_spike(clip)
-    inside = np.flatnonzero((clip.times >= place.start) & (clip.times < place.end))
-    if len(inside):
+    if len(inside := frames_inside(clip, place)):
         return int(inside[clip.kl[inside].argmax()])
     return frame_at(clip, place.start)
