@@ -464,6 +464,49 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
             assert Path(download.value.path()).read_bytes().startswith(start)
 
 
+def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser, address):
+    with open_page(browser, address) as page:
+        page.goto(f"{address}/studio")
+        page.locator(PLAYER).wait_for(timeout=180_000)
+        page.get_by_role("button", name="Play", exact=True).click()
+        wait_until_it_moves(page)
+        page.get_by_role("button", name="seed 0", exact=True).wait_for()
+        seed = page.get_by_label("Seed of the first take")
+        seed.fill("7")
+        seed.press("Enter")
+        page.locator(".player").get_by_role("button", name="seed 7", exact=True).wait_for(timeout=60_000)
+        page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+        with page.expect_download(timeout=60_000) as download:
+            page.get_by_role("button", name="MIDI", exact=True).click()
+        assert download.value.suggested_filename == "srnn-seed-7.mid"
+        assert Path(download.value.path()).read_bytes().startswith(b"MThd")
+        for name, title in {"train": "Train a model of your own", "results": "What does it reach?"}.items():
+            page.goto(f"{address}/{name}")
+            page.get_by_role("heading", name=title).first.wait_for(timeout=60_000)
+            page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+            assert page.get_by_test_id("stException").count() == 0
+
+
+def test_a_recording_that_is_given_becomes_the_clip(browser, address, tmp_path):
+    file = tmp_path / "mine.wav"
+    file.write_bytes(wav(TONE[::3], 16000))
+    with open_page(browser, address) as page:
+        page.goto(address)
+        page.locator(PLAYER).wait_for(timeout=180_000)
+        page.locator("[data-testid=stSidebar] [data-testid=stFileUploader] input").first.set_input_files(str(file))
+        page.locator(f"{PLAYER}[aria-label^='mine.wav']").wait_for(timeout=60_000)
+
+
+@pytest.mark.parametrize(("scheme", "colour"), [("dark", "rgb(230, 230, 230)"), ("light", "rgb(49, 51, 63)")])
+def test_a_figure_is_in_the_colours_of_the_page(browser, address, scheme, colour):
+    with open_page(browser, address, color_scheme=scheme) as page:
+        page.goto(f"{address}/?checkpoint=jsb")
+        title = page.locator(".js-plotly-plot .annotation-text").first
+        title.wait_for(timeout=180_000)
+        page.locator(IDLE).wait_for(state="attached", timeout=180_000)
+        assert title.evaluate("text => getComputedStyle(text).fill") == colour
+
+
 def test_a_row_of_the_list_of_spikes_takes_the_player_there(browser, address):
     with open_page(browser, address, viewport={"width": 1280, "height": 2600}) as page:
         page.goto(f"{address}/?checkpoint=jsb&place=10.0000")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import drag, launch, open_page, serve
+from payload import unpacked
 from tiny import music_run, roll, speech_run, untrained, wave
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
@@ -142,6 +143,32 @@ def test_sources_are_shown_and_heard_as_chosen(folder, monkeypatch, name):
     assert page.segmented_control(key="hear-z").options == ["zero"]
     page.pills(key="sources").set_value([]).run()
     assert "at least one source" in page.info[0].value
+
+
+def addresses(page):
+    """Where the sounds of the page's player are, by name; the same sound is at the same place."""
+    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    return {sound["name"]: sound["address"] for sound in unpacked(player.bytes)[0]["sounds"]}
+
+
+def test_what_is_heard_follows_the_source_of_z(folder, monkeypatch):
+    page = open_view("latents", "runs/raw", monkeypatch, folder, hear_z="zero")
+    before = addresses(page)
+    page.segmented_control(key="hear-z").set_value("posterior sample").run()
+    after = addresses(page)
+    assert (list(before), list(after)) == (["the clip", "zero"], ["the clip", "posterior sample"])
+    assert before["the clip"] == after["the clip"]
+    assert len({*before.values(), *after.values()}) == 3
+
+
+def test_the_clip_is_heard_before_and_after_its_edit(folder, monkeypatch):
+    page = open_view("transition", "runs/raw", monkeypatch, folder, edit="insert silence")
+    first = addresses(page)
+    assert first["before"] != first["after"]
+    page.slider[0].set_value(page.slider[0].min).run()
+    second = addresses(page)
+    assert second["before"] == first["before"]
+    assert second["after"] not in first.values()
 
 
 @pytest.mark.parametrize("name", ["mel", "jsb"])
