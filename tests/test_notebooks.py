@@ -10,6 +10,7 @@ import pytest
 import refresh
 
 from srnn_lab.checkpoint import ASSETS, list_checkpoints
+from srnn_lab.views.results import LABELS
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -112,6 +113,9 @@ def test_it_links_to_a_view_of_the_dashboard_that_exists(path):
         asked = dict(parse_qsl(urlsplit(link).query))
         page = urlsplit(link).path
         assert page in ("/", "/compare", "/latents", "/make-a-transition", "/studio", "/train", "/results")
-        assert asked.get("checkpoint", "jsb") in list_checkpoints()
+        chosen = "music" if page == "/studio" else "checkpoint"
+        assert asked.keys() <= {chosen, "prompt", "clip", "table"}
+        assert asked.get(chosen, "jsb") in list_checkpoints()
+        assert asked.get("table", "Table 1") in LABELS.values()
         assert (ASSETS / "voice" / f"{asked.get('prompt', 'digits/billion')}.flac").is_file()
         assert (ASSETS / "chorales" / f"{asked.get('clip', 'bwv270')}.mid").is_file()
