@@ -529,8 +529,8 @@ PRESETS = {
         256,
         64,
         384,
-        **{
-            **_COMPACT,
+        **_COMPACT
+        | {
             "epochs": 12,
             "learning_rate_decay": 0.6,
             "learning_rate_decay_start": 5,

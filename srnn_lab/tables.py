@@ -348,10 +348,11 @@ def figure3(results: Results) -> list[Table]:
     """Whether the KL rises at transitions, as the paper's Figure 3 shows it for one clip; also along training."""
     trained, training, followed = [], [], set()
     order = [*FRAMES, *MODELS]
-    places = [row.split("/")[1:] for row in results if row.startswith("figure3/")]
-    for place in sorted(places, key=lambda place: [order.index(p) if p in order else len(order) for p in place[:2]]):
-        frames, model, *when = place
-        row = "/".join(("figure3", *place))
+    rows = [row for row in results if row.startswith("figure3/")]
+    for row in sorted(
+        rows, key=lambda row: [order.index(p) if p in order else len(order) for p in row.split("/")[1:3]]
+    ):
+        _, frames, model, *when = row.split("/")
         result = results[row]
         f = result.figures
         measured = (
