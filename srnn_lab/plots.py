@@ -10,21 +10,15 @@ from numpy.typing import ArrayLike
 from plotly.colors import sequential
 from plotly.subplots import make_subplots
 
-from srnn_lab.axes import beyond, robust_limits, symmetric_limits
+from srnn_lab.axes import beyond, robust_limits
 
 SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#888888"
 """Colours that read on a light and on a dark page and that colour-blind eyes tell apart (Okabe and Ito)."""
 PRIOR, POSTERIOR = SIGNAL, KL
 MEASURED, PUBLISHED = "#3b8fd0", "#d9822b"
 """Blue and orange, which those who see red and green alike tell apart; the shapes differ too."""
-OVERLAID = [
-    ("#0072b2", "solid"),
-    ("#d55e00", "dash"),
-    ("#009e73", "dot"),
-    ("#cc79a7", "dashdot"),
-    ("#9030f0", "longdash"),
-]
-"""Colours that colour-blind eyes tell apart (after Okabe and Ito), and dashes, of lines over each other."""
+OVERLAID = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9030f0")
+"""Colours of lines over each other, which colour-blind eyes tell apart (after Okabe and Ito)."""
 # Streamlit swaps some near-black colours, the first of Plotly's own Magma among them, for its theme's.
 MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
 NOTES = [[0, "rgba(0,114,178,0)"], [1, "rgb(0,114,178)"]]
@@ -177,7 +171,7 @@ def _kl_row(
     figure: go.Figure, row: int, times: np.ndarray, kl: np.ndarray, changes: np.ndarray, shape: str = "linear"
 ) -> None:
     figure.add_trace(_line(times, kl, KL, "KL", "nats").update(line_shape=shape), row=row, col=1)
-    _limit(figure, row, [("KL", times, kl, KL)], robust_limits([kl]))
+    _limit(figure, row, times, kl, robust_limits([kl]))
     top = figure.get_subplot(row, 1).yaxis.range[1]
     # One trace for all marks: Plotly is slow with a shape for each.
     marks = np.repeat(times[changes], 3)
@@ -189,36 +183,29 @@ def _kl_row(
     figure.update_xaxes(showticklabels=True, row=row, col=1)
 
 
-def _limit(
-    figure: go.Figure, row: int, lines: Sequence[tuple[str, np.ndarray, np.ndarray, str]], limits: tuple[float, float]
-) -> None:
-    """Limit the axis of lines (name, times, nats, colour); what lies beyond gets triangles, and a note above.
-
-    The triangles are hidden with the line of their name.
-    """
+def _limit(figure: go.Figure, row: int, times: np.ndarray, values: np.ndarray, limits: tuple[float, float]) -> None:
+    """Limit the axis of a KL; what lies beyond gets triangles, and a note above."""
     figure.update_yaxes(range=limits, row=row, col=1)
-    note = beyond([line[1:3] for line in lines], limits, "nats")
-    if not note:
+    if not (note := beyond([(times, values)], limits, "nats")):
         return
     figure.layout.annotations[row - 1].text += f"; {note}"
-    for name, times, values, colour in lines:
-        outside = (values < limits[0]) | (values > limits[1])
-        if not outside.any():
-            continue
-        symbols = np.where(values[outside] > limits[1], "triangle-up", "triangle-down")
-        triangles = go.Scatter(
-            x=times[outside],
-            y=np.clip(values[outside].astype(float), *limits),  # as a float32, an edge may lie beyond itself
-            mode="markers",
-            marker={"symbol": symbols, "size": 9, "color": colour},
-            customdata=values[outside],
-            name="beyond the axis",
-            legendgroup=name,
-            hovertemplate="%{x:.3f}: %{customdata:.4g} nats<extra>beyond the axis</extra>",
-            cliponaxis=False,
-            showlegend=False,
-        )
-        figure.add_trace(triangles, row=row, col=1)
+    outside = (values < limits[0]) | (values > limits[1])
+    triangles = go.Scatter(
+        x=times[outside],
+        y=np.clip(values[outside].astype(float), *limits),  # as a float32, an edge may lie beyond itself
+        mode="markers",
+        marker={
+            "symbol": np.where(values[outside] > limits[1], "triangle-up", "triangle-down"),
+            "size": 9,
+            "color": KL,
+        },
+        customdata=values[outside],
+        name="beyond the axis",
+        hovertemplate="%{x:.3f}: %{customdata:.4g} nats<extra>beyond the axis</extra>",
+        cliponaxis=False,
+        showlegend=False,
+    )
+    figure.add_trace(triangles, row=row, col=1)
 
 
 def waveform_figure(
@@ -230,7 +217,6 @@ def waveform_figure(
     times: Float[np.ndarray, "t"],
     kl: Float[np.ndarray, "t"],
     changes: Int[np.ndarray, "c"],
-    marked: str = "onsets",
 ) -> go.Figure:
     """The paper's Figure 3: waveform, KL per frame, reconstructed mean and log-variance over one time axis.
 
@@ -243,12 +229,11 @@ def waveform_figure(
         times: Middle of each frame, in seconds.
         kl: Nats per frame.
         changes: Frames that are marked.
-        marked: What they are.
     """
     figure = _rows(
         [
             "Waveform",
-            f"KL(q ‖ p) per frame; dotted: {marked} of the sound",
+            "KL(q ‖ p) per frame; dotted: onsets of the sound",
             "Reconstructed mean",
             "Reconstructed log-variance",
         ],
@@ -278,7 +263,6 @@ def mel_figure(
     frames: Float[np.ndarray, "t x"],
     mean: Float[np.ndarray, "t x"],
     logvar: Float[np.ndarray, "t x"],
-    marked: str = "onsets",
 ) -> go.Figure:
     """Waveform, KL per frame, and the log-mel energies: observed, reconstructed mean and log-variance.
 
@@ -291,12 +275,11 @@ def mel_figure(
         frames: Standardised log-mel energies.
         mean: Their reconstructed mean.
         logvar: Their reconstructed log-variance.
-        marked: What the changes are.
     """
     figure = _rows(
         [
             "Waveform",
-            f"KL(q ‖ p) per frame; dotted: {marked} of the sound",
+            "KL(q ‖ p) per frame; dotted: onsets of the sound",
             "Log-mel energies (standardised)",
             "Reconstructed mean",
             "Reconstructed log-variance",
@@ -322,96 +305,6 @@ def mel_figure(
         picture = _picture(times, bins, values.T, scale, name, "", zmin=limits[0], zmax=limits[1], colorbar=bar)
         figure.add_trace(picture, row=row, col=1)
     figure.update_xaxes(range=[0, t[-1]])
-    return figure
-
-
-def _signal_row(figure: go.Figure, row: int, times: np.ndarray, signal: np.ndarray, name: str) -> None:
-    """A waveform (n,) as a line, or a piano roll (n, 88) as a picture."""
-    if signal.ndim == 1:
-        figure.add_trace(_line(*envelope(times, signal), SIGNAL, name, ""), row=row, col=1)
-        loudest = 1.05 * max(float(np.abs(signal).max()), 1e-3)
-        figure.update_yaxes(range=[-loudest, loudest], row=row, col=1)
-        return
-    pitches = LOWEST_PITCH + np.arange(signal.shape[1])
-    picture = _picture(times, pitches, signal.T, NOTES, name, "", showscale=False, zmin=0, zmax=1)
-    figure.add_trace(picture, row=row, col=1)
-    figure.update_yaxes(range=_pitch_range(signal), row=row, col=1)
-
-
-def _overlay(
-    figure: go.Figure,
-    row: int,
-    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    limits: tuple[float, float],
-    first: int = 0,
-) -> None:
-    """Lines (times, nats) by name over each other; a name has the same look in each row, from ``first`` on."""
-    known = {trace.legendgroup for trace in figure.data}
-    for (name, (times, values)), (colour, dash) in zip(lines.items(), OVERLAID[first:], strict=False):
-        line = _line(times, values, colour, name, "nats")
-        line.update(line_dash=dash, line_width=1.5, legendgroup=name, showlegend=name not in known)
-        figure.add_trace(line, row=row, col=1)
-    looks = zip(lines.items(), OVERLAID[first:], strict=False)
-    _limit(figure, row, [(name, *line, colour) for (name, line), (colour, _) in looks], limits)
-    figure.update_layout(
-        showlegend=True, margin_t=88, legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0}
-    )
-    figure.update_traces(showlegend=False, selector={"legendgroup": None})
-
-
-def comparison_figure(
-    signal: Float[np.ndarray, "n *x"],
-    signal_times: Float[np.ndarray, "n"],
-    names: Sequence[str],
-    times: Float[np.ndarray, "t"],
-    kl: Float[np.ndarray, "m t"],
-    elbo: Float[np.ndarray, "m t"],
-    moments: Int[np.ndarray, "k"],
-    x_title: str,
-) -> go.Figure:
-    """One clip, and over each other the KL of several models, its difference from the first one's, and their bounds.
-
-    Args:
-        signal: A waveform or a piano roll.
-        signal_times: Time of each of its samples or frames.
-        names: The models.
-        times: Middle of each frame, in the same unit.
-        kl: Nats per frame.
-        elbo: Nats per frame.
-        moments: Frames of the largest differences, which get a mark.
-        x_title: Title of the time axis, with its unit.
-    """
-    figure = _rows(
-        [
-            "Waveform" if signal.ndim == 1 else "Piano roll",
-            "KL(q ‖ p) per frame",
-            f"KL: difference from {names[0]}",
-            "Bound per frame, log p(x | z, d) − KL",
-        ],
-        [0.7, 1.1, 1.1, 1.1],
-        ["amplitude" if signal.ndim == 1 else "MIDI pitch", "nats", "nats", "nats"],
-        x_title,
-    )
-    _signal_row(figure, 1, signal_times, signal, "clip")
-    less = kl[1:] - kl[0]
-    limits = symmetric_limits(less)
-    _overlay(figure, 2, {name: (times, values) for name, values in zip(names, kl, strict=True)}, robust_limits(kl))
-    _overlay(figure, 3, {name: (times, values) for name, values in zip(names[1:], less, strict=True)}, limits, first=1)
-    _overlay(figure, 4, {name: (times, values) for name, values in zip(names, elbo, strict=True)}, robust_limits(elbo))
-    difference = less[:, moments]
-    largest = np.abs(difference).argmax(0)
-    marks = go.Scatter(
-        x=times[moments],
-        y=np.clip(difference[largest, np.arange(len(moments))].astype(float), *limits),
-        mode="markers",
-        marker={"symbol": "circle-open", "size": 10, "color": CHANGE, "line_width": 2},
-        name="moment",
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    figure.add_trace(marks, row=3, col=1)
-    figure.add_hline(0, line={"color": CHANGE, "width": 1}, row=3, col=1)
-    figure.update_xaxes(range=[0, float(signal_times[-1])], showticklabels=True)
     return figure
 
 

@@ -11,7 +11,20 @@ import soundfile
 from browser import PLAYER, drag, launch, open_page, serve, wait_until_it_moves
 from payload import unpacked
 
-from srnn_lab.player import Line, Lines, Picture, Place, _remember, place_of, player, rows_svg
+from srnn_lab.player import (
+    Line,
+    Lines,
+    Look,
+    Picture,
+    Place,
+    Scene,
+    _remember,
+    _remember_look,
+    look_of,
+    place_of,
+    scene_html,
+    scene_svg,
+)
 from srnn_lab.player.rows import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, shades
 from srnn_lab.player.sound import wav_file
 from srnn_lab.player.svg import png
@@ -102,7 +115,7 @@ def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():
 def test_a_player_of_nothing_is_refused(rows, times):
     said = f"given {len(rows)} rows and {len(times)} frames; it needs at least one of each"
     with pytest.raises(ValueError, match=said):
-        player(rows, {}, times, key="rows", description="Nothing.")
+        Scene(rows, times, "Nothing.")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +134,16 @@ def test_a_place_that_is_not_two_numbers_is_not_taken_over(monkeypatch, reported
     assert place_of("rows") is None
 
 
+@pytest.mark.parametrize("reported", [None, {"start": 1.0}, {"start": "x", "end": 2, "sound": ""}, [1], {"start": 0}])
+def test_a_look_that_is_none_is_not_taken_over(monkeypatch, reported):
+    state = {"rows": {"look": {"start": 0.5, "end": 1, "sound": "mean"}}}
+    monkeypatch.setattr("streamlit.session_state", state)
+    _remember_look("rows")
+    state["rows"]["look"] = reported
+    _remember_look("rows")
+    assert look_of("rows") == Look(0.5, 1.0, "mean")
+
+
 def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
     rows = [
         Lines(
@@ -132,7 +155,8 @@ def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
         Picture("q", "nats", TIMES, 7 * np.eye(80), ["#000000", "#ffffff"]),
         Lines("cut", "nats", [Line("c", TIMES, np.arange(80.0), "#abcdef", "under")], (1.0, 77.5), "3 frames beyond"),
     ]
-    tree = ElementTree.fromstring(rows_svg(rows, 1.0, marks=TIMES[:5], selection=(0.1, 0.2)))
+    scene = Scene(rows, TIMES, "Everything.", end=1.0, marks=TIMES[:5])
+    tree = ElementTree.fromstring(scene_svg(scene, (0.1, 0.2)))
     names = [element.tag.split("}")[1] for element in tree.iter()]
     texts = {element.text for element in tree.iter() if element.text}
     assert names.count("image") == 3  # one of them the scale of the picture with a unit
@@ -160,7 +184,7 @@ def test_a_png_holds_its_pixels():
 APP = """
 import numpy as np
 import streamlit as st
-from srnn_lab.player import Line, Lines, Picture, Place, deliver, jump, player
+from srnn_lab.player import Line, Lines, Look, Picture, Place, Scene, deliver, jump, look_at, look_of, player
 
 RATE = 16000
 LENGTH = int(st.query_params.get("seconds", 4))
@@ -186,8 +210,13 @@ sounds = {"recording": (wave, RATE), "mean": (wave / 2, RATE)}
 st.button("Jump", on_click=jump, args=("rows", Place(1.0, 1.5)))
 st.button("Back", on_click=jump, args=("rows", None))
 if st.checkbox("Shown", True):
-    place = player(rows, sounds, times, key="rows", description="A tone.", marks=np.array([1.0, 2.0]))
+    if "linked" in st.query_params and "looked" not in st.session_state:
+        st.session_state.looked = True
+        look_at("rows", Look(1.0, 2.0, "sample"))
+    place = player(Scene(rows, times, "A tone.", marks=np.array([1.0, 2.0])), sounds, "rows")
     st.text(f"place {place.start:.4f} {place.end:.4f}" if place else "place none")
+    look = look_of("rows")
+    st.text(f"look {look.start:.4f} {look.end:.4f} {look.sound or 'nothing'}")
     if st.checkbox("More"):
         deliver("rows", sounds | {"sample": (wave / 4, RATE)})
 st.session_state.runs = st.session_state.get("runs", 0) + 1
@@ -477,3 +506,38 @@ def test_the_picture_is_sharp_and_follows_the_width_of_the_page(browser, address
         page.wait_for_timeout(300)
         narrow = canvas.evaluate("c => [c.width, c.clientWidth]")
         assert narrow[0] == 2 * narrow[1] < wide[0]
+
+
+def test_zoom_and_sound_are_told_and_a_link_to_them_is_followed_when_the_sound_arrives(page, address):
+    canvas = page.locator("canvas")
+    page.get_by_text("look 0.0000 0.0000 nothing", exact=True).wait_for()
+    page.get_by_role("button", name="Zoom in").click()
+    zoomed = canvas.get_attribute("data-view")
+    page.get_by_text(f"look {zoomed.replace('-', ' ')} recording", exact=True).wait_for(timeout=10_000)
+    page.get_by_role("button", name="mean", exact=True).click()
+    page.get_by_text(f"look {zoomed.replace('-', ' ')} mean", exact=True).wait_for(timeout=10_000)
+    page.get_by_role("button", name="Fit").click()
+    page.get_by_text("look 0.0000 0.0000 mean", exact=True).wait_for(timeout=10_000)
+    page.goto(f"{address}/?linked=1")
+    page.locator("canvas[data-view='1.0000-2.0000']").wait_for(timeout=60_000)
+    page.get_by_text("More").click()
+    page.locator("button[aria-pressed=true]", has_text="sample").wait_for(timeout=10_000)
+
+
+def test_a_player_that_is_kept_as_a_file_plays_and_selects_without_a_server(browser, tmp_path):
+    wave = 0.2 * np.sin(2 * np.pi * 220 * np.arange(16000) / 16000)
+    rows = [Lines("KL", "nats", [Line("KL", TIMES, np.arange(80.0), "#d55e00")])]
+    file = tmp_path / "kept.html"
+    sounds = {"recording": (wave, 16000), "mean": (wave, 16000)}
+    file.write_text(scene_html(Scene(rows, TIMES, "A <tone>."), sounds, "<b>mine</b>.wav", (0.25, 0.5)))
+    with open_page(browser, file.as_uri()) as page:
+        page.goto(file.as_uri())
+        page.get_by_text("<b>mine</b>.wav").wait_for()
+        canvas = page.locator("canvas[aria-valuenow='0.2500']")
+        canvas.wait_for()
+        assert "selected 0.250 to 0.500 s" in canvas.get_attribute("aria-valuetext")
+        page.get_by_role("button", name="Play").click()
+        wait_until_it_moves(page)
+        page.get_by_role("button", name="mean").click()
+        drag(page, 0.606, 0.794)
+        page.locator("canvas[aria-valuetext*='selected 0.600 to 0.800 s']").wait_for()

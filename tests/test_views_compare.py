@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from payload import unpacked
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
 from srnn_lab.checkpoint import ASSETS, load_checkpoint
@@ -42,9 +43,14 @@ def open_page(folder, monkeypatch, checkpoint="runs/smooth", **params):
     return open_view("compare", checkpoint, monkeypatch, folder, **params)
 
 
-def figure(page):
-    (chart,) = page.get("plotly_chart")
-    return json.loads(chart.proto.spec)
+def shown(page):
+    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    return unpacked(player.bytes)[0]
+
+
+def sounds(page):
+    delivered = [c.proto.json for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"]
+    return [sound["name"] for sound in (json.loads(delivered[-1]) if delivered else shown(page))["sounds"]]
 
 
 def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
@@ -64,8 +70,7 @@ def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
     np.testing.assert_allclose(moments["time (s)"], found.times[frames])
     np.testing.assert_allclose(moments["KL runs/plain"], found.kl[2, frames], rtol=1e-4)
     assert list(moments["most surprised"]) == [names[i] for i in found.kl[:, frames].argmax(0)]
-    drawn = figure(page)
-    assert [trace["name"] for trace in drawn["data"] if trace.get("showlegend")] == names
+    assert [line["name"] for line in shown(page)["rows"][1]["lines"]] == names
     assert "the same noise" in text_of(page)
 
 
@@ -82,7 +87,7 @@ def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
     titles = {element.text for element in ElementTree.fromstring(kept["Figure (SVG)"]).iter() if element.text}
     assert {"The clip", "runs/filt", "runs/plain"} <= titles
     assert any(title.startswith("KL: difference from runs/smooth") for title in titles)
-    assert "plotly" in kept["Figure (HTML)"]
+    assert "<h1>agent-newlocation.flac: runs/smooth, runs/filt, runs/plain</h1>" in kept["Player (HTML)"]
 
 
 def test_the_link_to_a_comparison_names_all_its_models(folder, monkeypatch):
@@ -113,7 +118,7 @@ def test_a_checkpoint_that_stands_alone_gets_a_sentence(folder, monkeypatch):
     page = open_page(folder, monkeypatch, "runs/alone")
     assert not page.exception
     assert "No other checkpoint has the frames of runs/alone" in page.info[0].value
-    assert not page.get("plotly_chart")
+    assert not page.get("bidi_component")
 
 
 def test_noise_that_cannot_be_shared_is_told(folder, monkeypatch):
@@ -129,23 +134,29 @@ def test_no_more_than_four_and_no_unknown_name_can_be_asked_for(folder, monkeypa
     assert "script" not in text_of(page)
 
 
-def test_a_moment_can_be_looked_at_and_models_be_taken_away(folder, monkeypatch):
+def test_models_can_be_taken_away(folder, monkeypatch):
     page = open_page(folder, monkeypatch, against=["runs/filt"])
-    whole = figure(page)["layout"]["xaxis"]["range"]
-    where = page.selectbox(key="look-at")
-    where.select(where.options[1]).run()
-    near = figure(page)["layout"]["xaxis"]["range"]
-    time = float(page.dataframe[1].value["time (s)"].iloc[0])
-    assert near == pytest.approx([time - 0.25, time + 0.25])
-    assert near[1] - near[0] < whole[1] - whole[0]
     page.multiselect(key="against").set_value([]).run()
     assert not page.exception
     assert "at least one" in page.info[0].value
 
 
-def test_the_sound_of_a_reconstruction_can_be_heard(folder, monkeypatch):
-    page = open_page(folder, monkeypatch, "runs/raw", against=["voice"])
-    before = page.get("audio")[0].proto.url
-    page.segmented_control(key="hear").set_value("voice").run()
+@pytest.mark.parametrize(("first", "other"), [("runs/raw", "voice"), ("runs/smooth", "runs/filt"), ("jsb", "muse")])
+def test_the_clip_and_each_reconstruction_can_be_heard(folder, monkeypatch, first, other):
+    page = open_page(folder, monkeypatch, first, against=[other])
     assert not page.exception
-    assert page.get("audio")[0].proto.url != before
+    assert shown(page)["sounds"] == []  # they follow
+    assert sounds(page) == ["recording", first, other]
+    (clip, _), *others = page.session_state["sounds compared"].values()
+    assert all(np.abs(wave).max() > 100 and not np.array_equal(wave, clip) for wave, _ in others[1:])
+    page.run()
+    assert [sound["name"] for sound in shown(page)["sounds"]] == ["recording", first, other]
+
+
+def test_a_link_goes_to_a_place_a_zoom_and_a_sound(folder, monkeypatch):
+    link = {"place": "0.5000-0.7500", "zoom": "0.2500-1.0000", "sound": "runs/filt"}
+    page = open_page(folder, monkeypatch, against=["runs/filt"], **link)
+    head = shown(page)
+    assert (head["jump"]["start"], head["jump"]["end"]) == (0.5, 0.75)
+    assert (head["look"]["start"], head["look"]["end"], head["look"]["sound"]) == (0.25, 1.0, "runs/filt")
+    assert {name: page.query_params[name] for name in link} == link

@@ -1,10 +1,11 @@
 """The pages Latents and Make a transition, and one visit to all three pages in a browser."""
 
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from browser import drag, launch, open_page, serve
+from browser import PLAYER, drag, launch, open_page, serve, wait_until_it_moves
 from payload import unpacked
 from tiny import music_run, roll, speech_run, untrained, wave
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
@@ -307,14 +308,18 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
         open_page(browser, address, viewport={"width": 1280, "height": 1600}) as page,
     ):
         page.goto(f"{address}/compare?checkpoint=runs/jsb&against=runs/vrnn")
-        page.wait_for_selector(".js-plotly-plot path.js-line", timeout=90_000)
-        whole = page.locator(".js-plotly-plot path.js-line").nth(1).get_attribute("d")
-        page.get_by_label("Look at").click()
-        page.get_by_role("option").nth(1).click()
-        page.wait_for_function(
-            "d => document.querySelectorAll('.js-plotly-plot path.js-line')[1].getAttribute('d') !== d", arg=whole
-        )
-        assert "look-at=" in page.url and "against=runs" in page.url
+        page.locator(PLAYER).wait_for(timeout=90_000)
+        page.locator(".player").get_by_role("button", name="runs/vrnn", exact=True).click(timeout=90_000)
+        page.get_by_role("button", name="Play", exact=True).click()
+        wait_until_it_moves(page)
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Zoom in").click()
+        page.get_by_test_id("stDataFrame").nth(1).click(position={"x": 20, "y": 36 + 18})  # the first row's box
+        page.wait_for_url(lambda url: all(f"{name}=" in url for name in ("against", "place", "zoom", "sound")))
+        (place,) = parse_qs(urlsplit(page.url).query)["place"]
+        page.goto(page.url)
+        page.locator(f"{PLAYER}[data-time='{place}']").wait_for(timeout=60_000)
+        page.locator("button[aria-pressed=true]", has_text="runs/vrnn").wait_for(timeout=60_000)
 
         page.goto(f"{address}/latents?checkpoint=runs/jsb")
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)

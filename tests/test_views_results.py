@@ -1,11 +1,13 @@
 """The page of results with Streamlit's AppTest."""
 
+import html
 import json
 from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import a_result
+from views import kept_by
 
 from srnn_lab.config import PRESETS, TrainConfig
 from srnn_lab.results import record
@@ -66,7 +68,19 @@ def test_a_recorded_row_is_shown_with_its_convention_its_errors_and_its_command(
     assert "Dots are measured here, open diamonds are published." in captions
     assert "Nothing of ours is recorded here yet." not in captions
     assert page.code[0].value.splitlines() == a_result("table2/jsb/seed1", **conventions).commands
-    assert "srnn-lab reproduce table2/jsb/seed1 --run" in captions[-1]
+    assert any("srnn-lab reproduce table2/jsb/seed1 --run" in caption for caption in captions)
+
+
+def test_tables_and_charts_can_be_kept(page, monkeypatch):
+    kept = kept_by("results", monkeypatch)
+    page.run()
+    assert list(kept) == ["Tables (Markdown)", "Tables (JSON)"]  # nothing is drawn yet
+    conventions = {"data": "fraccaro/jsb", "average": "macro", "first_frame": False}
+    record(a_result("table2/jsb/seed1", figures={"elbo": -4.321, "elbo_se": 0.25}, **conventions), page.file)
+    page.run()
+    assert "| SRNN smooth+Res_q (ours)" in kept["Tables (Markdown)"]
+    assert json.loads(kept["Tables (JSON)"])[0]["rows"][1][2]["value"] == -4.321
+    assert "Table 2: SRNN, on its authors' version of the data: JSB chorales" in html.unescape(kept["Figure (HTML)"])
 
 
 def test_a_row_is_chosen_of_those_in_the_open_table(page):

@@ -79,9 +79,18 @@ def test_a_finished_run_is_shown_with_its_score_and_its_curves(page, folder):
     assert "Done\\: 3 of 3 epochs. Test ELBO -8.25 (macro average)" in page.success[0].value
     (chart,) = page.get("plotly_chart")
     assert "best epoch, which is kept" in chart.proto.spec
-    assert [button.label for button in page.get("download_button")] == ["Download the best epoch"]
+    assert [button.label for button in page.get("download_button")][:1] == ["Download the best epoch"]
     assert "checkpoint=mine%2Fdone" in page.get("link_button")[0].proto.url
     assert buttons(page) == ["Begin"]
+
+
+def test_curves_can_be_kept(page, folder, monkeypatch):
+    finished(folder)
+    kept = {}
+    monkeypatch.setattr(train, "download_buttons", lambda _, files: kept.update(files))
+    page.run()
+    assert kept["Curves (CSV)"][0].splitlines()[0] == ",".join(CURVES)
+    assert "Plotly.newPlot" in kept["Figure (HTML)"][0]()
 
 
 def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):

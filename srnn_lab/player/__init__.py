@@ -1,31 +1,27 @@
 """The synchronised player: rows over one time axis with the sounds that belong to them, as a Streamlit component.
 
-``player`` draws them, ``deliver`` brings it further sounds, ``jump`` moves it from Python, ``place_of`` is where it
-stands, ``rows`` has the kinds of rows and ``svg`` the same picture as a file.
+``player`` draws them, ``deliver`` brings it further sounds, ``jump`` and ``look_at`` move it from Python, ``place_of``
+and ``look_of`` are where it stands; ``rows`` has the kinds of rows, ``svg`` the same picture as a file and ``page`` the
+whole player as one.
 """
 
 import math
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
-from jaxtyping import Float, Num
 
-from srnn_lab.player.rows import Line, Lines, Packer, Picture, Row, pack_row
-from srnn_lab.player.sound import served, wav_file
-from srnn_lab.player.svg import rows_svg
+from srnn_lab.player.page import scene_html
+from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, pack
+from srnn_lab.player.sound import Sounds, served, wav_file
+from srnn_lab.player.svg import scene_svg
 
 _HERE = Path(__file__).parent
 _MOUNT = st.components.v2.component(
     "srnn_player", js=(_HERE / "player.js").read_text(), css=(_HERE / "player.css").read_text()
 )
 _COURIER = st.components.v2.component("srnn_sounds", js=(_HERE / "courier.js").read_text())
-
-Sounds = Mapping[str, tuple[Num[np.ndarray, "n"], int]]
-"""By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second."""
 
 
 class Place(NamedTuple):
@@ -40,19 +36,21 @@ class Place(NamedTuple):
     end: float
 
 
-def player(
-    rows: Sequence[Row],
-    sounds: Sounds,
-    times: Float[np.ndarray, "t"],
-    *,
-    key: str,
-    description: str,
-    end: float | None = None,
-    unit: str = "s",
-    seconds: float = 1.0,
-    marks: Float[np.ndarray, "m"] | None = None,
-    mark_name: str = "transition",
-) -> Place | None:
+class Look(NamedTuple):
+    """How a player shows it.
+
+    Attributes:
+        start: Where the stretch that is zoomed to begins, in units of the time axis.
+        end: Where it ends; equal to ``start`` if everything is shown.
+        sound: Name of the sound that is heard; empty for the first.
+    """
+
+    start: float = 0.0
+    end: float = 0.0
+    sound: str = ""
+
+
+def player(scene: Scene, sounds: Sounds, key: str) -> Place | None:
     """Show rows with a playhead over all of them, and say what is chosen in them.
 
     A click puts the playhead; dragging selects, from edge to edge of the frames, and the edges can be dragged again.
@@ -64,43 +62,18 @@ def player(
     unchanged is not sent again.
 
     Args:
-        rows: What is drawn, from top to bottom.
+        scene: What is drawn.
         sounds: What can be heard; all begin at time 0. The first is played until another is chosen. Without any, the
             player only shows.
-        times: Middle of each model frame, evenly spaced and ascending: selections snap to these frames.
         key: Names the player in the session.
-        description: What a person who does not see the rows should know of them.
-        end: Where the time axis ends; by default with the last frame.
-        unit: Unit of the time axis.
-        seconds: Seconds of sound in one unit of the time axis.
-        marks: Times of dotted lines through all rows.
-        mark_name: What one of them is.
 
     Returns:
         What is chosen, or None before anything is.
-
-    Raises:
-        ValueError: There is no row or no frame.
     """
-    if not rows or not len(times):
-        raise ValueError(f"A player was given {len(rows)} rows and {len(times)} frames; it needs at least one of each.")
-    packer = Packer()
-    step = float(times[-1] - times[0]) / max(1, len(times) - 1) or 2 * float(times[0])
-    content = {
-        "rows": [pack_row(row, packer) for row in rows],
-        "end": float(times[-1]) + step / 2 if end is None else float(end),
-        "frame": {"start": float(times[0]) - step / 2, "step": step, "count": len(times)},
-        "unit": unit,
-        "seconds": seconds,
-        "marks": packer.add(np.zeros(0) if marks is None else marks, "f4"),
-        "markName": mark_name,
-        "description": " ".join(
-            [description, *(f"{row.title}: {row.note}." for row in rows if isinstance(row, Lines) and row.note)]
-        ),
-    }
-    changing = {"key": key, "jump": st.session_state.get(f"{key} jump"), "sounds": _addresses(key, sounds)}
-    _MOUNT(key=key, data=packer.finish(content, changing), on_place_change=lambda: _remember(key))
-    st.session_state[f"{key} digest"] = packer.digest
+    state = st.session_state
+    orders = {name: state.get(f"{key} {name}") for name in ("jump", "look")}
+    data, state[f"{key} digest"] = pack(scene, {"key": key, **orders, "sounds": _addresses(key, sounds)})
+    _MOUNT(key=key, data=data, on_place_change=lambda: _remember(key), on_look_change=lambda: _remember_look(key))
     return place_of(key)
 
 
@@ -134,6 +107,28 @@ def jump(key: str, place: Place | None) -> None:
     st.session_state[f"{key} jump"] = {"start": float(start), "end": float(end), "number": time.time_ns()}
 
 
+def look_of(key: str) -> Look:
+    """How the player of that key shows it."""
+    return st.session_state.get(f"{key} looks", Look())
+
+
+def look_at(key: str, look: Look) -> None:
+    """Zoom a player and choose its sound when it is next drawn; a sound that is not there yet is chosen when it is."""
+    st.session_state[f"{key} looks"] = look
+    st.session_state[f"{key} look"] = {**look._asdict(), "number": time.time_ns()}
+
+
+def _remember_look(key: str) -> None:
+    """Take over what the browser reports, unless it is not two numbers and a name."""
+    reported = st.session_state[key].get("look")
+    try:
+        look = Look(float(reported["start"]), float(reported["end"]), str(reported["sound"] or ""))
+    except (TypeError, KeyError, ValueError):
+        return
+    if math.isfinite(look.start) and math.isfinite(look.end):
+        st.session_state[f"{key} looks"] = look
+
+
 def _remember(key: str) -> None:
     """Take over what the browser reports, unless it is not two numbers."""
     reported, place = st.session_state[key].get("place"), None
@@ -147,4 +142,21 @@ def _remember(key: str) -> None:
     st.session_state[f"{key} place"] = place
 
 
-__all__ = ["Line", "Lines", "Picture", "Place", "Row", "Sounds", "deliver", "jump", "place_of", "player", "rows_svg"]
+__all__ = [
+    "Line",
+    "Lines",
+    "Look",
+    "Picture",
+    "Place",
+    "Row",
+    "Scene",
+    "Sounds",
+    "deliver",
+    "jump",
+    "look_at",
+    "look_of",
+    "place_of",
+    "player",
+    "scene_html",
+    "scene_svg",
+]

@@ -2,6 +2,8 @@
 
 export default function ({ data }) {
   window.srnnSounds ??= new Map();
+  const waiting = window.srnnSounds.get(data.key);
+  if (waiting?.digest === data.digest && waiting.sounds.length > data.sounds.length) return;
   window.srnnSounds.set(data.key, data);
   window.dispatchEvent(new Event("srnn-sounds"));
 }

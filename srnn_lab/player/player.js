@@ -333,6 +333,7 @@ class Player {
       looping: this.sounds.looping,
       view: this.view,
       jumped: this.jumped,
+      looked: this.looked,
       end: this.content.end,
     });
     this.sounds.close();
@@ -341,6 +342,7 @@ class Player {
     window.removeEventListener("srnn-sounds", this.delivered);
     cancelAnimationFrame(this.waiting);
     clearTimeout(this.later);
+    clearTimeout(this.settled);
   }
 
   /** Take over what Python sent; nothing but colours can have changed where the digest is the same. */
@@ -361,15 +363,24 @@ class Player {
       this.sounds.range = this.seconds(this.selection);
       this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
     }
+    const looks = head.look && head.look.number !== this.looked;
+    if (looks) this.lookAt(head.look);
     const sent = head.digest + JSON.stringify(head.sounds);
-    if (sent !== this.sent) this.takeSounds(head.sounds);
+    if (looks || sent !== this.sent) this.takeSounds(head.sounds);
     this.sent = sent;
     this.receive();
     if (head.jump && head.jump.number !== this.jumped) {
       this.jumped = head.jump.number;
       this.place(head.jump.start, head.jump.end);
     }
-    if (changed || this.look !== this.lookNow()) this.paint();
+    if (changed || looks || this.look !== this.lookNow()) this.paint();
+  }
+
+  /** Zoom to where a link does, and hear its sound as soon as it is there. */
+  lookAt({ start, end, sound, number }) {
+    this.looked = number;
+    this.view = end > start ? [start, Math.min(end, this.content.end)] : [0, this.content.end];
+    if (sound && sound !== this.sounds.name) this.sounds.missed = sound;
   }
 
   /** The colours and the font of the page, which another theme changes. */
@@ -383,6 +394,7 @@ class Player {
     this.selection = state.selection;
     this.view = state.view;
     this.jumped = state.jumped;
+    this.looked = state.looked;
     Object.assign(this.sounds, { position: state.position, name: state.name, looping: state.looping });
   }
 
@@ -391,7 +403,8 @@ class Player {
     const waiting = window.srnnSounds?.get(this.key);
     if (!this.content || waiting?.digest !== this.content.digest) return;
     window.srnnSounds.delete(this.key);
-    this.takeSounds(waiting.sounds);
+    // Of deliveries that follow each other closely, an earlier one may arrive later.
+    if (waiting.sounds.length > this.sounds.sounds.length) this.takeSounds(waiting.sounds);
   }
 
   takeSounds(sounds) {
@@ -437,6 +450,7 @@ class Player {
   hear(name) {
     this.sounds.change(() => Object.assign(this.sounds, { name, missed: null }));
     this.refresh();
+    this.reportLook();
   }
 
   /** Put the playhead at a time, or select from one to another. */
@@ -458,6 +472,16 @@ class Player {
     this.setStateValue("place", { start, end, at: performance.now() });
   }
 
+  /** Tell Python what is zoomed to (everything: from 0 to 0) and heard, once that has settled. */
+  reportLook() {
+    clearTimeout(this.settled);
+    this.settled = setTimeout(() => {
+      const [start, end] = this.view;
+      const whole = end - start >= this.content.end;
+      this.setStateValue("look", { start: whole ? 0 : start, end: whole ? 0 : end, sound: this.sounds.name });
+    }, 400);
+  }
+
   /** Scroll the zoomed view so that a range is in it. */
   show(start, end) {
     const [from, to] = this.view;
@@ -476,6 +500,7 @@ class Player {
     const begin = clamp(around - share * span, 0, end - span);
     this.view = [begin, begin + span];
     this.paint();
+    this.reportLook();
   }
 
   fit() {
@@ -484,6 +509,7 @@ class Player {
     const shown = selection && selection.every((time, i) => Math.abs(time - this.view[i]) < 1e-9);
     this.view = selection && !shown ? [...selection] : whole;
     this.paint();
+    this.reportLook();
   }
 
   wheel(event) {
@@ -497,6 +523,7 @@ class Player {
       const begin = clamp(from + (sideways / this.width) * (to - from), 0, this.content.end - (to - from));
       this.view = [begin, begin + to - from];
       this.paint();
+      this.reportLook();
     }
   }
 
@@ -642,6 +669,7 @@ class Player {
     });
     this.paintMarks(context, top);
     this.paintAxis(context, top);
+    this.canvas.dataset.view = this.view.map((time) => time.toFixed(4)).join("-");
     this.refresh();
   }
 

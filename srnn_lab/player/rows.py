@@ -86,6 +86,50 @@ class Picture:
 Row = Lines | Picture
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Rows over one time axis, and what is said of it.
+
+    Attributes:
+        rows: What is drawn, from top to bottom; at least one.
+        times: Middle of each model frame, evenly spaced and ascending: selections snap to these frames. At least one.
+        description: What a person who does not see the rows should know of them.
+        end: Where the time axis ends; None: with the last frame.
+        unit: Unit of the time axis.
+        seconds: Seconds of sound in one unit of the time axis.
+        marks: Times of dotted lines through all rows.
+        mark_name: What one of them is.
+
+    Raises:
+        ValueError: There is no row or no frame.
+    """
+
+    rows: Sequence[Row]
+    times: Float[np.ndarray, "t"]
+    description: str
+    end: float | None = None
+    unit: str = "s"
+    seconds: float = 1.0
+    marks: Float[np.ndarray, "m"] = field(default_factory=lambda: np.zeros(0))
+    mark_name: str = "transition"
+
+    def __post_init__(self):
+        if not self.rows or not len(self.times):
+            raise ValueError(
+                f"A player was given {len(self.rows)} rows and {len(self.times)} frames; it needs at least one of each."
+            )
+
+    @property
+    def step(self) -> float:
+        """From one frame to the next."""
+        return float(self.times[-1] - self.times[0]) / max(1, len(self.times) - 1) or 2 * float(self.times[0])
+
+    @property
+    def length(self) -> float:
+        """Of the time axis, which begins at 0."""
+        return float(self.times[-1]) + self.step / 2 if self.end is None else float(self.end)
+
+
 def limits_of(row: Row) -> tuple[float, float]:
     """Lowest and highest value of a row's scale; never equal."""
     if row.limits is not None:
@@ -148,6 +192,23 @@ class Packer:
         head = json.dumps({**described, **changing, "digest": self.digest}).encode()
         head += b" " * (-len(head) % 4)
         return struct.pack("<I", len(head)) + head + body
+
+
+def pack(scene: Scene, changing: dict[str, Any]) -> tuple[bytes, str]:
+    """A scene as the browser takes it, and a digest of it; ``changing`` goes with it and is not part of the digest."""
+    packer = Packer()
+    notes = [f"{row.title}: {row.note}." for row in scene.rows if isinstance(row, Lines) and row.note]
+    content = {
+        "rows": [pack_row(row, packer) for row in scene.rows],
+        "end": scene.length,
+        "frame": {"start": float(scene.times[0]) - scene.step / 2, "step": scene.step, "count": len(scene.times)},
+        "unit": scene.unit,
+        "seconds": scene.seconds,
+        "marks": packer.add(scene.marks, "f4"),
+        "markName": scene.mark_name,
+        "description": " ".join([scene.description, *notes]),
+    }
+    return packer.finish(content, changing), packer.digest
 
 
 def pack_row(row: Row, packer: Packer) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """The player's sounds as files that the browser fetches when it first plays them."""
 
 import struct
+from collections.abc import Mapping
 
 import numpy as np
 import streamlit as st
 from jaxtyping import Num
 from streamlit import runtime
 
+Sounds = Mapping[str, tuple[Num[np.ndarray, "n"], int]]
+"""By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second."""
 MIN_RATE = 8_000
 """Lowest sample rate that every browser plays."""
 

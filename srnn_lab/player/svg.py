@@ -4,13 +4,13 @@ import base64
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from xml.sax.saxutils import escape
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
-from srnn_lab.player.rows import Line, Lines, Picture, Row, colour_table, limits_of, shades
+from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, colour_table, limits_of, shades
 from srnn_lab.plots import envelope
 
 WIDTH, LEFT, RIGHT, TITLE, HEIGHT, GAP, AXIS = 1000, 70, 20, 24, 90, 12, 44
@@ -19,35 +19,25 @@ CIRCLES = ("dots", "rings")
 """Styles of lines that are a circle at each value."""
 
 
-def rows_svg(
-    rows: Sequence[Row],
-    end: float,
-    *,
-    unit: str = "s",
-    marks: Float[np.ndarray, "m"] | None = None,
-    selection: tuple[float, float] | None = None,
-) -> str:
-    """Rows over one time axis from 0 to ``end``, dark on white, with marks dotted and a selection shaded.
+def scene_svg(scene: Scene, selection: tuple[float, float] | None = None) -> str:
+    """Rows over one time axis, dark on white, with marks dotted and a selection shaded.
 
     Args:
-        rows: From top to bottom.
-        end: Where the time axis ends.
-        unit: Unit of the time axis.
-        marks: Times of dotted lines through all rows.
+        scene: What is drawn.
         selection: Where it begins and ends; nothing is drawn if both are the same.
     """
-    scale = (WIDTH - LEFT - RIGHT) / end
-    bottom = len(rows) * (TITLE + HEIGHT + GAP)
+    scale = (WIDTH - LEFT - RIGHT) / scene.length
+    bottom = len(scene.rows) * (TITLE + HEIGHT + GAP)
     parts = []
-    for i, row in enumerate(rows):
+    for i, row in enumerate(scene.rows):
         parts += _row(row, i * (TITLE + HEIGHT + GAP) + TITLE, scale, i)
-    for time in () if marks is None else marks:
+    for time in scene.marks:
         x = LEFT + float(time) * scale
         parts.append(f'<path d="M{x:.2f} {TITLE}V{bottom}" stroke="#555" stroke-dasharray="2 3" stroke-width="0.7"/>')
     if selection and selection[1] > selection[0]:
         x, width = LEFT + selection[0] * scale, (selection[1] - selection[0]) * scale
         parts.append(f'<rect x="{x:.2f}" y="0" width="{width:.2f}" height="{bottom}" fill="#0072b2" opacity="0.15"/>')
-    parts += _axis(end, scale, bottom, unit)
+    parts += _axis(scene.length, scale, bottom, scene.unit)
     size = f'width="{WIDTH}" height="{bottom + AXIS}" viewBox="0 0 {WIDTH} {bottom + AXIS}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">'

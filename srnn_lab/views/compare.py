@@ -1,20 +1,21 @@
 """Compare: two to four checkpoints on one clip, with the same noise where they can have it."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from srnn_lab.audio import wav_bytes
 from srnn_lab.checkpoint import Checkpoint, read_config
 from srnn_lab.comparison import Comparison, closest, compare, differences, frame_kind
 from srnn_lab.config import RunConfig
 from srnn_lab.export import csv_text, npz_bytes
-from srnn_lab.figures import comparison_figure
-from srnn_lab.inspection import NEAR, Inspection
-from srnn_lab.player import rows_svg
-from srnn_lab.views.keep import keep, stem_of
+from srnn_lab.inspection import NEAR
+from srnn_lab.player import Place, Scene, Sounds, deliver, jump, place_of, player
+from srnn_lab.views.keep import keep, scene_files, stem_of
+from srnn_lab.views.listen import MEAN, RECORDING, Sound, cached_clip_sound
+from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     BY_KIND,
     Choice,
@@ -22,12 +23,12 @@ from srnn_lab.views.shared import (
     checkpoints,
     choose,
     explain,
-    show_figure,
-    signal_of,
     time_unit,
+    unit_seconds,
 )
 from srnn_lab.views.what_if import comparison_rows
 
+PLAYER = "compare-player"
 MOMENTS = 8
 """Rows of the table of differences."""
 
@@ -47,6 +48,7 @@ def show() -> None:
         "The address of this page is a link to exactly this comparison."
     )
     choice = choose()
+    settle_place(PLAYER, choice)
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
     if not against:
@@ -57,11 +59,11 @@ def show() -> None:
     comparison = compare(found, clips)
     show_averages(comparison, found)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
-    show_picture(choice, comparison, moments)
+    wanted = sounds_of(names)
+    scene = show_player(choice, comparison, moments, sounds_made(wanted))
     table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
-    if choice.checkpoint.config.data.features != "roll":
-        show_sound(names, clips)
-    keep_comparison(choice, comparison, moments, table)
+    keep_comparison(choice, comparison, scene, partial(sounds_made, wanted), table)
+    make_sounds(wanted)
 
 
 def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
@@ -156,25 +158,30 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
     )
 
 
-def show_picture(choice: Choice, comparison: Comparison, moments: np.ndarray) -> None:
-    """All models over each other, the whole clip or around one moment."""
+def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sounds: Sounds) -> Scene:
+    """The clip and what each model makes of it, to see over each other and to hear one after the other."""
     data = choice.checkpoint.config.data
     unit = time_unit(data)
-    whole = "the whole clip"
-    options = [whole, *(f"{comparison.times[t]:.2f} {unit}" for t in moments)]
-    zoom = st.selectbox("Look at", options, key="look-at", bind="query-params", width=240)
-    figure = comparison_figure(choice.checkpoint, choice.signal, comparison, moments)
-    if zoom != whole:
-        middle = comparison.times[moments[options.index(zoom) - 1]]
-        reach = 4 if unit == "quarter notes" else 0.25
-        figure.update_xaxes(range=[middle - reach, middle + reach])
     names, first = ", ".join(comparison.names[1:]), comparison.names[0]
-    show_figure(
-        figure,
-        "comparison",
+    scene = Scene(
+        comparison_rows(data, choice.signal, comparison, moments),
+        comparison.times,
         f"The clip; below it over the same time axis the KL per frame of {first}, {names}; its difference from that of "
         f"{first}, the largest marked; and the bound per frame.",
+        end=len(choice.signal) / data.rate,
+        unit=unit,
+        seconds=unit_seconds(data),
+        marks=comparison.times[comparison.changes],
+        mark_name="chord change" if data.features == "roll" else "onset",
     )
+    player(scene, sounds, PLAYER)
+    share_place(PLAYER)
+    heard = {
+        "raw": "the mean of x under the posterior",
+        "log-mel": "the mean of x under the posterior, with phases that fit (Griffin-Lim)",
+        "roll": "the notes with p above ½",
+    }[data.features]
+    st.caption(f"Beside the recording, each model's reconstruction can be heard: {heard}.")
     explain(
         f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
         f"the prediction. **Difference**: above 0 the other model is more surprised than {first}, below 0 less; "
@@ -188,6 +195,7 @@ def show_picture(choice: Choice, comparison: Comparison, moments: np.ndarray) ->
             BY_KIND[data.features]: "has pictures of the same kind",
         },
     )
+    return scene
 
 
 def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> dict[str, np.ndarray | list]:
@@ -207,13 +215,17 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
     st.dataframe(
         table,
         hide_index=True,
+        key="moments",
+        on_select=lambda: _go_to_row(comparison.times[moments]),
+        selection_mode="single-row",
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
         alt="The frames with the largest differences of KL, who was surprised there, and each model's KL in nats.",
     )
+    st.caption("A row takes the player there.")
     explain(
         f"The frames with the largest differences of KL from the first model, in nats, the largest first; at least "
         f"{2 * NEAR} frames lie between two of them, and the first frames, which pay for the zero state, are left out. "
-        f"Choose one under “Look at” to see it. Look whether differences gather at "
+        f"Look whether differences gather at "
         f"{'chord changes' if music else 'onsets'}.",
         r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
         {"05_bound_over_time": "takes such a frame apart"},
@@ -221,29 +233,27 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
     return table
 
 
+def _go_to_row(times: np.ndarray) -> None:
+    chosen = st.session_state["moments"]["selection"]["rows"]
+    if chosen and chosen[0] < len(times):
+        time = float(times[chosen[0]])
+        jump(PLAYER, Place(time, time))
+
+
 def keep_comparison(
-    choice: Choice, comparison: Comparison, moments: np.ndarray, table: dict[str, np.ndarray | list]
+    choice: Choice, comparison: Comparison, scene: Scene, sounds: Callable[[], Sounds], table: Mapping
 ) -> None:
     """Files of what is on the page."""
-    data, signal = choice.checkpoint.config.data, choice.signal
-    figure = partial(comparison_figure, choice.checkpoint, signal, comparison, moments)
     arrays = {
         "models": np.array(comparison.names),
         "times": comparison.times,
         "kl": comparison.kl,
         "log_px": comparison.log_px,
     }
-
-    def svg() -> str:
-        marks = comparison.times[moments]
-        rows = comparison_rows(data, signal, comparison)
-        return rows_svg(rows, len(signal) / data.rate, unit=time_unit(data), marks=marks)
-
     keep(
         f"{stem_of(choice.name)}-compared",
         {
-            "Figure (HTML)": (lambda: figure().to_html(include_plotlyjs=True), "html"),
-            "Figure (SVG)": (svg, "svg"),
+            **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, place_of(PLAYER)),
             "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
             "Differences (CSV)": (partial(csv_text, table), "csv"),
         },
@@ -251,16 +261,24 @@ def keep_comparison(
     )
 
 
-def show_sound(names: dict[str, Choice], clips: dict[str, Inspection]) -> None:
-    """The clip or what one model makes of it, at one gain."""
-    heard = st.segmented_control(
-        "Hear", ["the clip", *names], default="the clip", required=True, key="hear", bind="query-params"
-    )
-    choice = next(iter(names.values()))
-    if heard == "the clip":
-        st.audio(wav_bytes(choice.signal, choice.checkpoint.config.data.sample_rate), alt="The clip")
-        return
-    evaluation, rate = names[heard].checkpoint.config.evaluation, names[heard].checkpoint.config.data.sample_rate
-    wave = signal_of(names[heard], clips[heard].mean, evaluation.unscored)
-    st.audio(wav_bytes(wave, rate), alt=f"Reconstruction, {heard}")
-    st.caption("Its reconstruction: the mean of x under the posterior, averaged over the paths.")
+def sounds_of(names: dict[str, Choice]) -> dict[str, tuple[Choice, str]]:
+    """By name, what can be heard: the clip, and each model's reconstruction."""
+    first = next(iter(names.values()))
+    return {RECORDING: (first, RECORDING), **{name: (choice, MEAN) for name, choice in names.items()}}
+
+
+def sounds_made(wanted: dict[str, tuple[Choice, str]]) -> dict[str, Sound]:
+    """Those that are ready; what is no longer wanted is given up."""
+    made = st.session_state.setdefault("sounds compared", {})
+    for gone in made.keys() - wanted.values():
+        del made[gone]
+    return {name: made[what] for name, what in wanted.items() if what in made}
+
+
+def make_sounds(wanted: dict[str, tuple[Choice, str]]) -> None:
+    """The sounds that are missing, one after another, after everything else has been shown."""
+    made = st.session_state["sounds compared"]
+    for choice, kind in wanted.values():
+        if (choice, kind) not in made:
+            made[choice, kind] = cached_clip_sound(*choice, kind, 0)
+            deliver(PLAYER, sounds_made(wanted))

@@ -7,17 +7,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.export import csv_text, label_track, npz_bytes
-from srnn_lab.figures import clip_figure
 from srnn_lab.inspection import Inspection
-from srnn_lab.player import Place, Row, jump, place_of, player, rows_svg
+from srnn_lab.player import Scene, jump, place_of, player
 from srnn_lab.transitions import Spikes
-from srnn_lab.views.keep import keep, stem_of
-from srnn_lab.views.listen import make_sounds, settle_sounds, show_sound_controls, sounds_made
+from srnn_lab.views.keep import keep, scene_files, stem_of
+from srnn_lab.views.listen import by_name, make_sounds, settle_sounds, show_sound_controls, sounds_made
 from srnn_lab.views.place import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
 from srnn_lab.views.posterior import show_frame
 from srnn_lab.views.rows import clip_rows
 from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, choose, explain, time_unit, unit_seconds
-from srnn_lab.views.spikes import CHANGES, choose_changes, show_spikes
+from srnn_lab.views.spikes import choose_changes, show_spikes
 from srnn_lab.views.tour import show_tour
 
 HEAD_START = 1.2
@@ -30,17 +29,18 @@ def show() -> None:
     choice = choose()
     clip = cached_inspection(*choice)
     unit = time_unit(choice.checkpoint.config.data)
-    settle_place(choice)
+    settle_place(PLAYER, choice, len(choice.signal) / choice.checkpoint.config.data.rate)
     settle_sounds(choice)
     show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
     show_numbers(clip, unit)
     slot = st.container()
     clip, match, change = choose_changes(choice, clip)
-    place = show_player(choice, clip, match, change, unit, slot)
-    share_place(place)
+    scene = show_player(choice, clip, match, change, unit, slot)
+    place = place_of(PLAYER)
+    share_place(PLAYER)
     show_frame(choice, clip, place, unit)
     table = show_spikes(clip, match, change, unit)
-    keep_clip(choice, clip, match, change, table, unit)
+    keep_clip(choice, clip, scene, match, table)
     make_sounds(choice)
 
 
@@ -57,10 +57,8 @@ def show_numbers(clip: Inspection, unit: str) -> None:
         st.markdown(f"In the selection: ELBO **{(clip.log_px[inside] - kl).mean():.2f}**, KL **{kl.mean():.2f}**.")
 
 
-def show_player(
-    choice: Choice, clip: Inspection, match: Spikes, change: str, unit: str, slot: DeltaGenerator
-) -> Place | None:
-    """The rows, the sounds, and what is chosen in them."""
+def show_player(choice: Choice, clip: Inspection, match: Spikes, change: str, unit: str, slot: DeltaGenerator) -> Scene:
+    """The rows and the sounds."""
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
     rows = clip_rows(checkpoint, choice.signal, clip, match)
     peak = largest_spike(clip)
@@ -80,54 +78,38 @@ def show_player(
             key=f"rows-{data.features}",
             bind="query-params",
         )
-        place = player(
-            chosen_rows(rows, shown),
-            sounds_made(),
+        scene = Scene(
+            [row for name, row in rows.items() if name in shown] or [rows["KL"]],
             clip.times,
-            key=PLAYER,
-            description=description,
+            description,
             end=len(choice.signal) / data.rate,
             unit=unit,
             seconds=unit_seconds(data),
             marks=clip.times[clip.changes],
             mark_name=change,
         )
+        player(scene, sounds_made(), PLAYER)
         if "rows shown" not in st.session_state:
             st.session_state["rows shown"] = True
             time.sleep(HEAD_START)
         show_sound_controls(choice, clip, unit)
         explain_player(data.features)
-    return place
+    return scene
 
 
-def chosen_rows(rows: dict[str, Row], shown: list[str]) -> list[Row]:
-    """Of the rows by name, those that are shown, or the KL."""
-    return [row for name, row in rows.items() if name in shown] or [rows["KL"]]
-
-
-def keep_clip(choice: Choice, clip: Inspection, match: Spikes, change: str, table: dict[str, list], unit: str) -> None:
+def keep_clip(choice: Choice, clip: Inspection, scene: Scene, match: Spikes, table: dict[str, list]) -> None:
     """Files of what is on the page."""
-    checkpoint, signal, place = choice.checkpoint, choice.signal, place_of(PLAYER)
-    data = checkpoint.config.data
-    shown = st.session_state[f"rows-{data.features}"]
-
-    def html() -> str:
-        return clip_figure(checkpoint, signal, clip, CHANGES.get(change, change)).to_html(include_plotlyjs=True)
-
-    def svg() -> str:
-        rows, end = chosen_rows(clip_rows(checkpoint, signal, clip, match), shown), len(signal) / data.rate
-        return rows_svg(rows, end, unit=unit, marks=clip.times[clip.changes], selection=place)
-
+    made = st.session_state["sounds"]  # those that are still to be made will be in it
     keep(
         stem_of(choice.name),
         {
-            "Figure (HTML)": (html, "html"),
-            "Figure (SVG)": (svg, "svg"),
+            **scene_files(choice.name, scene, lambda: by_name(made), place_of(PLAYER)),
             "Arrays (.npz)": (lambda: npz_bytes(clip.arrays()), "npz"),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),
             "Label track": (lambda: label_track(clip, match), "txt"),
         },
-        "The label track opens in Audacity (File, Import, Labels); a star marks a spike at a transition.",
+        "The player opens in any browser, with the sounds that are made. The label track opens in Audacity (File, "
+        "Import, Labels); a star marks a spike at a transition.",
     )
 
 

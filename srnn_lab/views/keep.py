@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
+import plotly.graph_objects as go
 import streamlit as st
+
+from srnn_lab.player import Place, Scene, Sounds, scene_html, scene_svg
 
 MIME = {
     "html": "text/html",
@@ -11,18 +14,43 @@ MIME = {
     "npz": "application/octet-stream",
     "csv": "text/csv",
     "txt": "text/plain",
+    "md": "text/markdown",
+    "json": "application/json",
     "mid": "audio/midi",
     "wav": "audio/wav",
 }
 Content = str | bytes | Callable[[], str | bytes]
+Files = Mapping[str, tuple[Content, str]]
+"""By the name on its button, what is in a file, or what makes it when it is asked for; and its ending."""
 
 
-def keep(stem: str, files: Mapping[str, tuple[Content, str]], note: str = "") -> None:
+def scene_files(title: str, scene: Scene, sounds: Callable[[], Sounds], selection: Place | None = None) -> Files:
+    """A player as a page of its own, with the sounds that it has when the file is asked for, and as a picture."""
+    return {
+        "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection), "html"),
+        "Figure (SVG)": (lambda: scene_svg(scene, selection), "svg"),
+    }
+
+
+def chart_files(*figures: go.Figure) -> Files:
+    """Plotly's figures as a page of their own, dark on white, each with a button that keeps it as SVG."""
+    config = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
+    white = {"font_color": "#31333f", "paper_bgcolor": "#fff", "plot_bgcolor": "#fff"}
+
+    def html() -> str:
+        shown = [go.Figure(figure).update_layout(white) for figure in figures]
+        parts = [one.to_html(full_html=False, include_plotlyjs=not i, config=config) for i, one in enumerate(shown)]
+        return f'<!doctype html><meta charset="utf-8">{"".join(parts)}'
+
+    return {"Figure (HTML)": (html, "html")}
+
+
+def keep(stem: str, files: Files, note: str = "") -> None:
     """Buttons for files of what is on the page, and the link to it.
 
     Args:
         stem: Name of the files without its ending.
-        files: By the name on its button, what is in a file, or what makes it when it is asked for; and its ending.
+        files: What is in them.
         note: What a reader should know of the files.
     """
     st.subheader("Keep and share")
@@ -33,7 +61,7 @@ def keep(stem: str, files: Mapping[str, tuple[Content, str]], note: str = "") ->
     st.caption(f"A file of your own stays on your computer, so a link cannot carry it. {note}")
 
 
-def download_buttons(stem: str, files: Mapping[str, tuple[Content, str]]) -> None:
+def download_buttons(stem: str, files: Files) -> None:
     """A button for each file, side by side."""
     with st.container(horizontal=True):
         for name, (content, ending) in files.items():

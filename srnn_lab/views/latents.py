@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
-from srnn_lab.player import place_of, player, rows_svg
-from srnn_lab.views.keep import keep, stem_of
-from srnn_lab.views.place import leave_place
+from srnn_lab.player import Scene, Sounds, place_of, player
+from srnn_lab.views.keep import keep, scene_files, stem_of
+from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     BY_KIND,
     Choice,
@@ -86,7 +86,7 @@ def show() -> None:
         help="Snapped to the model's frames; outside, z is the posterior sample.",
     )
     seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
-    leave_place(PLAYER, choice)
+    settle_place(PLAYER, choice)
     place = place_of(PLAYER)
     if place and place.start < place.end and place.start < length:
         chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))
@@ -112,8 +112,7 @@ def show() -> None:
         st.info("Choose at least one source of z.")
         return
     sources = {name: found[name] for name in found if name in shown}
-    show_player(choice, sources, (start, stop), length)
-    keep_latents(choice, sources, (start, stop), length, table)
+    keep_latents(choice, sources, *show_player(choice, sources, (start, stop), length), table)
 
 
 def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[str, list]:
@@ -170,7 +169,9 @@ def few_lose_most(lost: Float[np.ndarray, "t"]) -> bool:
     return bool(lost.mean() > 1 and worst.sum() > lost.sum() / 2)
 
 
-def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tuple[float, float], length: float) -> None:
+def show_player(
+    choice: Choice, found: dict[str, Reconstruction], replaced: tuple[float, float], length: float
+) -> tuple[Scene, Sounds]:
     """The clip and its reconstructions to see and to hear, and log p(x | z, d) per frame."""
     data, clip = choice.checkpoint.config.data, cached_inspection(*choice)
     heard = st.segmented_control(
@@ -184,19 +185,18 @@ def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tupl
     if heard:
         unscored = choice.checkpoint.config.evaluation.unscored
         sounds[heard] = sound_of(choice, signal_of(choice, found[heard].mean, unscored))
-    player(
+    scene = Scene(
         reconstruction_rows(choice.checkpoint, choice.signal, clip, found),
-        sounds,
         clip.times,
-        key=PLAYER,
-        description=f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | z, d) per "
-        f"frame of each.",
+        f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | z, d) per frame of each.",
         end=length,
         unit=time_unit(data),
         seconds=unit_seconds(data),
         marks=np.array(replaced),
         mark_name="begin or end of the stretch in which z is replaced",
     )
+    player(scene, sounds, PLAYER)
+    share_place(PLAYER)
     if heard and data.features == "roll":
         st.caption("Of a reconstruction, the notes whose p(note) is above 0.5 are played.")
     elif heard and data.features == "log-mel":
@@ -214,33 +214,29 @@ def show_player(choice: Choice, found: dict[str, Reconstruction], replaced: tupl
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
         {"02_generative_model": "writes the emission", BY_KIND[data.features]: "goes on from here"},
     )
+    return scene, sounds
 
 
 def keep_latents(
     choice: Choice,
     found: dict[str, Reconstruction],
-    replaced: tuple[float, float],
-    length: float,
+    scene: Scene,
+    sounds: Sounds,
     table: dict[str, list],
 ) -> None:
     """Files of what is on the page."""
-    clip, unit = cached_inspection(*choice), time_unit(choice.checkpoint.config.data)
     arrays = {
         f"{kind} {name}".replace(" ", "_"): values
         for name, one in found.items()
         for kind, values in (("z", one.z), ("log_px", one.log_px), ("mean", one.mean))
     }
 
-    def svg() -> str:
-        rows = reconstruction_rows(choice.checkpoint, choice.signal, clip, found)
-        return rows_svg(rows, length, unit=unit, marks=np.array(replaced))
-
     keep(
         f"{stem_of(choice.name)}-latents",
         {
-            "Figure (SVG)": (svg, "svg"),
-            "Arrays (.npz)": (partial(npz_bytes, arrays | {"times": clip.times}), "npz"),
+            **scene_files(f"{choice.name}: another z", scene, lambda: sounds, place_of(PLAYER)),
+            "Arrays (.npz)": (partial(npz_bytes, arrays | {"times": scene.times}), "npz"),
             "Averages (CSV)": (partial(csv_text, table), "csv"),
         },
-        "Figure and arrays are of the sources that are shown.",
+        "Player, figure and arrays are of the sources that are shown.",
     )

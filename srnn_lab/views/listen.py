@@ -7,7 +7,7 @@ import torch
 from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, draw_reconstruction
 from srnn_lab.player import deliver, place_of
-from srnn_lab.views.place import PLAYER, frame_at
+from srnn_lab.views.place import PLAYER, frame_at, share
 from srnn_lab.views.shared import MAX_PLAYED_SECONDS, Choice, cached_inspection, signal_of, sound_of, unit_seconds
 
 Sound = tuple[np.ndarray, int]
@@ -26,12 +26,20 @@ def settle_sounds(choice: Choice) -> None:
     state["sounds of"], state["sounds"], state["sounds wanted"] = choice, {}, False
     if choice.checkpoint.config.data.features != "roll":
         state["sounds"][RECORDING, 0] = cached_clip_sound(*choice, RECORDING, 0)
-    state["continue from"] = max(1, len(cached_inspection(*choice).kl) // 2)
+    asked = "" if "continue from" in state else st.query_params.get("continue", "")
+    frames = len(cached_inspection(*choice).kl)
+    known = asked.isdecimal() and 0 < int(asked[:9]) < frames - 1
+    state["continue from"] = int(asked) if known else _middle(frames)
 
 
 def sounds_made() -> dict[str, Sound]:
     """The sounds that are ready, by name."""
-    return {kind: sound for (kind, _), sound in st.session_state["sounds"].items()}
+    return by_name(st.session_state["sounds"])
+
+
+def by_name(sounds: dict[tuple[str, int], Sound]) -> dict[str, Sound]:
+    """Sounds without the frame from which the prior continues."""
+    return {kind: sound for (kind, _), sound in sounds.items()}
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
@@ -84,7 +92,8 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
     """From where the prior goes on, and a button for what takes long."""
     start = st.session_state["continue from"]
     left, right = st.columns([3, 2], vertical_alignment="center")
-    middle = "its middle, " if start == max(1, len(clip.kl) // 2) else ""
+    middle = "its middle, " if start == _middle(len(clip.kl)) else ""
+    share("continue", "" if middle else str(start))
     notes = []
     if start < len(clip.kl):
         notes.append(f"The prior continues the clip from {middle}{clip.times[start]:.2f} {unit} on.")
@@ -106,6 +115,10 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
         )
         if not (st.session_state["sounds wanted"] or _made_unasked(choice)):
             st.button("Make the model's sounds (this takes a while)", on_click=_want_sounds, key="sound")
+
+
+def _middle(frames: int) -> int:
+    return max(1, frames // 2)
 
 
 def _continue_from(frame: int) -> None:

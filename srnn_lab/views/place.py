@@ -1,32 +1,39 @@
-"""The place that is chosen on the first page: in the player, in the address, and as a frame."""
+"""The place that is chosen in a player: in the address, and as a frame."""
+
+import math
 
 import numpy as np
 import streamlit as st
 
 from srnn_lab.inspection import NEAR, SETTLING, Inspection
-from srnn_lab.player import Place, jump
+from srnn_lab.player import Look, Place, jump, look_at, look_of, place_of
 from srnn_lab.views.shared import Choice
 
 PLAYER = "player"
 """Key of the first page's player."""
+MAX_NAME = 100
+"""Characters of a sound's name that are read from an address."""
 
 
-def settle_place(choice: Choice) -> None:
-    """Go where a link points to; leave the old place when another clip is chosen."""
-    first = not leave_place(PLAYER, choice)
-    length = len(choice.signal) / choice.checkpoint.config.data.rate
-    if first and (place := parse_place(st.query_params.get("place", ""), length)):
-        jump(PLAYER, place)
+def settle_place(key: str, choice: Choice, length: float = math.inf) -> None:
+    """Take a player where a link points to; leave the old place when another clip is chosen.
 
-
-def leave_place(key: str, choice: Choice) -> bool:
-    """Whether a player has been shown before; if that was with another clip, its place is left."""
-    identity, name = (choice.content, choice.name, choice.semitones), f"{key} clip"
-    last = st.session_state.get(name)
-    if last is not None and last != identity:
+    Args:
+        key: The player's.
+        choice: What it shows, or what that is made of.
+        length: Of its time axis, if that is known.
+    """
+    state, identity, name = st.session_state, (choice.content, choice.name, choice.semitones), f"{key} clip"
+    last, state[name] = state.get(name), identity
+    if last is None:
+        params = st.query_params
+        if place := parse_place(params.get("place", ""), length):
+            jump(key, place)
+        zoom = parse_place(params.get("zoom", ""), length) or Place(0.0, 0.0)
+        look_at(key, Look(*zoom, params.get("sound", "")[:MAX_NAME]))
+    elif last != identity:
         jump(key, None)
-    st.session_state[name] = identity
-    return last is not None
+        look_at(key, Look(sound=look_of(key).sound))
 
 
 def parse_place(text: str, length: float) -> Place | None:
@@ -44,12 +51,28 @@ def parse_place(text: str, length: float) -> Place | None:
     return Place(*(min(time, length) for time in place))
 
 
-def share_place(place: Place | None) -> None:
-    """Keep the place in the address."""
-    if place is None:
-        st.query_params.pop("place", None)
-    else:
-        st.query_params["place"] = "-".join(f"{time:.4f}" for time in dict.fromkeys(place))
+def share_place(key: str) -> None:
+    """Keep in the address where a player stands, what it zooms to and what is heard."""
+    place, look = place_of(key), look_of(key)
+    shared = {
+        "place": _written(place) if place else "",
+        "zoom": _written(Place(look.start, look.end)) if look.end > look.start else "",
+        "sound": look.sound,
+    }
+    for name, text in shared.items():
+        share(name, text)
+
+
+def share(name: str, text: str) -> None:
+    """Keep something in the address, or, if it is empty, out of it."""
+    if not text:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != text:
+        st.query_params[name] = text
+
+
+def _written(place: Place) -> str:
+    return "-".join(f"{time:.4f}" for time in dict.fromkeys(place))
 
 
 def largest_spike(clip: Inspection) -> int:

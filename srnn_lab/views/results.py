@@ -1,11 +1,15 @@
 """The page of results: the paper's tables beside ours, and the commands that make a figure again."""
 
+import json
+
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from srnn_lab.plots import results_figure
 from srnn_lab.results import RESULTS, Result, read_results
 from srnn_lab.tables import TABLES, Figure, Table, make_tables, rows_of
+from srnn_lab.views.keep import chart_files, keep
 from srnn_lab.views.shared import explain, show_figure
 
 LABELS = {
@@ -32,9 +36,10 @@ def show() -> None:
         "Table", list(TABLES), default="table2", required=True, format_func=LABELS.get, key="table", bind="query-params"
     )
     tables = make_tables(name, results)
+    charts = []
     for i, table in enumerate(tables):
         show_table(table)
-        show_charts(table, f"{name}-{i}")
+        charts += show_charts(table, f"{name}-{i}")
     explain(
         "Nats per frame (or per sequence, where the line above a table says so), averaged over the test set: **micro** "
         "over all frames, **macro** over sequences first. ± is one standard error over sequences. **IWAE-128** and "
@@ -53,8 +58,17 @@ def show() -> None:
     rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, row[-1])}
     if not rows:
         st.info("No row of this choice is recorded yet; `srnn-lab evaluate CHECKPOINT --record` records one.")
-        return
-    show_row(rows[st.selectbox("Row", list(rows), key="row", bind="query-params")])
+    else:
+        show_row(rows[st.selectbox("Row", list(rows), key="row", bind="query-params")])
+    keep(
+        f"srnn-{name}",
+        {
+            **(chart_files(*charts) if charts else {}),
+            "Tables (Markdown)": ("\n\n".join(table.markdown() for table in tables), "md"),
+            "Tables (JSON)": (json.dumps([table.to_dict() for table in tables], indent=1), "json"),
+        },
+        "In the JSON, figures have all their digits.",
+    )
 
 
 def show_table(table: Table) -> None:
@@ -72,8 +86,9 @@ def show_table(table: Table) -> None:
         st.caption("Nothing of ours is recorded here yet.")
 
 
-def show_charts(table: Table, key: str) -> None:
+def show_charts(table: Table, key: str) -> list[go.Figure]:
     """Each column with measured figures; two beside each other, on a phone all below each other."""
+    charts = []
     columns = [
         i
         for i in range(len(table.header))
@@ -94,6 +109,8 @@ def show_charts(table: Table, key: str) -> None:
         alt = f"{table.header[i]}: {len(rows)} figures in nats; the highest is that of {best}, {values.max():.2f}."
         with place:
             show_figure(figure, f"{key}-{i}", alt)
+        charts.append(go.Figure(figure).update_layout(title_text=f"{table.title}: {table.header[i]}"))
+    return charts
 
 
 def show_row(result: Result) -> None:

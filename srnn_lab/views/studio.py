@@ -11,12 +11,14 @@ from streamlit.delta_generator import DeltaGenerator
 from srnn_lab.audio import QUARTERS_PER_MINUTE
 from srnn_lab.export import npz_bytes
 from srnn_lab.generate import draw
-from srnn_lab.player import Picture, player, rows_svg
+from srnn_lab.player import Picture, Scene, place_of, player
 from srnn_lab.plots import KL, SIGNAL
-from srnn_lab.views.keep import keep
+from srnn_lab.views.keep import keep, scene_files
+from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.rows import octave_ticks, pitch_range
 from srnn_lab.views.shared import cached_checkpoint, cached_music, choose, explain, owned, play
 
+PLAYER = "studio-player"
 QUARTERS_PER_BAR = 4
 FAINTEST = 0.15
 """Opacity of a note that sounds although the model had ruled it out."""
@@ -55,6 +57,7 @@ def show() -> None:
         "beginning and another seed."
     )
     choice = choose(("roll",), "music")
+    settle_place(PLAYER, choice)
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     per_bar = QUARTERS_PER_BAR * per_quarter
     left, middle, right = st.columns(3)
@@ -110,20 +113,20 @@ def show_takes(
         Picture(name, SIGNED, times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
         for name, (roll, p) in drawn.items()
     ]
-    marks = np.array([given / per_quarter]) if given else None
     files = {name: cached_music(roll, per_quarter) for name, (roll, _) in drawn.items() if roll.any()}
-    player(
+    scene = Scene(
         rows,
-        {name: play(drawn[name][0], per_quarter) for name in files},
         times,
-        key="takes player",
-        description=f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the "
-        "same in all of them. Notes that sound are blue, silent ones that might have sounded orange.",
+        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the same in all "
+        "of them. Notes that sound are blue, silent ones that might have sounded orange.",
         unit="quarter notes",
         seconds=60 / QUARTERS_PER_MINUTE,
-        marks=marks,
+        marks=np.array([given / per_quarter] if given else []),
         mark_name="the model goes on from here",
     )
+    sounds = {name: play(drawn[name][0], per_quarter) for name in files}
+    player(scene, sounds, PLAYER)
+    share_place(PLAYER)
     explain(
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
         "they were drawn (the given bars are fully opaque). A faint blue note is a surprise. **Orange**: notes that "
@@ -144,7 +147,6 @@ def show_takes(
         for name, take in drawn.items()
         for kind, values in zip(("notes", "p"), take, strict=True)
     }
-    picture = partial(rows_svg, rows, len(times) / per_quarter, unit="quarter notes", marks=marks)
     name = st.segmented_control("Take to keep", list(files), default=next(iter(files)), required=True, key="keep")
     midi, wav = files[name]
     keep(
@@ -152,8 +154,8 @@ def show_takes(
         {
             "MIDI": (midi, "mid"),
             "WAV": (wav, "wav"),
-            "Figure (SVG)": (picture, "svg"),
+            **scene_files(f"Takes of {', '.join(drawn)}", scene, lambda: sounds, place_of(PLAYER)),
             "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
         },
-        "Figure and arrays are of all takes.",
+        "Player, figure and arrays are of all takes.",
     )

@@ -12,6 +12,7 @@ from srnn_lab.checkpoint import ASSETS
 from srnn_lab.lock import is_running, terminate
 from srnn_lab.plots import curves_figure
 from srnn_lab.runs import LOG, Progress, begin, list_runs, progress, read_curves
+from srnn_lab.views.keep import Files, chart_files, download_buttons
 from srnn_lab.views.shared import explain, guarded, plain, runs_folder, show_figure
 
 REFRESH = 2.0
@@ -172,7 +173,8 @@ def show_run(run: Path, was_running: bool) -> None:
         buttons.link_button("Explore it", address)
     curves = read_curves(run)
     if len(curves["epoch"]) and state.header:
-        show_curves(curves, state)
+        files = show_curves(curves, state)
+        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_text(), "csv")})
     with st.expander("What it printed", expanded=bool(state.said) and not len(curves["epoch"])):
         st.code("\n".join(state.said) or f"Nothing yet ({LOG}).", language=None)
 
@@ -194,13 +196,14 @@ def show_state(state: Progress) -> None:
         st.error(plain(f"It ended before it began: {said[-1] if said else 'it printed nothing'}"))
 
 
-def show_curves(curves: dict, state: Progress) -> None:
-    """The figure of the curves, and how to read it."""
+def show_curves(curves: dict, state: Progress) -> Files:
+    """The figure of the curves, as a file too, and how to read it."""
     config = state.header.config
     unit = "nats per sequence" if config.evaluation.average == "sequence" else "nats per frame"
     best = int(curves["valid_bound"].argmax())
+    figure = curves_figure(curves, config.train.bound.upper(), unit)
     show_figure(
-        curves_figure(curves, config.train.bound.upper(), unit),
+        figure,
         "curves",
         f"Training curves over {len(curves['epoch'])} epochs. The bound on validation data is best in epoch "
         f"{best + 1}, at {curves['valid_bound'][best]:.2f} {unit}.",
@@ -216,3 +219,4 @@ def show_curves(curves: dict, state: Progress) -> None:
         r"\mathrm{KL}\big(q(z_t \mid z_{t-1}, a_t) \,\big\|\, p(z_t \mid z_{t-1}, d_t)\big)",
         {"07_training": "trains a model in a minute", "06_inference_network": "says why the KL collapses"},
     )
+    return chart_files(figure)

@@ -10,10 +10,10 @@ from srnn_lab.audio import roll_to_midi, wav_bytes
 from srnn_lab.edits import insert_silence, splice, transpose
 from srnn_lab.export import npz_bytes
 from srnn_lab.inspection import NEAR
-from srnn_lab.player import place_of, player, rows_svg
+from srnn_lab.player import Scene, Sounds, place_of, player
 from srnn_lab.transitions import EditEffect, measure_edit, moved
-from srnn_lab.views.keep import keep, stem_of
-from srnn_lab.views.place import leave_place
+from srnn_lab.views.keep import keep, scene_files, stem_of
+from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     Choice,
     cached_checkpoint,
@@ -86,7 +86,7 @@ def show() -> None:
         bind="query-params",
         help="Snapped to the model's frames.",
     )
-    leave_place(PLAYER, choice)
+    settle_place(PLAYER, choice)
     place = place_of(PLAYER)
     if place:
         chosen = min(max(1, round(place.start / step)) * step, last)
@@ -122,8 +122,7 @@ def show() -> None:
     if edit == SPLICE:
         uncut = cached_inspection(choice.path, choice.modified, *other, choice.semitones)
         others["the other clip, uncut"] = moved(uncut, amount / data.rate, math.inf, at / data.rate)
-    show_player(choice, after, effect, others)
-    keep_edit(choice, after, effect, others)
+    keep_edit(choice, after, effect, *show_player(choice, after, effect, others))
 
 
 def show_numbers(effect: EditEffect, unit: str) -> None:
@@ -145,22 +144,23 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
 
 def show_player(
     choice: Choice, after: np.ndarray, effect: EditEffect, others: dict[str, tuple[np.ndarray, np.ndarray]]
-) -> None:
+) -> tuple[Scene, Sounds]:
     """The clip before and after to see and to hear, and the KL of both."""
     data = choice.checkpoint.config.data
     unit, frames = time_unit(data), max(len(choice.signal), len(after)) // data.hop
-    player(
+    scene = Scene(
         edit_rows(data, choice.signal, after, effect, others),
-        {"after": sound_of(choice, after), "before": sound_of(choice, choice.signal)},
         (np.arange(frames) + 0.5) * data.hop / data.rate,
-        key=PLAYER,
-        description="The clip before and after the edit, and the KL per frame of both over each other; joints at "
+        "The clip before and after the edit, and the KL per frame of both over each other; joints at "
         + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
         unit=unit,
         seconds=unit_seconds(data),
         marks=np.array(effect.joints_after),
         mark_name="joint",
     )
+    sounds = {"after": sound_of(choice, after), "before": sound_of(choice, choice.signal)}
+    player(scene, sounds, PLAYER)
+    share_place(PLAYER)
     explain(
         f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; dotted: the joints. "
         f"Click in the rows to choose another point. What follows an inserted silence is drawn over the same sound "
@@ -175,11 +175,10 @@ def show_player(
             "09_music": "measures chord changes",
         },
     )
+    return scene, sounds
 
 
-def keep_edit(
-    choice: Choice, after: np.ndarray, effect: EditEffect, others: dict[str, tuple[np.ndarray, np.ndarray]]
-) -> None:
+def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scene, sounds: Sounds) -> None:
     """Files of what is on the page, the edited clip among them."""
     data = choice.checkpoint.config.data
     times, kl = effect.aligned
@@ -191,10 +190,6 @@ def keep_edit(
         "joints": np.array(effect.joints_after),
     }
 
-    def svg() -> str:
-        rows, end = edit_rows(data, choice.signal, after, effect, others), max(len(choice.signal), len(after))
-        return rows_svg(rows, end / data.rate, unit=time_unit(data), marks=np.array(effect.joints_after))
-
     edited = (partial(wav_bytes, after, data.sample_rate), "wav")
     if data.features == "roll":
         edited = (partial(roll_to_midi, after, data.frames_per_quarter), "mid")
@@ -202,7 +197,7 @@ def keep_edit(
         f"{stem_of(choice.name)}-edited",
         {
             "The edited clip": edited,
-            "Figure (SVG)": (svg, "svg"),
+            **scene_files(f"{choice.name}: a transition made", scene, lambda: sounds, place_of(PLAYER)),
             "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
         },
         "The edited clip can be uploaded like any other; the KL before the edit lies over the sound after it.",

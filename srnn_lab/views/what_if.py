@@ -1,6 +1,7 @@
 """Clips that are set against each other as rows of the player: other models, another z, an edit."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,25 +12,29 @@ from srnn_lab.config import DataConfig
 from srnn_lab.inspection import Inspection
 from srnn_lab.interventions import Reconstruction
 from srnn_lab.player import Line, Lines, Row
-from srnn_lab.plots import OVERLAID
+from srnn_lab.plots import CHANGE, OVERLAID
 from srnn_lab.transitions import EditEffect
 from srnn_lab.views.rows import mean_row, nats_row, signal_row
 
 KL_TITLE = "KL(q ‖ p) per frame"
 
 
-def comparison_rows(data: DataConfig, signal: np.ndarray, found: Comparison) -> list[Row]:
-    """A clip, and over each other what several models make of it."""
+def comparison_rows(data: DataConfig, signal: np.ndarray, found: Comparison, moments: np.ndarray) -> list[Row]:
+    """A clip, and over each other what several models make of it, with circles at frames of a choice."""
     kl, less, bounds = (
         {name: (found.times, line) for name, line in zip(found.names, lines, strict=True)}
         for lines in (found.kl, found.kl_difference, found.elbo)
     )
     first = found.names[0]
     del less[first]
+    limits = symmetric_limits(found.kl_difference[1:])
+    difference = overlay(f"KL: difference from {first}", less, limits, 1)
+    at = found.kl_difference[np.abs(found.kl_difference[:, moments]).argmax(0), moments]
+    circles = Line("the largest", found.times[moments], np.clip(at, *limits), CHANGE, "rings")
     return [
         signal_row("The clip", signal, data, [signal]),
         overlay(KL_TITLE, kl),
-        overlay(f"KL: difference from {first}", less, symmetric_limits(found.kl_difference[1:]), 1),
+        replace(difference, lines=[*difference.lines, circles]),
         overlay("Bound per frame, log p(x | z, d) − KL", bounds),
     ]
 
@@ -93,6 +98,6 @@ def overlay(
     """
     shown = [
         Line(name, *line, colour, "under" if name == under else "line")
-        for (name, line), (colour, _) in zip(lines.items(), OVERLAID[first:], strict=False)
+        for (name, line), colour in zip(lines.items(), OVERLAID[first:], strict=False)
     ]
     return nats_row(title, shown, limits or robust_limits([line.values for line in shown]))

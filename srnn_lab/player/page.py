@@ -1,0 +1,64 @@
+"""The player as a page of its own, in one file with its sounds: it needs no server and asks no other machine."""
+
+import base64
+from html import escape
+from pathlib import Path
+
+from srnn_lab.player.rows import Scene, pack
+from srnn_lab.player.sound import Sounds, wav_file
+
+_HERE = Path(__file__).parent
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{
+  color-scheme: light dark;
+  --st-text-color: light-dark(#31333f, #e6e6e6);
+  --st-background-color: light-dark(#ffffff, #0e1117);
+  --st-primary-color: #0072b2;
+  --st-font: sans-serif;
+}}
+body {{ margin: 1rem; background: var(--st-background-color); color: var(--st-text-color); font-family: sans-serif; }}
+h1 {{ font-size: 1.2rem; }}
+{style}</style>
+<h1>{title}</h1>
+<p>{description}</p>
+<div></div>
+<script type="module">
+import show from "{script}";
+const data = Uint8Array.from(atob("{data}"), (byte) => byte.charCodeAt(0));
+const parentElement = document.querySelector("div");
+const draw = () => show({{ data, parentElement, setStateValue: () => {{}} }});
+draw();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+</script>
+</html>
+"""
+
+
+def scene_html(scene: Scene, sounds: Sounds, title: str, selection: tuple[float, float] | None = None) -> str:
+    """Rows and sounds to look at, to play and to zoom, in any browser.
+
+    Args:
+        scene: What is drawn.
+        sounds: What can be heard.
+        title: Heading of the page.
+        selection: What is chosen when it is opened.
+    """
+    jump = selection and {"start": selection[0], "end": selection[1], "number": 1}
+    heard = [{"name": name, "address": _inline(wav_file(*sound), "audio/wav")} for name, sound in sounds.items()]
+    data, _ = pack(scene, {"key": "player", "jump": jump, "sounds": heard})
+    return _PAGE.format(
+        title=escape(title),
+        description=escape(scene.description),
+        style=(_HERE / "player.css").read_text(),
+        script=_inline((_HERE / "player.js").read_bytes(), "text/javascript"),
+        data=base64.b64encode(data).decode(),
+    )
+
+
+def _inline(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
