@@ -1,11 +1,14 @@
 """The dashboard: each view with Streamlit's AppTest, and the README's command in a real browser."""
 
 import asyncio
+import base64
 import gc
 import json
 import re
 import resource
 import runpy
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,8 @@ from streamlit.web.server.app_discovery import discover_asgi_app
 from views import kept_by
 
 from srnn_lab.audio import roll_to_midi
+from srnn_lab.lock import is_running, terminate
+from srnn_lab.memory import share_arenas
 from srnn_lab.player import Place
 from srnn_lab.views import explore
 from srnn_lab.views.place import parse_place
@@ -222,7 +227,10 @@ def test_the_figures_that_are_kept_have_the_rows_and_the_changes_that_are_shown(
     page.run()
     assert "KL(q ‖ p)" in kept["Figure (SVG)"]
     assert "Waveform" not in kept["Figure (SVG)"]
-    assert "dotted: spectral changes of the sound" in kept["Figure (HTML)"]
+    (data,) = re.findall(r'atob\("([^"]+)"\)', kept["Player (HTML)"])
+    head, _ = unpacked(base64.b64decode(data))
+    assert head["markName"] == "change"
+    assert [row["title"] for row in head["rows"]] == ["KL(q ‖ p)"]
 
 
 def test_how_many_dimensions_are_left_out_is_said(page):
@@ -261,28 +269,36 @@ def test_the_prior_continues_from_where_it_is_told_to(page):
 
 
 def sizes_after_interactions():
-    """Objects, and bytes in memory where the system is Linux, after each interaction with a page."""
+    """Objects, and bytes in memory where the system is Linux, after each tenth of 200 interactions."""
     explore.HEAD_START = 0
+    share_arenas()
     page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=180)
     page.query_params["checkpoint"] = "jsb"
     page.run()
     sizes, statm = [], Path("/proc/self/statm")
-    for i in range(15):
-        page.session_state["player place"] = Place(i / 2, i / 2 + 4)
+    for i in range(200):
+        if i % 20 == 19:
+            page.sidebar.selectbox(key="checkpoint").select(["voice-mel", "jsb"][i // 20 % 2])
+        elif i % 5 == 4:
+            (clips,) = (box for box in page.sidebar.selectbox if box.label == "Clip")
+            clips.select_index(i // 5 % 3)
+        else:
+            page.session_state["player place"] = Place(i % 7 / 4, i % 7 / 4 + 0.5)
         page.run()
         assert not page.exception
-        gc.collect()
-        held = int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0
-        sizes.append((len(gc.get_objects()), held))
-    return sizes
+        if i % 10 == 9:
+            gc.collect()
+            held = int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0
+            sizes.append((len(gc.get_objects()), held))
+    return np.array(sizes)
 
 
-def test_interactions_leave_no_memory_behind():
+def test_memory_stays_flat_over_200_interactions():
     with CONTEXT.Pool(1) as pool:  # a new process, where other tests leave no room to be filled unseen
-        sizes = pool.apply_async(sizes_after_interactions).get(PATIENCE)
-    (objects, held), (objects_later, held_later) = sizes[4], sizes[-1]
-    assert objects_later < objects + 100
-    assert held_later < held + 10 * 2**20
+        objects, held = pool.apply_async(sizes_after_interactions).get(PATIENCE).T
+    # By then each clip and each checkpoint has been shown.
+    assert objects[15:].max() < objects[5:10].max() + 1000
+    assert held[15:].max() < held[5:10].max() + 50 * 2**20
 
 
 def upload(page, checkpoint, name, content):
@@ -455,7 +471,7 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         assert 10 < now < end
         for name, start in {
             "Figure (SVG)": b"<svg",
-            "Figure (HTML)": b"<!doctype html>",
+            "Player (HTML)": b"<!doctype html>",
             "Arrays (.npz)": b"PK",
             "Spikes (CSV)": b"time (quarter notes),frame,KL (nats)",
         }.items():
@@ -529,3 +545,82 @@ def test_the_tour_is_for_a_first_visit(browser, address):
         page.locator(PLAYER).wait_for(timeout=180_000)
         page.get_by_role("button", name="Take the tour").wait_for()
         assert page.get_by_role("button", name="Close the tour").count() == 0
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a training that ends with the test."""
+    yield tmp_path / "mine"
+    if is_running(tmp_path / "mine"):
+        terminate(tmp_path / "mine")
+
+
+def test_the_curves_of_a_training_grow_while_it_runs_and_it_can_be_stopped(browser, run):
+    epochs = "() => document.querySelector('.js-plotly-plot')?._fullData?.[0].x.length ?? 0"
+    with (
+        serve("run", str(ROOT / "dashboard.py"), "--", "--runs", str(run.parent)) as found,
+        open_page(browser, found) as page,
+    ):
+        page.goto(f"{found}/train")
+        name, number = page.get_by_label("Name of the run"), page.get_by_label("Epochs")
+        number.fill("5000")
+        number.press("Enter")
+        name.fill(run.name)
+        name.press("Enter")
+        page.get_by_role("button", name="Begin").click()
+        page.wait_for_function(f"({epochs})() > 0", timeout=180_000)
+        before = page.evaluate(epochs)
+        page.wait_for_function(f"({epochs})() > {before + 1}", timeout=60_000)
+        page.get_by_text("of 5000 epochs").wait_for()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("It can be continued from where it stopped").wait_for(timeout=60_000)
+
+
+def in_time(limit, attempts):
+    """Whether one of several attempts takes no longer, since another test may have the processor during others."""
+    seconds = []
+    for attempt in attempts:
+        seconds.append(attempt())
+        if seconds[-1] < limit:
+            return True
+    print(seconds)
+    return False
+
+
+def test_a_first_figure_a_change_and_a_selection_come_in_time(browser):
+    voices = ["voice", "voice-vrnn", "voice-smooth", "voice-filt", "voice-mel"]
+    with serve("run", str(ROOT / "dashboard.py")) as found, open_page(browser, found) as page:
+        canvas, caption = page.locator(PLAYER), page.get_by_text(re.compile(r"^Frame \d+, at"))
+
+        def seconds_until(changed, act):
+            start = time.perf_counter()
+            act()
+            changed.wait_for(timeout=60_000)
+            return time.perf_counter() - start
+
+        def visit():
+            page.goto("about:blank")
+            return seconds_until(canvas, lambda: page.goto(found))
+
+        def settle():
+            page.get_by_role("button", name="prior continuation").wait_for(timeout=60_000)
+            page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+
+        def choose(label, find):
+            settle()
+            page.get_by_test_id("stSidebar").get_by_label(label, exact=True).click()
+            option, before = find(page.get_by_role("option")), canvas.get_attribute("aria-label")
+            option.wait_for()
+            return seconds_until(page.locator(f"{PLAYER}:not([aria-label='{before}'])"), option.click)
+
+        def select(start):
+            settle()
+            before = caption.inner_text()
+            drag(page, start, start + 0.15)
+            return seconds_until(caption.filter(has_not_text=before), lambda: None)
+
+        assert in_time(6, 3 * [visit])
+        assert in_time(1, [partial(choose, "Clip", lambda options, i=i: options.nth(i)) for i in range(1, 6)])
+        named = [lambda options, name=name: options.get_by_text(name, exact=True) for name in voices]
+        assert in_time(1, [partial(choose, "Checkpoint", find) for find in named])
+        assert in_time(0.5, [partial(select, start / 5) for start in range(8)])
