@@ -71,10 +71,12 @@ def check_place(row: str, command: str, data: str, split: str, average: str, fir
     table = row.partition("/")[0]
     if (table == "figure3") != (command == "transitions") and table in {"bundled", *(p.split("/")[0] for p in PLACES)}:
         raise ValueError(f"The row {row} is measured by {command!r}; a table shows another measure there: rename it.")
-    if table == "figure3" and not re.fullmatch(rf"figure3/({'|'.join(FRAMES)})/[^/]+(/epochs[1-9]\d*)?", row):
+    if table == "figure3" and not re.fullmatch(
+        rf"figure3/({'|'.join(FRAMES)})/[^/]+(/epochs[1-9]\d*|/tried-[^/]+)?", row
+    ):
         raise ValueError(
-            f"The row is named {row}; the table of Figure 3 has figure3/FRAMES/MODEL and figure3/FRAMES/MODEL/epochsN, "
-            f"with FRAMES one of {', '.join(FRAMES)}."
+            f"The row is named {row}; the table of Figure 3 has figure3/FRAMES/MODEL, figure3/FRAMES/MODEL/epochsN and "
+            f"figure3/FRAMES/MODEL/tried-NAME, with FRAMES one of {', '.join(FRAMES)}."
         )
     for place, (expected, convention) in PLACES.items():
         if row.startswith(f"{place}/") or row == place:
@@ -345,14 +347,14 @@ def table1(results: Results) -> list[Table]:
 
 
 def figure3(results: Results) -> list[Table]:
-    """Whether the KL rises at transitions, as the paper's Figure 3 shows it for one clip; also along training."""
-    trained, training, followed = [], [], set()
+    """Whether the KL rises at transitions, as the paper's Figure 3 shows for one clip; along training; what was tried."""
+    trained, training, tried, followed = [], [], [], set()
     order = [*FRAMES, *MODELS]
     rows = [row for row in results if row.startswith("figure3/")]
     for row in sorted(
         rows, key=lambda row: [order.index(p) if p in order else len(order) for p in row.split("/")[1:3]]
     ):
-        _, frames, model, *when = row.split("/")
+        _, frames, model, *how = row.split("/")
         result = results[row]
         f = result.figures
         measured = (
@@ -366,8 +368,13 @@ def figure3(results: Results) -> list[Table]:
             row,
         )
         what = (FRAMES[frames], MODELS.get(model, model))
+        if how and how[0].startswith("tried-"):
+            base = results.get(f"figure3/{frames}/{model}")
+            changed = result.config.differences(base.config) if base else {}
+            tried.append((*what, ", ".join(f"{k} {v}" for k, v in changed.items()), *measured))
+            continue
         training.append((*what, result.config.train.epochs, *measured))
-        if when:
+        if how:
             followed.add(what)
         else:
             trained.append((*what, *measured))
@@ -392,9 +399,17 @@ def figure3(results: Results) -> list[Table]:
     tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
     if followed:
         rows = sorted((cells for cells in training if cells[:2] in followed), key=lambda cells: cells[:3])
-        header, caption = (*header[:2], "epochs", *header[2:]), "The same, of models after a few epochs and after all."
-        tables.append(Table("Figure 3, measured: along training", caption, header, tuple(rows)))
+        caption = "The same, of models after a few epochs and after all."
+        tables.append(Table("Figure 3, measured: along training", caption, _with(header, "epochs"), tuple(rows)))
+    if tried:
+        caption = "The same, of models that were trained otherwise than those of the first table; each in what differs."
+        tables.append(Table("Figure 3, measured: what was tried", caption, _with(header, "changed"), tuple(tried)))
     return tables
+
+
+def _with(header: tuple[str, ...], column: str) -> tuple[str, ...]:
+    """A header with another column after the first two."""
+    return (*header[:2], column, *header[2:])
 
 
 def bundled(results: Results) -> list[Table]:

@@ -102,6 +102,17 @@ def test_a_model_that_was_measured_along_its_training_is_followed_from_few_epoch
     assert [row[:3] for row in training.rows] == [("80 log-mel bins", "VRNN", n) for n in (5, 20, 80)]
 
 
+def test_what_was_tried_stands_with_what_differs_from_the_model_of_that_name():
+    figures = dict.fromkeys(("auc", "null_mean", "null_sd", "shifts_better", "splice", "uncut", "splice_larger"), 0.5)
+    base, row = (
+        placed(f"figure3/jsb/vrnn{how}", command="transitions", figures=figures) for how in ("", "/tried-short")
+    )
+    config = replace(row.config, train=replace(row.config.train, epochs=7), model=replace(row.config.model, z_dim=8))
+    trained, tried = make_tables("figure3", by_row(base, replace(row, config=config)))
+    assert [row[-1] for row in trained.rows] == ["figure3/jsb/vrnn"]
+    assert [row[:3] for row in tried.rows] == [("piano roll, fraccaro/jsb", "VRNN", "z_dim 8, epochs 7")]
+
+
 def test_the_family_stands_in_a_table_for_each_version_of_the_data():
     figures = {"elbo": -5.0, "elbo_se": 0.1, "iwae:128": -4.8, "iwae:128_se": 0.1, "fivo:128": -4.6, "fivo:128_se": 0.1}
     vrnn = placed("family/bl-jsb/vrnn", figures=figures, parameters=3_000_000)
@@ -285,6 +296,7 @@ def test_the_family_is_matched_in_size_and_in_epochs():
         ("figure3/jsb", "transitions", "figure3/FRAMES/MODEL"),
         ("figure3/other/vrnn", "transitions", "FRAMES one of voice"),
         ("figure3/jsb/vrnn/5", "transitions", "figure3/FRAMES/MODEL/epochsN"),
+        ("figure3/jsb/vrnn/tried-", "transitions", "figure3/FRAMES/MODEL/tried-NAME"),
     ],
 )
 def test_a_row_that_a_table_could_not_show_is_refused(row, command, said):
