@@ -347,7 +347,7 @@ def table1(results: Results) -> list[Table]:
 
 
 def figure3(results: Results) -> list[Table]:
-    """Whether the KL rises at transitions, as the paper's Figure 3 shows for one clip; along training; what was tried."""
+    """Whether the KL rises at transitions (the paper's Figure 3): of each model, along training, and what was tried."""
     trained, training, tried, followed = [], [], [], set()
     order = [*FRAMES, *MODELS]
     rows = [row for row in results if row.startswith("figure3/")]

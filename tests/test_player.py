@@ -96,6 +96,13 @@ def test_a_long_picture_keeps_its_largest_values_where_they_were():
     assert (index == 255).sum() == 2
 
 
+def test_a_picture_of_one_frame_is_as_wide_as_that():
+    one = Picture("p", "", TIMES[:1], np.ones((1, 2)), ["#000000", "#ffffff"])
+    head, _ = unpacked(Packer().finish({"row": pack_row(one, Packer())}, {}))
+    assert (head["row"]["start"], head["row"]["end"]) == (0, STEP)
+    assert Scene([one], TIMES[:1], "").length == STEP
+
+
 def test_sounds_keep_their_gain_and_are_clipped_at_full_scale():
     samples, rate = soundfile.read(io.BytesIO(wav_file(np.array([0.0, 0.25, -0.5, 3.0]), 16000)), dtype="int16")
     assert rate == 16000

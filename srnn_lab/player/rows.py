@@ -122,7 +122,7 @@ class Scene:
     @property
     def step(self) -> float:
         """From one frame to the next."""
-        return float(self.times[-1] - self.times[0]) / max(1, len(self.times) - 1) or 2 * float(self.times[0])
+        return spacing(self.times)
 
     @property
     def length(self) -> float:
@@ -153,13 +153,14 @@ def shades(picture: Picture) -> tuple[Float[np.ndarray, "c"], np.ndarray]:
     stretch = -(-len(picture.values) // MAX_COLUMNS)
     starts = np.arange(0, len(picture.values), stretch)
     values, times = np.maximum.reduceat(np.asarray(picture.values, np.float32), starts), picture.times[starts]
-    times = times + (stretch - 1) / 2 * _spacing(picture.times)
+    times = times + (stretch - 1) / 2 * spacing(picture.times)
     low, high = limits_of(picture)
     return times, np.clip(np.round((values - low) / (high - low) * 255), 0, 255).astype(np.uint8)
 
 
-def _spacing(times: Float[np.ndarray, "t"]) -> float:
-    return float(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
+def spacing(times: Float[np.ndarray, "t"]) -> float:
+    """From one of evenly spaced middles to the next; of one alone, its width if it begins at 0."""
+    return float(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 2 * float(times[0])
 
 
 class Packer:
@@ -219,8 +220,8 @@ def pack_row(row: Row, packer: Packer) -> dict[str, Any]:
         return common | {
             "ticks": [[float(at), label] for at, label in row.ticks.items()],
             "axis": row.axis,
-            "start": float(times[0]) - _spacing(times) / 2,
-            "end": float(times[-1]) + _spacing(times) / 2,
+            "start": float(times[0]) - spacing(times) / 2,
+            "end": float(times[-1]) + spacing(times) / 2,
             "bins": index.shape[1],
             "values": packer.add(index, "u1"),
             "colours": packer.add(colour_table(row.colours), "u1"),

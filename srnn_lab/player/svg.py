@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from jaxtyping import UInt8
 
-from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, colour_table, limits_of, shades
+from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, colour_table, limits_of, shades, spacing
 from srnn_lab.plots import envelope
 
 WIDTH, LEFT, RIGHT, TITLE, HEIGHT, GAP, AXIS = 1000, 70, 20, 24, 90, 12, 44
@@ -56,7 +56,7 @@ def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
     yield _text(0, 0, label, "middle", f'transform="translate(14 {top + HEIGHT / 2}) rotate(-90)"')
     if isinstance(row, Picture):
         times, index = shades(row)
-        step = float(times[-1] - times[0]) / max(1, len(times) - 1) or 1.0
+        step = spacing(times)
         x, width = LEFT + (float(times[0]) - step / 2) * scale, len(times) * step * scale
         content = base64.b64encode(png(colour_table(row.colours)[index.T[::-1]])).decode()
         yield (
@@ -117,7 +117,7 @@ def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -
     if line.style in ("line", "under"):
         times, values = envelope(times, values)
     if line.style == "steps":
-        half = (float(times[-1] - times[0]) / max(1, len(times) - 1)) / 2
+        half = spacing(times) / 2
         times, values = np.stack([times - half, times + half], 1).ravel(), np.repeat(values, 2)
     known = np.isfinite(values)
     x, y = LEFT + times * scale, place(values)
