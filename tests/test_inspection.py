@@ -227,6 +227,20 @@ def test_a_clip_gets_the_figure_of_its_kind_on_one_time_axis(features):
     assert len({axis.matches or "x" for axis in axes} - {f"x{len(titles)}"}) <= 1
 
 
+def test_a_frame_far_above_the_others_gets_a_triangle_at_the_edge_of_the_kl():
+    tested = checkpoint("raw")
+    clip = inspect_signal(tested, SIGNALS["raw"])
+    clip.kl[7] = 1e6
+    figure = clip_figure(tested, SIGNALS["raw"], clip)
+    (triangle,) = (trace for trace in figure.data if trace.name == "beyond the axis")
+    limit = figure.get_subplot(2, 1).yaxis.range[1]
+    assert limit < 1e3
+    assert (triangle.x.tolist(), triangle.y.tolist()) == ([clip.times[7]], [limit])
+    assert (triangle.marker.symbol.tolist(), triangle.customdata.tolist()) == (["triangle-up"], [1e6])
+    told = f"1 of {len(clip.kl)} frames above the axis, up to 1,000,000 nats"
+    assert any(note.text.endswith(told) for note in figure.layout.annotations)
+
+
 @pytest.mark.parametrize("features", DATA)
 def test_the_kl_of_the_dimensions_adds_up_and_tells_which_are_in_use(features):
     clip = inspect_signal(checkpoint(features), SIGNALS[features])

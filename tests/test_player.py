@@ -141,7 +141,16 @@ def test_a_place_that_is_not_two_numbers_is_not_taken_over(monkeypatch, reported
     assert place_of("rows") is None
 
 
-@pytest.mark.parametrize("reported", [None, {"start": 1.0}, {"start": "x", "end": 2, "sound": ""}, [1], {"start": 0}])
+@pytest.mark.parametrize(
+    "reported",
+    [
+        None,
+        {"start": 1.0},
+        {"start": "x", "end": 2, "sound": ""},
+        {"start": 0, "end": "nan", "sound": ""},
+        [1],
+    ],
+)
 def test_a_look_that_is_none_is_not_taken_over(monkeypatch, reported):
     state = {"rows": {"look": {"start": 0.5, "end": 1, "sound": "mean"}}}
     monkeypatch.setattr("streamlit.session_state", state)
@@ -191,7 +200,7 @@ def test_a_png_holds_its_pixels():
 APP = """
 import numpy as np
 import streamlit as st
-from srnn_lab.player import Line, Lines, Look, Picture, Place, Scene, deliver, jump, look_at, look_of, player
+from srnn_lab.player import Line, Lines, Look, Picture, Place, Scene, deliver, jump, look_at, look_of, place_of, player
 
 RATE = 16000
 LENGTH = int(st.query_params.get("seconds", 4))
@@ -220,7 +229,8 @@ if st.checkbox("Shown", True):
     if "linked" in st.query_params and "looked" not in st.session_state:
         st.session_state.looked = True
         look_at("rows", Look(1.0, 2.0, "sample"))
-    place = player(Scene(rows, times, "A tone.", marks=np.array([1.0, 2.0])), sounds, "rows")
+    player(Scene(rows, times, "A tone.", marks=np.array([1.0, 2.0])), sounds, "rows")
+    place = place_of("rows")
     st.text(f"place {place.start:.4f} {place.end:.4f}" if place else "place none")
     look = look_of("rows")
     st.text(f"look {look.start:.4f} {look.end:.4f} {look.sound or 'nothing'}")
@@ -527,6 +537,8 @@ def test_zoom_and_sound_are_told_and_a_link_to_them_is_followed_when_the_sound_a
     page.get_by_text("look 0.0000 0.0000 mean", exact=True).wait_for(timeout=10_000)
     page.goto(f"{address}/?linked=1")
     page.locator("canvas[data-view='1.0000-2.0000']").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Fit").click()  # what is wanted is still what is told
+    page.get_by_text("look 0.0000 0.0000 sample", exact=True).wait_for(timeout=10_000)
     page.get_by_text("More").click()
     page.locator("button[aria-pressed=true]", has_text="sample").wait_for(timeout=10_000)
 
@@ -540,6 +552,7 @@ def test_a_player_that_is_kept_as_a_file_plays_and_selects_without_a_server(brow
     with open_page(browser, file.as_uri()) as page:
         page.goto(file.as_uri())
         page.get_by_text("<b>mine</b>.wav").wait_for()
+        page.get_by_text("A <tone>.").wait_for()
         canvas = page.locator("canvas[aria-valuenow='0.2500']")
         canvas.wait_for()
         assert "selected 0.250 to 0.500 s" in canvas.get_attribute("aria-valuetext")
@@ -548,3 +561,12 @@ def test_a_player_that_is_kept_as_a_file_plays_and_selects_without_a_server(brow
         page.get_by_role("button", name="mean").click()
         drag(page, 0.606, 0.794)
         page.locator("canvas[aria-valuetext*='selected 0.600 to 0.800 s']").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [((1.0, 1.0 + 2**-52), "1.0000-1.0100"), ((100.0, 200.0), "0.0000-4.0000"), ((3.5, 9.0), "0.0000-4.0000")],
+)
+def test_a_zoom_that_no_clip_has_shows_a_frame_at_least_and_no_more_than_there_is(page, asked, shown):
+    page.locator(".player").evaluate("(p, [start, end]) => { p.player.look(start, end); p.player.paint(); }", asked)
+    assert page.locator("canvas").get_attribute("data-view") == shown

@@ -50,8 +50,8 @@ class Look(NamedTuple):
     sound: str = ""
 
 
-def player(scene: Scene, sounds: Sounds, key: str) -> Place | None:
-    """Show rows with a playhead over all of them, and say what is chosen in them.
+def player(scene: Scene, sounds: Sounds, key: str) -> None:
+    """Show rows with a playhead over all of them; ``place_of`` says what is chosen in them.
 
     A click puts the playhead; dragging selects, from edge to edge of the frames, and the edges can be dragged again.
     Keys: space plays and pauses, arrows step by a frame (with shift: ten), Home and End, L loops the selection, Escape
@@ -66,15 +66,11 @@ def player(scene: Scene, sounds: Sounds, key: str) -> Place | None:
         sounds: What can be heard; all begin at time 0. The first is played until another is chosen. Without any, the
             player only shows.
         key: Names the player in the session.
-
-    Returns:
-        What is chosen, or None before anything is.
     """
     state = st.session_state
-    orders = {name: state.get(f"{key} {name}") for name in ("jump", "look")}
+    orders = {"jump": state.get(f"{key} jump"), "look": state.get(f"{key} aim")}
     data, state[f"{key} digest"] = pack(scene, {"key": key, **orders, "sounds": _addresses(key, sounds)})
     _MOUNT(key=key, data=data, on_place_change=lambda: _remember(key), on_look_change=lambda: _remember_look(key))
-    return place_of(key)
 
 
 def deliver(key: str, sounds: Sounds) -> None:
@@ -85,7 +81,7 @@ def deliver(key: str, sounds: Sounds) -> None:
 
     Args:
         key: The player's.
-        sounds: All that it is to have; more than at the last call, if there was one in this run.
+        sounds: All that it is to have; more than it has, else they are taken for an older delivery.
     """
     data = {"key": key, "digest": st.session_state[f"{key} digest"], "sounds": _addresses(key, sounds)}
     _COURIER(key=f"{key} sounds {len(sounds)}", data=data)
@@ -96,7 +92,7 @@ def _addresses(key: str, sounds: Sounds) -> list[dict[str, str]]:
 
 
 def place_of(key: str) -> Place | None:
-    """What is chosen in the player of that key; known before it is drawn."""
+    """What is chosen in the player of that key, or None before anything is; known before it is drawn."""
     return st.session_state.get(f"{key} place")
 
 
@@ -109,13 +105,13 @@ def jump(key: str, place: Place | None) -> None:
 
 def look_of(key: str) -> Look:
     """How the player of that key shows it."""
-    return st.session_state.get(f"{key} looks", Look())
+    return st.session_state.get(f"{key} look", Look())
 
 
 def look_at(key: str, look: Look) -> None:
     """Zoom a player and choose its sound when it is next drawn; a sound that is not there yet is chosen when it is."""
-    st.session_state[f"{key} looks"] = look
-    st.session_state[f"{key} look"] = {**look._asdict(), "number": time.time_ns()}
+    st.session_state[f"{key} look"] = look
+    st.session_state[f"{key} aim"] = {**look._asdict(), "number": time.time_ns()}
 
 
 def _remember_look(key: str) -> None:
@@ -126,7 +122,7 @@ def _remember_look(key: str) -> None:
     except (TypeError, KeyError, ValueError):
         return
     if math.isfinite(look.start) and math.isfinite(look.end):
-        st.session_state[f"{key} looks"] = look
+        st.session_state[f"{key} look"] = look
 
 
 def _remember(key: str) -> None:

@@ -2,6 +2,7 @@
 
 export default function ({ data }) {
   window.srnnSounds ??= new Map();
+  // Of couriers that follow each other closely, an earlier one may arrive later.
   const waiting = window.srnnSounds.get(data.key);
   if (waiting?.digest === data.digest && waiting.sounds.length > data.sounds.length) return;
   window.srnnSounds.set(data.key, data);

@@ -358,7 +358,11 @@ class Player {
     if (changed) {
       const end = this.content?.end;
       this.content = unpack(head, body);
-      if (end !== this.content.end && !(first && this.view)) this.view = [0, this.content.end];
+      if (end !== this.content.end && !(first && this.view)) {
+        const zoomed = !first && this.view[1] - this.view[0] < end;
+        this.view = [0, this.content.end];
+        if (zoomed) this.reportLook();
+      }
       if (this.selection?.[1] > this.content.end) this.selection = null;
       this.sounds.range = this.seconds(this.selection);
       this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
@@ -373,28 +377,38 @@ class Player {
       this.jumped = head.jump.number;
       this.place(head.jump.start, head.jump.end);
     }
-    if (changed || looks || this.look !== this.lookNow()) this.paint();
+    if (changed || looks || this.theme !== this.themeNow()) this.paint();
   }
 
   /** Zoom to where a link does, and hear its sound as soon as it is there. */
   lookAt({ start, end, sound, number }) {
     this.looked = number;
-    this.view = end > start ? [start, Math.min(end, this.content.end)] : [0, this.content.end];
-    if (sound && sound !== this.sounds.name) this.sounds.missed = sound;
+    if (end > start) this.look(start, end);
+    else this.look(0, this.content.end);
+    if (sound) this.sounds.missed = sound === this.sounds.name ? null : sound;
+  }
+
+  /** Zoom to a stretch of the axis, of a frame at the least. */
+  look(start, end) {
+    const { end: whole, frame } = this.content;
+    const span = clamp(end - start, Math.min(whole, frame.step), whole);
+    const begin = clamp(start, 0, whole - span);
+    this.view = [begin, begin + span];
   }
 
   /** The colours and the font of the page, which another theme changes. */
-  lookNow() {
+  themeNow() {
     const style = getComputedStyle(this.root);
     return [style.color, style.getPropertyValue("--st-primary-color") || "#0072b2", style.fontFamily].join("|");
   }
 
   restore(state, head) {
-    if (!state || state.end !== head.end) return;
-    this.selection = state.selection;
-    this.view = state.view;
+    if (!state) return;
     this.jumped = state.jumped;
     this.looked = state.looked;
+    if (state.end !== head.end) return;
+    this.selection = state.selection;
+    this.view = state.view;
     Object.assign(this.sounds, { position: state.position, name: state.name, looping: state.looping });
   }
 
@@ -478,7 +492,8 @@ class Player {
     this.settled = setTimeout(() => {
       const [start, end] = this.view;
       const whole = end - start >= this.content.end;
-      this.setStateValue("look", { start: whole ? 0 : start, end: whole ? 0 : end, sound: this.sounds.name });
+      const sound = this.sounds.missed ?? this.sounds.name;
+      this.setStateValue("look", { start: whole ? 0 : start, end: whole ? 0 : end, sound });
     }, 400);
   }
 
@@ -504,10 +519,9 @@ class Player {
   }
 
   fit() {
-    const whole = [0, this.content.end];
     const selection = this.selection;
     const shown = selection && selection.every((time, i) => Math.abs(time - this.view[i]) < 1e-9);
-    this.view = selection && !shown ? [...selection] : whole;
+    this.look(...(selection && !shown ? selection : [0, this.content.end]));
     this.paint();
     this.reportLook();
   }
@@ -656,8 +670,8 @@ class Player {
       canvas.height = Math.round(height * scale);
     }
     this.narrow = this.width < 480;
-    this.look = this.lookNow();
-    [this.text, this.primary, this.font] = this.look.split("|");
+    this.theme = this.themeNow();
+    [this.text, this.primary, this.font] = this.theme.split("|");
     this.height = height;
     const context = this.background.getContext("2d");
     context.setTransform(scale, 0, 0, scale, 0, 0);

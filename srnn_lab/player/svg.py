@@ -24,7 +24,7 @@ def scene_svg(scene: Scene, selection: tuple[float, float] | None = None) -> str
 
     Args:
         scene: What is drawn.
-        selection: Where it begins and ends; nothing is drawn if both are the same.
+        selection: Where it begins and ends, as far as that lies on the axis; nothing is drawn if both are the same.
     """
     scale = (WIDTH - LEFT - RIGHT) / scene.length
     bottom = len(scene.rows) * (TITLE + HEIGHT + GAP)
@@ -34,8 +34,9 @@ def scene_svg(scene: Scene, selection: tuple[float, float] | None = None) -> str
     for time in scene.marks:
         x = LEFT + float(time) * scale
         parts.append(f'<path d="M{x:.2f} {TITLE}V{bottom}" stroke="#555" stroke-dasharray="2 3" stroke-width="0.7"/>')
-    if selection and selection[1] > selection[0]:
-        x, width = LEFT + selection[0] * scale, (selection[1] - selection[0]) * scale
+    start, stop = (min(time, scene.length) for time in selection or (0.0, 0.0))
+    if stop > start:
+        x, width = LEFT + start * scale, (stop - start) * scale
         parts.append(f'<rect x="{x:.2f}" y="0" width="{width:.2f}" height="{bottom}" fill="#0072b2" opacity="0.15"/>')
     parts += _axis(scene.length, scale, bottom, scene.unit)
     size = f'width="{WIDTH}" height="{bottom + AXIS}" viewBox="0 0 {WIDTH} {bottom + AXIS}"'

@@ -12,10 +12,10 @@ from srnn_lab.comparison import Comparison, closest, compare, differences, frame
 from srnn_lab.config import RunConfig
 from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.inspection import NEAR
-from srnn_lab.player import Place, Scene, Sounds, deliver, jump, place_of, player
+from srnn_lab.player import Scene, Sounds, place_of, player
 from srnn_lab.views.keep import keep, scene_files, stem_of
-from srnn_lab.views.listen import MEAN, RECORDING, Sound, cached_clip_sound
-from srnn_lab.views.place import settle_place, share_place
+from srnn_lab.views.listen import MEAN, RECORDING, Wanted, made_unasked, make_missing, ready
+from srnn_lab.views.place import go_to_row, settle_place, share_place
 from srnn_lab.views.shared import (
     BY_KIND,
     Choice,
@@ -48,7 +48,7 @@ def show() -> None:
         "The address of this page is a link to exactly this comparison."
     )
     choice = choose()
-    settle_place(PLAYER, choice)
+    settle_place(PLAYER, choice, len(choice.signal) / choice.checkpoint.config.data.rate)
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
     if not against:
@@ -60,10 +60,11 @@ def show() -> None:
     show_averages(comparison, found)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
     wanted = sounds_of(names)
-    scene = show_player(choice, comparison, moments, sounds_made(wanted))
+    sounds = ready(wanted)
+    scene = show_player(choice, comparison, moments, sounds())
     table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
-    keep_comparison(choice, comparison, scene, partial(sounds_made, wanted), table)
-    make_sounds(wanted)
+    keep_comparison(choice, comparison, scene, sounds, table)
+    make_missing(PLAYER, wanted)
 
 
 def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
@@ -181,7 +182,8 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
         "log-mel": "the mean of x under the posterior, with phases that fit (Griffin-Lim)",
         "roll": "the notes with p above ½",
     }[data.features]
-    st.caption(f"Beside the recording, each model's reconstruction can be heard: {heard}.")
+    if made_unasked(choice):
+        st.caption(f"Beside the recording, each model's reconstruction can be heard: {heard}.")
     explain(
         f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
         f"the prediction. **Difference**: above 0 the other model is more surprised than {first}, below 0 less; "
@@ -216,7 +218,7 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
         table,
         hide_index=True,
         key="moments",
-        on_select=lambda: _go_to_row(comparison.times[moments]),
+        on_select=lambda: go_to_row("moments", PLAYER, comparison.times[moments]),
         selection_mode="single-row",
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
         alt="The frames with the largest differences of KL, who was surprised there, and each model's KL in nats.",
@@ -231,13 +233,6 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
         {"05_bound_over_time": "takes such a frame apart"},
     )
     return table
-
-
-def _go_to_row(times: np.ndarray) -> None:
-    chosen = st.session_state["moments"]["selection"]["rows"]
-    if chosen and chosen[0] < len(times):
-        time = float(times[chosen[0]])
-        jump(PLAYER, Place(time, time))
 
 
 def keep_comparison(
@@ -261,24 +256,8 @@ def keep_comparison(
     )
 
 
-def sounds_of(names: dict[str, Choice]) -> dict[str, tuple[Choice, str]]:
-    """By name, what can be heard: the clip, and each model's reconstruction."""
+def sounds_of(names: dict[str, Choice]) -> Wanted:
+    """The clip, and each model's reconstruction of it if it is not too long."""
     first = next(iter(names.values()))
-    return {RECORDING: (first, RECORDING), **{name: (choice, MEAN) for name, choice in names.items()}}
-
-
-def sounds_made(wanted: dict[str, tuple[Choice, str]]) -> dict[str, Sound]:
-    """Those that are ready; what is no longer wanted is given up."""
-    made = st.session_state.setdefault("sounds compared", {})
-    for gone in made.keys() - wanted.values():
-        del made[gone]
-    return {name: made[what] for name, what in wanted.items() if what in made}
-
-
-def make_sounds(wanted: dict[str, tuple[Choice, str]]) -> None:
-    """The sounds that are missing, one after another, after everything else has been shown."""
-    made = st.session_state["sounds compared"]
-    for choice, kind in wanted.values():
-        if (choice, kind) not in made:
-            made[choice, kind] = cached_clip_sound(*choice, kind, 0)
-            deliver(PLAYER, sounds_made(wanted))
+    models = {name: (choice, MEAN, 0) for name, choice in names.items()} if made_unasked(first) else {}
+    return {RECORDING: (first, RECORDING, 0), **models}

@@ -1,6 +1,7 @@
 """The first page: one checkpoint and one clip, seen, heard and questioned."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -11,7 +12,7 @@ from srnn_lab.inspection import Inspection
 from srnn_lab.player import Scene, jump, place_of, player
 from srnn_lab.transitions import Spikes
 from srnn_lab.views.keep import keep, scene_files, stem_of
-from srnn_lab.views.listen import by_name, make_sounds, settle_sounds, show_sound_controls, sounds_made
+from srnn_lab.views.listen import Sound, make_missing, ready, settle_sounds, show_sound_controls, sounds_of_clip
 from srnn_lab.views.place import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
 from srnn_lab.views.posterior import show_frame
 from srnn_lab.views.rows import clip_rows
@@ -35,13 +36,15 @@ def show() -> None:
     show_numbers(clip, unit)
     slot = st.container()
     clip, match, change = choose_changes(choice, clip)
-    scene = show_player(choice, clip, match, change, unit, slot)
+    wanted = sounds_of_clip(choice)
+    sounds = ready(wanted)
+    scene = show_player(choice, clip, match, change, sounds(), slot)
     place = place_of(PLAYER)
     share_place(PLAYER)
     show_frame(choice, clip, place, unit)
     table = show_spikes(clip, match, change, unit)
-    keep_clip(choice, clip, scene, match, table)
-    make_sounds(choice)
+    keep_clip(choice, clip, scene, sounds, match, table)
+    make_missing(PLAYER, wanted)
 
 
 def show_numbers(clip: Inspection, unit: str) -> None:
@@ -57,9 +60,12 @@ def show_numbers(clip: Inspection, unit: str) -> None:
         st.markdown(f"In the selection: ELBO **{(clip.log_px[inside] - kl).mean():.2f}**, KL **{kl.mean():.2f}**.")
 
 
-def show_player(choice: Choice, clip: Inspection, match: Spikes, change: str, unit: str, slot: DeltaGenerator) -> Scene:
+def show_player(
+    choice: Choice, clip: Inspection, match: Spikes, change: str, sounds: dict[str, Sound], slot: DeltaGenerator
+) -> Scene:
     """The rows and the sounds."""
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
+    unit = time_unit(data)
     rows = clip_rows(checkpoint, choice.signal, clip, match)
     peak = largest_spike(clip)
     description = (
@@ -88,7 +94,7 @@ def show_player(choice: Choice, clip: Inspection, match: Spikes, change: str, un
             marks=clip.times[clip.changes],
             mark_name=change,
         )
-        player(scene, sounds_made(), PLAYER)
+        player(scene, sounds, PLAYER)
         if "rows shown" not in st.session_state:
             st.session_state["rows shown"] = True
             time.sleep(HEAD_START)
@@ -97,13 +103,19 @@ def show_player(choice: Choice, clip: Inspection, match: Spikes, change: str, un
     return scene
 
 
-def keep_clip(choice: Choice, clip: Inspection, scene: Scene, match: Spikes, table: dict[str, list]) -> None:
+def keep_clip(
+    choice: Choice,
+    clip: Inspection,
+    scene: Scene,
+    sounds: Callable[[], dict[str, Sound]],
+    match: Spikes,
+    table: dict[str, list],
+) -> None:
     """Files of what is on the page."""
-    made = st.session_state["sounds"]  # those that are still to be made will be in it
     keep(
         stem_of(choice.name),
         {
-            **scene_files(choice.name, scene, lambda: by_name(made), place_of(PLAYER)),
+            **scene_files(choice.name, scene, sounds, place_of(PLAYER)),
             "Arrays (.npz)": (lambda: npz_bytes(clip.arrays()), "npz"),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),
             "Label track": (lambda: label_track(clip, match), "txt"),

@@ -86,7 +86,7 @@ def show() -> None:
         help="Snapped to the model's frames; outside, z is the posterior sample.",
     )
     seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
-    settle_place(PLAYER, choice)
+    settle_place(PLAYER, choice, length)
     place = place_of(PLAYER)
     if place and place.start < place.end and place.start < length:
         chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))

@@ -1,5 +1,7 @@
 """What the model believes, as sound: the sounds of a clip that the player switches between."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import streamlit as st
 import torch
@@ -12,6 +14,8 @@ from srnn_lab.views.shared import MAX_PLAYED_SECONDS, Choice, cached_inspection,
 
 Sound = tuple[np.ndarray, int]
 """16-bit samples, and their number a second."""
+Wanted = Mapping[str, tuple[Choice, str, int]]
+"""Sounds by the name on their buttons: of what, of which kind, and the frames before a continuation."""
 RECORDING = "recording"
 MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
 ALL_AT_ONCE_SECONDS = {"raw": 30, "log-mel": 30, "roll": 120}
@@ -19,27 +23,49 @@ ALL_AT_ONCE_SECONDS = {"raw": 30, "log-mel": 30, "roll": 120}
 
 
 def settle_sounds(choice: Choice) -> None:
-    """Begin anew when another clip or checkpoint is chosen, with the recording if it need not be made."""
+    """Begin anew when another clip or checkpoint is chosen; the first place to continue from may be that of a link."""
     state = st.session_state
     if state.get("sounds of") == choice:
         return
-    state["sounds of"], state["sounds"], state["sounds wanted"] = choice, {}, False
-    if choice.checkpoint.config.data.features != "roll":
-        state["sounds"][RECORDING, 0] = cached_clip_sound(*choice, RECORDING, 0)
+    state["sounds of"], state["sounds asked for"] = choice, False
     asked = "" if "continue from" in state else st.query_params.get("continue", "")
     frames = len(cached_inspection(*choice).kl)
-    known = asked.isdecimal() and 0 < int(asked[:9]) < frames - 1
-    state["continue from"] = int(asked) if known else _middle(frames)
+    start = int(asked) if asked.isdecimal() and len(asked) < 10 else 0
+    state["continue from"] = start if 0 < start < frames - 1 else _middle(frames)
 
 
-def sounds_made() -> dict[str, Sound]:
-    """The sounds that are ready, by name."""
-    return by_name(st.session_state["sounds"])
+def sounds_of_clip(choice: Choice) -> Wanted:
+    """What is heard of a clip, or, of a long one, what is heard unasked."""
+    first = choice.checkpoint.config.evaluation.unscored
+    start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
+    wanted = {RECORDING: (choice, RECORDING, 0)}
+    if made_unasked(choice) or st.session_state["sounds asked for"]:
+        wanted |= {MEAN: (choice, MEAN, 0), SAMPLE: (choice, SAMPLE, 0)}
+        if start < scored:
+            wanted[CONTINUATION] = choice, CONTINUATION, start + first
+    return wanted
 
 
-def by_name(sounds: dict[tuple[str, int], Sound]) -> dict[str, Sound]:
-    """Sounds without the frame from which the prior continues."""
-    return {kind: sound for (kind, _), sound in sounds.items()}
+def ready(wanted: Wanted) -> Callable[[], dict[str, Sound]]:
+    """What gives those sounds that are made, by name, whenever it is called; others are given up."""
+    made = st.session_state.setdefault("sounds", {})  # not the session itself: a file is asked for outside of it
+    for gone in made.keys() - set(wanted.values()):
+        del made[gone]
+    for choice, kind, start in wanted.values():
+        if kind == RECORDING and choice.checkpoint.config.data.features != "roll":  # at hand
+            made[choice, kind, start] = cached_clip_sound(*choice, kind, start)
+    return lambda: {name: made[sound] for name, sound in wanted.items() if sound in made}
+
+
+def make_missing(player: str, wanted: Wanted) -> None:
+    """Make the sounds that are missing, one after another, and bring them to a player that has been shown."""
+    made, sounds, below = st.session_state["sounds"], ready(wanted), st.empty()
+    for name, (choice, kind, start) in wanted.items():
+        if (choice, kind, start) not in made:
+            with below, st.spinner(f"Making the sound of the {name} …"):
+                made[choice, kind, start] = cached_clip_sound(*choice, kind, start)
+            with below:
+                deliver(player, sounds())
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
@@ -113,8 +139,8 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
             key="continue",
             help="Click in the rows to choose another place.",
         )
-        if not (st.session_state["sounds wanted"] or _made_unasked(choice)):
-            st.button("Make the model's sounds (this takes a while)", on_click=_want_sounds, key="sound")
+        if not (st.session_state["sounds asked for"] or made_unasked(choice)):
+            st.button("Make the model's sounds (this takes a while)", on_click=_ask_for_sounds, key="sound")
 
 
 def _middle(frames: int) -> int:
@@ -123,31 +149,13 @@ def _middle(frames: int) -> int:
 
 def _continue_from(frame: int) -> None:
     st.session_state["continue from"] = frame
-    st.session_state["sounds"] = {
-        key: sound for key, sound in st.session_state["sounds"].items() if key[0] != CONTINUATION
-    }
 
 
-def _want_sounds() -> None:
-    st.session_state["sounds wanted"] = True
+def _ask_for_sounds() -> None:
+    st.session_state["sounds asked for"] = True
 
 
-def _made_unasked(choice: Choice) -> bool:
+def made_unasked(choice: Choice) -> bool:
+    """Whether a clip is short enough for all of its sounds."""
     data = choice.checkpoint.config.data
     return len(choice.signal) / data.rate * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]
-
-
-def make_sounds(choice: Choice) -> None:
-    """The sounds that are missing, one after another, after everything else has been shown."""
-    first = choice.checkpoint.config.evaluation.unscored
-    start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
-    wanted = [(RECORDING, 0)]
-    if _made_unasked(choice) or st.session_state["sounds wanted"]:
-        wanted += [(MEAN, 0), (SAMPLE, 0), *([(CONTINUATION, start + first)] if start < scored else [])]
-    sounds, below = st.session_state["sounds"], st.empty()
-    for kind, start in wanted:
-        if (kind, start) not in sounds:
-            with below, st.spinner(f"Making the sound of the {kind} …"):
-                sounds[kind, start] = cached_clip_sound(*choice, kind, start)
-            with below:
-                deliver(PLAYER, sounds_made())

@@ -1,6 +1,4 @@
-"""The place that is chosen in a player: in the address, and as a frame."""
-
-import math
+"""What is chosen in a player: the place, in the address and as a frame; zoom and sound, in the address."""
 
 import numpy as np
 import streamlit as st
@@ -11,11 +9,13 @@ from srnn_lab.views.shared import Choice
 
 PLAYER = "player"
 """Key of the first page's player."""
+LONGEST = 1e5
+"""Longest time axis, in its units."""
 MAX_NAME = 100
 """Characters of a sound's name that are read from an address."""
 
 
-def settle_place(key: str, choice: Choice, length: float = math.inf) -> None:
+def settle_place(key: str, choice: Choice, length: float = LONGEST) -> None:
     """Take a player where a link points to; leave the old place when another clip is chosen.
 
     Args:
@@ -73,6 +73,14 @@ def share(name: str, text: str) -> None:
 
 def _written(place: Place) -> str:
     return "-".join(f"{time:.4f}" for time in dict.fromkeys(place))
+
+
+def go_to_row(table: str, key: str, times: np.ndarray) -> None:
+    """Take a player to the time that belongs to the chosen row of a table."""
+    chosen = st.session_state[table]["selection"]["rows"]
+    if chosen and chosen[0] < len(times):
+        time = float(times[chosen[0]])
+        jump(key, Place(time, time))
 
 
 def largest_spike(clip: Inspection) -> int:

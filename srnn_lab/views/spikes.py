@@ -9,10 +9,9 @@ import streamlit as st
 from srnn_lab.data import widen
 from srnn_lab.export import event_table
 from srnn_lab.inspection import NEAR, Inspection, find_events
-from srnn_lab.player import Place, jump
 from srnn_lab.plots import null_figure
 from srnn_lab.transitions import Spikes, match_spikes
-from srnn_lab.views.place import PLAYER
+from srnn_lab.views.place import PLAYER, go_to_row
 from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, explain, show_figure
 
 CHANGES = {"onset": "onsets", "offset": "offsets", "change": "spectral changes"}
@@ -97,7 +96,7 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             hide_index=True,
             height=300,
             key="events",
-            on_select=lambda: _go_to_row(clip, frames),
+            on_select=lambda: go_to_row("events", PLAYER, clip.times[frames]),
             selection_mode="single-row",
             column_config={
                 f"time ({unit})": st.column_config.NumberColumn(format="%.3f"),
@@ -132,10 +131,3 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         {"05_bound_over_time": "does the same for one clip", BY_KIND[features]: "for a test set"},
     )
     return table
-
-
-def _go_to_row(clip: Inspection, frames: list[int]) -> None:
-    chosen = st.session_state["events"]["selection"]["rows"]
-    if chosen and chosen[0] < len(frames):
-        time = float(clip.times[frames[chosen[0]]])
-        jump(PLAYER, Place(time, time))

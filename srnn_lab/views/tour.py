@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 COOKIE = "srnn_lab_tour"
+LINKED = {"place", "zoom", "sound", "continue"}
 STEPS = (
     (
         "Press play",
@@ -47,7 +48,7 @@ def show_tour(show_me: Callable[[], None]) -> None:
     state = st.session_state
     if "tour" not in state:
         known = st.context.cookies.get(COOKIE) == "seen"
-        state["tour"] = None if known or "place" in st.query_params else 0
+        state["tour"] = None if known or LINKED & set(st.query_params) else 0
     st.sidebar.button("Take the tour", on_click=_go, args=(0,), icon=":material/explore:", key="tour-again")
     if state["tour"] is None:
         if state.get("tour closed"):

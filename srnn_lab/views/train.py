@@ -174,7 +174,7 @@ def show_run(run: Path, was_running: bool) -> None:
     curves = read_curves(run)
     if len(curves["epoch"]) and state.header:
         files = show_curves(curves, state)
-        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_text(), "csv")})
+        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "csv")})
     with st.expander("What it printed", expanded=bool(state.said) and not len(curves["epoch"])):
         st.code("\n".join(state.said) or f"Nothing yet ({LOG}).", language=None)
 
