@@ -1,5 +1,6 @@
 """The dashboard: ``streamlit run dashboard.py``. Its pages are those of srnn_lab.views.pages."""
 
+import tempfile
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,13 +10,18 @@ import streamlit as st
 
 @asynccontextmanager
 async def get_ready(_: st.App) -> AsyncIterator[None]:
-    """Do before the first visit what takes seconds, then open the browser, which Streamlit leaves to an App."""
+    """Do before the first visit what takes seconds, then open the browser, which Streamlit leaves to an App.
+
+    What visitors bring is written to a folder that goes with the server, whatever ends it.
+    """
     from srnn_lab.views import pages  # and with them PyTorch
 
     pages.warm_up()
     if not st.get_option("server.headless"):
         webbrowser.open(f"http://localhost:{st.get_option('server.port')}")
-    yield
+    with tempfile.TemporaryDirectory(prefix="srnn_lab-") as tempfile.tempdir:
+        yield
+    tempfile.tempdir = None  # for whoever goes on in this process
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ def frame_kind(config: RunConfig) -> tuple[str | int, ...]:
 
 
 def differences(config: RunConfig, first: RunConfig) -> dict[str, str | int | float | bool]:
-    """The settings of a model that are not those of the first one, and its data if they differ."""
-    shown = {*vars(config.model), "data"}
+    """The settings of a model and its training that are not those of the first one, and its data if they differ."""
+    shown = {*vars(config.model), "data", *vars(config.train)} - {"precision", "seed"}
     return {name: value for name, value in config.differences(first).items() if name in shown}
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import resource
 import runpy
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -301,7 +302,7 @@ def test_the_prior_continues_from_where_it_is_told_to(page):
     page.button(key="continue").click().run()
     after = [sound["address"] for sound in sounds(page)]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, True, False]
-    assert any("from 40.25 quarter notes on" in c.value for c in page.caption)
+    assert any("from 40.00 quarter notes on" in c.value for c in page.caption)
 
 
 def sizes_after_interactions():
@@ -432,9 +433,11 @@ def test_what_takes_seconds_is_done_before_the_browser_opens(monkeypatch):
 
     async def start():
         async with dashboard["get_ready"](dashboard["app"]):
-            pass
+            return Path(tempfile.mkdtemp())
 
-    asyncio.run(start())
+    brought = asyncio.run(start())
+    assert not brought.parent.exists()  # what a visitor brought went with the server
+    assert Path(tempfile.gettempdir()).exists()
     assert done == ["warm", "http://localhost:8765"]
 
 
@@ -505,6 +508,8 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         page.get_by_role("button", name="Pause").click()
         now, end = (float(page.locator(PLAYER).get_attribute(f"aria-value{which}")) for which in ("now", "max"))
         assert 10 < now < end
+        page.wait_for_url("**sound=prior*", timeout=60_000)
+        page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         for name, start in {
             "Figure (SVG)": b"<svg",
             "Player (HTML)": b"<!doctype html>",
@@ -513,7 +518,41 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         }.items():
             with page.expect_download(timeout=60_000) as download:
                 page.get_by_role("button", name=name).click()
-            assert Path(download.value.path()).read_bytes().startswith(start)
+            kept = download.value.path()
+            assert Path(kept).read_bytes().startswith(start)
+            if name == "Player (HTML)":
+                player = kept.rename(kept.with_suffix(".html"))
+    with open_page(browser, player.as_uri()) as page:
+        page.goto(player.as_uri())
+        page.locator("button[aria-pressed=true]", has_text="prior continuation").wait_for()
+        assert page.locator(".sounds button").count() == 4
+        page.get_by_role("button", name="Play", exact=True).click()
+        wait_until_it_moves(page)
+
+
+def test_a_second_selection_takes_the_place_of_the_first_and_what_plays_plays_on(browser, address):
+    with open_page(browser, address, viewport={"width": 1280, "height": 1400}) as page:
+        page.goto(f"{address}/?checkpoint=jsb&place=2.0000")
+        page.get_by_role("button", name="prior continuation").wait_for(timeout=180_000)
+        page.locator(IDLE).wait_for(state="attached", timeout=180_000)
+        page.get_by_role("button", name="Play", exact=True).click()
+        wait_until_it_moves(page)
+        for start in (4, 12):
+            drag(page, start + 0.1, start + 3.9)
+            page.wait_for_url(f"**place={start}.0000-{start + 4}.0000*", timeout=60_000)
+            page.get_by_text("In the selection").wait_for()
+            wait_until_it_moves(page)  # it plays on
+        page.locator(".player").get_by_role("button", name="reconstructed mean").click()
+        page.wait_for_url("**sound=reconstructed*", timeout=60_000)
+        drag(page, 30, 30)
+        page.wait_for_url(lambda url: "place=30" in url or "place=29" in url, timeout=60_000)
+        page.get_by_text("In the selection").wait_for(state="detached")
+        page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+        assert page.locator(".player").count() == 1
+        assert "selected" not in page.locator(PLAYER).get_attribute("aria-valuetext")
+        assert page.locator("button[aria-pressed=true]", has_text="reconstructed mean").count() == 1
+        wait_until_it_moves(page)
+        assert page.evaluate("document.activeElement.tagName") != "BODY"  # the keyboard still has its rows
 
 
 def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser, address):

@@ -188,6 +188,17 @@ def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
     assert steps.count("L") == 2
 
 
+def test_the_svg_of_a_stretch_has_its_marks_its_axis_and_the_part_of_a_selection_that_lies_in_it():
+    rows = [Lines("KL", "nats", [Line("KL", TIMES, np.arange(80.0), "#123456")])]
+    scene = Scene(rows, TIMES, "", marks=np.array([0.1, 0.4, 0.9]))
+    tree = ElementTree.fromstring(scene_svg(scene, (0.45, 8.0), (0.25, 0.5)))
+    assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 1
+    assert {"0.25", "0.5"} <= {element.text for element in tree.iter()}
+    (shaded,) = [e.attrib for e in tree.iter() if e.attrib.get("opacity") == "0.15"]
+    assert float(shaded["x"]) + float(shaded["width"]) == pytest.approx(980)  # the right margin begins there
+    assert float(shaded["width"]) == pytest.approx((980 - 70) * 0.2, abs=0.1)
+
+
 def test_a_png_holds_its_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 4), np.uint8)
     content = png(pixels)

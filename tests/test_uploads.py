@@ -332,7 +332,9 @@ def test_200_megabytes_and_a_hostile_name_in_a_browser(tmp_path):
     big, named = tmp_path / "big.wav", tmp_path / "<img src=x onerror=alert(1)>![](http:evil.example).wav"
     with big.open("wb") as file:
         file.truncate(200 * 2**20)
-    named.write_bytes(b"no sound")
+    linked = tmp_path / "www.evil.example.wav"
+    for file in (named, linked):
+        file.write_bytes(b"no sound")
     dialogs = []
     with (
         serve("run", str(ROOT / "dashboard.py"), "--", "--runs", str(tmp_path), cwd=ROOT) as address,
@@ -351,4 +353,7 @@ def test_200_megabytes_and_a_hostile_name_in_a_browser(tmp_path):
         sentence.wait_for()
         assert harmless(named.name) in sentence.inner_text()
         assert sentence.locator("img, a").count() == 0
+        box.set_input_files(str(linked))
+        page.get_by_test_id("stAlert").get_by_text("evil.example.wav cannot be read as audio").wait_for()
+        assert page.get_by_test_id("stAlert").locator("a").count() == 0
     assert dialogs == []

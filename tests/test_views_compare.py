@@ -105,7 +105,7 @@ def test_only_checkpoints_with_the_same_frames_are_offered_and_the_page_says_so(
     assert not {"voice", "jsb", "runs/raw", "runs/alone", "runs/smooth", "runs/broken"} & set(offered.options)
     assert len(offered.value) == 1
     assert "see the same frames" in text_of(page)
-    assert "Not readable: runs/broken" in offered.help
+    assert "Not readable\\: runs/broken" in offered.help
     assert "runs/raw" in offered.help
 
 

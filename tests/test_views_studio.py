@@ -9,7 +9,8 @@ from tiny import roll
 from srnn_lab.audio import roll_to_midi
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.generate import generate
-from srnn_lab.views import studio
+from srnn_lab.views import listen, studio
+from srnn_lab.views.shared import cached_music
 from srnn_lab.views.studio import cached_draw
 
 # Streamlit warns of things that are not ours.
@@ -27,6 +28,7 @@ def shown(monkeypatch):
     """What the page gave to the player: the scene's attributes, and the sounds."""
     given = {}
     monkeypatch.setattr(studio, "player", lambda scene, sounds, _: given.update(vars(scene), sounds=sounds))
+    monkeypatch.setattr(listen, "deliver", lambda _, sounds: given.update(sounds=sounds))
     return given
 
 
@@ -128,7 +130,7 @@ def test_a_take_is_what_the_command_line_draws_with_its_seed_and_p_is_between_0_
 
 def test_what_is_heard_and_kept_are_the_notes_that_are_seen():
     drawn, _ = cached_draw("jsb", 0.0, 16, 3, 1.0, None)
-    midi, _ = studio.cached_music(drawn, 2)
+    midi, _ = cached_music(drawn, 2)
     heard = {note.pitch for note in pretty_midi.PrettyMIDI(io.BytesIO(midi)).instruments[0].notes}
     assert heard == {21 + i for i in np.flatnonzero(drawn.any(0))}
 

@@ -39,7 +39,14 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 """
 
 
-def scene_html(scene: Scene, sounds: Sounds, title: str, selection: tuple[float, float] | None = None) -> str:
+def scene_html(
+    scene: Scene,
+    sounds: Sounds,
+    title: str,
+    selection: tuple[float, float] | None = None,
+    view: tuple[float, float] | None = None,
+    heard: str = "",
+) -> str:
     """Rows and sounds to look at, to play and to zoom, in any browser.
 
     Args:
@@ -47,10 +54,14 @@ def scene_html(scene: Scene, sounds: Sounds, title: str, selection: tuple[float,
         sounds: What can be heard.
         title: Heading of the page.
         selection: What is chosen when it is opened.
+        view: The stretch of the axis that is zoomed to; None: all of it.
+        heard: Name of the sound that is played first; empty: the first.
     """
     jump = selection and {"start": selection[0], "end": selection[1], "number": 1}
-    heard = [{"name": name, "address": _inline(wav_file(*sound), "audio/wav")} for name, sound in sounds.items()]
-    data, _ = pack(scene, {"key": "player", "jump": jump, "sounds": heard})
+    start, end = view or (0.0, 0.0)
+    look = {"start": start, "end": end, "sound": heard, "number": 1}
+    files = [{"name": name, "address": _inline(wav_file(*sound), "audio/wav")} for name, sound in sounds.items()]
+    data, _ = pack(scene, {"key": "player", "jump": jump, "look": look, "sounds": files})
     return _PAGE.format(
         title=escape(title),
         description=escape(scene.description),

@@ -6,7 +6,8 @@ const PALE = 0.4; // opacity of a line under another
 const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks at the top
 const LONGEST = 300; // seconds that are played at the most: an axis of an hour would take 700 MB for each sound
 const FADE = 0.008; // seconds in which one sound gives way to another, so that nothing clicks
-const kept = new Map(); // what a player was doing when its page was left, by its key
+const live = new Map(); // the players on the page, by their keys
+const kept = new Map(); // what a player was doing when another one took its place, or its page was left, by its key
 
 // ---- Bytes from Python -------------------------------------------------------------------------------------------
 
@@ -325,10 +326,10 @@ class Player {
     this.sharpness.addEventListener("change", this.sharpened);
   }
 
-  close() {
+  remember() {
     kept.set(this.key, {
       selection: this.selection,
-      position: this.sounds.position,
+      position: this.sounds.now(),
       name: this.sounds.name,
       looping: this.sounds.looping,
       view: this.view,
@@ -336,6 +337,13 @@ class Player {
       looked: this.looked,
       end: this.content.end,
     });
+  }
+
+  close() {
+    if (live.get(this.key) === this) {
+      this.remember();
+      live.delete(this.key);
+    }
     this.sounds.close();
     this.resized.disconnect();
     this.sharpness.removeEventListener("change", this.sharpened);
@@ -352,6 +360,8 @@ class Player {
     const first = this.content === undefined;
     if (first) {
       this.key = head.key;
+      live.get(this.key)?.remember(); // it is closed only after this one has been mounted
+      live.set(this.key, this);
       this.restore(kept.get(head.key), head);
     }
     const changed = head.digest !== this.content?.digest;
@@ -831,10 +841,11 @@ class Player {
   }
 
   traceCircles(context, { times, values }, first, last, y) {
+    const radius = last - first > DENSEST_MARKS * this.width ? 1.5 : 3.5; // many would cover the line
     for (let i = first; i < last; i++) {
       const x = this.x(times[i]);
-      context.moveTo(x + 3.5, y(values[i]));
-      context.arc(x, y(values[i]), 3.5, 0, 2 * Math.PI);
+      context.moveTo(x + radius, y(values[i]));
+      context.arc(x, y(values[i]), radius, 0, 2 * Math.PI);
     }
   }
 
@@ -1015,7 +1026,7 @@ class Player {
     context.globalAlpha = 1;
   }
 
-  /** The values of each row at a time, at the right of its title; of several lines in their colours. */
+  /** The values of each row at a time, at the right of its title; of several lines beside their colours. */
   drawValues(context, time) {
     let top = 0;
     for (const [i, row] of this.content.rows.entries()) {
@@ -1034,10 +1045,11 @@ class Player {
     const curves = row.lines.filter((line) => !isCircles(line));
     const found = curves.flatMap((line) => {
       const value = valueAt(line, time, this.content.frame.step);
-      return Number.isFinite(value) ? [{ text: written(value), colour: curves.length > 1 ? line.colour : this.text }] : [];
+      if (!Number.isFinite(value)) return [];
+      const named = curves.length > 1 ? [{ text: "  ■ ", colour: line.colour }] : [];
+      return [...named, { text: written(value) }];
     });
-    const joined = found.flatMap((part, i) => (i ? [{ text: " · " }, part] : [part]));
-    return found.length ? [...joined, { text: ` ${row.unit}` }] : [];
+    return found.length ? [...found, { text: ` ${row.unit}` }] : [];
   }
 
   tell(time) {

@@ -5,6 +5,7 @@ import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -15,30 +16,44 @@ from srnn_lab.plots import envelope
 
 WIDTH, LEFT, RIGHT, TITLE, HEIGHT, GAP, AXIS = 1000, 70, 20, 24, 90, 12, 44
 """Pixels: the whole width, the margins, and of each row its title, its height and the gap below it; the time axis."""
+Place = Callable[[Any], Any]
+"""Of times, or of values, or of one of them, where it is drawn, in pixels."""
 CIRCLES = ("dots", "rings")
 """Styles of lines that are a circle at each value."""
 
 
-def scene_svg(scene: Scene, selection: tuple[float, float] | None = None) -> str:
+def scene_svg(
+    scene: Scene, selection: tuple[float, float] | None = None, view: tuple[float, float] | None = None
+) -> str:
     """Rows over one time axis, dark on white, with marks dotted and a selection shaded.
 
     Args:
         scene: What is drawn.
-        selection: Where it begins and ends, as far as that lies on the axis; nothing is drawn if both are the same.
+        selection: Where it begins and ends, as far as that is drawn; nothing is drawn if both are the same.
+        view: Which stretch of the axis is drawn; None: all of it.
     """
-    scale = (WIDTH - LEFT - RIGHT) / scene.length
+    begin, end = view or (0.0, scene.length)
+
+    def place(times: Any) -> Any:
+        return LEFT + (times - begin) * (WIDTH - LEFT - RIGHT) / (end - begin)
+
     bottom = len(scene.rows) * (TITLE + HEIGHT + GAP)
-    parts = []
+    # What is drawn of a row; its circles and triangles may lie on the edge.
+    parts = [
+        f'<clipPath id="row{i}"><rect x="{LEFT - 5}" y="{i * (TITLE + HEIGHT + GAP) + TITLE - 4}" '
+        f'width="{WIDTH - LEFT - RIGHT + 10}" height="{HEIGHT + 8}"/></clipPath>'
+        for i in range(len(scene.rows))
+    ]
     for i, row in enumerate(scene.rows):
-        parts += _row(row, i * (TITLE + HEIGHT + GAP) + TITLE, scale, i)
-    for time in scene.marks:
-        x = LEFT + float(time) * scale
+        parts += _row(row, i * (TITLE + HEIGHT + GAP) + TITLE, place, i)
+    for time in scene.marks[(scene.marks >= begin) & (scene.marks <= end)]:
+        x = place(float(time))
         parts.append(f'<path d="M{x:.2f} {TITLE}V{bottom}" stroke="#555" stroke-dasharray="2 3" stroke-width="0.7"/>')
-    start, stop = (min(time, scene.length) for time in selection or (0.0, 0.0))
+    start, stop = (min(max(time, begin), end) for time in selection or (0.0, 0.0))
     if stop > start:
-        x, width = LEFT + start * scale, (stop - start) * scale
+        x, width = place(start), place(stop) - place(start)
         parts.append(f'<rect x="{x:.2f}" y="0" width="{width:.2f}" height="{bottom}" fill="#0072b2" opacity="0.15"/>')
-    parts += _axis(scene.length, scale, bottom, scene.unit)
+    parts += _axis(begin, end, place, bottom, scene.unit)
     size = f'width="{WIDTH}" height="{bottom + AXIS}" viewBox="0 0 {WIDTH} {bottom + AXIS}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">'
@@ -50,7 +65,7 @@ def _text(x: int | float, y: int | float, text: str, anchor: str = "start", more
     return f'<text x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
 
 
-def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
+def _row(row: Row, top: int, place: Place, number: int) -> Iterator[str]:
     low, high = limits_of(row)
     yield _heading(row, top - 7)
     label = row.axis if isinstance(row, Picture) else row.unit
@@ -58,11 +73,12 @@ def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
     if isinstance(row, Picture):
         times, index = shades(row)
         step = spacing(times)
-        x, width = LEFT + (float(times[0]) - step / 2) * scale, len(times) * step * scale
+        x, right = place(float(times[0]) - step / 2), place(float(times[-1]) + step / 2)
         content = base64.b64encode(png(colour_table(row.colours)[index.T[::-1]])).decode()
         yield (
-            f'<image x="{x:.2f}" y="{top}" width="{width:.2f}" height="{HEIGHT}" preserveAspectRatio="none" '
-            f'image-rendering="pixelated" href="data:image/png;base64,{content}"/>'
+            f'<g clip-path="url(#row{number})">'
+            f'<image x="{x:.2f}" y="{top}" width="{right - x:.2f}" height="{HEIGHT}" preserveAspectRatio="none" '
+            f'image-rendering="pixelated" href="data:image/png;base64,{content}"/></g>'
         )
         for at, tick in row.ticks.items():
             yield _text(LEFT - 6, top + HEIGHT * (1 - (at + 0.5) / index.shape[1]) + 4, tick, "end")
@@ -70,22 +86,20 @@ def _row(row: Row, top: int, scale: float, number: int) -> Iterator[str]:
             yield from _colours(row, top - 16)
         return
     yield f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT}" fill="none" stroke="#ccc"/>'
-    inside = f'<rect x="{LEFT}" y="{top - 4}" width="{WIDTH}" height="{HEIGHT + 8}"/>'
-    yield f'<clipPath id="row{number}">{inside}</clipPath>'
     yield f'<g clip-path="url(#row{number})" fill="none" stroke-width="1">'
     for line in row.lines:
-        yield _line(line, lambda v: top + HEIGHT * (high - np.clip(v, low, high)) / (high - low), scale)
+        yield _line(line, lambda v: top + HEIGHT * (high - np.clip(v, low, high)) / (high - low), place)
         if row.note and line.style not in CIRCLES:
-            yield from _beyond(line, (low, high), top, scale)
+            yield from _beyond(line, (low, high), top, place)
     yield "</g>"
     for value in (low, high):
         yield _text(LEFT - 6, top + HEIGHT * (high - value) / (high - low) + 4, f"{value:.3g}", "end")
 
 
-def _beyond(line: Line, limits: tuple[float, float], top: int, scale: float) -> Iterator[str]:
+def _beyond(line: Line, limits: tuple[float, float], top: int, place: Place) -> Iterator[str]:
     """Triangles at the edge of the axis, where a line leaves it."""
     for outside, y, to in (line.values > limits[1], top, 6), (line.values < limits[0], top + HEIGHT, -6):
-        for x in LEFT + line.times[outside] * scale:
+        for x in place(line.times[outside]):
             yield f'<path d="M{x:.2f} {y}l4 {to}h-8z" fill="{line.colour}"/>'
 
 
@@ -113,7 +127,7 @@ def _heading(row: Row, y: int) -> str:
     return f'<text x="{LEFT}" y="{y}">{"".join(parts)}</text>'
 
 
-def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -> str:
+def _line(line: Line, height: Place, place: Place) -> str:
     times, values = line.times, line.values
     if line.style in ("line", "under"):
         times, values = envelope(times, values)
@@ -121,7 +135,7 @@ def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -
         half = spacing(times) / 2
         times, values = np.stack([times - half, times + half], 1).ravel(), np.repeat(values, 2)
     known = np.isfinite(values)
-    x, y = LEFT + times * scale, place(values)
+    x, y = place(times), height(values)
     if line.style in CIRCLES:
         fill = line.colour if line.style == "dots" else "none"
         return "".join(
@@ -137,13 +151,13 @@ def _line(line: Line, place: Callable[[np.ndarray], np.ndarray], scale: float) -
     return f'<path d="{path}" stroke="{line.colour}"{broad}/>'
 
 
-def _axis(end: float, scale: float, top: int, unit: str) -> Iterator[str]:
-    power = 10.0 ** math.floor(math.log10(end / 8))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * 8 >= end)
-    for i in range(int(end / step + 1e-9) + 1):
-        x = LEFT + i * step * scale
+def _axis(begin: float, end: float, place: Place, top: int, unit: str) -> Iterator[str]:
+    power = 10.0 ** math.floor(math.log10((end - begin) / 8))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * 8 >= end - begin)
+    for i in range(math.ceil(begin / step - 1e-9), int(end / step + 1e-9) + 1):
+        x = place(i * step)
         yield f'<path d="M{x:.2f} {top}v5" stroke="#333"/>' + _text(x, top + 17, f"{i * step:.6g}", "middle")
-    yield _text(LEFT + end * scale / 2, top + AXIS - 8, f"time ({unit})", "middle", 'font-size="12"')
+    yield _text((LEFT + WIDTH - RIGHT) / 2, top + AXIS - 8, f"time ({unit})", "middle", 'font-size="12"')
 
 
 def png(pixels: UInt8[np.ndarray, "h w 4"]) -> bytes:

@@ -1,6 +1,6 @@
 """Compare: two to four checkpoints on one clip, with the same noise where they can have it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,17 +12,19 @@ from srnn_lab.comparison import Comparison, closest, compare, differences, frame
 from srnn_lab.config import RunConfig
 from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.inspection import NEAR
-from srnn_lab.player import Scene, Sounds, place_of, player
+from srnn_lab.player import Scene, Sounds, player
 from srnn_lab.views.keep import keep, scene_files, stem_of
-from srnn_lab.views.listen import MEAN, RECORDING, Wanted, made_unasked, make_missing, ready
+from srnn_lab.views.listen import MEAN, RECORDING, Ready, Wanted, clip_sound, made_unasked, make_missing, ready
 from srnn_lab.views.place import go_to_row, settle_place, share_place
 from srnn_lab.views.shared import (
+    ABOUT,
     BY_KIND,
     Choice,
     cached_inspection,
     checkpoints,
     choose,
     explain,
+    plain,
     time_unit,
     unit_seconds,
 )
@@ -84,32 +86,32 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     left_out += [f"Not readable: {', '.join(unreadable)}."] * bool(unreadable)
     if not alike:
         st.info(
-            f"No other checkpoint has the frames of {first}. Choose another at the side, or train one on the same data "
-            f"(for instance with `--no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
+            f"No other checkpoint has the frames of {plain(first)}. Choose another at the side, or train one on the "
+            f"same data (for instance with `--no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
         )
     else:
         chosen = st.multiselect(
-            f"Compare {first} with",
+            f"Compare {plain(first)} with",
             list(alike),
-            default=closest(configs, config),
+            default=closest({name: found for name, found in configs.items() if name in ABOUT} or configs, config),
             max_selections=3,
             key="against",
             bind="query-params",
-            help=" ".join(left_out) or None,
+            help=plain(" ".join(left_out)) or None,
         )
         if chosen:
             return [(name, alike[name]) for name in chosen]
         st.info("Choose at least one checkpoint to compare with.")
     if left_out:
-        st.caption(" ".join(left_out))
+        st.caption(plain(" ".join(left_out)))
     return []
 
 
 def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
     """What each model is, and its averages over the clip."""
-    first = comparison.names[0]
-    what = [differences(c.config, found[first].config) for c in found.values()]
-    elbo, difference = comparison.elbo.mean(1), f"difference from {first}"
+    first = plain(comparison.names[0])
+    what = [differences(c.config, found[comparison.names[0]].config) for c in found.values()]
+    elbo, difference = comparison.elbo.mean(1), f"difference from {comparison.names[0]}"
     st.dataframe(
         {
             "model": list(comparison.names),
@@ -133,12 +135,12 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
         },
         alt="The average bound of each model over this clip, in nats per frame.",
     )
-    best = comparison.names[int(elbo.argmax())]
+    best = plain(comparison.names[int(elbo.argmax())])
     others = [name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same]
     noise = "All of them are given the same noise, so that a difference is one of the models."
     if others:
         noise = (
-            f"The noise of {', '.join(others)} is not that of {first}: their z or their scored frames differ in "
+            f"The noise of {plain(', '.join(others))} is not that of {first}: their z or their scored frames differ in "
             f"number, so part of the difference is chance."
         )
     st.markdown(
@@ -186,7 +188,7 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
         st.caption(f"Beside the recording, each model's reconstruction can be heard: {heard}.")
     explain(
         f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
-        f"the prediction. **Difference**: above 0 the other model is more surprised than {first}, below 0 less; "
+        f"the prediction. **Difference**: above 0 the other model is more surprised than {plain(first)}, below 0 less; "
         f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO. Frames far from the "
         f"others are left out of an axis: triangles at its edge mark them. A model that smooths has "
         f"seen what comes, so it can move z before the sound changes; one that filters is surprised when it hears it. "
@@ -235,9 +237,7 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
     return table
 
 
-def keep_comparison(
-    choice: Choice, comparison: Comparison, scene: Scene, sounds: Callable[[], Sounds], table: Mapping
-) -> None:
+def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds: Ready, table: Mapping) -> None:
     """Files of what is on the page."""
     arrays = {
         "models": np.array(comparison.names),
@@ -248,7 +248,7 @@ def keep_comparison(
     keep(
         f"{stem_of(choice.name)}-compared",
         {
-            **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, place_of(PLAYER)),
+            **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, PLAYER),
             "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
             "Differences (CSV)": (partial(csv_text, table), "csv"),
         },
@@ -259,5 +259,5 @@ def keep_comparison(
 def sounds_of(names: dict[str, Choice]) -> Wanted:
     """The clip, and each model's reconstruction of it if it is not too long."""
     first = next(iter(names.values()))
-    models = {name: (choice, MEAN, 0) for name, choice in names.items()} if made_unasked(first) else {}
-    return {RECORDING: (first, RECORDING, 0), **models}
+    models = {name: clip_sound(choice, MEAN) for name, choice in names.items()} if made_unasked(first) else {}
+    return {RECORDING: clip_sound(first, RECORDING), **models}

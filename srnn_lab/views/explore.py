@@ -1,9 +1,9 @@
 """The first page: one checkpoint and one clip, seen, heard and questioned."""
 
 import time
-from collections.abc import Callable
 from functools import partial
 
+import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -11,8 +11,8 @@ from srnn_lab.export import csv_text, label_track, npz_bytes
 from srnn_lab.inspection import Inspection
 from srnn_lab.player import Scene, jump, place_of, player
 from srnn_lab.transitions import Spikes
-from srnn_lab.views.keep import keep, scene_files, stem_of
-from srnn_lab.views.listen import Sound, make_missing, ready, settle_sounds, show_sound_controls, sounds_of_clip
+from srnn_lab.views.keep import chart_files, keep, scene_files, stem_of
+from srnn_lab.views.listen import Ready, Sound, make_missing, ready, settle_sounds, show_sound_controls, sounds_of_clip
 from srnn_lab.views.place import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
 from srnn_lab.views.posterior import show_frame
 from srnn_lab.views.rows import clip_rows
@@ -33,7 +33,8 @@ def show() -> None:
     settle_place(PLAYER, choice, len(choice.signal) / choice.checkpoint.config.data.rate)
     settle_sounds(choice)
     show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
-    show_numbers(clip, unit)
+    with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
+        show_numbers(clip, unit)
     slot = st.container()
     clip, match, change = choose_changes(choice, clip)
     wanted = sounds_of_clip(choice)
@@ -41,9 +42,9 @@ def show() -> None:
     scene = show_player(choice, clip, match, change, sounds(), slot)
     place = place_of(PLAYER)
     share_place(PLAYER)
-    show_frame(choice, clip, place, unit)
-    table = show_spikes(clip, match, change, unit)
-    keep_clip(choice, clip, scene, sounds, match, table)
+    charts = show_frame(choice, clip, place, unit)
+    table, null = show_spikes(clip, match, change, unit)
+    keep_clip(choice, clip, scene, sounds, match, table, charts + null)
     make_missing(PLAYER, wanted)
 
 
@@ -107,15 +108,17 @@ def keep_clip(
     choice: Choice,
     clip: Inspection,
     scene: Scene,
-    sounds: Callable[[], dict[str, Sound]],
+    sounds: Ready,
     match: Spikes,
     table: dict[str, list],
+    charts: list[go.Figure],
 ) -> None:
     """Files of what is on the page."""
     keep(
         stem_of(choice.name),
         {
-            **scene_files(choice.name, scene, sounds, place_of(PLAYER)),
+            **scene_files(choice.name, scene, sounds, PLAYER),
+            **(chart_files(*charts) if charts else {}),
             "Arrays (.npz)": (lambda: npz_bytes(clip.arrays()), "npz"),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),
             "Label track": (lambda: label_track(clip, match), "txt"),

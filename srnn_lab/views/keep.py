@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import plotly.graph_objects as go
 import streamlit as st
 
-from srnn_lab.player import Place, Scene, Sounds, scene_html, scene_svg
+from srnn_lab.player import Scene, Sounds, look_of, place_of, scene_html, scene_svg
 
 MIME = {
     "html": "text/html",
@@ -24,11 +24,13 @@ Files = Mapping[str, tuple[Content, str]]
 """By the name on its button, what is in a file, or what makes it when it is asked for; and its ending."""
 
 
-def scene_files(title: str, scene: Scene, sounds: Callable[[], Sounds], selection: Place | None = None) -> Files:
-    """A player as a page of its own, with the sounds that it has when the file is asked for, and as a picture."""
+def scene_files(title: str, scene: Scene, sounds: Callable[[], Sounds], key: str) -> Files:
+    """The player of that key as it stands: as a page of its own, with the sounds that are then made, and a picture."""
+    selection, look = place_of(key), look_of(key)
+    view = (look.start, min(look.end, scene.length)) if look.start < min(look.end, scene.length) else None
     return {
-        "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection), "html"),
-        "Figure (SVG)": (lambda: scene_svg(scene, selection), "svg"),
+        "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection, view, look.sound), "html"),
+        "Figure (SVG)": (lambda: scene_svg(scene, selection, view), "svg"),
     }
 
 
@@ -65,7 +67,7 @@ def download_buttons(stem: str, files: Files) -> None:
     """A button for each file, side by side."""
     with st.container(horizontal=True):
         for name, (content, ending) in files.items():
-            st.download_button(name, content, f"{stem}.{ending}", MIME[ending], on_click="ignore", key=f"keep-{ending}")
+            st.download_button(name, content, f"{stem}.{ending}", MIME[ending], on_click="ignore", key=f"keep-{name}")
 
 
 def stem_of(name: str) -> str:

@@ -8,8 +8,9 @@ from jaxtyping import Float
 
 from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
-from srnn_lab.player import Scene, Sounds, place_of, player
+from srnn_lab.player import Scene, place_of, player
 from srnn_lab.views.keep import keep, scene_files, stem_of
+from srnn_lab.views.listen import RECORDING, Ready, Sound, Wanted, clip_sound, make_missing, ready
 from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     BY_KIND,
@@ -112,7 +113,11 @@ def show() -> None:
         st.info("Choose at least one source of z.")
         return
     sources = {name: found[name] for name in found if name in shown}
-    keep_latents(choice, sources, *show_player(choice, sources, (start, stop), length), table)
+    wanted = choose_sound(choice, sources)
+    sounds = ready(wanted)
+    scene = show_player(choice, sources, (start, stop), length, sounds())
+    keep_latents(choice, sources, scene, sounds, table)
+    make_missing(PLAYER, wanted)
 
 
 def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[str, list]:
@@ -123,8 +128,8 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         "z from": list(found),
         "that is": [MEANING[name] for name in found],
         "log p(x | z, d)": [float(r.log_px[inside].mean()) for r in found.values()],
-        "lost, mean": [float(values.mean()) for values in lost.values()],
         "lost, median": list(median.values()),
+        "lost, mean": [float(values.mean()) for values in lost.values()],
     }
     st.dataframe(
         table,
@@ -169,11 +174,8 @@ def few_lose_most(lost: Float[np.ndarray, "t"]) -> bool:
     return bool(lost.mean() > 1 and worst.sum() > lost.sum() / 2)
 
 
-def show_player(
-    choice: Choice, found: dict[str, Reconstruction], replaced: tuple[float, float], length: float
-) -> tuple[Scene, Sounds]:
-    """The clip and its reconstructions to see and to hear, and log p(x | z, d) per frame."""
-    data, clip = choice.checkpoint.config.data, cached_inspection(*choice)
+def choose_sound(choice: Choice, found: dict[str, Reconstruction]) -> Wanted:
+    """The clip, and a reconstruction of choice."""
     heard = st.segmented_control(
         "Hear beside the clip",
         list(found),
@@ -181,10 +183,28 @@ def show_player(
         bind="query-params",
         help="Switch between them in the player.",
     )
-    sounds = {"the clip": sound_of(choice, choice.signal)}
+    wanted = {"the clip": clip_sound(choice, RECORDING)}
     if heard:
-        unscored = choice.checkpoint.config.evaluation.unscored
-        sounds[heard] = sound_of(choice, signal_of(choice, found[heard].mean, unscored))
+        mean, unscored = found[heard].mean, choice.checkpoint.config.evaluation.unscored
+        make = lambda: sound_of(choice, signal_of(choice, mean, unscored))  # noqa: E731
+        wanted[heard] = (choice, mean.tobytes()), make
+        features = choice.checkpoint.config.data.features
+        if features == "roll":
+            st.caption("Of a reconstruction, the notes whose p(note) is above 0.5 are played.")
+        elif features == "log-mel":
+            st.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
+    return wanted
+
+
+def show_player(
+    choice: Choice,
+    found: dict[str, Reconstruction],
+    replaced: tuple[float, float],
+    length: float,
+    sounds: dict[str, Sound],
+) -> Scene:
+    """The clip and its reconstructions to see and to hear, and log p(x | z, d) per frame."""
+    data, clip = choice.checkpoint.config.data, cached_inspection(*choice)
     scene = Scene(
         reconstruction_rows(choice.checkpoint, choice.signal, clip, found),
         clip.times,
@@ -197,10 +217,6 @@ def show_player(
     )
     player(scene, sounds, PLAYER)
     share_place(PLAYER)
-    if heard and data.features == "roll":
-        st.caption("Of a reconstruction, the notes whose p(note) is above 0.5 are played.")
-    elif heard and data.features == "log-mel":
-        st.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
     what = {
         "raw": "amplitude of the waveform, all rows on the clip's scale",
         "log-mel": "standardised log-mel energies, all rows in the clip's colours",
@@ -214,14 +230,14 @@ def show_player(
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
         {"02_generative_model": "writes the emission", BY_KIND[data.features]: "goes on from here"},
     )
-    return scene, sounds
+    return scene
 
 
 def keep_latents(
     choice: Choice,
     found: dict[str, Reconstruction],
     scene: Scene,
-    sounds: Sounds,
+    sounds: Ready,
     table: dict[str, list],
 ) -> None:
     """Files of what is on the page."""
@@ -234,7 +250,7 @@ def keep_latents(
     keep(
         f"{stem_of(choice.name)}-latents",
         {
-            **scene_files(f"{choice.name}: another z", scene, lambda: sounds, place_of(PLAYER)),
+            **scene_files(f"{choice.name}: another z", scene, sounds, PLAYER),
             "Arrays (.npz)": (partial(npz_bytes, arrays | {"times": scene.times}), "npz"),
             "Averages (CSV)": (partial(csv_text, table), "csv"),
         },

@@ -1,6 +1,7 @@
 """What the model believes, as sound: the sounds of a clip that the player switches between."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -9,13 +10,23 @@ import torch
 from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, draw_reconstruction
 from srnn_lab.player import deliver, place_of
-from srnn_lab.views.place import PLAYER, frame_at, share
-from srnn_lab.views.shared import MAX_PLAYED_SECONDS, Choice, cached_inspection, signal_of, sound_of, unit_seconds
+from srnn_lab.views.place import PLAYER, frame_at, frame_step, share
+from srnn_lab.views.shared import (
+    MAX_PLAYED_SECONDS,
+    Choice,
+    cached_inspection,
+    plain,
+    signal_of,
+    sound_of,
+    unit_seconds,
+)
 
 Sound = tuple[np.ndarray, int]
 """16-bit samples, and their number a second."""
-Wanted = Mapping[str, tuple[Choice, str, int]]
-"""Sounds by the name on their buttons: of what, of which kind, and the frames before a continuation."""
+Wanted = Mapping[str, tuple[Hashable, Callable[[], Sound]]]
+"""By the name on its button, what a sound is of, and what makes it."""
+Ready = Callable[[], dict[str, Sound]]
+"""Gives the sounds that are made, by name."""
 RECORDING = "recording"
 MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
 ALL_AT_ONCE_SECONDS = {"raw": 30, "log-mel": 30, "roll": 120}
@@ -38,32 +49,32 @@ def sounds_of_clip(choice: Choice) -> Wanted:
     """What is heard of a clip, or, of a long one, what is heard unasked."""
     first = choice.checkpoint.config.evaluation.unscored
     start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
-    wanted = {RECORDING: (choice, RECORDING, 0)}
+    kinds = {RECORDING: 0}
     if made_unasked(choice) or st.session_state["sounds asked for"]:
-        wanted |= {MEAN: (choice, MEAN, 0), SAMPLE: (choice, SAMPLE, 0)}
-        if start < scored:
-            wanted[CONTINUATION] = choice, CONTINUATION, start + first
-    return wanted
+        kinds |= {MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
+    return {kind: clip_sound(choice, kind, at) for kind, at in kinds.items()}
 
 
-def ready(wanted: Wanted) -> Callable[[], dict[str, Sound]]:
+def clip_sound(choice: Choice, kind: str, start: int = 0) -> tuple[Hashable, Callable[[], Sound]]:
+    """One of the sounds of a clip, as ``cached_clip_sound`` makes it."""
+    return (choice, kind, start), partial(cached_clip_sound, *choice, kind, start)
+
+
+def ready(wanted: Wanted) -> Ready:
     """What gives those sounds that are made, by name, whenever it is called; others are given up."""
     made = st.session_state.setdefault("sounds", {})  # not the session itself: a file is asked for outside of it
-    for gone in made.keys() - set(wanted.values()):
+    for gone in made.keys() - {what for what, _ in wanted.values()}:
         del made[gone]
-    for choice, kind, start in wanted.values():
-        if kind == RECORDING and choice.checkpoint.config.data.features != "roll":  # at hand
-            made[choice, kind, start] = cached_clip_sound(*choice, kind, start)
-    return lambda: {name: made[sound] for name, sound in wanted.items() if sound in made}
+    return lambda: {name: made[what] for name, (what, _) in wanted.items() if what in made}
 
 
 def make_missing(player: str, wanted: Wanted) -> None:
     """Make the sounds that are missing, one after another, and bring them to a player that has been shown."""
     made, sounds, below = st.session_state["sounds"], ready(wanted), st.empty()
-    for name, (choice, kind, start) in wanted.items():
-        if (choice, kind, start) not in made:
-            with below, st.spinner(f"Making the sound of the {name} …"):
-                made[choice, kind, start] = cached_clip_sound(*choice, kind, start)
+    for name, (what, make) in wanted.items():
+        if what not in made:
+            with below, st.spinner(f"Making the sound: {plain(name)} …"):
+                made[what] = make()
             with below:
                 deliver(player, sounds())
 
@@ -122,7 +133,8 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
     share("continue", "" if middle else str(start))
     notes = []
     if start < len(clip.kl):
-        notes.append(f"The prior continues the clip from {middle}{clip.times[start]:.2f} {unit} on.")
+        at = clip.times[start] - frame_step(clip) / 2
+        notes.append(f"The prior continues the clip from {middle}{at:.2f} {unit} on.")
     if choice.checkpoint.config.data.features == "roll" and clip.seconds[-1] > MAX_PLAYED_SECONDS:
         notes.append(f"The first {MAX_PLAYED_SECONDS // 60} minutes are played.")
     if choice.checkpoint.config.data.features == "log-mel":

@@ -1,6 +1,7 @@
 """Posterior against prior at one frame, dimension by dimension."""
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from srnn_lab.inspection import Inspection
@@ -10,8 +11,8 @@ from srnn_lab.views.place import chosen_frame
 from srnn_lab.views.shared import Choice, explain, show_figure
 
 
-def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str) -> None:
-    """The chosen frame: its terms of the bound, and prior and posterior of each dimension of z."""
+def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str) -> list[go.Figure]:
+    """The chosen frame: its terms of the bound, and prior and posterior of each dimension of z, which are returned."""
     frame = chosen_frame(clip, place)
     how = "the largest spike" if place is None else "of the selection" if place.end > place.start else "the playhead"
     st.subheader("Posterior against prior")
@@ -30,7 +31,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str)
         column.metric(name, value)
     if not clip.kl_z.shape[1]:
         st.info("This model has no latent state, so there is no posterior to compare.")
-        return
+        return []
     order = np.argsort(-clip.use, kind="stable")
     sd_p, sd_q = (np.exp(logvar[frame] / 2) for logvar in (clip.logvar_p, clip.logvar_q))
     residual = choice.checkpoint.model.residual
@@ -58,3 +59,4 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str)
         r"{v_{p,i}} - 1\Big], \qquad \mu_q = \mu_p + \mathrm{NN}(z_{t-1}, a_t)\ \text{(Res}_q)",
         {"04_posterior_structure": "takes the posterior apart", "06_inference_network": "derives Res_q"},
     )
+    return [figure]

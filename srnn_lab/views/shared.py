@@ -65,6 +65,8 @@ MAX_SENTENCE = 600
 def plain(text: str) -> str:
     """A text as Markdown that shows it character by character: a file's name or metadata are neither links nor HTML."""
     text = text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]} …"
+    # What looks like an address would be made a link, even where each of its characters is escaped.
+    text = re.sub(r"www(?=\.)|https?:(?=//)|@(?!\u2060)", "\\g<0>\u2060", text, flags=re.IGNORECASE)
     return re.sub(r"([\\`*_{}\[\]<>#|~$:!&@])", r"\\\1", " ".join(text.split()))
 
 

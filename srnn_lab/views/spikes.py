@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from srnn_lab.data import widen
@@ -65,8 +66,8 @@ def choose_changes(choice: Choice, clip: Inspection) -> tuple[Inspection, Spikes
     return clip, match_spikes(clip, near, prominence), kind
 
 
-def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict[str, list]:
-    """Whether spikes are transitions: counts, the null, and the list whose rows take the player there."""
+def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> tuple[dict[str, list], list[go.Figure]]:
+    """Whether spikes are transitions: counts, the null, which is returned, and so is the list of spikes."""
     features = "roll" if change == "chord change" else "raw"
     st.subheader("Is a spike a transition?")
     hits, heard = int(match.hits.sum()), clip.active[clip.changes]
@@ -98,6 +99,7 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             key="events",
             on_select=lambda: go_to_row("events", PLAYER, clip.times[frames]),
             selection_mode="single-row",
+            alt="Spikes and missed transitions in the order of time: when, how large, and whether one meets the other.",
             column_config={
                 f"time ({unit})": st.column_config.NumberColumn(format="%.3f"),
                 "KL (nats)": st.column_config.NumberColumn(format="%.2f"),
@@ -106,13 +108,15 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
             },
         )
         st.caption("A row takes the player there.")
+    charts = []
     with right:
         if math.isnan(match.auc):
             st.info("There is no ROC area: every frame is at a transition, or none is.")
         else:
             better = float((match.null_auc >= match.auc).mean())
             alt = f"The ROC area is {match.auc:.2f}; {100 * better:.1f} % of the shifted copies reach it."
-            show_figure(null_figure(match.null_auc, match.auc, "ROC area"), "null", alt)
+            charts.append(null_figure(match.null_auc, match.auc, "ROC area"))
+            show_figure(charts[0], "null", alt)
             note = f"{100 * better:.1f} % of the {len(match.null_auc)} shifts reach an area of {match.auc:.2f}."
             if match.auc < match.null_auc.mean():
                 note += f" In this clip the KL is no higher {HITS[change]} than elsewhere."
@@ -130,4 +134,4 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at a transition},\ s \text{ elsewhere}",
         {"05_bound_over_time": "does the same for one clip", BY_KIND[features]: "for a test set"},
     )
-    return table
+    return table, charts

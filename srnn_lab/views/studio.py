@@ -8,15 +8,16 @@ import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.audio import QUARTERS_PER_MINUTE
+from srnn_lab.audio import QUARTERS_PER_MINUTE, midi_to_wav, roll_to_midi
 from srnn_lab.export import npz_bytes
 from srnn_lab.generate import draw
-from srnn_lab.player import Picture, Scene, place_of, player
+from srnn_lab.player import Picture, Scene, player
 from srnn_lab.plots import KL, SIGNAL
 from srnn_lab.views.keep import keep, scene_files
+from srnn_lab.views.listen import make_missing, ready
 from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.rows import octave_ticks, pitch_range
-from srnn_lab.views.shared import cached_checkpoint, cached_music, choose, explain, owned, play
+from srnn_lab.views.shared import cached_checkpoint, choose, explain, owned, play
 
 PLAYER = "studio-player"
 QUARTERS_PER_BAR = 4
@@ -113,7 +114,7 @@ def show_takes(
         Picture(name, SIGNED, times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
         for name, (roll, p) in drawn.items()
     ]
-    files = {name: cached_music(roll, per_quarter) for name, (roll, _) in drawn.items() if roll.any()}
+    heard = {name: roll for name, (roll, _) in drawn.items() if roll.any()}
     scene = Scene(
         rows,
         times,
@@ -124,8 +125,9 @@ def show_takes(
         marks=np.array([given / per_quarter] if given else []),
         mark_name="the model goes on from here",
     )
-    sounds = {name: play(drawn[name][0], per_quarter) for name in files}
-    player(scene, sounds, PLAYER)
+    wanted = {name: ((roll.tobytes(), per_quarter), partial(play, roll, per_quarter)) for name, roll in heard.items()}
+    sounds = ready(wanted)
+    player(scene, sounds(), PLAYER)
     share_place(PLAYER)
     explain(
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
@@ -147,15 +149,18 @@ def show_takes(
         for name, take in drawn.items()
         for kind, values in zip(("notes", "p"), take, strict=True)
     }
-    name = st.segmented_control("Take to keep", list(files), default=next(iter(files)), required=True, key="keep")
-    midi, wav = files[name]
+    name = st.segmented_control(
+        "Take to keep", list(heard), default=next(iter(heard)), required=True, key="keep", bind="query-params"
+    )
+    midi = partial(roll_to_midi, heard[name], per_quarter)
     keep(
         f"srnn-{name.replace(' ', '-')}",
         {
             "MIDI": (midi, "mid"),
-            "WAV": (wav, "wav"),
-            **scene_files(f"Takes of {', '.join(drawn)}", scene, lambda: sounds, place_of(PLAYER)),
+            "WAV": (lambda: midi_to_wav(midi()), "wav"),
+            **scene_files(f"Takes of {', '.join(drawn)}", scene, sounds, PLAYER),
             "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
         },
         "Player, figure and arrays are of all takes.",
     )
+    make_missing(PLAYER, wanted)

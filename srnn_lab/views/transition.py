@@ -10,9 +10,10 @@ from srnn_lab.audio import roll_to_midi, wav_bytes
 from srnn_lab.edits import insert_silence, splice, transpose
 from srnn_lab.export import npz_bytes
 from srnn_lab.inspection import NEAR
-from srnn_lab.player import Scene, Sounds, place_of, player
+from srnn_lab.player import Scene, place_of, player
 from srnn_lab.transitions import EditEffect, measure_edit, moved
 from srnn_lab.views.keep import keep, scene_files, stem_of
+from srnn_lab.views.listen import RECORDING, Ready, Sound, clip_sound, make_missing, ready
 from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     Choice,
@@ -122,7 +123,14 @@ def show() -> None:
     if edit == SPLICE:
         uncut = cached_inspection(choice.path, choice.modified, *other, choice.semitones)
         others["the other clip, uncut"] = moved(uncut, amount / data.rate, math.inf, at / data.rate)
-    keep_edit(choice, after, effect, *show_player(choice, after, effect, others))
+    wanted = {
+        "after": ((choice, after.tobytes()), lambda: sound_of(choice, after)),
+        "before": clip_sound(choice, RECORDING),
+    }
+    sounds = ready(wanted)
+    scene = show_player(choice, after, effect, others, sounds())
+    keep_edit(choice, after, effect, scene, sounds)
+    make_missing(PLAYER, wanted)
 
 
 def show_numbers(effect: EditEffect, unit: str) -> None:
@@ -143,8 +151,12 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
 
 
 def show_player(
-    choice: Choice, after: np.ndarray, effect: EditEffect, others: dict[str, tuple[np.ndarray, np.ndarray]]
-) -> tuple[Scene, Sounds]:
+    choice: Choice,
+    after: np.ndarray,
+    effect: EditEffect,
+    others: dict[str, tuple[np.ndarray, np.ndarray]],
+    sounds: dict[str, Sound],
+) -> Scene:
     """The clip before and after to see and to hear, and the KL of both."""
     data = choice.checkpoint.config.data
     unit, frames = time_unit(data), max(len(choice.signal), len(after)) // data.hop
@@ -158,7 +170,6 @@ def show_player(
         marks=np.array(effect.joints_after),
         mark_name="joint",
     )
-    sounds = {"after": sound_of(choice, after), "before": sound_of(choice, choice.signal)}
     player(scene, sounds, PLAYER)
     share_place(PLAYER)
     explain(
@@ -175,10 +186,10 @@ def show_player(
             "09_music": "measures chord changes",
         },
     )
-    return scene, sounds
+    return scene
 
 
-def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scene, sounds: Sounds) -> None:
+def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scene, sounds: Ready) -> None:
     """Files of what is on the page, the edited clip among them."""
     data = choice.checkpoint.config.data
     times, kl = effect.aligned
@@ -197,7 +208,7 @@ def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scen
         f"{stem_of(choice.name)}-edited",
         {
             "The edited clip": edited,
-            **scene_files(f"{choice.name}: a transition made", scene, lambda: sounds, place_of(PLAYER)),
+            **scene_files(f"{choice.name}: a transition made", scene, sounds, PLAYER),
             "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
         },
         "The edited clip can be uploaded like any other; the KL before the edit lies over the sound after it.",
