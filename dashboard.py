@@ -19,9 +19,11 @@ async def get_ready(_: st.App) -> AsyncIterator[None]:
     pages.warm_up()
     if not st.get_option("server.headless"):
         webbrowser.open(f"http://localhost:{st.get_option('server.port')}")
-    with tempfile.TemporaryDirectory(prefix="srnn_lab-") as tempfile.tempdir:
-        yield
-    tempfile.tempdir = None  # for whoever goes on in this process
+    with tempfile.TemporaryDirectory(prefix="srnn_lab-", ignore_cleanup_errors=True) as tempfile.tempdir:
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None  # for whoever goes on in this process
 
 
 if __name__ == "__main__":

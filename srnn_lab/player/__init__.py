@@ -68,8 +68,13 @@ def player(scene: Scene, sounds: Sounds, key: str) -> None:
         key: Names the player in the session.
     """
     state = st.session_state
-    orders = {"jump": state.get(f"{key} jump"), "look": state.get(f"{key} aim")}
-    data, state[f"{key} digest"] = pack(scene, {"key": key, **orders, "sounds": _addresses(key, sounds)})
+    given = _addresses(key, sounds)
+    if given != state.get(f"{key} given"):
+        state[f"{key} given"], state[f"{key} turn"] = given, time.time_ns()
+    orders = {
+        name: state.get(f"{key} {kept}") for name, kept in {"jump": "jump", "look": "aim", "turn": "turn"}.items()
+    }
+    data, state[f"{key} digest"] = pack(scene, {"key": key, **orders, "sounds": given})
     _MOUNT(key=key, data=data, on_place_change=lambda: _remember(key), on_look_change=lambda: _remember_look(key))
 
 
@@ -84,6 +89,7 @@ def deliver(key: str, sounds: Sounds) -> None:
         sounds: All that it is to have; more than it has, else they are taken for an older delivery.
     """
     data = {"key": key, "digest": st.session_state[f"{key} digest"], "sounds": _addresses(key, sounds)}
+    st.session_state[f"{key} given"] = data["sounds"]
     _COURIER(key=f"{key} sounds {len(sounds)}", data=data)
 
 

@@ -379,7 +379,7 @@ class Player {
     }
     const looks = head.look && head.look.number !== this.looked;
     if (looks) this.lookAt(head.look);
-    const sent = head.digest + JSON.stringify(head.sounds);
+    const sent = `${head.digest} ${head.turn} ${JSON.stringify(head.sounds)}`; // a turn: a delivery came between
     if (looks || sent !== this.sent) this.takeSounds(head.sounds);
     this.sent = sent;
     this.receive();
