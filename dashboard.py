@@ -12,7 +12,7 @@ import streamlit as st
 async def get_ready(_: st.App) -> AsyncIterator[None]:
     """Do before the first visit what takes seconds, then open the browser, which Streamlit leaves to an App.
 
-    What visitors bring is written to a folder that goes with the server, whatever ends it.
+    What visitors bring is written to a folder that goes with the server.
     """
     from srnn_lab.views import pages  # and with them PyTorch
 

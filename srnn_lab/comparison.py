@@ -70,8 +70,8 @@ def differences(config: RunConfig, first: RunConfig) -> dict[str, str | int | fl
 
 
 def closest(configs: Mapping[str, RunConfig], first: RunConfig) -> str:
-    """The name of the model that differs from the first one in the fewest settings."""
-    return min(configs, key=lambda name: len(differences(configs[name], first)))
+    """The name of the model that differs from the first one in the fewest settings, however it was trained."""
+    return min(configs, key=lambda name: len(differences(configs[name], first).keys() - vars(first.train)))
 
 
 def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspection]) -> Comparison:

@@ -90,6 +90,8 @@ def test_differences_are_the_settings_that_differ():
     assert differences(run, run) == {}
     other = replace(variant(run, model="vrnn", residual=False), data=replace(run.data, data="muse"))
     assert differences(other, run) == {"model": "vrnn", "residual": False, "data": "muse"}
+    trained = replace(run, train=replace(run.train, epochs=7, precision="bf16", seed=5))
+    assert differences(trained, run) == {"epochs": 7}
 
 
 def test_the_closest_model_differs_in_the_fewest_settings():
@@ -97,6 +99,8 @@ def test_the_closest_model_differs_in_the_fewest_settings():
     far, near = variant(run, smoothing=False, residual=False), variant(run, model="vrnn")
     assert closest({"far": far, "near": near}, run) == "near"
     assert closest({"near": near, "far": far}, run) == "near"
+    longer = replace(run, train=replace(run.train, epochs=7, learning_rate=0.1, batch_size=3))
+    assert closest({"near": near, "longer": longer}, run) == "longer"  # it is the same model
 
 
 def test_moments_are_the_largest_differences_in_order_and_apart_after_the_first_frames():

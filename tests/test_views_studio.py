@@ -5,12 +5,12 @@ import pretty_midi
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import roll
+from views import arrays_of, kept_by
 
 from srnn_lab.audio import roll_to_midi
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.generate import generate
 from srnn_lab.views import listen, studio
-from srnn_lab.views.shared import cached_music
 from srnn_lab.views.studio import cached_draw
 
 # Streamlit warns of things that are not ours.
@@ -128,11 +128,14 @@ def test_a_take_is_what_the_command_line_draws_with_its_seed_and_p_is_between_0_
     assert p[drawn > 0].mean() > 0.2 > p[drawn == 0].mean()
 
 
-def test_what_is_heard_and_kept_are_the_notes_that_are_seen():
-    drawn, _ = cached_draw("jsb", 0.0, 16, 3, 1.0, None)
-    midi, _ = cached_music(drawn, 2)
-    heard = {note.pitch for note in pretty_midi.PrettyMIDI(io.BytesIO(midi)).instruments[0].notes}
+def test_what_is_heard_and_kept_are_the_notes_that_are_seen(page, monkeypatch):
+    kept = kept_by("studio", monkeypatch)
+    page.run()
+    assert not page.exception
+    drawn = arrays_of(kept["Arrays (.npz)"])["notes_seed_0"]
+    heard = {note.pitch for note in pretty_midi.PrettyMIDI(io.BytesIO(kept["MIDI"])).instruments[0].notes}
     assert heard == {21 + i for i in np.flatnonzero(drawn.any(0))}
+    assert kept["WAV"].startswith(b"RIFF")
 
 
 def test_a_silent_take_is_said_to_be_one(page, shown, monkeypatch):

@@ -71,9 +71,7 @@ def player(scene: Scene, sounds: Sounds, key: str) -> None:
     given = _addresses(key, sounds)
     if given != state.get(f"{key} given"):
         state[f"{key} given"], state[f"{key} turn"] = given, time.time_ns()
-    orders = {
-        name: state.get(f"{key} {kept}") for name, kept in {"jump": "jump", "look": "aim", "turn": "turn"}.items()
-    }
+    orders = {"jump": state.get(f"{key} jump"), "look": state.get(f"{key} aim"), "turn": state[f"{key} turn"]}
     data, state[f"{key} digest"] = pack(scene, {"key": key, **orders, "sounds": given})
     _MOUNT(key=key, data=data, on_place_change=lambda: _remember(key), on_look_change=lambda: _remember_look(key))
 

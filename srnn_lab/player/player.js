@@ -365,19 +365,19 @@ class Player {
       this.restore(kept.get(head.key), head);
     }
     const changed = head.digest !== this.content?.digest;
+    const looks = head.look && head.look.number !== this.looked;
     if (changed) {
       const end = this.content?.end;
       this.content = unpack(head, body);
       if (end !== this.content.end && !(first && this.view)) {
         const zoomed = !first && this.view[1] - this.view[0] < end;
         this.view = [0, this.content.end];
-        if (zoomed) this.reportLook();
+        if (zoomed && !looks) this.reportLook();
       }
       if (this.selection?.[1] > this.content.end) this.selection = null;
       this.sounds.range = this.seconds(this.selection);
       this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
     }
-    const looks = head.look && head.look.number !== this.looked;
     if (looks) this.lookAt(head.look);
     const sent = `${head.digest} ${head.turn} ${JSON.stringify(head.sounds)}`; // a turn: a delivery came between
     if (looks || sent !== this.sent) this.takeSounds(head.sounds);

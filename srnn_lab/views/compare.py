@@ -50,7 +50,7 @@ def show() -> None:
         "The address of this page is a link to exactly this comparison."
     )
     choice = choose()
-    settle_place(PLAYER, choice, len(choice.signal) / choice.checkpoint.config.data.rate)
+    settle_place(PLAYER, choice, choice.length)
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
     if not against:
@@ -109,9 +109,9 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
 
 def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
     """What each model is, and its averages over the clip."""
-    first = plain(comparison.names[0])
-    what = [differences(c.config, found[comparison.names[0]].config) for c in found.values()]
-    elbo, difference = comparison.elbo.mean(1), f"difference from {comparison.names[0]}"
+    first = comparison.names[0]
+    what = [differences(c.config, found[first].config) for c in found.values()]
+    elbo, difference = comparison.elbo.mean(1), f"difference from {first}"
     st.dataframe(
         {
             "model": list(comparison.names),
@@ -127,7 +127,7 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
             name: st.column_config.NumberColumn(format="%.2f", help=f"{meaning}, nats per frame")
             for name, meaning in {
                 "bound": "ELBO, averaged over the clip's frames",
-                difference: f"ELBO less that of {first}",
+                difference: f"ELBO less that of {plain(first)}",
                 "log p(x | z, d)": "Reconstruction term of the ELBO",
                 "KL": "KL term of the ELBO",
                 "largest KL": "The KL at the most surprising frame",
@@ -140,8 +140,8 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
     noise = "All of them are given the same noise, so that a difference is one of the models."
     if others:
         noise = (
-            f"The noise of {plain(', '.join(others))} is not that of {first}: their z or their scored frames differ in "
-            f"number, so part of the difference is chance."
+            f"The noise of {plain(', '.join(others))} is not that of {plain(first)}: their z or their scored frames "
+            f"differ in number, so part of the difference is chance."
         )
     st.markdown(
         f"Averaged over this clip, **{best}** has the highest bound, {elbo.max():.2f} nats per frame (8 posterior "
@@ -171,7 +171,7 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
         comparison.times,
         f"The clip; below it over the same time axis the KL per frame of {first}, {names}; its difference from that of "
         f"{first}, the largest marked; and the bound per frame.",
-        end=len(choice.signal) / data.rate,
+        end=choice.length,
         unit=unit,
         seconds=unit_seconds(data),
         marks=comparison.times[comparison.changes],

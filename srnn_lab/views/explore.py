@@ -30,7 +30,7 @@ def show() -> None:
     choice = choose()
     clip = cached_inspection(*choice)
     unit = time_unit(choice.checkpoint.config.data)
-    settle_place(PLAYER, choice, len(choice.signal) / choice.checkpoint.config.data.rate)
+    settle_place(PLAYER, choice, choice.length)
     settle_sounds(choice)
     show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
     with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
@@ -89,7 +89,7 @@ def show_player(
             [row for name, row in rows.items() if name in shown] or [rows["KL"]],
             clip.times,
             description,
-            end=len(choice.signal) / data.rate,
+            end=choice.length,
             unit=unit,
             seconds=unit_seconds(data),
             marks=clip.times[clip.changes],
@@ -118,7 +118,7 @@ def keep_clip(
         stem_of(choice.name),
         {
             **scene_files(choice.name, scene, sounds, PLAYER),
-            **(chart_files(*charts) if charts else {}),
+            **chart_files(*charts),
             "Arrays (.npz)": (lambda: npz_bytes(clip.arrays()), "npz"),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),
             "Label track": (lambda: label_track(clip, match), "txt"),

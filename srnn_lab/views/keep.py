@@ -35,7 +35,7 @@ def scene_files(title: str, scene: Scene, sounds: Callable[[], Sounds], key: str
 
 
 def chart_files(*figures: go.Figure) -> Files:
-    """Plotly's figures as a page of their own, dark on white, each with a button that keeps it as SVG."""
+    """Plotly's figures, if any, as a page of their own, dark on white, each with a button that keeps it as SVG."""
     config = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
     white = {"font_color": "#31333f", "paper_bgcolor": "#fff", "plot_bgcolor": "#fff"}
 
@@ -44,7 +44,7 @@ def chart_files(*figures: go.Figure) -> Files:
         parts = [one.to_html(full_html=False, include_plotlyjs=not i, config=config) for i, one in enumerate(shown)]
         return f'<!doctype html><meta charset="utf-8">{"".join(parts)}'
 
-    return {"Figure (HTML)": (html, "html")}
+    return {"Figure (HTML)": (html, "html")} if figures else {}
 
 
 def keep(stem: str, files: Files, note: str = "") -> None:

@@ -95,7 +95,8 @@ def show() -> None:
             f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
-    found = cached_replacements(tuple(choice), other, start, stop, seed)
+    replaced = tuple(choice), other, start, stop, seed
+    found = cached_replacements(*replaced)
     inside = (clip.times >= start) & (clip.times < stop)
     if not inside.any():
         st.info("No frame lies in this stretch; make it longer.")
@@ -113,7 +114,7 @@ def show() -> None:
         st.info("Choose at least one source of z.")
         return
     sources = {name: found[name] for name in found if name in shown}
-    wanted = choose_sound(choice, sources)
+    wanted = choose_sound(choice, sources, replaced)
     sounds = ready(wanted)
     scene = show_player(choice, sources, (start, stop), length, sounds())
     keep_latents(choice, sources, scene, sounds, table)
@@ -174,8 +175,8 @@ def few_lose_most(lost: Float[np.ndarray, "t"]) -> bool:
     return bool(lost.mean() > 1 and worst.sum() > lost.sum() / 2)
 
 
-def choose_sound(choice: Choice, found: dict[str, Reconstruction]) -> Wanted:
-    """The clip, and a reconstruction of choice."""
+def choose_sound(choice: Choice, found: dict[str, Reconstruction], replaced: tuple) -> Wanted:
+    """The clip, and a reconstruction of choice; ``replaced`` is what they were made from."""
     heard = st.segmented_control(
         "Hear beside the clip",
         list(found),
@@ -187,7 +188,7 @@ def choose_sound(choice: Choice, found: dict[str, Reconstruction]) -> Wanted:
     if heard:
         mean, unscored = found[heard].mean, choice.checkpoint.config.evaluation.unscored
         make = lambda: sound_of(choice, signal_of(choice, mean, unscored))  # noqa: E731
-        wanted[heard] = (choice, mean.tobytes()), make
+        wanted[heard] = (*replaced, heard), make
         features = choice.checkpoint.config.data.features
         if features == "roll":
             st.caption("Of a reconstruction, the notes whose p(note) is above 0.5 are played.")
@@ -246,7 +247,6 @@ def keep_latents(
         for name, one in found.items()
         for kind, values in (("z", one.z), ("log_px", one.log_px), ("mean", one.mean))
     }
-
     keep(
         f"{stem_of(choice.name)}-latents",
         {

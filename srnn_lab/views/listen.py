@@ -22,7 +22,7 @@ from srnn_lab.views.shared import (
 )
 
 Sound = tuple[np.ndarray, int]
-"""16-bit samples, and their number a second."""
+"""Samples (16 bits, or floats with full scale 1), and their number a second."""
 Wanted = Mapping[str, tuple[Hashable, Callable[[], Sound]]]
 """By the name on its button, what a sound is of, and what makes it."""
 Ready = Callable[[], dict[str, Sound]]
@@ -170,4 +170,4 @@ def _ask_for_sounds() -> None:
 def made_unasked(choice: Choice) -> bool:
     """Whether a clip is short enough for all of its sounds."""
     data = choice.checkpoint.config.data
-    return len(choice.signal) / data.rate * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]
+    return choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]

@@ -63,7 +63,7 @@ def show() -> None:
     keep(
         f"srnn-{name}",
         {
-            **(chart_files(*charts) if charts else {}),
+            **chart_files(*charts),
             "Tables (Markdown)": ("\n\n".join(table.markdown() for table in tables), "md"),
             "Tables (JSON)": (json.dumps([table.to_dict() for table in tables], indent=1), "json"),
         },

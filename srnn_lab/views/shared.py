@@ -136,10 +136,9 @@ def cached_inspection(path: str, modified: float, content: bytes, name: str, sem
 
 
 @st.cache_data(max_entries=8, show_spinner="Playing the notes …")
-def cached_music(roll: np.ndarray, frames_per_quarter: int) -> tuple[bytes, bytes]:
-    """A piano roll as a MIDI file and as sound."""
-    midi = roll_to_midi(roll, frames_per_quarter)
-    return midi, midi_to_wav(midi)
+def cached_music(roll: np.ndarray, frames_per_quarter: int) -> bytes:
+    """The sound of a piano roll, as a WAV file."""
+    return midi_to_wav(roll_to_midi(roll, frames_per_quarter))
 
 
 @st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
@@ -175,6 +174,11 @@ class Choice(NamedTuple):
         """The clip as the model's kind of signal."""
         return cached_signal(*self)[0]
 
+    @property
+    def length(self) -> float:
+        """Of the clip, in seconds, or of music in quarter notes."""
+        return len(self.signal) / self.checkpoint.config.data.rate
+
 
 def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:
     """The signal that frames stand for, of notes those with p above 1/2, after ``silent`` frames of silence."""
@@ -199,7 +203,7 @@ def play(roll: np.ndarray, frames_per_quarter: int) -> tuple[np.ndarray, int]:
         return np.zeros(1, np.int16), 16000
     import soundfile
 
-    content = cached_music(roll, frames_per_quarter)[1]
+    content = cached_music(roll, frames_per_quarter)
     samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
     return samples.mean(1).astype(np.int16), rate
 

@@ -117,14 +117,15 @@ def show() -> None:
             amount = int(st.slider("Semitones", -12, 12, 1, key="semitones", bind="query-params"))
             bars = st.slider("Length (quarter notes)", 1, 16, 4, key="bar", bind="query-params")
             size = min(bars * data.rate, len(choice.signal) - at)
-    after, effect = cached_edit(tuple(choice), other, edit, at, amount, size)
+    edited = tuple(choice), other, edit, at, amount, size
+    after, effect = cached_edit(*edited)
     show_numbers(effect, unit)
     others = {}
     if edit == SPLICE:
         uncut = cached_inspection(choice.path, choice.modified, *other, choice.semitones)
         others["the other clip, uncut"] = moved(uncut, amount / data.rate, math.inf, at / data.rate)
     wanted = {
-        "after": ((choice, after.tobytes()), lambda: sound_of(choice, after)),
+        "after": (edited, lambda: sound_of(choice, after)),
         "before": clip_sound(choice, RECORDING),
     }
     sounds = ready(wanted)
