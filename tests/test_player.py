@@ -199,6 +199,27 @@ def test_the_svg_of_a_stretch_has_its_marks_its_axis_and_the_part_of_a_selection
     assert float(shaded["width"]) == pytest.approx((980 - 70) * 0.2, abs=0.1)
 
 
+def test_the_svg_of_a_stretch_has_the_points_that_lie_in_it_and_no_others():
+    times = np.arange(48_000) / 16_000
+    wave = np.sin(2 * np.pi * 200 * times)
+    scene = Scene([Lines("wave", "", [Line("wave", times, wave, "#123456")])], TIMES, "", end=3.0)
+    (line,) = [
+        e for e in ElementTree.fromstring(scene_svg(scene, None, (1.0, 1.1))).iter() if e.get("stroke") == "#123456"
+    ]
+    x = np.array([float(point.split(" ")[0]) for point in line.attrib["d"][1:].split("L")])
+    assert len(x) > 1000  # of 1,600 samples, and not 2,000 of the whole clip
+    assert 69 < x.min() < x.max() < 981
+
+
+@pytest.mark.parametrize("view", [(0.0, 5e-324), (1.0, 1.0 + 2**-52), (100.0, 200.0), (-1.0, 0.005)])
+def test_the_svg_of_a_stretch_that_no_clip_has_shows_a_frame_at_least_and_no_more_than_there_is(view):
+    scene = Scene([Lines("KL", "nats", [Line("KL", TIMES, np.arange(80.0), "#123456")])], TIMES, "")
+    begin, end = scene.stretch(*view)
+    assert 0 <= begin < end <= scene.length
+    assert end - begin >= scene.step - 1e-9
+    assert len(scene_svg(scene, None, view)) < 10_000
+
+
 def test_a_png_holds_its_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 4), np.uint8)
     content = png(pixels)

@@ -129,6 +129,12 @@ class Scene:
         """Of the time axis, which begins at 0."""
         return float(self.times[-1]) + self.step / 2 if self.end is None else float(self.end)
 
+    def stretch(self, start: float, end: float) -> tuple[float, float]:
+        """What is shown of the axis when someone zooms to a stretch: a frame at the least, as in player.js (look)."""
+        span = min(max(end - start, min(self.step, self.length)), self.length)
+        begin = min(max(start, 0.0), self.length - span)
+        return begin, begin + span
+
 
 def limits_of(row: Row) -> tuple[float, float]:
     """Lowest and highest value of a row's scale; never equal."""

@@ -30,9 +30,9 @@ def scene_svg(
     Args:
         scene: What is drawn.
         selection: Where it begins and ends, as far as that is drawn; nothing is drawn if both are the same.
-        view: Which stretch of the axis is drawn; None: all of it.
+        view: Stretch of the axis that is asked for, which ``Scene.stretch`` keeps on the axis; None: all of it.
     """
-    begin, end = view or (0.0, scene.length)
+    begin, end = zoomed = scene.stretch(*(view or (0.0, scene.length)))
 
     def place(times: Any) -> Any:
         return LEFT + (times - begin) * (WIDTH - LEFT - RIGHT) / (end - begin)
@@ -45,7 +45,7 @@ def scene_svg(
         for i in range(len(scene.rows))
     ]
     for i, row in enumerate(scene.rows):
-        parts += _row(row, i * (TITLE + HEIGHT + GAP) + TITLE, place, i)
+        parts += _row(row, i * (TITLE + HEIGHT + GAP) + TITLE, place, zoomed, i)
     for time in scene.marks[(scene.marks >= begin) & (scene.marks <= end)]:
         x = place(float(time))
         parts.append(f'<path d="M{x:.2f} {TITLE}V{bottom}" stroke="#555" stroke-dasharray="2 3" stroke-width="0.7"/>')
@@ -65,7 +65,7 @@ def _text(x: int | float, y: int | float, text: str, anchor: str = "start", more
     return f'<text x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
 
 
-def _row(row: Row, top: int, place: Place, number: int) -> Iterator[str]:
+def _row(row: Row, top: int, place: Place, view: tuple[float, float], number: int) -> Iterator[str]:
     low, high = limits_of(row)
     yield _heading(row, top - 7)
     label = row.axis if isinstance(row, Picture) else row.unit
@@ -88,7 +88,8 @@ def _row(row: Row, top: int, place: Place, number: int) -> Iterator[str]:
     yield f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT}" fill="none" stroke="#ccc"/>'
     yield f'<g clip-path="url(#row{number})" fill="none" stroke-width="1">'
     for line in row.lines:
-        yield _line(line, lambda v: top + HEIGHT * (high - np.clip(v, low, high)) / (high - low), place)
+        height = lambda v: top + HEIGHT * (high - np.clip(v, low, high)) / (high - low)  # noqa: E731
+        yield _line(line, height, place, view)
         if row.note and line.style not in CIRCLES:
             yield from _beyond(line, (low, high), top, place)
     yield "</g>"
@@ -127,12 +128,14 @@ def _heading(row: Row, y: int) -> str:
     return f'<text x="{LEFT}" y="{y}">{"".join(parts)}</text>'
 
 
-def _line(line: Line, height: Place, place: Place) -> str:
-    times, values = line.times, line.values
+def _line(line: Line, height: Place, place: Place, view: tuple[float, float]) -> str:
+    low, high = np.searchsorted(line.times, view)
+    shown = slice(max(0, low - 1), high + 1)  # to the first point beyond either edge
+    times, values = line.times[shown], line.values[shown]
     if line.style in ("line", "under"):
         times, values = envelope(times, values)
     if line.style == "steps":
-        half = spacing(times) / 2
+        half = spacing(line.times) / 2
         times, values = np.stack([times - half, times + half], 1).ravel(), np.repeat(values, 2)
     known = np.isfinite(values)
     x, y = place(times), height(values)

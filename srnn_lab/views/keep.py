@@ -27,7 +27,7 @@ Files = Mapping[str, tuple[Content, str]]
 def scene_files(title: str, scene: Scene, sounds: Callable[[], Sounds], key: str) -> Files:
     """The player of that key as it stands: as a page of its own, with the sounds that are then made, and a picture."""
     selection, look = place_of(key), look_of(key)
-    view = (look.start, min(look.end, scene.length)) if look.start < min(look.end, scene.length) else None
+    view = (look.start, look.end) if look.end > look.start else None
     return {
         "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection, view, look.sound), "html"),
         "Figure (SVG)": (lambda: scene_svg(scene, selection, view), "svg"),
