@@ -89,7 +89,7 @@ def test_curves_can_be_kept(page, folder, monkeypatch):
     kept = {}
     monkeypatch.setattr(train, "download_buttons", lambda _, files: kept.update(files))
     page.run()
-    assert kept["Curves (CSV)"][0].splitlines()[0] == ",".join(CURVES)
+    assert kept["Curves (CSV)"][0]().decode().splitlines()[0] == ",".join(CURVES)
     assert "Plotly.newPlot" in kept["Figure (HTML)"][0]()
 
 
