@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from srnn_lab.interruption import noted_signals
+
 T = TypeVar("T")
 TIMEOUT = timedelta(minutes=10)
 """How long a process waits for the others before it gives up."""
@@ -82,8 +84,10 @@ def process_group(device: str) -> Iterator[None]:
             f"its message tells why. Start the job again with --resume."
         ) from error
     finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+        # Where another process ended, torchrun terminates this one too: it first says why it cannot go on.
+        with noted_signals():
+            if dist.is_initialized():
+                dist.destroy_process_group()
 
 
 def share(num_rows: int) -> slice:

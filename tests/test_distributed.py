@@ -111,8 +111,12 @@ def test_the_death_of_one_process_ends_the_job_and_it_can_be_resumed(line, alone
     out, script = tmp_path / "run", tmp_path / "script.py"
     script.write_text(
         "import os, pathlib, sys\n"
+        "import time\n"
+        "import torch.distributed as dist\n"
         "from srnn_lab import cli, training\n"
         "training.WRITE_EVERY = 0\n"
+        "old = dist.destroy_process_group\n"
+        "dist.destroy_process_group = lambda: (time.sleep(2), old())  # in which torchrun's SIGTERM comes\n"
         "pathlib.Path(sys.argv[1], 'pid-' + os.environ['RANK']).write_text(str(os.getpid()))\n"
         "sys.exit(cli.main(sys.argv[2:]))\n"
     )
