@@ -105,6 +105,12 @@ def test_all_sounds_follow_the_rows_without_another_run_of_the_page(page, monkey
     assert not [c for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"]
 
 
+def test_a_recording_can_be_played_as_soon_as_its_rows_are_there(page):
+    page.run()
+    assert [sound["name"] for sound in shown(page)[0]["sounds"]] == ["recording"]
+    assert len(sounds(page)) == 4
+
+
 def test_the_first_view_is_that_of_the_voice_on_log_mel_frames(page):
     page.run()
     assert page.sidebar.selectbox(key="checkpoint").value == "voice-mel"

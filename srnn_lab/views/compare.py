@@ -62,7 +62,7 @@ def show() -> None:
     show_averages(comparison, found)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
     wanted = sounds_of(names)
-    sounds = ready(wanted)
+    sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
     scene = show_player(choice, comparison, moments, sounds())
     table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
     keep_comparison(choice, comparison, scene, sounds, table)

@@ -38,7 +38,7 @@ def show() -> None:
     slot = st.container()
     clip, match, change = choose_changes(choice, clip)
     wanted = sounds_of_clip(choice)
-    sounds = ready(wanted)
+    sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
     scene = show_player(choice, clip, match, change, sounds(), slot)
     place = place_of(PLAYER)
     share_place(PLAYER)

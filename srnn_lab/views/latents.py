@@ -115,7 +115,7 @@ def show() -> None:
         return
     sources = {name: found[name] for name in found if name in shown}
     wanted = choose_sound(choice, sources, replaced)
-    sounds = ready(wanted)
+    sounds = ready(wanted, at_hand=data.features != "roll")
     scene = show_player(choice, sources, (start, stop), length, sounds())
     keep_latents(choice, sources, scene, sounds, table)
     make_missing(PLAYER, wanted)

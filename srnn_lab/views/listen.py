@@ -60,11 +60,19 @@ def clip_sound(choice: Choice, kind: str, start: int = 0) -> tuple[Hashable, Cal
     return (choice, kind, start), partial(cached_clip_sound, *choice, kind, start)
 
 
-def ready(wanted: Wanted) -> Ready:
-    """What gives those sounds that are made, by name, whenever it is called; others are given up."""
+def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
+    """What gives those sounds that are made, by name, whenever it is called; others are given up.
+
+    Args:
+        wanted: The sounds.
+        at_hand: Whether the first of them is, like a recording, so that it need not follow the rows.
+    """
     made = st.session_state.setdefault("sounds", {})  # not the session itself: a file is asked for outside of it
     for gone in made.keys() - {what for what, _ in wanted.values()}:
         del made[gone]
+    if at_hand:
+        what, make = next(iter(wanted.values()))
+        made[what] = made.get(what) or make()
     return lambda: {name: made[what] for name, (what, _) in wanted.items() if what in made}
 
 

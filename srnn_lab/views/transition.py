@@ -128,7 +128,7 @@ def show() -> None:
         "after": (edited, lambda: sound_of(choice, after)),
         "before": clip_sound(choice, RECORDING),
     }
-    sounds = ready(wanted)
+    sounds = ready(wanted, at_hand=data.features != "roll")
     scene = show_player(choice, after, effect, others, sounds())
     keep_edit(choice, after, effect, scene, sounds)
     make_missing(PLAYER, wanted)
