@@ -4,6 +4,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_make_parametrize_id(config: object, val: object, argname: str) -> str | None:  # noqa: ARG001
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Files have no place in the name of a test: that of an OGG file changes by the second, and so between workers."""
     return argname if isinstance(val, bytes) else None
