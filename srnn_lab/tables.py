@@ -371,7 +371,7 @@ def figure3(results: Results) -> list[Table]:
         if how and how[0].startswith("tried-"):
             base = results.get(f"figure3/{frames}/{model}")
             changed = result.config.differences(base.config) if base else {}
-            tried.append((*what, ", ".join(f"{k} {v}" for k, v in changed.items()), *measured))
+            tried.append((*what, ", ".join(f"{k} {v}" for k, v in changed.items()) or "–", *measured))
             continue
         training.append((*what, result.config.train.epochs, *measured))
         if how:

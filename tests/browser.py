@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from processes import wait_for
 
@@ -93,6 +94,22 @@ def drag(page: Page, start: float, end: float) -> None:
         page.mouse.move(position, box["y"] + 60)
         page.wait_for_timeout(50)
     page.mouse.up()
+
+
+def times_between_places(page: Page) -> np.ndarray:
+    """Milliseconds between two places of the playhead while the player plays, for two seconds."""
+    seen = page.locator(PLAYER).evaluate(
+        """canvas => new Promise((resolve) => {
+             const seen = [];
+             const look = (now) => {
+               if (seen.at(-1)?.[1] !== canvas.dataset.time) seen.push([now, canvas.dataset.time]);
+               if (now - seen[0][0] < 2000) requestAnimationFrame(look);
+               else resolve(seen);
+             };
+             requestAnimationFrame(look);
+           })"""
+    )
+    return np.diff([now for now, _ in seen])
 
 
 def wait_until_it_moves(page: Page) -> None:

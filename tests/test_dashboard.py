@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browser import PLAYER, drag, launch, open_page, serve, wait_until_it_moves
+from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_until_it_moves
 from payload import unpacked
 from processes import CONTEXT, PATIENCE
 from streamlit.testing.v1 import AppTest
@@ -23,6 +23,7 @@ from streamlit.web.server.app_discovery import discover_asgi_app
 from views import kept_by
 
 from srnn_lab.audio import roll_to_midi
+from srnn_lab.checkpoint import ASSETS
 from srnn_lab.lock import is_running, terminate
 from srnn_lab.memory import share_arenas
 from srnn_lab.player import Place
@@ -658,6 +659,76 @@ def test_the_curves_of_a_training_grow_while_it_runs_and_it_can_be_stopped(brows
         page.get_by_text("It can be continued from where it stopped").wait_for(timeout=60_000)
 
 
+def settle(page):
+    """Wait until the first page has all that belongs to its clip."""
+    page.get_by_role("button", name="prior continuation").wait_for(timeout=180_000)
+    page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+
+
+def open_clips(page):
+    """The list of clips, unfolded."""
+    settle(page)
+    page.get_by_test_id("stSidebar").get_by_label("Clip", exact=True).click()
+    options = page.get_by_role("option")
+    options.first.wait_for()
+    return options
+
+
+def test_two_visitors_who_choose_at_once_have_their_own_clips_in_time(browser, address):
+    with open_page(browser, address) as one, open_page(browser, address) as other:
+        for page in (one, other):
+            page.goto(address)
+
+        def choose(i):
+            options = [open_clips(one).nth(i), open_clips(other).nth(6 - i)]
+            names = [option.inner_text().split("/")[-1] for option in options]
+            start = time.perf_counter()
+            for option in options:
+                option.click()
+            for page, name in zip((one, other), names, strict=True):
+                page.locator(f"{PLAYER}[aria-label^='{name}']").wait_for(timeout=60_000)
+            assert names[0] != names[1]
+            return time.perf_counter() - start
+
+        assert in_time(1, [partial(choose, i) for i in (1, 2, 4, 5)])
+
+
+def test_a_minute_of_audio_stays_smooth(browser, address, tmp_path):
+    """On a page of its own, beside all that stands there; the waveform and pictures of 80 bins, a frame each 10 ms."""
+    prompts = sorted((ASSETS / "voice").rglob("*.flac"))
+    minute = np.concatenate([soundfile.read(path)[0] for path in 3 * prompts])[: 60 * 16000]
+    (tmp_path / "minute.wav").write_bytes(wav(minute, 16000))
+    with open_page(browser, address) as page:
+        page.goto(address)
+        page.locator(PLAYER).wait_for(timeout=180_000)
+        box = page.locator("[data-testid=stSidebar] [data-testid=stFileUploader] input")
+        box.first.set_input_files(str(tmp_path / "minute.wav"))
+        page.locator(f"{PLAYER}[aria-label^='minute.wav'][aria-valuemax='60']").wait_for(timeout=60_000)
+        page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+        page.get_by_role("button", name="Play", exact=True).click()
+        wait_until_it_moves(page)
+
+        def longest():
+            return np.percentile(times_between_places(page), 95) / 1000
+
+        assert in_time(0.05, 5 * [longest])  # 20 places a second
+        page.get_by_role("button", name="Zoom in").click()
+        assert in_time(0.05, 5 * [longest])
+        caption = page.get_by_text(re.compile(r"^Frame \d+, at"))
+
+        def select(start):
+            page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+            before = caption.inner_text()
+            drag(page, start, start + 2)
+            begun = time.perf_counter()
+            caption.filter(has_not_text=before).wait_for(timeout=60_000)
+            return time.perf_counter() - begun
+
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Fit").click()
+        assert in_time(0.5, [partial(select, start) for start in range(4, 50, 6)])
+
+
 def in_time(limit, attempts):
     """Whether one of several attempts takes no longer, since another test may have the processor during others."""
     seconds = []
@@ -684,19 +755,15 @@ def test_a_first_figure_a_change_and_a_selection_come_in_time(browser):
             page.goto("about:blank")
             return seconds_until(canvas, lambda: page.goto(found))
 
-        def settle():
-            page.get_by_role("button", name="prior continuation").wait_for(timeout=60_000)
-            page.locator(IDLE).wait_for(state="attached", timeout=60_000)
-
         def choose(label, find):
-            settle()
+            settle(page)
             page.get_by_test_id("stSidebar").get_by_label(label, exact=True).click()
             option, before = find(page.get_by_role("option")), canvas.get_attribute("aria-label")
             option.wait_for()
             return seconds_until(page.locator(f"{PLAYER}:not([aria-label='{before}'])"), option.click)
 
         def select(start):
-            settle()
+            settle(page)
             before = caption.inner_text()
             drag(page, start, start + 0.15)
             return seconds_until(caption.filter(has_not_text=before), lambda: None)

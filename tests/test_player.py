@@ -1,6 +1,7 @@
 """The synchronised player: what is sent to the browser, and a browser that plays, drags, seeks and switches sounds."""
 
 import io
+import re
 import struct
 import zlib
 from xml.etree import ElementTree
@@ -8,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
-from browser import PLAYER, drag, launch, open_page, serve, wait_until_it_moves
+from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_until_it_moves
 from payload import unpacked
 
 from srnn_lab.player import (
@@ -461,6 +462,18 @@ def test_a_player_that_comes_back_stands_where_it_was(page):
     assert page.get_by_role("button", name="mean").get_attribute("aria-pressed") == "true"
 
 
+def test_what_was_not_told_yet_when_a_player_goes_is_told_when_it_comes_back(page):
+    both = [page.get_by_role("button", name="Zoom in"), page.get_by_role("checkbox", name="Shown")]
+    page.evaluate("both => both.forEach((one) => one.click())", [one.element_handle() for one in both])
+    canvas = page.locator("canvas")
+    canvas.wait_for(state="detached")
+    page.get_by_text("Shown").click()
+    canvas.wait_for()
+    zoomed = canvas.get_attribute("data-view")
+    assert zoomed != "0.0000-4.0000"
+    page.get_by_text(f"look {zoomed.replace('-', ' ')} recording", exact=True).wait_for(timeout=10_000)
+
+
 def test_zoom_makes_room_for_finer_selections(page):
     drag(page, 1, 2)
     place(page, 1.0, 2.0)
@@ -474,7 +487,7 @@ CANVAS = """
 window.written = [];
 const fill = CanvasRenderingContext2D.prototype.fillText;
 CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
-  window.written.push({ text, x, y, colour: this.fillStyle });
+  window.written.push({ text, x, y, width: this.measureText(text).width, colour: this.fillStyle });
   fill.call(this, text, x, y);
 };
 """
@@ -503,23 +516,57 @@ def test_values_stand_in_the_colours_of_their_lines_and_only_where_there_are_som
         assert {"2 frames above", "0.000", "7.00 nats"} <= set(texts)
 
 
-def test_a_finger_selects_sideways(browser, address):
-    with open_page(browser, address, has_touch=True) as page:
+def test_legends_that_find_no_room_beside_the_title_stand_below_it(browser, tmp_path):
+    names = [f"model-with-a-name-{i}" for i in range(4)]
+    rows = [Lines("KL(q ‖ p)", "nats", [Line(name, TIMES, np.full(80, 3.25), "#d55e00") for name in names])]
+    file = tmp_path / "kept.html"
+    file.write_text(scene_html(Scene(rows, TIMES, "Four models."), {}, "mine"))
+    heights, lines = [], []
+    for width in (1280, 380):
+        with open_page(browser, file.as_uri(), viewport={"width": width, "height": 800}) as page:
+            page.add_init_script(CANVAS)
+            page.goto(file.as_uri())
+            canvas = page.locator("canvas[aria-valuenow]")
+            canvas.wait_for()
+            heights.append(canvas.bounding_box()["height"])
+            edge = canvas.bounding_box()["width"] - 14
+            texts = {one["text"]: one for one in page.evaluate("window.written")}
+            assert all(texts[name]["x"] + texts[name]["width"] <= edge for name in names)
+            lines.append(len({texts[name]["y"] for name in names}))
+    assert lines[0] == 1 < lines[1]
+    assert heights[0] < heights[1]
+
+
+def test_a_finger_selects_sideways_drags_an_edge_seeks_and_moves_the_page(browser, address):
+    with open_page(browser, address, has_touch=True, viewport={"width": 600, "height": 400}) as page:
         page.goto(address)
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
+        page.locator("canvas").evaluate("canvas => canvas.scrollIntoView()")
         box = page.locator("canvas").bounding_box()
         session = page.context.new_cdp_session(page)
 
-        def touch(kind, time):
-            x = box["x"] + 66 + time / 4 * (box["width"] - 80)
-            points = [] if kind == "touchEnd" else [{"x": x, "y": box["y"] + 60}]
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        def swipe(*way):
+            """A finger goes from one (time, height) to the next."""
+            for i, (time, y) in enumerate(way):
+                point = {"x": box["x"] + 66 + time / 4 * (box["width"] - 80), "y": box["y"] + y}
+                kind = "touchMove" if i else "touchStart"
+                session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+                page.wait_for_timeout(50)
+            session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
-        touch("touchStart", 1)
-        for time in (1.2, 1.6, 2):
-            touch("touchMove", time)
-        touch("touchEnd", 2)
+        swipe((1, 60), (1.2, 60), (1.6, 60), (2, 60))
         place(page, 1.0, 2.0)
+        swipe((2.05, 60), (2.4, 60), (3, 60))  # beside the edge, as a finger is
+        place(page, 1.0, 3.0)
+        scrolled = """() => [...document.querySelectorAll("*")].reduce((sum, one) => sum + one.scrollTop, 0)"""
+        before = page.evaluate(scrolled)
+        swipe((1.5, 200), (1.5, 160), (1.5, 100), (1.5, 40))
+        page.wait_for_function(f"before => ({scrolled})() > before", arg=before)
+        place(page, 1.0, 3.0)
+        box = page.locator("canvas").bounding_box()
+        swipe((2, 150))
+        page.get_by_text(re.compile(r"place (1\.9|2\.0)\d+ \1")).wait_for(timeout=10_000)
+        assert at(page) == pytest.approx(2, abs=0.02)
 
 
 def test_the_playhead_runs_smoothly_over_a_minute_of_sound(browser, address):
@@ -528,18 +575,7 @@ def test_the_playhead_runs_smoothly_over_a_minute_of_sound(browser, address):
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         page.get_by_role("button", name="Play").click()
         wait_until_it_moves(page)
-        seen = page.locator("canvas").evaluate(
-            """canvas => new Promise((resolve) => {
-                 const seen = [];
-                 const look = (now) => {
-                   if (seen.at(-1)?.[1] !== canvas.dataset.time) seen.push([now, canvas.dataset.time]);
-                   if (now - seen[0][0] < 2000) requestAnimationFrame(look);
-                   else resolve(seen);
-                 };
-                 requestAnimationFrame(look);
-               })"""
-        )
-        gaps = np.diff([now for now, _ in seen])
+        gaps = times_between_places(page)
         assert len(gaps) > 20  # 10 places a second
         assert gaps.max() < 1000
 

@@ -18,6 +18,7 @@ from srnn_lab.checkpoint import ASSETS, load_checkpoint
 from srnn_lab.comparison import compare
 from srnn_lab.data import read_signal
 from srnn_lab.inspection import inspect_signal
+from srnn_lab.views import listen
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
 CLIP = ASSETS / "voice" / "agent-newlocation.flac"
@@ -155,6 +156,18 @@ def test_the_clip_and_each_reconstruction_can_be_heard(folder, monkeypatch, firs
     assert all(np.abs(wave).max() > 100 and not np.array_equal(wave, clip) for wave, _ in others)
     page.run()
     assert [sound["name"] for sound in shown(page)["sounds"]] == ["recording", first, other]
+
+
+def test_the_reconstructions_of_a_long_clip_are_offered_and_made_when_they_are_asked_for(folder, monkeypatch):
+    monkeypatch.setitem(listen.ALL_AT_ONCE_SECONDS, "log-mel", 0.5)
+    page = open_page(folder, monkeypatch, against=["runs/filt"])
+    assert sounds(page) == ["recording"]
+    assert "each model's reconstruction can be heard" not in text_of(page)
+    page.button(key="sound").click().run()
+    assert not page.exception
+    assert sounds(page) == ["recording", "runs/smooth", "runs/filt"]
+    assert "each model's reconstruction can be heard" in text_of(page)
+    assert not [button for button in page.button if button.key == "sound"]
 
 
 def test_a_player_that_is_kept_has_the_sounds_that_were_made_after_the_page_was_shown(folder, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from tiny import music_run, speech_run, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
-from srnn_lab.views import shared
+from srnn_lab.views import listen, shared
 from srnn_lab.views.shared import Choice, signal_of
 
 
@@ -38,6 +38,20 @@ def test_of_music_that_lasts_an_hour_the_first_minutes_are_played(monkeypatch):
     late = np.zeros((12_000, 88), np.float32)
     late[-1] = 1
     assert not shared.play(late, 2)[0].any()
+
+
+def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(monkeypatch):
+    made = {"the old clip": (np.ones(3), 8000), "given up": (np.ones(3), 8000)}
+    monkeypatch.setattr("streamlit.session_state", {"sounds": made})
+    wanted = {"after": ("the new clip", lambda: (np.zeros(3), 8000)), "before": ("the old clip", None)}
+    sounds = listen.ready(wanted)
+    assert sounds() == {}
+    assert list(made) == ["the old clip"]
+    made["the new clip"] = wanted["after"][1]()
+    assert list(sounds()) == ["after", "before"]
+    del made["the old clip"]  # as another run of the page may do while a file is put together
+    assert list(sounds()) == ["after"]
+    assert list(listen.ready(wanted | {"after": ("another", wanted["after"][1])}, at_hand=True)()) == ["after"]
 
 
 def test_visitors_read_their_files_one_after_another(monkeypatch, tmp_path):

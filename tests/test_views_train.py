@@ -57,6 +57,18 @@ def buttons(page):
     return [button.label for button in page.button]
 
 
+def test_a_link_brings_the_recipe_with_its_epochs_and_its_name(page):
+    page.query_params.update({"recipe": "A minute of a voice", "size": "medium"})
+    page.query_params.update({"epochs-2": "7", "name-2-medium": "mine"})
+    page.run()
+    assert not page.exception
+    assert page.number_input(key="epochs-2").value == 7
+    assert page.text_input(key="name-2-medium").value == "mine"
+    page.selectbox(key="recipe").select("Six chorales").run()
+    assert [box.value for box in page.number_input] == [60]
+    assert page.text_input[0].value == "jsb-medium"
+
+
 def test_a_missing_folder_of_runs_is_a_sentence(page, folder):
     page.run()
     assert not page.exception

@@ -1,11 +1,14 @@
 // The browser's half of srnn_lab.player: draws the rows, plays the sounds, and reports what is chosen.
 
-const LEFT = 66, RIGHT = 14, TITLE = 20, LINES = 84, PICTURE = 104, AXIS = 38;
+const LEFT = 66, RIGHT = 14, TITLE = 20, LEGEND = 15, LINES = 84, PICTURE = 104, AXIS = 38;
+const SWATCH = 21; // pixels of a legend before its name
+const BOLD = { size: 12, weight: "600" };
 const VALUES = 120; // pixels above a row that stay free for the values at the playhead
 const PALE = 0.4; // opacity of a line under another
 const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks at the top
 const LONGEST = 300; // seconds that are played at the most: an axis of an hour would take 700 MB for each sound
 const FADE = 0.008; // seconds in which one sound gives way to another, so that nothing clicks
+const SETTLED = 250; // milliseconds without another step
 const live = new Map(); // the players on the page, by their keys
 const kept = new Map(); // what a player was doing when another one took its place, or its page was left, by its key
 
@@ -288,6 +291,7 @@ class Player {
     this.selection = null; // [from, to] in units of the axis, on edges of frames
     this.hover = null;
     this.dragging = null;
+    this.untold = new Map(); // timers of what Python is still to be told
     this.listen();
   }
 
@@ -336,6 +340,7 @@ class Player {
       jumped: this.jumped,
       looked: this.looked,
       end: this.content.end,
+      untold: [...this.untold.keys()],
     });
   }
 
@@ -349,8 +354,7 @@ class Player {
     this.sharpness.removeEventListener("change", this.sharpened);
     window.removeEventListener("srnn-sounds", this.delivered);
     cancelAnimationFrame(this.waiting);
-    clearTimeout(this.later);
-    clearTimeout(this.settled);
+    for (const timer of this.untold.values()) clearTimeout(timer);
   }
 
   /** Take over what Python sent; nothing but colours can have changed where the digest is the same. */
@@ -372,7 +376,7 @@ class Player {
       if (end !== this.content.end && !(first && this.view)) {
         const zoomed = !first && this.view[1] - this.view[0] < end;
         this.view = [0, this.content.end];
-        if (zoomed && !looks) this.reportLook();
+        if (zoomed && !looks) this.tellLater("reportLook");
       }
       if (this.selection?.[1] > this.content.end) this.selection = null;
       this.sounds.range = this.seconds(this.selection);
@@ -420,6 +424,7 @@ class Player {
     this.selection = state.selection;
     this.view = state.view;
     Object.assign(this.sounds, { position: state.position, name: state.name, looping: state.looping });
+    state.untold.forEach((what) => this.tellLater(what));
   }
 
   /** Sounds that were made after the rows had been sent wait for the player that shows these rows. */
@@ -474,7 +479,7 @@ class Player {
   hear(name) {
     this.sounds.change(() => Object.assign(this.sounds, { name, missed: null }));
     this.refresh();
-    this.reportLook();
+    this.tellLater("reportLook");
   }
 
   /** Put the playhead at a time, or select from one to another. */
@@ -491,20 +496,27 @@ class Player {
   }
 
   /** Tell Python; the time of telling makes each choice a new one, even that of the same place again. */
-  report() {
+  reportPlace() {
     const [start, end] = this.selection ?? [this.time, this.time];
     this.setStateValue("place", { start, end, at: performance.now() });
   }
 
-  /** Tell Python what is zoomed to (everything: from 0 to 0) and heard, once that has settled. */
+  /** Tell Python what is zoomed to (everything: from 0 to 0) and heard. */
   reportLook() {
-    clearTimeout(this.settled);
-    this.settled = setTimeout(() => {
-      const [start, end] = this.view;
-      const whole = end - start >= this.content.end;
-      const sound = this.sounds.missed ?? this.sounds.name;
-      this.setStateValue("look", { start: whole ? 0 : start, end: whole ? 0 : end, sound });
-    }, 400);
+    const [start, end] = this.view;
+    const whole = end - start >= this.content.end;
+    const sound = this.sounds.missed ?? this.sounds.name;
+    this.setStateValue("look", { start: whole ? 0 : start, end: whole ? 0 : end, sound });
+  }
+
+  /** Report once that has settled: a key held down, or a wheel, would ask Python for each step of its way. */
+  tellLater(report) {
+    clearTimeout(this.untold.get(report));
+    const tell = () => {
+      this.untold.delete(report);
+      this[report]();
+    };
+    this.untold.set(report, setTimeout(tell, SETTLED));
   }
 
   /** Scroll the zoomed view so that a range is in it. */
@@ -525,7 +537,7 @@ class Player {
     const begin = clamp(around - share * span, 0, end - span);
     this.view = [begin, begin + span];
     this.paint();
-    this.reportLook();
+    this.tellLater("reportLook");
   }
 
   fit() {
@@ -533,7 +545,7 @@ class Player {
     const shown = selection && selection.every((time, i) => Math.abs(time - this.view[i]) < 1e-9);
     this.look(...(selection && !shown ? selection : [0, this.content.end]));
     this.paint();
-    this.reportLook();
+    this.tellLater("reportLook");
   }
 
   wheel(event) {
@@ -547,7 +559,7 @@ class Player {
       const begin = clamp(from + (sideways / this.width) * (to - from), 0, this.content.end - (to - from));
       this.view = [begin, begin + to - from];
       this.paint();
-      this.reportLook();
+      this.tellLater("reportLook");
     }
   }
 
@@ -580,7 +592,7 @@ class Player {
     this.dragging = null;
     if (moved && this.selection) this.place(...this.selection);
     else this.place(this.timeAt(event.offsetX), 0);
-    this.report();
+    this.reportPlace();
   }
 
   cancel() {
@@ -635,14 +647,12 @@ class Player {
       Escape: () => {
         if (!this.selection) return;
         this.place(this.time, 0);
-        this.report();
+        this.reportPlace();
       },
     };
     if (moves[event.key]) {
       this.place(moves[event.key](), 0);
-      // Held down, an arrow would ask Python for every frame on its way.
-      clearTimeout(this.later);
-      this.later = setTimeout(() => this.report(), 200);
+      this.tellLater("reportPlace");
     } else if (acts[event.key]) {
       acts[event.key]();
     } else {
@@ -672,27 +682,29 @@ class Player {
   paint() {
     this.width = this.canvas.clientWidth - LEFT - RIGHT; // asked for once, since each answer costs a layout
     if (!this.content || this.width < 20) return;
-    const height = this.content.rows.reduce((sum, row) => sum + TITLE + this.rowHeight(row), AXIS);
     const scale = devicePixelRatio || 1;
+    this.narrow = this.width < 480;
+    this.theme = this.themeNow();
+    [this.text, this.primary, this.font] = this.theme.split("|");
+    const context = this.background.getContext("2d");
+    let bottom = 0;
+    this.placed = this.content.rows.map((row) => {
+      const head = this.headOf(context, row);
+      const top = bottom + head.height;
+      bottom = top + this.rowHeight(row);
+      return { row, head, top, height: this.rowHeight(row) };
+    });
+    const height = bottom + AXIS;
     this.canvas.style.height = `${height}px`;
     for (const canvas of [this.canvas, this.background]) {
       canvas.width = Math.round(this.canvas.clientWidth * scale);
       canvas.height = Math.round(height * scale);
     }
-    this.narrow = this.width < 480;
-    this.theme = this.themeNow();
-    [this.text, this.primary, this.font] = this.theme.split("|");
     this.height = height;
-    const context = this.background.getContext("2d");
     context.setTransform(scale, 0, 0, scale, 0, 0);
-    let top = 0;
-    this.titled = this.content.rows.map((row) => {
-      const right = this.paintRow(context, row, top + TITLE, this.rowHeight(row));
-      top += TITLE + this.rowHeight(row);
-      return right;
-    });
-    this.paintMarks(context, top);
-    this.paintAxis(context, top);
+    for (const place of this.placed) place.right = this.paintRow(context, place);
+    this.paintMarks(context, bottom);
+    this.paintAxis(context, bottom);
     this.canvas.dataset.view = this.view.map((time) => time.toFixed(4)).join("-");
     this.refresh();
   }
@@ -708,23 +720,40 @@ class Player {
     return context.measureText(text).width;
   }
 
-  /** A text as far as it fits into a width. */
+  /** A text as far as it fits into a width, and how wide that is. */
   fitted(context, text, width, { size = 11, weight = "" } = {}) {
     context.font = `${weight} ${size}px ${this.font}`;
-    if (context.measureText(text).width <= width) return text;
+    const measured = (part) => [part, context.measureText(part).width];
+    if (measured(text)[1] <= width) return measured(text);
     let length = text.length;
-    while (length && context.measureText(`${text.slice(0, length)}…`).width > width) length--;
-    return `${text.slice(0, length)}…`;
+    while (length && measured(`${text.slice(0, length)}…`)[1] > width) length--;
+    return measured(`${text.slice(0, length)}…`);
+  }
+
+  /** What stands above a row: its title and its legends, on further lines where a narrow page has no room for them. */
+  headOf(context, row) {
+    const left = LEFT + 5; // beside the playhead at time 0
+    const [title, taken] = this.fitted(context, row.title, this.width - 5, BOLD);
+    const legends = [];
+    let right = left + taken + 14;
+    let y = TITLE - 9;
+    for (const line of row.lines?.length > 1 ? row.lines : []) {
+      const [name, width] = this.fitted(context, line.name, this.width - 5 - SWATCH);
+      if (right + SWATCH + width > LEFT + this.width) {
+        right = left;
+        y += LEGEND;
+      }
+      legends.push({ line, name, x: right, y });
+      right += SWATCH + width + 12;
+    }
+    return { title, left, legends, right, height: y + 9 };
   }
 
   /** Draws a row, and tells where the text above it ends. */
-  paintRow(context, row, top, height) {
+  paintRow(context, { row, head, top, height }) {
     const inside = height - 8; // what is left is the gap to the next row
     const y = (value) => top + inside - ((value - row.limits[0]) / (row.limits[1] - row.limits[0])) * inside;
-    const bold = { size: 12, weight: "600" };
-    const left = LEFT + 5; // beside the playhead at time 0
-    const title = this.fitted(context, row.title, this.width - 5, bold);
-    let right = left + this.write(context, title, left, top - 9, bold) + 14;
+    this.write(context, head.title, head.left, top - head.height + TITLE - 9, BOLD);
     context.save();
     context.beginPath();
     context.rect(LEFT, top - 4, this.width, inside + 8);
@@ -739,12 +768,11 @@ class Player {
       this.paintPicture(context, row, top, inside);
     }
     context.restore();
-    if (row.lines?.length > 1) {
-      for (const line of row.lines) right = this.paintLegend(context, line, right, top - 9);
-    }
+    for (const legend of head.legends) this.paintLegend(context, legend, top - head.height);
+    let { right } = head;
     const room = LEFT + this.width - VALUES - right;
     if (row.note && room > 40) {
-      const note = this.fitted(context, row.note, room);
+      const [note] = this.fitted(context, row.note, room);
       right += this.write(context, note, right, top - 9, { fade: 0.85 }) + 12;
     }
     if (!row.lines && row.unit) right = this.paintColours(context, row, right, top - 9);
@@ -778,7 +806,8 @@ class Player {
     return x + 52 + this.write(context, `${high} ${unit}`, x + 52, y, { fade: 0.85 }) + 12;
   }
 
-  paintLegend(context, line, x, y) {
+  paintLegend(context, { line, name, x, y: below }, top) {
+    const y = top + below;
     context.strokeStyle = context.fillStyle = line.colour;
     context.lineWidth = line.style === "under" ? 4 : 2;
     context.globalAlpha = line.style === "under" ? PALE : 1;
@@ -788,7 +817,7 @@ class Player {
     if (line.style === "dots") context.fill();
     else context.stroke();
     context.globalAlpha = 1;
-    return x + 21 + this.write(context, line.name, x + 21, y, { fade: 0.85 }) + 12;
+    this.write(context, name, x + SWATCH, y, { fade: 0.85 });
   }
 
   scaleTicks(row, inside) {
@@ -918,23 +947,20 @@ class Player {
     context.lineWidth = 1;
     context.setLineDash(dense ? [] : [2, 3]);
     context.beginPath();
-    let top = 0;
-    for (const row of this.content.rows) {
-      const height = dense ? 5 : this.rowHeight(row) - 8;
+    for (const { top, height } of this.placed) {
       for (const time of marks) {
         if (time < from || time > to) continue;
         const x = Math.round(this.x(time)) + 0.5;
-        context.moveTo(x, top + TITLE);
-        context.lineTo(x, top + TITLE + height);
+        context.moveTo(x, top);
+        context.lineTo(x, top + (dense ? 5 : height - 8));
       }
-      top += TITLE + this.rowHeight(row);
     }
     context.stroke();
     context.setLineDash([]);
     context.globalAlpha = 1;
     if (marks.length) {
       const room = this.narrow ? this.width - 130 : this.width / 2 - 75; // the rest is the name of the axis
-      const text = this.fitted(context, `dotted: ${this.content.markName}`, room);
+      const [text] = this.fitted(context, `dotted: ${this.content.markName}`, room);
       this.write(context, text, LEFT + this.width, bottom + AXIS - 8, { align: "right", fade: 0.85 });
     }
   }
@@ -1028,15 +1054,11 @@ class Player {
 
   /** The values of each row at a time, at the right of its title; of several lines beside their colours. */
   drawValues(context, time) {
-    let top = 0;
-    for (const [i, row] of this.content.rows.entries()) {
+    for (const { row, top, right } of this.placed) {
       const parts = row.lines ? this.valuesOfLines(row, time) : [];
       context.font = `11px ${this.font}`;
       let x = LEFT + this.width - context.measureText(parts.map(({ text }) => text).join("")).width;
-      if (x > this.titled[i]) {
-        for (const { text, colour } of parts) x += this.write(context, text, x, top + TITLE - 9, { colour });
-      }
-      top += TITLE + this.rowHeight(row);
+      if (x > right) for (const { text, colour } of parts) x += this.write(context, text, x, top - 9, { colour });
     }
   }
 

@@ -38,10 +38,10 @@ def scene_svg(
         return LEFT + (times - begin) * (WIDTH - LEFT - RIGHT) / (end - begin)
 
     bottom = len(scene.rows) * (TITLE + HEIGHT + GAP)
-    # What is drawn of a row; its circles and triangles may lie on the edge.
+    # What is drawn of a row; its circles and triangles may lie on the upper and the lower edge.
     parts = [
-        f'<clipPath id="row{i}"><rect x="{LEFT - 5}" y="{i * (TITLE + HEIGHT + GAP) + TITLE - 4}" '
-        f'width="{WIDTH - LEFT - RIGHT + 10}" height="{HEIGHT + 8}"/></clipPath>'
+        f'<clipPath id="row{i}"><rect x="{LEFT}" y="{i * (TITLE + HEIGHT + GAP) + TITLE - 4}" '
+        f'width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT + 8}"/></clipPath>'
         for i in range(len(scene.rows))
     ]
     for i, row in enumerate(scene.rows):

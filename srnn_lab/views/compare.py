@@ -14,7 +14,17 @@ from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.inspection import NEAR
 from srnn_lab.player import Scene, Sounds, player
 from srnn_lab.views.keep import keep, scene_files, stem_of
-from srnn_lab.views.listen import MEAN, RECORDING, Ready, Wanted, clip_sound, made_unasked, make_missing, ready
+from srnn_lab.views.listen import (
+    MEAN,
+    RECORDING,
+    Ready,
+    Wanted,
+    all_sounds,
+    clip_sound,
+    make_missing,
+    offer_sounds,
+    ready,
+)
 from srnn_lab.views.place import go_to_row, settle_place, share_place
 from srnn_lab.views.shared import (
     ABOUT,
@@ -184,8 +194,9 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
         "log-mel": "the mean of x under the posterior, with phases that fit (Griffin-Lim)",
         "roll": "the notes with p above ½",
     }[data.features]
-    if made_unasked(choice):
+    if all_sounds(choice):
         st.caption(f"Beside the recording, each model's reconstruction can be heard: {heard}.")
+    offer_sounds(choice)
     explain(
         f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
         f"the prediction. **Difference**: above 0 the other model is more surprised than {plain(first)}, below 0 less; "
@@ -259,5 +270,5 @@ def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds
 def sounds_of(names: dict[str, Choice]) -> Wanted:
     """The clip, and each model's reconstruction of it if it is not too long."""
     first = next(iter(names.values()))
-    models = {name: clip_sound(choice, MEAN) for name, choice in names.items()} if made_unasked(first) else {}
+    models = {name: clip_sound(choice, MEAN) for name, choice in names.items()} if all_sounds(first) else {}
     return {RECORDING: clip_sound(first, RECORDING), **models}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from itertools import takewhile
 
 import numpy as np
 import streamlit as st
@@ -38,7 +39,7 @@ def settle_sounds(choice: Choice) -> None:
     state = st.session_state
     if state.get("sounds of") == choice:
         return
-    state["sounds of"], state["sounds asked for"] = choice, False
+    state["sounds of"] = choice
     asked = "" if "continue from" in state else st.query_params.get("continue", "")
     frames = len(cached_inspection(*choice).kl)
     start = int(asked) if asked.isdecimal() and len(asked) < 10 else 0
@@ -50,7 +51,7 @@ def sounds_of_clip(choice: Choice) -> Wanted:
     first = choice.checkpoint.config.evaluation.unscored
     start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
     kinds = {RECORDING: 0}
-    if made_unasked(choice) or st.session_state["sounds asked for"]:
+    if all_sounds(choice):
         kinds |= {MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
     return {kind: clip_sound(choice, kind, at) for kind, at in kinds.items()}
 
@@ -61,7 +62,9 @@ def clip_sound(choice: Choice, kind: str, start: int = 0) -> tuple[Hashable, Cal
 
 
 def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
-    """What gives those sounds that are made, by name, whenever it is called; others are given up.
+    """What gives the sounds that are made, by name, whenever it is called; others are given up.
+
+    Those that follow one that is missing wait for it: the first that a player gets is what it plays.
 
     Args:
         wanted: The sounds.
@@ -73,7 +76,12 @@ def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
     if at_hand:
         what, make = next(iter(wanted.values()))
         made[what] = made.get(what) or make()
-    return lambda: {name: made[what] for name, (what, _) in wanted.items() if what in made}
+
+    def prefix() -> dict[str, Sound]:
+        found = ((name, made.get(what)) for name, (what, _) in wanted.items())
+        return dict(takewhile(lambda one: one[1] is not None, found))
+
+    return prefix
 
 
 def make_missing(player: str, wanted: Wanted) -> None:
@@ -159,8 +167,7 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
             key="continue",
             help="Click in the rows to choose another place.",
         )
-        if not (st.session_state["sounds asked for"] or made_unasked(choice)):
-            st.button("Make the model's sounds (this takes a while)", on_click=_ask_for_sounds, key="sound")
+        offer_sounds(choice)
 
 
 def _middle(frames: int) -> int:
@@ -171,11 +178,15 @@ def _continue_from(frame: int) -> None:
     st.session_state["continue from"] = frame
 
 
-def _ask_for_sounds() -> None:
-    st.session_state["sounds asked for"] = True
-
-
-def made_unasked(choice: Choice) -> bool:
-    """Whether a clip is short enough for all of its sounds."""
+def all_sounds(choice: Choice) -> bool:
+    """Whether a clip is short enough for all of its sounds, or someone has asked for them."""
     data = choice.checkpoint.config.data
-    return choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]
+    short = choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]
+    return short or st.session_state.get("sounds asked for") == choice
+
+
+def offer_sounds(choice: Choice) -> None:
+    """A button for the sounds of a long clip, until they are asked for."""
+    if not all_sounds(choice):
+        ask = partial(st.session_state.update, {"sounds asked for": choice})
+        st.button("Make the other sounds (this takes a while)", on_click=ask, key="sound")

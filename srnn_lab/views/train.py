@@ -13,7 +13,7 @@ from srnn_lab.lock import is_running, terminate
 from srnn_lab.plots import curves_figure
 from srnn_lab.runs import LOG, Progress, begin, list_runs, progress, read_curves
 from srnn_lab.views.keep import Files, chart_files, download_buttons
-from srnn_lab.views.shared import explain, guarded, plain, runs_folder, show_figure
+from srnn_lab.views.shared import explain, guarded, owned, plain, runs_folder, show_figure
 
 REFRESH = 2.0
 """Seconds between two looks at the files of a training that runs."""
@@ -113,8 +113,16 @@ def begin_one(folder: Path) -> None:
         given = st.text_input(f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files")
         data = Path(given).expanduser() if given else None
     left, right = st.columns(2)
-    epochs = left.number_input("Epochs", 1, 10_000, recipe.epochs, key=f"epochs-{name}")
-    run = right.text_input("Name of the run", f"{recipe.preset}-{size}", key=f"name-{name}-{size}", max_chars=60)
+    # Each recipe has its own, so that another one brings its own number and name.
+    of_recipe = list(RECIPES).index(name) + 1
+    epochs = left.number_input("Epochs", 1, 10_000, recipe.epochs, key=owned("epochs", of_recipe), bind="query-params")
+    run = right.text_input(
+        "Name of the run",
+        f"{recipe.preset}-{size}",
+        key=owned("name", of_recipe, size),
+        max_chars=60,
+        bind="query-params",
+    )
     if st.button("Begin", type="primary", key="begin"):
         if recipe.asks and (data is None or not data.is_dir()):
             raise ValueError(f"The folder is {given!r}; give the path of a folder that holds {recipe.asks} files.")
