@@ -518,7 +518,10 @@ def test_values_stand_in_the_colours_of_their_lines_and_only_where_there_are_som
 
 def test_legends_that_find_no_room_beside_the_title_stand_below_it(browser, tmp_path):
     names = [f"model-with-a-name-{i}" for i in range(4)]
-    rows = [Lines("KL(q ‖ p)", "nats", [Line(name, TIMES, np.full(80, 3.25), "#d55e00") for name in names])]
+    rows = [
+        Lines("KL(q ‖ p)", "nats", [Line(name, TIMES, np.full(80, 3.25), "#d55e00") for name in names]),
+        Picture("Log-mel energies of three recordings", "sd", TIMES, np.eye(80), ["#000000", "#ffffff"]),
+    ]
     file = tmp_path / "kept.html"
     file.write_text(scene_html(Scene(rows, TIMES, "Four models."), {}, "mine"))
     heights, lines = [], []
@@ -531,7 +534,7 @@ def test_legends_that_find_no_room_beside_the_title_stand_below_it(browser, tmp_
             heights.append(canvas.bounding_box()["height"])
             edge = canvas.bounding_box()["width"] - 14
             texts = {one["text"]: one for one in page.evaluate("window.written")}
-            assert all(texts[name]["x"] + texts[name]["width"] <= edge for name in names)
+            assert all(texts[name]["x"] + texts[name]["width"] <= edge for name in [*names, "1.00 sd"])
             lines.append(len({texts[name]["y"] for name in names}))
     assert lines[0] == 1 < lines[1]
     assert heights[0] < heights[1]

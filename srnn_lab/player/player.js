@@ -2,6 +2,7 @@
 
 const LEFT = 66, RIGHT = 14, TITLE = 20, LEGEND = 15, LINES = 84, PICTURE = 104, AXIS = 38;
 const SWATCH = 21; // pixels of a legend before its name
+const COLOURS = 52; // pixels of a picture's colours before their highest value
 const BOLD = { size: 12, weight: "600" };
 const VALUES = 120; // pixels above a row that stay free for the values at the playhead
 const PALE = 0.4; // opacity of a line under another
@@ -730,21 +731,28 @@ class Player {
     return measured(`${text.slice(0, length)}…`);
   }
 
-  /** What stands above a row: its title and its legends, on further lines where a narrow page has no room for them. */
+  /** What stands above a row: its title, and its legends or colours, further down where a narrow page has no room. */
   headOf(context, row) {
     const left = LEFT + 5; // beside the playhead at time 0
     const [title, taken] = this.fitted(context, row.title, this.width - 5, BOLD);
-    const legends = [];
     let right = left + taken + 14;
     let y = TITLE - 9;
-    for (const line of row.lines?.length > 1 ? row.lines : []) {
-      const [name, width] = this.fitted(context, line.name, this.width - 5 - SWATCH);
-      if (right + SWATCH + width > LEFT + this.width) {
+    const put = (swatch, name, what) => {
+      const [text, width] = this.fitted(context, name, this.width - 5 - swatch);
+      if (right + swatch + width > LEFT + this.width) {
         right = left;
         y += LEGEND;
       }
-      legends.push({ line, name, x: right, y });
-      right += SWATCH + width + 12;
+      const legend = { ...what, text, x: right, y };
+      right += swatch + width + 12;
+      return legend;
+    };
+    let legends = [];
+    if (row.lines?.length > 1) legends = row.lines.map((line) => put(SWATCH, line.name, { line }));
+    else if (!row.lines && row.unit) {
+      const [low, high] = row.limits.map(written);
+      const before = this.fitted(context, low, this.width)[1] + 4;
+      legends = [put(before + COLOURS, `${high} ${row.unit}`, { scale: row.scale, low, before })];
     }
     return { title, left, legends, right, height: y + 9 };
   }
@@ -768,14 +776,19 @@ class Player {
       this.paintPicture(context, row, top, inside);
     }
     context.restore();
-    for (const legend of head.legends) this.paintLegend(context, legend, top - head.height);
+    context.save();
+    context.translate(0, top - head.height);
+    for (const legend of head.legends) {
+      if (legend.scale) this.paintColours(context, legend);
+      else this.paintLegend(context, legend);
+    }
+    context.restore();
     let { right } = head;
     const room = LEFT + this.width - VALUES - right;
     if (row.note && room > 40) {
       const [note] = this.fitted(context, row.note, room);
       right += this.write(context, note, right, top - 9, { fade: 0.85 }) + 12;
     }
-    if (!row.lines && row.unit) right = this.paintColours(context, row, right, top - 9);
     this.paintScale(context, row, y, top, inside);
     return right;
   }
@@ -796,18 +809,13 @@ class Player {
   }
 
   /** The colours of a picture between the values at their ends. */
-  paintColours(context, { scale, limits, unit }, x, y) {
-    const [low, high] = limits.map(written);
-    x += this.write(context, low, x, y, { fade: 0.85 }) + 4;
-    context.save();
-    context.translate(x, y);
-    context.drawImage(scale, 0, -4, 48, 8);
-    context.restore();
-    return x + 52 + this.write(context, `${high} ${unit}`, x + 52, y, { fade: 0.85 }) + 12;
+  paintColours(context, { scale, low, before, text, x, y }) {
+    this.write(context, low, x, y, { fade: 0.85 });
+    context.drawImage(scale, x + before, y - 4, COLOURS - 4, 8);
+    this.write(context, text, x + before + COLOURS, y, { fade: 0.85 });
   }
 
-  paintLegend(context, { line, name, x, y: below }, top) {
-    const y = top + below;
+  paintLegend(context, { line, text, x, y }) {
     context.strokeStyle = context.fillStyle = line.colour;
     context.lineWidth = line.style === "under" ? 4 : 2;
     context.globalAlpha = line.style === "under" ? PALE : 1;
@@ -817,7 +825,7 @@ class Player {
     if (line.style === "dots") context.fill();
     else context.stroke();
     context.globalAlpha = 1;
-    this.write(context, name, x + SWATCH, y, { fade: 0.85 });
+    this.write(context, text, x + SWATCH, y, { fade: 0.85 });
   }
 
   scaleTicks(row, inside) {
