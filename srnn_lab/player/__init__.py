@@ -13,7 +13,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from srnn_lab.player.page import scene_html
-from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, pack
+from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, pack, spacing
 from srnn_lab.player.sound import Sounds, served, wav_file
 from srnn_lab.player.svg import scene_svg
 
@@ -159,4 +159,5 @@ __all__ = [
     "player",
     "scene_html",
     "scene_svg",
+    "spacing",
 ]

@@ -10,8 +10,8 @@ import torch
 
 from srnn_lab.generate import generate
 from srnn_lab.inspection import Inspection, draw_reconstruction
-from srnn_lab.player import deliver, place_of
-from srnn_lab.views.place import PLAYER, frame_at, frame_step, share
+from srnn_lab.player import deliver, place_of, spacing
+from srnn_lab.views.place import PLAYER, frame_at, share
 from srnn_lab.views.shared import (
     MAX_PLAYED_SECONDS,
     Choice,
@@ -149,7 +149,7 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
     share("continue", "" if middle else str(start))
     notes = []
     if start < len(clip.kl):
-        at = clip.times[start] - frame_step(clip) / 2
+        at = clip.times[start] - spacing(clip.times) / 2
         notes.append(f"The prior continues the clip from {middle}{at:.2f} {unit} on.")
     if choice.checkpoint.config.data.features == "roll" and clip.seconds[-1] > MAX_PLAYED_SECONDS:
         notes.append(f"The first {MAX_PLAYED_SECONDS // 60} minutes are played.")

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from srnn_lab.inspection import NEAR, SETTLING, Inspection
-from srnn_lab.player import Look, Place, jump, look_at, look_of, place_of
+from srnn_lab.player import Look, Place, jump, look_at, look_of, place_of, spacing
 from srnn_lab.views.shared import Choice
 
 PLAYER = "player"
@@ -93,19 +93,14 @@ def largest_spike(clip: Inspection) -> int:
 def around(clip: Inspection, frame: int) -> Place:
     """The frame and a few on either side, as a selection."""
     low, high = max(0, frame - 3 * NEAR), min(len(clip.kl) - 1, frame + 3 * NEAR)
-    half = frame_step(clip) / 2
+    half = spacing(clip.times) / 2
     return Place(float(clip.times[low]) - half, float(clip.times[high]) + half)
-
-
-def frame_step(clip: Inspection) -> float:
-    """From one frame to the next, in the clip's unit of time."""
-    return float(clip.times[-1] - clip.times[0]) / max(1, len(clip.times) - 1)
 
 
 def frame_at(clip: Inspection, time: float) -> int:
     """The frame in which a time lies, or the nearest."""
-    start, step = float(clip.times[0]), frame_step(clip) or 1.0
-    return int(np.clip(np.floor((time - start) / step + 0.5 + 1e-6), 0, len(clip.times) - 1))
+    frame = np.floor((time - float(clip.times[0])) / spacing(clip.times) + 0.5 + 1e-6)
+    return int(np.clip(frame, 0, len(clip.times) - 1))
 
 
 def frames_inside(clip: Inspection, place: Place) -> np.ndarray:
