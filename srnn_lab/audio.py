@@ -12,6 +12,8 @@ QUARTERS_PER_MINUTE = 90.0
 """Tempo at which piano rolls are played."""
 TAIL_SECONDS = 1.0
 """Silence after the last note, in which it dies away."""
+PIANO_GAIN, SINE_GAIN = 4.0, 50.0
+"""From what the renderers give to what is heard."""
 
 
 def frame_seconds(frames_per_quarter: int) -> float:
@@ -49,19 +51,27 @@ def roll_to_midi(roll: Roll, frames_per_quarter: int) -> bytes:
 
 
 def midi_to_wav(midi: bytes) -> bytes:
-    """The sound of a MIDI file as a WAV file: a sampled piano, or sine waves where no renderer can be installed."""
+    """The sound of a MIDI file as a WAV file: a sampled piano, or sine waves where no renderer can be installed.
+
+    All files have one gain, at which a chord of four notes is as loud as speech; what it drives beyond full scale is
+    clipped.
+    """
     try:
         from midirenderer import render_wave_from
     except ImportError:  # it has no build for Linux on ARM
         import pretty_midi
 
         rate = 22050
-        return wav_bytes(0.5 * pretty_midi.PrettyMIDI(io.BytesIO(midi)).synthesize(rate), rate)
+        played = pretty_midi.PrettyMIDI(io.BytesIO(midi)).synthesize(rate, normalize=False)
+        return wav_bytes(SINE_GAIN * played, rate)
+    import soundfile
+
     soundfont = resources.files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
-    return bytes(render_wave_from(soundfont, midi))
+    played, rate = soundfile.read(io.BytesIO(bytes(render_wave_from(soundfont, midi))))
+    return wav_bytes(PIANO_GAIN * played, rate)
 
 
-def wav_bytes(wave: Float[np.ndarray, "n"], sample_rate: int) -> bytes:
+def wav_bytes(wave: Float[np.ndarray, "n"] | Float[np.ndarray, "n channels"], sample_rate: int) -> bytes:
     """A 16-bit WAV file; samples outside [-1, 1] are clipped, and nothing is rescaled."""
     import soundfile
 

@@ -506,7 +506,7 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
         "log_px": float(clip.log_px.mean()),
         "kl": float(clip.kl.mean()),
         "largest_kl": float(clip.kl[largest]),
-        "largest_kl_time": float(clip.seconds[largest]),
+        "largest_kl_time": float(clip.times[largest]),
         "changes": len(clip.changes),
         "out": str(args.out) if args.out else None,
     }

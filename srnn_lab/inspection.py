@@ -75,9 +75,9 @@ class Inspection:
         return int((self.use > ACTIVE).sum())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays of ``posterior.npz``."""
-        names = ("kl", "log_px", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z", "changes")
-        return {name: getattr(self, name) for name in names} | {"times": self.seconds}
+        """The arrays of ``posterior.npz``; ``times`` are in seconds, or of music in quarter notes."""
+        names = ("kl", "log_px", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z", "changes", "times")
+        return {name: getattr(self, name) for name in names}
 
 
 @torch.inference_mode()
@@ -149,7 +149,7 @@ def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.nda
     frames = LazyFrames(checkpoint.frontend, signal, config.model.x_dim)
     need = 1 + config.evaluation.unscored
     if len(frames) < need:
-        raise ValueError(f"The clip has {len(frames)} frame; at least {need} are needed. Give a longer one.")
+        raise ValueError(f"The clip has {len(frames)} of the {need} frames that it needs at least. Give a longer one.")
     if len(frames) > MAX_FRAMES:
         raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
     model = checkpoint.model

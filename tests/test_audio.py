@@ -53,6 +53,19 @@ def test_a_roll_without_a_note_is_refused(num_frames):
 
 
 @pytest.mark.parametrize("renderer", ["as installed", "sine waves"])
+def test_a_note_is_softer_than_a_chord_which_is_as_loud_as_speech(renderer, monkeypatch):
+    if renderer == "sine waves":
+        monkeypatch.setitem(sys.modules, "midirenderer", None)
+    notes = np.zeros((8, 88), np.float32)
+    loudest = []
+    for key in (39, [43, 46, 51]):
+        notes[:, key] = 1
+        loudest.append(np.abs(soundfile.read(io.BytesIO(midi_to_wav(roll_to_midi(notes, 2))))[0]).max())
+    assert 0.1 < loudest[0] < 0.6 * loudest[1]
+    assert 0.25 < loudest[1] < 0.7
+
+
+@pytest.mark.parametrize("renderer", ["as installed", "sine waves"])
 def test_the_sound_of_a_roll_lasts_as_long_as_the_roll_and_its_tail(renderer, monkeypatch):
     if renderer == "sine waves":
         monkeypatch.setitem(sys.modules, "midirenderer", None)

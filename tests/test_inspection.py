@@ -118,7 +118,7 @@ def test_a_clip_of_the_wrong_kind_or_length_is_refused():
         inspect_signal(checkpoint("raw"), SIGNALS["roll"])
     with pytest.raises(ValueError, match="trained on MIDI and was given audio"):
         inspect_signal(checkpoint("roll"), SIGNALS["raw"])
-    with pytest.raises(ValueError, match="1 frame"):
+    with pytest.raises(ValueError, match="1 of the 2 frames"):
         inspect_signal(checkpoint("roll"), SIGNALS["roll"][:1])
     with pytest.raises(ValueError, match="at most 12000"):
         inspect_signal(checkpoint("roll"), np.tile(SIGNALS["roll"], (1001, 1)))

@@ -239,6 +239,7 @@ RATE = 16000
 LENGTH = int(st.query_params.get("seconds", 4))
 wave = 0.2 * np.sin(2 * np.pi * 220 * np.arange(LENGTH * RATE) / RATE)
 times = (np.arange(LENGTH * 100) + 0.5) * 0.01
+coarse = st.checkbox("Coarser")
 kl = np.abs(np.sin(times * 3))
 gappy, known = times[:350], (times < 2) | (times > 2.5)
 rows = [
@@ -262,7 +263,8 @@ if st.checkbox("Shown", True):
     if "linked" in st.query_params and "looked" not in st.session_state:
         st.session_state.looked = True
         look_at("rows", Look(1.0, 2.0, "sample"))
-    player(Scene(rows, times, "A tone.", marks=np.array([1.0, 2.0])), sounds, "rows")
+    frames = (np.arange(LENGTH * 20) + 0.5) * 0.05 if coarse else times
+    player(Scene(rows, frames, "A tone.", marks=np.array([1.0, 2.0])), sounds, "rows")
     place = place_of("rows")
     st.text(f"place {place.start:.4f} {place.end:.4f}" if place else "place none")
     look = look_of("rows")
@@ -395,6 +397,27 @@ def test_a_player_that_is_resized_after_many_changes_is_drawn_anew(page):
     page.set_viewport_size({"width": 600, "height": 800})
     page.wait_for_timeout(300)
     assert page.locator("canvas").evaluate("c => c.width === c.clientWidth * devicePixelRatio")
+
+
+def test_what_plays_plays_on_when_its_sounds_go_and_come_back_later(page):
+    page.get_by_role("button", name="Play").click()
+    wait_until_it_moves(page)
+    page.locator(".player").evaluate("""({ player }) => {
+        window.all = player.sounds.sounds;
+        player.takeSounds([]);
+    }""")
+    page.get_by_role("button", name="Pause").wait_for()
+    page.locator(".player").evaluate("({ player }) => player.takeSounds(window.all)")
+    wait_until_it_moves(page)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Play").wait_for()
+
+
+def test_a_selection_snaps_to_the_frames_of_another_model(page, address):
+    drag(page, 1.004, 2.006)
+    place(page, 1.0, 2.01)
+    page.get_by_text("Coarser").click()
+    place(page, 1.0, 2.05)
 
 
 def test_a_loop_stays_in_its_selection_and_a_single_play_ends_with_it(page):

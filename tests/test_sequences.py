@@ -44,7 +44,7 @@ def test_batch_moves_to_another_type_but_counts_stay_integers():
     [
         ([], True, "no sequence"),
         ([3, 0], True, "0 frames; at least 1 are needed"),
-        ([3, 1], False, "1 frames; at least 2 are needed when the first frame is not scored"),
+        ([3, 1], False, "1 frame; at least 2 are needed when the first frame is not scored"),
     ],
 )
 def test_batch_refuses_sequences_without_a_scored_frame(lengths, first_frame, message):

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import soundfile
 from payload import unpacked
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
@@ -92,6 +93,8 @@ def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
     assert {"The clip", "runs/filt", "runs/plain"} <= titles
     assert any(title.startswith("KL: difference from runs/smooth") for title in titles)
     assert "<h1>agent-newlocation.flac: runs/smooth, runs/filt, runs/plain</h1>" in kept["Player (HTML)"]
+    wave, rate = soundfile.read(io.BytesIO(kept["Sound (WAV)"]))
+    assert (len(wave) / rate, rate) == (soundfile.info(CLIP).duration, 16000)  # the recording, which is heard first
 
 
 def test_the_link_to_a_comparison_names_all_its_models(folder, monkeypatch):
@@ -123,6 +126,16 @@ def test_a_checkpoint_that_stands_alone_gets_a_sentence(folder, monkeypatch):
     assert not page.exception
     assert "No other checkpoint has the frames of runs/alone" in page.info[0].value
     assert not page.get("bidi_component")
+
+
+def test_averages_are_those_of_the_selection(folder, monkeypatch):
+    kept = kept_by("compare", monkeypatch)
+    page = open_page(folder, monkeypatch, against=["runs/filt"], place="0.5000-1.0000")
+    arrays = arrays_of(kept["Arrays (.npz)"])
+    inside = (arrays["times"] >= 0.5) & (arrays["times"] < 1)
+    np.testing.assert_allclose(page.dataframe[0].value["KL"], arrays["kl"][:, inside].mean(1), rtol=1e-4)
+    np.testing.assert_allclose(page.dataframe[0].value["largest KL"], arrays["kl"][:, inside].max(1), rtol=1e-4)
+    assert "Averaged over the selection" in text_of(page)
 
 
 def test_noise_that_cannot_be_shared_is_told(folder, monkeypatch):

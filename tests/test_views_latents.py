@@ -18,6 +18,7 @@ from srnn_lab.inspection import inspect_signal
 from srnn_lab.interventions import SOURCES, posterior_path, replace_latents
 from srnn_lab.player import Place
 from srnn_lab.transitions import measure_edit
+from srnn_lab.views import listen
 from srnn_lab.views.latents import few_lose_most
 from srnn_lab.views.what_if import edit_rows, reconstruction_rows
 
@@ -140,9 +141,9 @@ def test_what_is_selected_in_the_player_becomes_the_stretch(folder, monkeypatch)
 
 @pytest.mark.parametrize("name", ["raw", "jsb"])
 def test_sources_are_shown_and_heard_as_chosen(folder, monkeypatch, name):
-    page = open_view("latents", f"runs/{name}", monkeypatch, folder, sources=["zero"], hear_z="zero")
+    page = open_view("latents", f"runs/{name}", monkeypatch, folder, sources=["zero"])
     assert not page.exception
-    assert page.segmented_control(key="hear-z").options == ["zero"]
+    assert list(addresses(page)) == ["the clip", "zero"]
     page.pills(key="sources").set_value([]).run()
     assert "at least one source" in page.info[0].value
 
@@ -156,13 +157,22 @@ def addresses(page):
 
 
 def test_what_is_heard_follows_the_source_of_z(folder, monkeypatch):
-    page = open_view("latents", "runs/raw", monkeypatch, folder, hear_z="zero")
+    page = open_view("latents", "runs/raw", monkeypatch, folder, sources=["zero", "prior sample"])
     before = addresses(page)
-    page.segmented_control(key="hear-z").set_value("posterior sample").run()
+    page.pills(key="sources").set_value(["zero", "posterior sample"]).run()
     after = addresses(page)
-    assert (list(before), list(after)) == (["the clip", "zero"], ["the clip", "posterior sample"])
-    assert before["the clip"] == after["the clip"]
-    assert len({*before.values(), *after.values()}) == 3
+    assert list(before) == ["the clip", "prior sample", "zero"]
+    assert list(after) == ["the clip", "posterior sample", "zero"]
+    assert [before[name] == after[name] for name in ("the clip", "zero")] == [True, True]
+    assert len({*before.values(), *after.values()}) == 4
+
+
+def test_the_reconstructions_of_a_long_clip_are_made_when_they_are_asked_for(folder, monkeypatch):
+    monkeypatch.setitem(listen.ALL_AT_ONCE_SECONDS, "raw", 0.5)
+    page = open_view("latents", "runs/raw", monkeypatch, folder, sources=["zero"])
+    assert list(addresses(page)) == ["the clip"]
+    page.button(key="sound").click().run()
+    assert list(addresses(page)) == ["the clip", "zero"]
 
 
 def test_the_clip_is_heard_before_and_after_its_edit(folder, monkeypatch):

@@ -1,4 +1,7 @@
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -167,6 +170,30 @@ def test_a_taken_name_and_a_folder_that_is_none_are_refused(page, folder):
     page.text_input(key="folder").set_value("/nowhere/at/all").run()
     page.button(key="begin").click().run()
     assert "The folder is '/nowhere/at/all'; give the path of a folder that holds MIDI files" in page.error[0].value
+
+
+def test_of_two_who_begin_at_once_one_is_asked_to_wait(folder, monkeypatch):
+    begun, slowly = [], threading.Barrier(2)
+
+    def begin(arguments, run):
+        time.sleep(0.3)
+        begun.append(run.name)
+
+    def one(name):
+        slowly.wait()
+        try:
+            train.begin_training(folder, name, "jsb", [])
+        except ValueError as error:
+            return str(error)
+
+    monkeypatch.setattr(train, "begin", begin)
+    monkeypatch.setattr(train, "list_runs", lambda _: {name: folder / name for name in begun})
+    monkeypatch.setattr(train, "is_running", lambda run: run.name in begun)
+    monkeypatch.setattr("streamlit.session_state", {})
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(one, ["mine", "yours"]))
+    assert len(begun) == 1
+    assert sum(text is not None and "is being trained" in text for text in said) == 1
 
 
 def test_a_training_that_failed_says_why(page, folder, monkeypatch):

@@ -63,12 +63,9 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
     need = 1 if first_frame else 2
     if not sequences:
         raise ValueError("There is no sequence to make a batch of; give at least one.")
-    if min(len(s) for s in sequences) < need:
-        raise ValueError(
-            f"A sequence has {min(len(s) for s in sequences)} frames; at least {need} are needed "
-            f"{'' if first_frame else 'when the first frame is not scored'}".rstrip()
-            + "."
-        )
+    if (shortest := min(len(s) for s in sequences)) < need:
+        why = "" if first_frame else " when the first frame is not scored"
+        raise ValueError(f"A sequence has {shortest} frame{'s' * (shortest != 1)}; at least {need} are needed{why}.")
     whole = [s[:] for s in sequences]
     if first_frame:
         whole = [np.concatenate([np.zeros_like(s[:1]), s]) for s in whole]

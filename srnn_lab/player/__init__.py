@@ -160,4 +160,5 @@ __all__ = [
     "scene_html",
     "scene_svg",
     "spacing",
+    "wav_file",
 ]

@@ -76,7 +76,7 @@ class Sounds {
     this.duration = 0;
     this.range = null; // [from, to] in seconds
     this.looping = false;
-    this.playing = false;
+    this.playing = false; // whether it does, or will as soon as there is a sound
     this.source = null; // while a sound that plays is still on its way, there is none
     this.turn = 0;
   }
@@ -94,7 +94,7 @@ class Sounds {
       const addresses = new Set(sounds.map(({ address }) => address));
       for (const address of this.buffers.keys()) if (!addresses.has(address)) this.buffers.delete(address);
     };
-    const same = sounds.find(({ name }) => name === this.name)?.address === before;
+    const same = before && sounds.find(({ name }) => name === this.name)?.address === before;
     if (same && !returns && duration === this.duration) settle();
     else this.change(settle);
     if (this.context) this.fetchAll();
@@ -140,9 +140,9 @@ class Sounds {
   }
 
   async play() {
-    if (!this.name || this.duration <= 0) return;
     const turn = ++this.turn;
     this.playing = true;
+    if (!this.name || this.duration <= 0) return;
     this.context ??= new AudioContext();
     this.context.resume();
     this.fetchAll();
@@ -380,6 +380,7 @@ class Player {
         if (zoomed && !looks) this.tellLater("reportLook");
       }
       if (this.selection?.[1] > this.content.end) this.selection = null;
+      if (this.selection) this.snapAgain();
       this.sounds.range = this.seconds(this.selection);
       this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
     }
@@ -468,7 +469,7 @@ class Player {
 
   toggle() {
     if (this.sounds.playing) this.sounds.pause();
-    else this.sounds.play();
+    else if (this.sounds.name) this.sounds.play();
     this.refresh();
   }
 
@@ -609,6 +610,14 @@ class Player {
     const first = clamp(Math.floor((Math.min(one, other) - start) / step + 1e-6), 0, count - 1);
     const last = clamp(Math.ceil((Math.max(one, other) - start) / step - 1e-6), first + 1, count);
     return [start + first * step, start + last * step];
+  }
+
+  /** The selection from edge to edge of frames, also of those of another model. */
+  snapAgain() {
+    const snapped = this.snapped(...this.selection);
+    if (snapped.every((time, i) => Math.abs(time - this.selection[i]) < 1e-6)) return;
+    this.selection = snapped;
+    this.tellLater("reportPlace");
   }
 
   /** The frame, counted from 0, in which a time lies. */

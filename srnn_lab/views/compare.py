@@ -12,8 +12,8 @@ from srnn_lab.comparison import Comparison, closest, compare, differences, frame
 from srnn_lab.config import RunConfig
 from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.inspection import NEAR
-from srnn_lab.player import Scene, Sounds, player
-from srnn_lab.views.keep import keep, scene_files, stem_of
+from srnn_lab.player import Place, Scene, Sounds, place_of, player
+from srnn_lab.views.keep import keep, scene_files, sound_file, stem_of
 from srnn_lab.views.listen import (
     MEAN,
     RECORDING,
@@ -25,7 +25,7 @@ from srnn_lab.views.listen import (
     offer_sounds,
     ready,
 )
-from srnn_lab.views.place import go_to_row, settle_place, share_place
+from srnn_lab.views.place import frames_inside, go_to_row, settle_place, share_place
 from srnn_lab.views.shared import (
     ABOUT,
     BY_KIND,
@@ -69,7 +69,7 @@ def show() -> None:
     found = {name: one.checkpoint for name, one in names.items()}
     clips = {name: cached_inspection(*one) for name, one in names.items()}
     comparison = compare(found, clips)
-    show_averages(comparison, found)
+    show_averages(comparison, found, place_of(PLAYER))
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
     wanted = sounds_of(names)
     sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
@@ -117,33 +117,36 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     return []
 
 
-def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
-    """What each model is, and its averages over the clip."""
+def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: Place | None) -> None:
+    """What each model is, and its averages over the selection, or over the clip if nothing is selected."""
     first = comparison.names[0]
     what = [differences(c.config, found[first].config) for c in found.values()]
-    elbo, difference = comparison.elbo.mean(1), f"difference from {first}"
+    inside = frames_inside(comparison.times, place) if place else []
+    over, frames = ("the selection", inside) if len(inside) else ("this clip", slice(None))
+    kl = comparison.kl[:, frames]
+    elbo, difference = comparison.elbo[:, frames].mean(1), f"difference from {first}"
     st.dataframe(
         {
             "model": list(comparison.names),
             "differs in": [", ".join(f"{k} {v}" for k, v in one.items()) or "–" for one in what],
             "bound": elbo,
             difference: elbo - elbo[0],
-            "log p(x | z, d)": comparison.log_px.mean(1),
-            "KL": comparison.kl.mean(1),
-            "largest KL": comparison.kl.max(1),
+            "log p(x | z, d)": comparison.log_px[:, frames].mean(1),
+            "KL": kl.mean(1),
+            "largest KL": kl.max(1),
         },
         hide_index=True,
         column_config={
             name: st.column_config.NumberColumn(format="%.2f", help=f"{meaning}, nats per frame")
             for name, meaning in {
-                "bound": "ELBO, averaged over the clip's frames",
+                "bound": f"ELBO, averaged over the frames of {over}",
                 difference: f"ELBO less that of {plain(first)}",
                 "log p(x | z, d)": "Reconstruction term of the ELBO",
                 "KL": "KL term of the ELBO",
                 "largest KL": "The KL at the most surprising frame",
             }.items()
         },
-        alt="The average bound of each model over this clip, in nats per frame.",
+        alt=f"The average bound of each model over {over}, in nats per frame.",
     )
     best = plain(comparison.names[int(elbo.argmax())])
     others = [name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same]
@@ -154,11 +157,12 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint]) -> None:
             f"differ in number, so part of the difference is chance."
         )
     st.markdown(
-        f"Averaged over this clip, **{best}** has the highest bound, {elbo.max():.2f} nats per frame (8 posterior "
+        f"Averaged over {over}, **{best}** has the highest bound, {elbo.max():.2f} nats per frame (8 posterior "
         f"paths each). {noise}"
     )
     explain(
-        "Nats per frame, averaged over the frames that all of these models score. A density depends on the scale of "
+        "Nats per frame, averaged over the frames that all of these models score, or over those of a selection in the "
+        "rows. A density depends on the scale of "
         "its values: where normalisations differ, log p is given for the values of the first model. One clip decides "
         "nothing about two models; `srnn-lab evaluate` takes a whole test set.",
         r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
@@ -260,6 +264,7 @@ def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds
         f"{stem_of(choice.name)}-compared",
         {
             **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, PLAYER),
+            **sound_file(sounds, PLAYER),
             "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
             "Differences (CSV)": (partial(csv_text, table), "csv"),
         },

@@ -11,7 +11,7 @@ from srnn_lab.export import csv_text, label_track, npz_bytes
 from srnn_lab.inspection import Inspection
 from srnn_lab.player import Scene, jump, place_of, player
 from srnn_lab.transitions import Spikes
-from srnn_lab.views.keep import chart_files, keep, scene_files, stem_of
+from srnn_lab.views.keep import chart_files, keep, scene_files, sound_file, stem_of
 from srnn_lab.views.listen import Ready, Sound, make_missing, ready, settle_sounds, show_sound_controls, sounds_of_clip
 from srnn_lab.views.place import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
 from srnn_lab.views.posterior import show_frame
@@ -43,7 +43,7 @@ def show() -> None:
     place = place_of(PLAYER)
     share_place(PLAYER)
     charts = show_frame(choice, clip, place, unit)
-    table, null = show_spikes(clip, match, change, unit)
+    table, null = show_spikes(clip, match, change, unit, place)
     keep_clip(choice, clip, scene, sounds, match, table, charts + null)
     make_missing(PLAYER, wanted)
 
@@ -56,7 +56,7 @@ def show_numbers(clip: Inspection, unit: str) -> None:
         f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
         f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
     )
-    if (place := place_of(PLAYER)) and len(inside := frames_inside(clip, place)):
+    if (place := place_of(PLAYER)) and len(inside := frames_inside(clip.times, place)):
         kl = clip.kl[inside]
         st.markdown(f"In the selection: ELBO **{(clip.log_px[inside] - kl).mean():.2f}**, KL **{kl.mean():.2f}**.")
 
@@ -118,6 +118,7 @@ def keep_clip(
         stem_of(choice.name),
         {
             **scene_files(choice.name, scene, sounds, PLAYER),
+            **sound_file(sounds, PLAYER),
             **chart_files(*charts),
             "Arrays (.npz)": (lambda: npz_bytes(clip.arrays()), "npz"),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),

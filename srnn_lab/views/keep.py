@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from srnn_lab.player import Scene, Sounds, look_of, place_of, scene_html, scene_svg
+from srnn_lab.player import Scene, Sounds, look_of, place_of, scene_html, scene_svg, wav_file
 
 MIME = {
     "html": "text/html",
@@ -19,6 +20,7 @@ MIME = {
     "mid": "audio/midi",
     "wav": "audio/wav",
 }
+SILENCE = np.zeros(1, np.int16), 16000
 Content = str | bytes | Callable[[], str | bytes]
 Files = Mapping[str, tuple[Content, str]]
 """By the name on its button, what is in a file, or what makes it when it is asked for; and its ending."""
@@ -32,6 +34,17 @@ def scene_files(title: str, scene: Scene, sounds: Callable[[], Sounds], key: str
         "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection, view, look.sound), "html"),
         "Figure (SVG)": (lambda: scene_svg(scene, selection, view), "svg"),
     }
+
+
+def sound_file(sounds: Callable[[], Sounds], key: str) -> Files:
+    """What is heard in the player of that key; the first of its sounds, where that one is not made yet."""
+    heard = look_of(key).sound
+
+    def content() -> bytes:
+        made = sounds()
+        return wav_file(*made.get(heard, next(iter(made.values()), SILENCE)))
+
+    return {"Sound (WAV)": (content, "wav")}
 
 
 def chart_files(*figures: go.Figure) -> Files:
@@ -60,6 +73,8 @@ def keep(stem: str, files: Files, note: str = "") -> None:
     params = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
     address = f"{st.context.url or ''}?{urlencode(params)}"
     st.markdown(f"The address of this page is a [link to this view]({address}).")
+    if "Figure (HTML)" in files:
+        note = f"{note} In Figure (HTML) each figure has a button that keeps it as SVG."
     st.caption(f"A file of your own stays on your computer, so a link cannot carry it. {note}")
 
 

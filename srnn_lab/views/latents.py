@@ -9,8 +9,18 @@ from jaxtyping import Float
 from srnn_lab.export import csv_text, npz_bytes
 from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
 from srnn_lab.player import Scene, place_of, player
-from srnn_lab.views.keep import keep, scene_files, stem_of
-from srnn_lab.views.listen import RECORDING, Ready, Sound, Wanted, clip_sound, make_missing, ready
+from srnn_lab.views.keep import keep, scene_files, sound_file, stem_of
+from srnn_lab.views.listen import (
+    RECORDING,
+    Ready,
+    Sound,
+    Wanted,
+    all_sounds,
+    clip_sound,
+    make_missing,
+    offer_sounds,
+    ready,
+)
 from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     BY_KIND,
@@ -39,13 +49,13 @@ MEANING = {
 }
 
 
-@st.cache_data(max_entries=8, show_spinner="Running the model over the other clip …")
+@st.cache_data(max_entries=4, show_spinner="Running the model over the other clip …")
 def cached_path(choice: tuple[str, float, bytes, str, int], seed: int) -> np.ndarray:
     """A path of z from the posterior of a clip."""
     return posterior_path(cached_checkpoint(*choice[:2]), cached_signal(*choice)[0], seed=seed)
 
 
-@st.cache_data(max_entries=8, show_spinner="Replacing z …")
+@st.cache_data(max_entries=4, show_spinner="Replacing z …")
 def cached_replacements(
     choice: tuple[str, float, bytes, str, int], other: tuple[bytes, str], start: float, stop: float, seed: int
 ) -> dict[str, Reconstruction]:
@@ -114,7 +124,7 @@ def show() -> None:
         st.info("Choose at least one source of z.")
         return
     sources = {name: found[name] for name in found if name in shown}
-    wanted = choose_sound(choice, sources, replaced)
+    wanted = sounds_of(choice, sources, replaced)
     sounds = ready(wanted, at_hand=data.features != "roll")
     scene = show_player(choice, sources, (start, stop), length, sounds())
     keep_latents(choice, sources, scene, sounds, table)
@@ -175,26 +185,18 @@ def few_lose_most(lost: Float[np.ndarray, "t"]) -> bool:
     return bool(lost.mean() > 1 and worst.sum() > lost.sum() / 2)
 
 
-def choose_sound(choice: Choice, found: dict[str, Reconstruction], replaced: tuple) -> Wanted:
-    """The clip, and a reconstruction of choice; ``replaced`` is what they were made from."""
-    heard = st.segmented_control(
-        "Hear beside the clip",
-        list(found),
-        key="hear-z",
-        bind="query-params",
-        help="Switch between them in the player.",
-    )
-    wanted = {"the clip": clip_sound(choice, RECORDING)}
-    if heard:
-        mean, unscored = found[heard].mean, choice.checkpoint.config.evaluation.unscored
-        make = lambda: sound_of(choice, signal_of(choice, mean, unscored))  # noqa: E731
-        wanted[heard] = (*replaced, heard), make
-        features = choice.checkpoint.config.data.features
-        if features == "roll":
-            st.caption("Of a reconstruction, the notes whose p(note) is above 0.5 are played.")
-        elif features == "log-mel":
-            st.caption("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
-    return wanted
+def sounds_of(choice: Choice, found: dict[str, Reconstruction], replaced: tuple) -> Wanted:
+    """The clip, and each reconstruction if it is not too long; ``replaced`` is what they were made from."""
+    unscored = choice.checkpoint.config.evaluation.unscored
+
+    def make(mean: np.ndarray) -> Sound:
+        return sound_of(choice, signal_of(choice, mean, unscored))
+
+    heard = found if all_sounds(choice) else {}
+    return {
+        "the clip": clip_sound(choice, RECORDING),
+        **{name: ((*replaced, name), partial(make, one.mean)) for name, one in heard.items()},
+    }
 
 
 def show_player(
@@ -218,6 +220,12 @@ def show_player(
     )
     player(scene, sounds, PLAYER)
     share_place(PLAYER)
+    if note := {
+        "roll": "Of a reconstruction, the notes whose p(note) is above 0.5 are played.",
+        "log-mel": "Log-mel energies hold no phases: Griffin-Lim finds some that fit.",
+    }.get(data.features):
+        st.caption(note)
+    offer_sounds(choice)
     what = {
         "raw": "amplitude of the waveform, all rows on the clip's scale",
         "log-mel": "standardised log-mel energies, all rows in the clip's colours",
@@ -251,6 +259,7 @@ def keep_latents(
         f"{stem_of(choice.name)}-latents",
         {
             **scene_files(f"{choice.name}: another z", scene, sounds, PLAYER),
+            **sound_file(sounds, PLAYER),
             "Arrays (.npz)": (partial(npz_bytes, arrays | {"times": scene.times}), "npz"),
             "Averages (CSV)": (partial(csv_text, table), "csv"),
         },

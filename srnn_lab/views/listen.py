@@ -95,7 +95,7 @@ def make_missing(player: str, wanted: Wanted) -> None:
                 deliver(player, sounds())
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
+@st.cache_data(max_entries=12, show_spinner=False)
 def cached_clip_sound(
     path: str, modified: float, content: bytes, name: str, semitones: int, kind: str, start: int
 ) -> Sound:

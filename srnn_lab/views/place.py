@@ -2,6 +2,7 @@
 
 import numpy as np
 import streamlit as st
+from jaxtyping import Float, Int
 
 from srnn_lab.inspection import NEAR, SETTLING, Inspection
 from srnn_lab.player import Look, Place, jump, look_at, look_of, place_of, spacing
@@ -103,15 +104,15 @@ def frame_at(clip: Inspection, time: float) -> int:
     return int(np.clip(frame, 0, len(clip.times) - 1))
 
 
-def frames_inside(clip: Inspection, place: Place) -> np.ndarray:
-    """The frames of a selection."""
-    return np.flatnonzero((clip.times >= place.start) & (clip.times < place.end))
+def frames_inside(times: Float[np.ndarray, "t"], place: Place) -> Int[np.ndarray, "_"]:
+    """The frames, by their middles, of a selection."""
+    return np.flatnonzero((times >= place.start) & (times < place.end))
 
 
 def chosen_frame(clip: Inspection, place: Place | None) -> int:
     """The frame at the playhead; of a selection, its frame with the largest KL; before a choice, the largest spike."""
     if place is None:
         return largest_spike(clip)
-    if len(inside := frames_inside(clip, place)):
+    if len(inside := frames_inside(clip.times, place)):
         return int(inside[clip.kl[inside].argmax()])
     return frame_at(clip, place.start)

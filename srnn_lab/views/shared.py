@@ -129,13 +129,13 @@ def cached_signal(
     return (transpose(signal, semitones) if semitones else signal), messages
 
 
-@st.cache_data(max_entries=64, show_spinner="Running the model over the clip …")
+@st.cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 0.7 GB
 def cached_inspection(path: str, modified: float, content: bytes, name: str, semitones: int) -> Inspection:
     """What the model makes of a clip; the file's bytes are the key, since Streamlit only samples large arrays."""
     return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
 
 
-@st.cache_data(max_entries=8, show_spinner="Playing the notes …")
+@st.cache_data(max_entries=4, show_spinner="Playing the notes …")
 def cached_music(roll: np.ndarray, frames_per_quarter: int) -> bytes:
     """The sound of a piano roll, as a WAV file."""
     return midi_to_wav(roll_to_midi(roll, frames_per_quarter))
@@ -383,7 +383,7 @@ def choose_transposition() -> int:
     semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
     st.sidebar.caption(
         "The clips stand in C, an octave above the written chorales, as jsb knows them; the other models of music know "
-        "other keys."
+        f"other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, whatever its file says."
     )
     return int(semitones)
 

@@ -10,9 +10,10 @@ import streamlit as st
 from srnn_lab.data import widen
 from srnn_lab.export import event_table
 from srnn_lab.inspection import NEAR, Inspection, find_events
+from srnn_lab.player import Place
 from srnn_lab.plots import null_figure
 from srnn_lab.transitions import Spikes, match_spikes
-from srnn_lab.views.place import PLAYER, go_to_row
+from srnn_lab.views.place import PLAYER, frames_inside, go_to_row
 from srnn_lab.views.shared import BY_KIND, Choice, cached_inspection, explain, show_figure
 
 CHANGES = {"onset": "onsets", "offset": "offsets", "change": "spectral changes"}
@@ -66,7 +67,9 @@ def choose_changes(choice: Choice, clip: Inspection) -> tuple[Inspection, Spikes
     return clip, match_spikes(clip, near, prominence), kind
 
 
-def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> tuple[dict[str, list], list[go.Figure]]:
+def show_spikes(
+    clip: Inspection, match: Spikes, change: str, unit: str, place: Place | None
+) -> tuple[dict[str, list], list[go.Figure]]:
     """Whether spikes are transitions: counts, the null, which is returned, and so is the list of spikes."""
     features = "roll" if change == "chord change" else "raw"
     st.subheader("Is a spike a transition?")
@@ -87,6 +90,12 @@ def show_spikes(clip: Inspection, match: Spikes, change: str, unit: str) -> tupl
         chance = f"{null.mean():.2f} by chance" if known and len(null) else None
         column.metric(
             name, f"{value:.2f}" if known else "–", chance, delta_color="off", delta_arrow="off", help=meaning
+        )
+    if place and len(inside := frames_inside(clip.times, place)):
+        chosen, changes = np.isin(match.frames, inside), np.isin(clip.changes, inside)
+        st.caption(
+            f"In the selection: {match.hits[chosen].sum()} of {chosen.sum()} spikes are hits, and "
+            f"{missed[changes].sum()} of {heard[changes].sum()} transitions are missed."
         )
     table = event_table(clip, replace(match, found=~missed), change, unit)
     left, right = st.columns([3, 2])

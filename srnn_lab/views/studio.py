@@ -58,7 +58,6 @@ def show() -> None:
         "beginning and another seed."
     )
     choice = choose(("roll",), "music")
-    settle_place(PLAYER, choice)
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     per_bar = QUARTERS_PER_BAR * per_quarter
     left, middle, right = st.columns(3)
@@ -74,6 +73,8 @@ def show() -> None:
     drawn = {
         f"seed {s}": cached_draw(choice.path, choice.modified, bars * per_bar, s, temperature, prefix) for s in seeds
     }
+    frames = bars * per_bar + (0 if prefix is None else len(prefix))
+    settle_place(PLAYER, choice, frames / per_quarter)
     if temperature == 0 and takes > 1:
         st.info("At temperature 0 nothing is left to chance: every seed gives the same take.")
     show_takes(drawn, 0 if prefix is None else len(prefix), choice.checkpoint.frontend.times, per_quarter)

@@ -1,6 +1,7 @@
 """Trainings of one's own: begin one in a process of its own, watch its curves, stop it, continue it, keep the model."""
 
 import re
+import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from srnn_lab.views.shared import explain, guarded, owned, plain, runs_folder, s
 
 REFRESH = 2.0
 """Seconds between two looks at the files of a training that runs."""
+_BEGINNING = threading.Lock()
+"""Held from looking whether a training runs until one does, since two visitors may begin at once."""
 
 
 @dataclass(frozen=True)
@@ -143,19 +146,20 @@ def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> 
     failed = (path / LOG).exists() and not any(map(Path.exists, files)) and not is_running(path)
     if path.exists() and not failed:
         raise ValueError(f"There is a run {name!r} already; give another name, or continue that one below.")
-    refuse_a_second(folder)
-    begin([preset, f"--out={path}", *options], path)
+    begin_alone([preset, f"--out={path}", *options], path)
     st.session_state["run"] = name
 
 
-def refuse_a_second(folder: Path) -> None:
-    """Let one training run at a time.
+def begin_alone(arguments: list[str], run: Path) -> None:
+    """Begin a training beside which no other one of its folder runs.
 
     Raises:
         ValueError: One runs.
     """
-    if running := [name for name, run in list_runs(folder).items() if is_running(run)]:
-        raise ValueError(f"{running[0]!r} is being trained; stop it first, or wait until it is done.")
+    with _BEGINNING:
+        if running := [name for name, other in list_runs(run.parent).items() if is_running(other)]:
+            raise ValueError(f"{running[0]!r} is being trained; stop it first, or wait until it is done.")
+        begin(arguments, run)
 
 
 def show_run(run: Path, was_running: bool) -> None:
@@ -169,8 +173,7 @@ def show_run(run: Path, was_running: bool) -> None:
         terminate(run)
         st.toast("Asked to stop; it ends after the current update.")
     if state.header and not (state.running or state.test) and buttons.button("Continue", key="continue"):
-        refuse_a_second(run.parent)
-        begin([f"--resume={run}"], run)
+        begin_alone([f"--resume={run}"], run)
         st.rerun()
     best = run / "best.safetensors"
     if best.exists():

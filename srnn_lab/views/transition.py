@@ -12,7 +12,7 @@ from srnn_lab.export import npz_bytes
 from srnn_lab.inspection import NEAR
 from srnn_lab.player import Scene, place_of, player
 from srnn_lab.transitions import EditEffect, measure_edit, moved
-from srnn_lab.views.keep import keep, scene_files, stem_of
+from srnn_lab.views.keep import keep, scene_files, sound_file, stem_of
 from srnn_lab.views.listen import RECORDING, Ready, Sound, clip_sound, make_missing, ready
 from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
@@ -34,7 +34,7 @@ PLAYER = "transition-player"
 SPLICE, SILENCE, TRANSPOSE = "splice in another clip", "insert silence", "transpose a bar"
 
 
-@st.cache_data(max_entries=8, show_spinner="Running the model over the edited clip …")
+@st.cache_data(max_entries=4, show_spinner="Running the model over the edited clip …")
 def cached_edit(
     choice: tuple[str, float, bytes, str, int], other: tuple[bytes, str], edit: str, at: int, amount: int, length: int
 ) -> tuple[np.ndarray, EditEffect]:
@@ -71,7 +71,7 @@ def show() -> None:
     unit, step = time_unit(data), data.hop / data.rate
     length = len(choice.signal) // data.hop
     if length < 4:
-        raise ValueError(f"The clip has {length} frames; at least 4 are needed to edit it. Give a longer one.")
+        raise ValueError(f"The clip has {length} of the 4 frames that an edit needs at least. Give a longer one.")
     edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.features == "roll" else [])]
     edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
     last, middle = round((length - 1) * step, 6), length // 2 * step
@@ -210,6 +210,7 @@ def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scen
         {
             "The edited clip": edited,
             **scene_files(f"{choice.name}: a transition made", scene, sounds, PLAYER),
+            **sound_file(sounds, PLAYER),
             "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
         },
         "The edited clip can be uploaded like any other; the KL before the edit lies over the sound after it.",
