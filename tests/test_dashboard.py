@@ -716,7 +716,8 @@ def test_a_minute_of_audio_stays_smooth(browser, address, tmp_path):
         wait_until_it_moves(page)
 
         def longest():
-            return np.percentile(times_between_places(page), 95) / 1000
+            gaps = times_between_places(page)
+            return np.percentile(gaps, 95) / 1000 if len(gaps) else np.inf
 
         assert in_time(0.05, 5 * [longest])  # 20 places a second
         page.get_by_role("button", name="Zoom in").click()
@@ -747,7 +748,18 @@ def in_time(limit, attempts):
     return False
 
 
-def test_a_first_figure_a_change_and_a_selection_come_in_time(browser):
+def test_the_first_figure_of_the_first_visitor_comes_in_time(browser):
+    def visit():
+        with serve("run", str(ROOT / "dashboard.py")) as found, open_page(browser, found) as page:
+            start = time.perf_counter()
+            page.goto(found)
+            page.locator(PLAYER).wait_for(timeout=180_000)
+            return time.perf_counter() - start
+
+    assert in_time(6, 3 * [visit])
+
+
+def test_a_change_and_a_selection_are_answered_in_time(browser):
     voices = ["voice", "voice-vrnn", "voice-smooth", "voice-filt", "voice-mel"]
     with serve("run", str(ROOT / "dashboard.py")) as found, open_page(browser, found) as page:
         canvas, caption = page.locator(PLAYER), page.get_by_text(re.compile(r"^Frame \d+, at"))
@@ -757,10 +769,6 @@ def test_a_first_figure_a_change_and_a_selection_come_in_time(browser):
             act()
             changed.wait_for(timeout=60_000)
             return time.perf_counter() - start
-
-        def visit():
-            page.goto("about:blank")
-            return seconds_until(canvas, lambda: page.goto(found))
 
         def choose(label, find):
             settle(page)
@@ -775,7 +783,7 @@ def test_a_first_figure_a_change_and_a_selection_come_in_time(browser):
             drag(page, start, start + 0.15)
             return seconds_until(caption.filter(has_not_text=before), lambda: None)
 
-        assert visit() < 6  # the server's first visitor, who finds nothing cached
+        page.goto(found)
         assert in_time(1, [partial(choose, "Clip", lambda options, i=i: options.nth(i)) for i in range(1, 6)])
         named = [lambda options, name=name: options.get_by_text(name, exact=True) for name in voices]
         assert in_time(1, [partial(choose, "Checkpoint", find) for find in named])

@@ -239,7 +239,7 @@ RATE = 16000
 LENGTH = int(st.query_params.get("seconds", 4))
 wave = 0.2 * np.sin(2 * np.pi * 220 * np.arange(LENGTH * RATE) / RATE)
 times = (np.arange(LENGTH * 100) + 0.5) * 0.01
-coarse = st.checkbox("Coarser")
+coarse, end = st.checkbox("Coarser"), 3.5 if st.checkbox("Shorter") else None
 kl = np.abs(np.sin(times * 3))
 gappy, known = times[:350], (times < 2) | (times > 2.5)
 rows = [
@@ -264,7 +264,7 @@ if st.checkbox("Shown", True):
         st.session_state.looked = True
         look_at("rows", Look(1.0, 2.0, "sample"))
     frames = (np.arange(LENGTH * 20) + 0.5) * 0.05 if coarse else times
-    player(Scene(rows, frames, "A tone.", marks=np.array([1.0, 2.0])), sounds, "rows")
+    player(Scene(rows, frames, "A tone.", end, marks=np.array([1.0, 2.0])), sounds, "rows")
     place = place_of("rows")
     st.text(f"place {place.start:.4f} {place.end:.4f}" if place else "place none")
     look = look_of("rows")
@@ -413,11 +413,32 @@ def test_what_plays_plays_on_when_its_sounds_go_and_come_back_later(page):
     page.get_by_role("button", name="Play").wait_for()
 
 
-def test_a_selection_snaps_to_the_frames_of_another_model(page, address):
+def test_a_selection_snaps_to_the_frames_of_another_model_and_ends_with_them(page):
     drag(page, 1.004, 2.006)
     place(page, 1.0, 2.01)
     page.get_by_text("Coarser").click()
     place(page, 1.0, 2.05)
+    drag(page, 3.12, 3.88)
+    place(page, 3.1, 3.9)
+    page.get_by_role("button", name="Zoom in").click()
+    page.get_by_text("Shown").click()
+    page.locator("canvas").wait_for(state="detached")
+    page.get_by_text("Shorter").click()
+    page.get_by_text("Shown").click()
+    page.locator("canvas[data-view='0.0000-3.5000']").wait_for()
+    place(page, 3.1, 3.5)
+    page.get_by_text("look 0.0000 0.0000 recording", exact=True).wait_for(timeout=10_000)
+    assert "selected 3.100 to 3.500 s" in page.locator("canvas").get_attribute("aria-valuetext")
+
+
+def test_a_linked_selection_of_a_frame_that_no_four_digits_hold_stays_one_frame(page):
+    selected = page.locator(".player").evaluate("""({ player }) => {
+        player.content.frame = { start: 0, step: 1 / 3, count: 12 };
+        player.selection = [0.3333, 0.6667];
+        player.keepSelection();
+        return player.selection;
+    }""")
+    assert selected == [0.3333, 0.6667]
 
 
 def test_a_loop_stays_in_its_selection_and_a_single_play_ends_with_it(page):

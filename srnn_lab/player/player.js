@@ -67,7 +67,7 @@ const WAV_HEADER = 44;
 /** Sounds of which one plays; all share one position in seconds, so that switching does not lose it. */
 class Sounds {
   constructor(onChange) {
-    this.onChange = onChange; // called when it stops by itself
+    this.onChange = onChange; // called when it begins, and when it stops by itself
     this.sounds = [];
     this.buffers = new Map(); // by address
     this.name = null;
@@ -177,6 +177,7 @@ class Sounds {
     };
     this.source = source;
     this.gain = gain;
+    this.onChange();
   }
 
   end(position) {
@@ -379,9 +380,9 @@ class Player {
         this.view = [0, this.content.end];
         if (zoomed && !looks) this.tellLater("reportLook");
       }
-      if (this.selection?.[1] > this.content.end) this.selection = null;
-      if (this.selection) this.snapAgain();
-      this.sounds.range = this.seconds(this.selection);
+      if (this.selection) this.keepSelection();
+      const range = this.seconds(this.selection);
+      if (String(range) !== String(this.sounds.range)) this.sounds.change(() => (this.sounds.range = range));
       this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
     }
     if (looks) this.lookAt(head.look);
@@ -391,6 +392,7 @@ class Player {
     this.receive();
     if (head.jump && head.jump.number !== this.jumped) {
       this.jumped = head.jump.number;
+      this.forget("reportPlace");
       this.place(head.jump.start, head.jump.end);
     }
     if (changed || looks || this.theme !== this.themeNow()) this.paint();
@@ -422,11 +424,11 @@ class Player {
     if (!state) return;
     this.jumped = state.jumped;
     this.looked = state.looked;
-    if (state.end !== head.end) return;
     this.selection = state.selection;
-    this.view = state.view;
     Object.assign(this.sounds, { position: state.position, name: state.name, looping: state.looping });
     state.untold.forEach((what) => this.tellLater(what));
+    if (state.end === head.end) this.view = state.view;
+    else if (state.view[1] - state.view[0] < state.end) this.tellLater("reportLook");
   }
 
   /** Sounds that were made after the rows had been sent wait for the player that shows these rows. */
@@ -499,6 +501,7 @@ class Player {
 
   /** Tell Python; the time of telling makes each choice a new one, even that of the same place again. */
   reportPlace() {
+    this.forget("reportPlace");
     const [start, end] = this.selection ?? [this.time, this.time];
     this.setStateValue("place", { start, end, at: performance.now() });
   }
@@ -513,12 +516,18 @@ class Player {
 
   /** Report once that has settled: a key held down, or a wheel, would ask Python for each step of its way. */
   tellLater(report) {
-    clearTimeout(this.untold.get(report));
+    this.forget(report);
     const tell = () => {
-      this.untold.delete(report);
+      this.forget(report);
       this[report]();
     };
     this.untold.set(report, setTimeout(tell, SETTLED));
+  }
+
+  /** What has been told, or is no longer true, is not told. */
+  forget(report) {
+    clearTimeout(this.untold.get(report));
+    this.untold.delete(report);
   }
 
   /** Scroll the zoomed view so that a range is in it. */
@@ -612,11 +621,14 @@ class Player {
     return [start + first * step, start + last * step];
   }
 
-  /** The selection from edge to edge of frames, also of those of another model. */
-  snapAgain() {
-    const snapped = this.snapped(...this.selection);
-    if (snapped.every((time, i) => Math.abs(time - this.selection[i]) < 1e-6)) return;
-    this.selection = snapped;
+  /** Snap the selection to other frames, for instance those of another model, as far as the axis still has it. */
+  keepSelection() {
+    const [from, to] = this.selection;
+    const { end, frame } = this.content;
+    const slack = Math.min(1e-4, frame.step / 4); // an address has four digits
+    const snapped = this.snapped(from + slack, to - slack).map((time) => Math.min(time, end));
+    if (snapped.every((time, i) => Math.abs(time - this.selection[i]) < slack)) return;
+    this.selection = from < end - slack ? snapped : null;
     this.tellLater("reportPlace");
   }
 
@@ -1006,7 +1018,7 @@ class Player {
     const { sounds, content } = this;
     const play = this.find(".play");
     play.textContent = sounds.playing ? "Pause" : "Play";
-    play.disabled = !sounds.name;
+    play.disabled = !sounds.name && !sounds.playing;
     play.title = sounds.name ? "Space, when the rows have the focus" : "There is no sound to play";
     this.find(".loop").setAttribute("aria-pressed", sounds.looping);
     this.find(".loop").disabled = !sounds.name;
@@ -1022,7 +1034,7 @@ class Player {
     cancelAnimationFrame(this.waiting);
     if (!this.content || !this.height) return;
     const { time } = this;
-    if (this.sounds.playing) {
+    if (this.sounds.source) {
       if (time > this.view[1] || time < this.view[0]) return this.turnPage(time);
       this.waiting = requestAnimationFrame(() => this.draw());
     }

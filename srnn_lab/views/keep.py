@@ -37,7 +37,7 @@ def scene_files(title: str, scene: Scene, sounds: Callable[[], Sounds], key: str
 
 
 def sound_file(sounds: Callable[[], Sounds], key: str) -> Files:
-    """What is heard in the player of that key; the first of its sounds, where that one is not made yet."""
+    """What is heard in the player of that key; the first of its sounds, or silence, where that is not made yet."""
     heard = look_of(key).sound
 
     def content() -> bytes:
