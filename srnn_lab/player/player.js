@@ -140,9 +140,10 @@ class Sounds {
   }
 
   async play() {
+    if (this.duration <= 0) return;
     const turn = ++this.turn;
     this.playing = true;
-    if (!this.name || this.duration <= 0) return;
+    if (!this.name) return;
     this.context ??= new AudioContext();
     this.context.resume();
     this.fetchAll();
