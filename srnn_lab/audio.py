@@ -67,7 +67,7 @@ def midi_to_wav(midi: bytes) -> bytes:
     import soundfile
 
     soundfont = resources.files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
-    played, rate = soundfile.read(io.BytesIO(bytes(render_wave_from(soundfont, midi))))
+    played, rate = soundfile.read(io.BytesIO(bytes(render_wave_from(soundfont, midi))), dtype="float32")
     return wav_bytes(PIANO_GAIN * played, rate)
 
 

@@ -344,9 +344,10 @@ def sizes_after_interactions():
 def test_memory_stays_flat_over_200_interactions():
     with CONTEXT.Pool(1) as pool:  # a new process, where other tests leave no room to be filled unseen
         objects, held = pool.apply_async(sizes_after_interactions).get(3 * PATIENCE).T
-    # By then each clip and each checkpoint has been shown.
+    # By then each clip and each checkpoint has been shown. What is held has been held at the emptiest of moments: at
+    # others, freed memory may not have gone back to the system yet.
     assert objects[15:].max() < objects[5:10].max() + 1000
-    assert held[15:].max() < held[5:10].max() + 50 * 2**20
+    assert held[15:].min() < held[5:10].min() + 50 * 2**20
 
 
 def upload(page, checkpoint, name, content):
