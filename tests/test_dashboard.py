@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ctypes
 import gc
 import json
 import re
@@ -324,6 +325,8 @@ def sizes_after_interactions():
     page.query_params["checkpoint"] = "jsb"
     page.run()
     sizes, statm = [], Path("/proc/self/statm")
+    # What has been freed is not held, but glibc gives it back to the system only now and then.
+    give_back = partial(getattr(ctypes.CDLL(None), "malloc_trim", int), 0)
     for i in range(200):
         if i % 20 == 19:
             page.sidebar.selectbox(key="checkpoint").select(["voice-mel", "jsb"][i // 20 % 2])
@@ -336,6 +339,7 @@ def sizes_after_interactions():
         assert not page.exception
         if i % 10 == 9:
             gc.collect()
+            give_back()
             held = int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0
             sizes.append((len(gc.get_objects()), held))
     return np.array(sizes)
@@ -344,10 +348,9 @@ def sizes_after_interactions():
 def test_memory_stays_flat_over_200_interactions():
     with CONTEXT.Pool(1) as pool:  # a new process, where other tests leave no room to be filled unseen
         objects, held = pool.apply_async(sizes_after_interactions).get(3 * PATIENCE).T
-    # By then each clip and each checkpoint has been shown. What is held has been held at the emptiest of moments: at
-    # others, freed memory may not have gone back to the system yet.
+    # By then each clip and each checkpoint has been shown.
     assert objects[15:].max() < objects[5:10].max() + 1000
-    assert held[15:].min() < held[5:10].min() + 50 * 2**20
+    assert held[15:].max() < held[5:10].max() + 50 * 2**20
 
 
 def upload(page, checkpoint, name, content):
@@ -673,6 +676,16 @@ def settle(page):
     page.locator(IDLE).wait_for(state="attached", timeout=60_000)
 
 
+def seconds_to_select(page, start, end):
+    """From the end of a drag to another chosen frame."""
+    caption = page.get_by_text(re.compile(r"^Frame \d+, at"))
+    before = caption.inner_text()
+    drag(page, start, end)
+    begun = time.perf_counter()
+    caption.filter(has_not_text=before).wait_for(timeout=60_000)
+    return time.perf_counter() - begun
+
+
 def open_clips(page):
     """The list of clips, unfolded."""
     settle(page)
@@ -723,15 +736,10 @@ def test_a_minute_of_audio_stays_smooth(browser, address, tmp_path):
         assert in_time(0.05, 5 * [longest])  # 20 places a second
         page.get_by_role("button", name="Zoom in").click()
         assert in_time(0.05, 5 * [longest])
-        caption = page.get_by_text(re.compile(r"^Frame \d+, at"))
 
         def select(start):
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
-            before = caption.inner_text()
-            drag(page, start, start + 2)
-            begun = time.perf_counter()
-            caption.filter(has_not_text=before).wait_for(timeout=60_000)
-            return time.perf_counter() - begun
+            return seconds_to_select(page, start, start + 2)
 
         page.get_by_role("button", name="Pause").click()
         page.get_by_role("button", name="Fit").click()
@@ -763,7 +771,7 @@ def test_the_first_figure_of_the_first_visitor_comes_in_time(browser):
 def test_a_change_and_a_selection_are_answered_in_time(browser):
     voices = ["voice", "voice-vrnn", "voice-smooth", "voice-filt", "voice-mel"]
     with serve("run", str(ROOT / "dashboard.py")) as found, open_page(browser, found) as page:
-        canvas, caption = page.locator(PLAYER), page.get_by_text(re.compile(r"^Frame \d+, at"))
+        canvas = page.locator(PLAYER)
 
         def seconds_until(changed, act):
             start = time.perf_counter()
@@ -780,9 +788,7 @@ def test_a_change_and_a_selection_are_answered_in_time(browser):
 
         def select(start):
             settle(page)
-            before = caption.inner_text()
-            drag(page, start, start + 0.15)
-            return seconds_until(caption.filter(has_not_text=before), lambda: None)
+            return seconds_to_select(page, start, start + 0.15)
 
         page.goto(found)
         assert in_time(1, [partial(choose, "Clip", lambda options, i=i: options.nth(i)) for i in range(1, 6)])
