@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from processes import wait_for
 
 PLAYER = "canvas[aria-valuenow]"
@@ -80,6 +80,11 @@ def open_page(browser: Browser, address: str, **context: object) -> Iterator[Pag
     page.close()
     assert outside == []
     assert errors == []
+
+
+def wait_to_see(locator: Locator) -> None:
+    """Wait until it is there, to within some milliseconds: Playwright itself looks only twice a second in the end."""
+    wait_for(lambda: locator.is_visible() or locator.page.wait_for_timeout(10))
 
 
 def drag(page: Page, start: float, end: float) -> None:

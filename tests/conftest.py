@@ -1,5 +1,10 @@
 import os
+from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
+from pathlib import Path
 
+import pytest
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 # The two workers of pytest-xdist, each with a thread on every core, would wait for each other. torch reads this once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -7,3 +12,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Files have no place in the name of a test: that of an OGG file changes by the second, and so between workers."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture(autouse=True)
+def machine(request):
+    """What is marked ``alone`` measures seconds: no test of the other worker runs beside it."""
+    with Path(__file__).open() as turn, PYPROJECT.open() as use:  # two files that are there, to lock
+        flock(turn, LOCK_EX)  # which who waits to be alone keeps, so that nobody else begins
+        flock(use, LOCK_EX if request.node.get_closest_marker("alone") else LOCK_SH)
+        flock(turn, LOCK_UN)
+        yield
+        flock(use, LOCK_UN)  # a process that the test has forked may have it open

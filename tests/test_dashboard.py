@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_until_it_moves
+from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_to_see, wait_until_it_moves
 from payload import unpacked
 from processes import CONTEXT, PATIENCE
 from streamlit.testing.v1 import AppTest
@@ -682,7 +682,7 @@ def seconds_to_select(page, start, end):
     before = caption.inner_text()
     drag(page, start, end)
     begun = time.perf_counter()
-    caption.filter(has_not_text=before).wait_for(timeout=60_000)
+    wait_to_see(caption.filter(has_not_text=before))
     return time.perf_counter() - begun
 
 
@@ -695,6 +695,7 @@ def open_clips(page):
     return options
 
 
+@pytest.mark.alone
 def test_two_visitors_who_choose_at_once_have_their_own_clips_in_time(browser, address):
     with open_page(browser, address) as one, open_page(browser, address) as other:
         for page in (one, other):
@@ -707,13 +708,14 @@ def test_two_visitors_who_choose_at_once_have_their_own_clips_in_time(browser, a
             for option in options:
                 option.click()
             for page, name in zip((one, other), names, strict=True):
-                page.locator(f"{PLAYER}[aria-label^='{name}']").wait_for(timeout=60_000)
+                wait_to_see(page.locator(f"{PLAYER}[aria-label^='{name}']"))
             assert names[0] != names[1]
             return time.perf_counter() - start
 
         assert in_time(1, [partial(choose, i) for i in (1, 2, 4, 5)])
 
 
+@pytest.mark.alone
 def test_a_minute_of_audio_stays_smooth(browser, address, tmp_path):
     """On a page of its own, beside all that stands there; the waveform and pictures of 80 bins, a frame each 10 ms."""
     prompts = sorted((ASSETS / "voice").rglob("*.flac"))
@@ -757,34 +759,33 @@ def in_time(limit, attempts):
     return False
 
 
+@pytest.mark.alone
 def test_the_first_figure_of_the_first_visitor_comes_in_time(browser):
     def visit():
         with serve("run", str(ROOT / "dashboard.py")) as found, open_page(browser, found) as page:
             start = time.perf_counter()
             page.goto(found)
-            page.locator(PLAYER).wait_for(timeout=180_000)
+            wait_to_see(page.locator(PLAYER))
             return time.perf_counter() - start
 
     assert in_time(6, 3 * [visit])
 
 
+@pytest.mark.alone
 def test_a_change_and_a_selection_are_answered_in_time(browser):
     voices = ["voice", "voice-vrnn", "voice-smooth", "voice-filt", "voice-mel"]
     with serve("run", str(ROOT / "dashboard.py")) as found, open_page(browser, found) as page:
         canvas = page.locator(PLAYER)
-
-        def seconds_until(changed, act):
-            start = time.perf_counter()
-            act()
-            changed.wait_for(timeout=60_000)
-            return time.perf_counter() - start
 
         def choose(label, find):
             settle(page)
             page.get_by_test_id("stSidebar").get_by_label(label, exact=True).click()
             option, before = find(page.get_by_role("option")), canvas.get_attribute("aria-label")
             option.wait_for()
-            return seconds_until(page.locator(f"{PLAYER}:not([aria-label='{before}'])"), option.click)
+            start = time.perf_counter()
+            option.click()
+            wait_to_see(page.locator(f"{PLAYER}:not([aria-label='{before}'])"))
+            return time.perf_counter() - start
 
         def select(start):
             settle(page)

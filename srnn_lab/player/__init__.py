@@ -22,6 +22,8 @@ _MOUNT = st.components.v2.component(
     "srnn_player", js=(_HERE / "player.js").read_text(), css=(_HERE / "player.css").read_text()
 )
 _COURIER = st.components.v2.component("srnn_sounds", js=(_HERE / "courier.js").read_text())
+HEAD_START = 0.1
+"""Seconds that new rows have before the rest of a page follows: the charts below would have the browser first."""
 
 
 class Place(NamedTuple):
@@ -72,8 +74,11 @@ def player(scene: Scene, sounds: Sounds, key: str) -> None:
     if given != state.get(f"{key} given"):
         state[f"{key} given"], state[f"{key} turn"] = given, time.time_ns()
     orders = {"jump": state.get(f"{key} jump"), "look": state.get(f"{key} aim"), "turn": state[f"{key} turn"]}
-    data, state[f"{key} digest"] = pack(scene, {"key": key, **orders, "sounds": given})
+    data, digest = pack(scene, {"key": key, **orders, "sounds": given})
     _MOUNT(key=key, data=data, on_place_change=lambda: _remember(key), on_look_change=lambda: _remember_look(key))
+    if digest != state.get(f"{key} digest"):
+        state[f"{key} digest"] = digest
+        time.sleep(HEAD_START)
 
 
 def deliver(key: str, sounds: Sounds) -> None:
