@@ -21,7 +21,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 from srnn_lab.config import CONVENTIONS, PRESETS, EvaluationConfig, RunConfig, TrainConfig, parse_bound
 from srnn_lab.interruption import Stopped, noted_signals
 from srnn_lab.results import RECORD, RESULTS, Result, read_results, record, signals_sha256, surroundings
-from srnn_lab.tables import TABLES, check_place, make_tables, write_tables
+from srnn_lab.tables import TABLES, check_place, make_tables, rows_of, write_tables
 
 
 def _one_line(message: str) -> str:
@@ -178,7 +178,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Print the commands that make a recorded row again: training, unless the checkpoint is bundled, "
         f"and evaluation, which records it in {RECORD}.",
     )
-    reproduce.add_argument("row", metavar="ROW", help="Name of a recorded row, such as bundled/jsb.")
+    reproduce.add_argument(
+        "row",
+        metavar="ROW",
+        help="Name of a recorded row, such as bundled/jsb, or of a table's, which stands for all of its seeds and sets.",
+    )
     reproduce.add_argument("--run", dest="execute", action="store_true", help="Run them, one after the other.")
     _add_results(reproduce)
     reproduce.set_defaults(run=_reproduce)
@@ -447,20 +451,31 @@ def _results(args: argparse.Namespace) -> dict[str, Any] | str:
 
 def _reproduce(args: argparse.Namespace) -> dict[str, Any] | str:
     results = read_results(args.results)
-    if args.row not in results:
+    found = rows_of(results, args.row)
+    if not found:
         near = difflib.get_close_matches(args.row, results, cutoff=0)
         choice = f"the nearest are {', '.join(near)}" if near else "it holds none"
         raise ValueError(f"{args.results} holds no row {args.row!r}; {choice}.")
-    result = results[args.row]
-    if not args.execute:
-        found = {"row": result.row, "commands": result.commands, "trained_by": result.train}
-        note = [f"# bundled; trained by: {result.train}"] * bool(result.checkpoint)
-        return found if args.json else "\n".join([*note, *result.commands])
+    if args.execute:
+        again = {result.row: _measure_again(result) for result in found}
+    elif args.json:
+        again = {r.row: {"row": r.row, "commands": r.commands, "trained_by": r.train} for r in found}
+    else:
+        return "\n".join(line for result in found for line in _script(result))
+    return again if len(found) > 1 else again[found[0].row]
+
+
+def _script(result: Result) -> list[str]:
+    note = [f"# bundled; trained by: {result.train}"] * bool(result.checkpoint)
+    return [*note, *result.commands]
+
+
+def _measure_again(result: Result) -> dict[str, Any]:
     for command in result.commands:
         status = _wait_for([sys.executable, "-m", "srnn_lab", *shlex.split(command)[1:]])
         if status:
             raise ValueError(f"Stopped, since this command failed with status {status}: {command}")
-    again = read_results(RECORD)[args.row]
+    again = read_results(RECORD)[result.row]
     names = result.bounds or result.figures
     pairs = {name: {"recorded": result.figures[name], "again": again.figures[name]} for name in names}
     return {"row": result.row, **pairs, "same_data": result.data_sha256 == again.data_sha256}

@@ -301,6 +301,19 @@ def test_reproduce_tells_how_a_bundled_checkpoint_was_trained(capsys):
     assert command == "srnn-lab evaluate voice --bound=elbo --record --row=bundled/voice"
 
 
+def test_reproduce_takes_a_tables_row_for_all_of_its_sets_and_seeds(run, capsys):
+    rows = [name for name in read_results() if name.startswith("table2/")]
+    assert len(rows) == 6
+    found = run("reproduce", "table2/SET")
+    assert list(found) == rows
+    assert "--seed=3" in found["table2/jsb/seed3"]["trained_by"]
+    assert len(run("reproduce", "table2/jsb")) == 3
+    assert main(["reproduce", "table2/jsb"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        command for name in rows if "/jsb/" in name for command in found[name]["commands"]
+    ]
+
+
 def test_results_prints_every_table_or_one(capsys, run):
     assert list(run("results")) == list(TABLES)
     (family, _) = run("results", "--table=family")["family"]
