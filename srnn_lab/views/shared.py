@@ -33,8 +33,8 @@ ABOUT = {
     "voice-filt-res": "voice with a filter: q(z) at a frame knows no later sound.",
     "voice-filt": "voice with a filter and without Res_q.",
     "voice-vrnn": "A VRNN of the same size on the frames of voice.",
-    "jsb": "Bach chorales: spikes where the chord changes.",
-    "jsb-transposed": "Chorales moved by up to five semitones in training: it generalises far better than jsb.",
+    "jsb": "Bach chorales in many keys: spikes where the chord changes.",
+    "jsb-paper": "Chorales in C by the paper's recipe: the model that the notebooks take apart.",
     "nottingham": "Folk tunes with chords (Nottingham): let it compose on the page Studio; the clips are chorales.",
     "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales all the same.",
     "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
@@ -382,7 +382,7 @@ def choose_transposition() -> int:
     """Semitones up."""
     semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
     st.sidebar.caption(
-        "The clips stand in C, an octave above the written chorales, as jsb knows them; the other models of music know "
+        "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of music know "
         f"other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, whatever its file says."
     )
     return int(semitones)
