@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.add_argument(
         "row",
         metavar="ROW",
-        help="Name of a recorded row, such as bundled/jsb, or of a table's, which stands for all of its seeds and sets.",
+        help="Name of a recorded row, such as bundled/jsb, or of a table's, which stands for all its seeds and sets.",
     )
     reproduce.add_argument("--run", dest="execute", action="store_true", help="Run them, one after the other.")
     _add_results(reproduce)

@@ -260,8 +260,11 @@ def test_a_change_in_silence_is_not_missed():
 def test_rows_can_be_left_out(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()
+    assert "heat map" in shown(page)[0]["description"]
     page.pills(key="rows-roll").set_value(["KL"]).run()
     assert titles(page) == ["KL(q ‖ p)"]
+    assert re.match(r".*: KL over \d+ frames", shown(page)[0]["description"])
+    assert "heat map" not in shown(page)[0]["description"]
 
 
 def test_a_link_leaves_the_same_rows_out(page):
@@ -491,6 +494,20 @@ def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(browse
         page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
 
 
+def test_what_a_link_chooses_is_taken_along_to_other_pages_and_into_their_addresses(browser, address):
+    with open_page(browser, address) as page:
+        page.goto(f"{address}/?checkpoint=muse&clip=bwv270&transpose=2")
+        page.locator(PLAYER).wait_for(timeout=180_000)
+        for name, heading in {"Compare": "Which model", "Explore": "Where is", "Latents": "What does z carry"}.items():
+            page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
+            page.get_by_role("heading", name=heading).wait_for(timeout=180_000)
+            page.wait_for_url("**checkpoint=muse&clip=bwv270&transpose=2*", timeout=60_000)
+            page.locator(f"{PLAYER}[aria-label]").wait_for(timeout=180_000)
+            side = page.get_by_test_id("stSidebar")
+            chosen = [side.get_by_label(label, exact=True) for label in ("Checkpoint", "Clip")]
+            assert [box.input_value() for box in chosen] == ["muse", "bwv270"]
+
+
 def test_a_selection_is_a_link_that_another_visitor_can_follow(browser, address):
     with open_page(browser, address) as page:
         page.goto(f"{address}/?checkpoint=jsb")
@@ -523,6 +540,8 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         page.get_by_role("button", name="Pause").click()
         now, end = (float(page.locator(PLAYER).get_attribute(f"aria-value{which}")) for which in ("now", "max"))
         assert 10 < now < end
+        page.wait_for_url(re.compile(f"place={int(10 * now) / 10}"), timeout=60_000)  # where it has been paused
+        page.get_by_text(re.compile(rf"^Frame \d+, at {int(now)}.*the playhead")).wait_for(timeout=60_000)
         page.wait_for_url("**sound=prior*", timeout=60_000)
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         for name, start in {

@@ -345,7 +345,7 @@ def test_the_playhead_moves_while_it_plays_and_keeps_its_place_when_the_sound_is
     page.get_by_role("button", name="Pause").click()
     third = at(page)
     assert start + 1 < first <= second < third < 60
-    page.wait_for_timeout(200)
+    page.get_by_text(f"place {third:.4f}"[:-2]).wait_for()  # where it has stopped is told
     assert at(page) == third
 
 
@@ -441,6 +441,35 @@ def test_a_linked_selection_of_a_frame_that_no_four_digits_hold_stays_one_frame(
     assert selected == [0.3333, 0.6667]
 
 
+def test_keys_select_whole_frames_from_the_playhead_and_move_the_end_of_a_selection(page):
+    canvas = page.locator("canvas")
+    drag(page, 1.004, 1.004)
+    for keys, selected in {
+        "Shift+ArrowRight": (1.0, 1.02),
+        "Shift+PageUp": (1.0, 1.12),
+        "Shift+ArrowLeft": (1.0, 1.11),
+        "Shift+PageDown": (1.0, 1.01),
+        "Shift+ArrowDown": (0.99, 1.01),  # beyond where it began
+        "Shift+Home": (0.0, 1.01),
+        "Shift+End": (1.0, 4.0),
+    }.items():
+        canvas.press(keys)
+        place(page, *selected)
+    drag(page, 2, 3)
+    place(page, 2.0, 3.0)
+    canvas.press("Shift+ArrowRight")
+    place(page, 2.0, 3.01)
+    canvas.press("ArrowRight")
+    place(page, 2.015, 2.015)
+
+
+def test_a_sound_that_has_ended_tells_where_the_playhead_stands(page):
+    drag(page, 3.8, 3.8)
+    page.get_by_text("place 3.8").wait_for()
+    page.locator("canvas").press(" ")
+    place(page, 0.0, 0.0)
+
+
 def test_a_loop_stays_in_its_selection_and_a_single_play_ends_with_it(page):
     drag(page, 1.004, 1.196)
     place(page, 1.0, 1.2)
@@ -479,7 +508,7 @@ def test_keys_step_by_frames_choose_sounds_and_drop_the_selection(page):
     canvas = page.locator("canvas")
     canvas.press("Home")
     canvas.press("ArrowRight")
-    canvas.press("Shift+ArrowRight")
+    canvas.press("PageUp")
     assert at(page) == pytest.approx(0.115)
     place(page, 0.115, 0.115)
     canvas.press("2")

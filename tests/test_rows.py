@@ -6,6 +6,7 @@ import pytest
 from tiny import RATE, music_run, roll, speech_run, untrained, wave
 
 from srnn_lab.inspection import inspect_signal
+from srnn_lab.player import Scene, row_arrays
 from srnn_lab.transitions import match_spikes
 from srnn_lab.views.rows import clip_rows, mel_bin
 
@@ -29,6 +30,20 @@ def test_the_kl_row_holds_the_kl_and_its_spikes(features):
     np.testing.assert_array_equal(others.values, clip.kl[match.frames[~match.hits]])
     assert rows["KL"].limits[0] == 0
     assert rows["KL"].note == ""
+
+
+@pytest.mark.parametrize("features", RUNS)
+def test_the_arrays_of_rows_are_what_is_drawn_in_its_units(features):
+    tested, _, clip, _, rows = rows_of(features)
+    arrays = row_arrays(Scene(list(rows.values()), clip.times, "", unit="x"))
+    np.testing.assert_array_equal(arrays["KL(q ‖ p): KL (nats)"], clip.kl)
+    np.testing.assert_array_equal(arrays["KL(q ‖ p): KL, times (x)"], clip.times)
+    name, values = {
+        "raw": ("Reconstructed mean (amplitude)", tested.frontend.waveform(clip.mean)),
+        "log-mel": ("Reconstructed mean (sd)", clip.mean),
+        "roll": ("KL of each dimension of z (nats)", clip.kl_z[:, np.argsort(-clip.use)[::-1]]),
+    }[features]
+    np.testing.assert_allclose(arrays[name], values, rtol=1e-5)
 
 
 def test_a_frame_far_above_the_others_leaves_the_axis_of_the_kl_and_is_told():

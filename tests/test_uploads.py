@@ -103,6 +103,23 @@ def give(page, box, name, content):
     return [error.value for error in page.error]
 
 
+def refused(page, box, files, written):
+    """The error that each bad file gets, by the sentence that it holds; none of them writes a file or runs a program.
+
+    Args:
+        page: The page.
+        box: Key of its box for files.
+        files: By sentence, a file's name and its bytes, all of them made before the first is given.
+        written: The fixture.
+    """
+    del written[:]  # what the tests themselves wrote
+    for sentence, (name, content) in files.items():
+        (error,) = give(page, box, name, content)
+        assert sentence in unescaped(error)
+        assert written == [], sentence
+        yield error
+
+
 def unescaped(text):
     """What a reader sees of a text that was made plain."""
     return re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", text)
@@ -143,11 +160,9 @@ MIDI = {
 
 def test_bad_recordings_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
     page = AppTest.from_function(_explore, default_timeout=180).run()
-    for sentence, (name, make) in AUDIO.items():
-        (error,) = give(page, "upload-voice", name, make(tmp_path))
-        assert sentence in unescaped(error)
+    files = {sentence: (name, make(tmp_path)) for sentence, (name, make) in AUDIO.items()}
+    for error in refused(page, "upload-voice", files, written):
         assert str(tmp_path.parent) not in error
-    del written[:]  # what the tests themselves wrote
     assert give(page, "upload-voice", "good.wav", wav(sine(440))) == []
     assert written == []
     page.sidebar.file_uploader(key="upload-voice").clear().run()
@@ -156,11 +171,10 @@ def test_bad_recordings_each_get_a_sentence_and_the_page_lives_on(tmp_path, writ
 
 def test_bad_songs_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
     page = AppTest.from_function(_studio, default_timeout=180).run()
-    for sentence, (name, make) in MIDI.items():
-        (error,) = give(page, "upload-chorales", name, make(tmp_path))
-        assert sentence in unescaped(error)
-    del written[:]
-    assert give(page, "upload-chorales", "good.mid", roll_to_midi(roll(32), 2)) == []
+    good = roll_to_midi(roll(32), 2)
+    files = {sentence: (name, make(tmp_path)) for sentence, (name, make) in MIDI.items()}
+    assert len(list(refused(page, "upload-chorales", files, written))) == len(MIDI)
+    assert give(page, "upload-chorales", "good.mid", good) == []
     assert written == []
 
 
@@ -266,9 +280,8 @@ CHECKPOINTS = {
 
 def test_bad_checkpoints_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
     page = AppTest.from_function(_studio, default_timeout=180).run()
-    for sentence, make in CHECKPOINTS.items():
-        (error,) = give(page, "upload-checkpoint", f"{HOSTILE}.safetensors", made(tmp_path, make))
-        assert sentence in unescaped(error)
+    files = {sentence: (f"{HOSTILE}.safetensors", made(tmp_path, make)) for sentence, make in CHECKPOINTS.items()}
+    for error in refused(page, "upload-checkpoint", files, written):
         assert "/own.safetensors" not in error
         assert "![" not in error
         assert page.sidebar.selectbox(key="music").value == "jsb"

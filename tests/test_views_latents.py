@@ -212,6 +212,15 @@ def test_an_edited_clip_is_kept_as_it_is_heard(folder, monkeypatch, name):
     assert np.isnan(arrays["kl_before"]).sum() == 1
     (first, second), step = arrays["joints"], checkpoint.config.data.hop / checkpoint.config.data.rate
     assert second - first == pytest.approx(40 * step)
+    unit = "quarter notes" if name == "jsb" else "s"
+    np.testing.assert_array_equal(arrays["KL(q ‖ p) per frame: after (nats)"], arrays["kl_after"])
+    times = arrays[f"KL(q ‖ p) per frame: after, times ({unit})"]
+    np.testing.assert_array_equal(times, arrays["times_after"])
+    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    scene, frame = unpacked(player.bytes)[0], unpacked(player.bytes)[0]["frame"]
+    assert frame["count"] == len(times)
+    assert frame["start"] + frame["step"] / 2 == pytest.approx(times[0])  # the model's frames, as on other pages
+    assert scene["end"] == pytest.approx(len(edited) // checkpoint.config.data.hop * step)
     assert "KL(q ‖ p) per frame" in kept["Figure (SVG)"]
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from srnn_lab.player.page import scene_html
-from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, pack, spacing
+from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, pack, row_arrays, spacing
 from srnn_lab.player.sound import Sounds, served, wav_file
 from srnn_lab.player.svg import scene_svg
 
@@ -56,8 +56,8 @@ def player(scene: Scene, sounds: Sounds, key: str) -> None:
     """Show rows with a playhead over all of them; ``place_of`` says what is chosen in them.
 
     A click puts the playhead; dragging selects, from edge to edge of the frames, and the edges can be dragged again.
-    Keys: space plays and pauses, arrows step by a frame (with shift: ten), Home and End, L loops the selection, Escape
-    drops it, + and - zoom, 0 shows everything, digits choose a sound. All sounds are played at one gain: samples beyond
+    Keys: space plays and pauses, arrows step by a frame, Page keys by ten, Home and End go to the ends, all of these with
+    shift select; L loops the selection, Escape drops it, + and - zoom, 0 shows everything, digits choose a sound. All sounds are played at one gain: samples beyond
     full scale are clipped, and nothing is rescaled. The browser fetches them when it first plays.
 
     Give the same ``key`` in every run; the player then keeps its position, sound and zoom when its rows change. What is
@@ -162,6 +162,7 @@ __all__ = [
     "look_of",
     "place_of",
     "player",
+    "row_arrays",
     "scene_html",
     "scene_svg",
     "spacing",

@@ -285,13 +285,14 @@ class Player {
         <output aria-live="off"></output>
       </div>
       <canvas tabindex="0" role="slider"></canvas>
-      <div class="keys">Click: seek · drag: select · space: play · ← →: a frame · L: loop · Esc: drop the selection ·
-        + − 0: zoom · digits: sound</div>`;
+      <div class="keys">Click: seek · drag, or shift ← →: select · space: play · ← →: a frame · L: loop · Esc: drop the
+        selection · + − 0: zoom · digits: sound</div>`;
     this.find = (selector) => root.querySelector(selector);
     this.canvas = this.find("canvas");
     this.background = document.createElement("canvas");
-    this.sounds = new Sounds(() => this.refresh());
+    this.sounds = new Sounds(() => this.goOn());
     this.selection = null; // [from, to] in units of the axis, on edges of frames
+    this.reach = null; // frames that keys select between: where they began, and the one that moves
     this.hover = null;
     this.dragging = null;
     this.untold = new Map(); // timers of what Python is still to be told
@@ -381,10 +382,11 @@ class Player {
         this.view = [0, this.content.end];
         if (zoomed && !looks) this.tellLater("reportLook");
       }
+      this.reach = null; // other frames
       if (this.selection) this.keepSelection();
       const range = this.seconds(this.selection);
       if (String(range) !== String(this.sounds.range)) this.sounds.change(() => (this.sounds.range = range));
-      this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, space plays.`);
+      this.canvas.setAttribute("aria-label", `${this.content.description} Arrow keys move the playhead, with shift they select, space plays.`);
     }
     if (looks) this.lookAt(head.look);
     const sent = `${head.digest} ${head.turn} ${JSON.stringify(head.sounds)}`; // a turn: a delivery came between
@@ -473,7 +475,13 @@ class Player {
   toggle() {
     if (this.sounds.playing) this.sounds.pause();
     else if (this.sounds.name) this.sounds.play();
+    this.goOn();
+  }
+
+  /** Show that a sound plays, or tell where the playhead has stopped. */
+  goOn() {
     this.refresh();
+    if (!this.sounds.playing && !this.selection) this.tellLater("reportPlace");
   }
 
   toggleLoop() {
@@ -493,6 +501,7 @@ class Player {
     end = clamp(end, 0, this.content.end);
     this.sounds.change(() => {
       this.selection = end > start ? [start, end] : null;
+      this.reach = null;
       this.sounds.range = this.seconds(this.selection);
       this.sounds.position = start * this.content.seconds;
     });
@@ -641,24 +650,28 @@ class Player {
 
   // -- Keys
 
+  /** Move the playhead by frames, or to the start. */
+  step(frames) {
+    const { start, step, count } = this.content.frame;
+    const frame = clamp(this.frameAt(this.time) + frames, 0, count - 1);
+    this.place(frames === -Infinity ? 0 : start + (frame + 0.5) * step, 0);
+  }
+
+  /** Select from the frame at the playhead, or move the end of what is selected. */
+  extend(frames) {
+    const { start, step, count } = this.content.frame;
+    const [from, to] = this.selection ?? [this.time, this.time];
+    const [anchor, last] = this.reach ?? [this.frameAt(from), this.frameAt(Math.max(from, to - step / 2))];
+    const moved = clamp(last + frames, 0, count - 1);
+    const ends = [Math.min(anchor, moved), Math.max(anchor, moved) + 1].map((frame) => start + frame * step);
+    this.place(...ends);
+    this.reach = [anchor, moved];
+  }
+
   type(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { start, step } = this.content.frame;
-    const stepTo = (frames) => {
-      const frame = this.frameAt(this.time) + frames;
-      return start + (clamp(frame, 0, this.content.frame.count - 1) + 0.5) * step;
-    };
-    const far = event.shiftKey ? 10 : 1;
-    const moves = {
-      ArrowLeft: () => stepTo(-far),
-      ArrowRight: () => stepTo(far),
-      ArrowDown: () => stepTo(-far),
-      ArrowUp: () => stepTo(far),
-      PageDown: () => stepTo(-10),
-      PageUp: () => stepTo(10),
-      Home: () => 0,
-      End: () => stepTo(Infinity),
-    };
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
+    const frames = { ...steps, Home: -Infinity, End: Infinity }[event.key];
     const acts = {
       " ": () => this.toggle(),
       l: () => this.toggleLoop(),
@@ -673,8 +686,9 @@ class Player {
         this.reportPlace();
       },
     };
-    if (moves[event.key]) {
-      this.place(moves[event.key](), 0);
+    if (frames) {
+      if (event.shiftKey) this.extend(frames);
+      else this.step(frames);
       this.tellLater("reportPlace");
     } else if (acts[event.key]) {
       acts[event.key]();

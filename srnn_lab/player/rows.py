@@ -164,6 +164,18 @@ def shades(picture: Picture) -> tuple[Float[np.ndarray, "c"], np.ndarray]:
     return times, np.clip(np.round((values - low) / (high - low) * 255), 0, 255).astype(np.uint8)
 
 
+def row_arrays(scene: Scene) -> dict[str, np.ndarray]:
+    """What is drawn: times and values of each row, in their units, by its title and the name of a curve."""
+    found = {}
+    for row in scene.rows:
+        curves = {row.title: row} if isinstance(row, Picture) else {line.name: line for line in row.lines}
+        unit = f" ({row.unit})" if row.unit else ""
+        for curve, drawn in curves.items():
+            name = row.title if curve == row.title else f"{row.title}: {curve}"
+            found |= {f"{name}, times ({scene.unit})": drawn.times, f"{name}{unit}": drawn.values}
+    return found
+
+
 def spacing(times: Float[np.ndarray, "t"]) -> float:
     """From one of evenly spaced middles to the next; of one alone, its width if it begins at 0."""
     return float(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 2 * float(times[0])

@@ -10,7 +10,7 @@ import streamlit as st
 from srnn_lab.checkpoint import Checkpoint, read_config
 from srnn_lab.comparison import Comparison, closest, compare, differences, frame_kind
 from srnn_lab.config import RunConfig
-from srnn_lab.export import csv_text, npz_bytes
+from srnn_lab.export import csv_text
 from srnn_lab.inspection import NEAR
 from srnn_lab.player import Place, Scene, Sounds, place_of, player
 from srnn_lab.views.keep import keep, scene_files, sound_file, stem_of
@@ -263,9 +263,8 @@ def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds
     keep(
         f"{stem_of(choice.name)}-compared",
         {
-            **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, PLAYER),
+            **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, PLAYER, arrays),
             **sound_file(sounds, PLAYER),
-            "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
             "Differences (CSV)": (partial(csv_text, table), "csv"),
         },
         "The rows of the arrays are the models; nats per frame.",

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.export import csv_text, label_track, npz_bytes
+from srnn_lab.export import csv_text, label_track
 from srnn_lab.inspection import Inspection
 from srnn_lab.player import Scene, jump, place_of, player
 from srnn_lab.transitions import Spikes
@@ -69,13 +69,6 @@ def show_player(
     unit = time_unit(data)
     rows = clip_rows(checkpoint, choice.signal, clip, match)
     peak = largest_spike(clip)
-    description = (
-        f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on average "
-        f"and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
-    )
-    shown, known = rows["KL of z"].values.shape[1], clip.kl_z.shape[1]
-    if shown < known:
-        description += f" The heat map has the {shown} most used of {known} dimensions of z."
     with slot:
         shown = st.pills(
             "Rows",
@@ -85,8 +78,15 @@ def show_player(
             key=f"rows-{data.features}",
             bind="query-params",
         )
+        rows = {name: row for name, row in rows.items() if name in (shown or ["KL"])}
+        description = (
+            f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on "
+            f"average and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
+        )
+        if "KL of z" in rows and (used := rows["KL of z"].values.shape[1]) < (known := clip.kl_z.shape[1]):
+            description += f" The heat map has the {used} most used of {known} dimensions of z."
         scene = Scene(
-            [row for name, row in rows.items() if name in shown] or [rows["KL"]],
+            list(rows.values()),
             clip.times,
             description,
             end=choice.length,
@@ -117,10 +117,9 @@ def keep_clip(
     keep(
         stem_of(choice.name),
         {
-            **scene_files(choice.name, scene, sounds, PLAYER),
+            **scene_files(choice.name, scene, sounds, PLAYER, clip.arrays()),
             **sound_file(sounds, PLAYER),
             **chart_files(*charts),
-            "Arrays (.npz)": (lambda: npz_bytes(clip.arrays()), "npz"),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),
             "Label track": (lambda: label_track(clip, match), "txt"),
         },

@@ -7,7 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from srnn_lab.player import Scene, Sounds, look_of, place_of, scene_html, scene_svg, wav_file
+from srnn_lab.export import npz_bytes
+from srnn_lab.player import Scene, Sounds, look_of, place_of, row_arrays, scene_html, scene_svg, wav_file
 
 MIME = {
     "html": "text/html",
@@ -26,13 +27,24 @@ Files = Mapping[str, tuple[Content, str]]
 """By the name on its button, what is in a file, or what makes it when it is asked for; and its ending."""
 
 
-def scene_files(title: str, scene: Scene, sounds: Callable[[], Sounds], key: str) -> Files:
-    """The player of that key as it stands: as a page of its own, with the sounds that are then made, and a picture."""
+def scene_files(
+    title: str, scene: Scene, sounds: Callable[[], Sounds], key: str, arrays: Mapping[str, np.ndarray]
+) -> Files:
+    """The player of that key as it stands, and what it shows.
+
+    Args:
+        title: Heading of the page.
+        scene: What is drawn.
+        sounds: Gives the sounds that are then made.
+        key: The player's.
+        arrays: What is kept beside the rows as they are drawn.
+    """
     selection, look = place_of(key), look_of(key)
     view = (look.start, look.end) if look.end > look.start else None
     return {
         "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection, view, look.sound), "html"),
         "Figure (SVG)": (lambda: scene_svg(scene, selection, view), "svg"),
+        "Arrays (.npz)": (lambda: npz_bytes({**arrays, **row_arrays(scene)}), "npz"),
     }
 
 
@@ -75,6 +87,8 @@ def keep(stem: str, files: Files, note: str = "") -> None:
     st.markdown(f"The address of this page is a [link to this view]({address}).")
     if "Figure (HTML)" in files:
         note = f"{note} In Figure (HTML) each figure has a button that keeps it as SVG."
+    if "Arrays (.npz)" in files:
+        note = f"{note} Arrays of a row are named by its title and have the unit that is drawn."
     st.caption(f"A file of your own stays on your computer, so a link cannot carry it. {note}")
 
 

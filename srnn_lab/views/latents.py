@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Float
 
-from srnn_lab.export import csv_text, npz_bytes
+from srnn_lab.export import csv_text
 from srnn_lab.interventions import Reconstruction, posterior_path, replace_latents
 from srnn_lab.player import Scene, place_of, player
 from srnn_lab.views.keep import keep, scene_files, sound_file, stem_of
@@ -258,9 +258,8 @@ def keep_latents(
     keep(
         f"{stem_of(choice.name)}-latents",
         {
-            **scene_files(f"{choice.name}: another z", scene, sounds, PLAYER),
+            **scene_files(f"{choice.name}: another z", scene, sounds, PLAYER, arrays | {"times": scene.times}),
             **sound_file(sounds, PLAYER),
-            "Arrays (.npz)": (partial(npz_bytes, arrays | {"times": scene.times}), "npz"),
             "Averages (CSV)": (partial(csv_text, table), "csv"),
         },
         "Player, figure and arrays are of the sources that are shown.",

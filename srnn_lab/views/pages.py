@@ -43,7 +43,10 @@ def show() -> None:
         st.Page(guarded(page), title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
         for title, page in PAGES.items()
     ]
-    st.navigation(pages).run()
+    page = st.navigation(pages)
+    st.session_state["page turned"] = st.session_state.get("page") not in (None, page.title)
+    st.session_state["page"] = page.title
+    page.run()
 
 
 def warn_of_runs() -> None:

@@ -9,7 +9,8 @@ import tempfile
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -303,6 +304,22 @@ def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
         st.error(plain(st.session_state["refused checkpoint"]))
 
 
+@contextmanager
+def carried(key: str, options: Container) -> Iterator[None]:
+    """Take a choice along to another page; Streamlit loses one that came with the address when nothing was done since.
+
+    Args:
+        key: Of the widget that is made meanwhile, in the session and in the address.
+        options: What can be chosen on this page.
+    """
+    state, last = st.session_state, f"last {key}"
+    if state.get("page turned") and key not in st.query_params and state.get(last) in options:
+        state[key] = state[last]
+        st.query_params[key] = str(state[last])
+    yield
+    state[last] = state[key]
+
+
 def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") -> Choice:
     """The checkpoint and the clip that are chosen at the side, with what the clip's reader warned of.
 
@@ -314,7 +331,8 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") 
         ValueError: The file is no such checkpoint or clip.
     """
     found = checkpoints(features)
-    name = st.sidebar.selectbox("Checkpoint", list(found), key=key, bind="query-params")
+    with carried(key, found):
+        name = st.sidebar.selectbox("Checkpoint", list(found), key=key, bind="query-params")
     st.sidebar.caption(ABOUT.get(name, "A model of your own."))
     path, modified = str(found[name]), found[name].stat().st_mtime
     kind = cached_checkpoint(path, modified).config.data.features
@@ -340,7 +358,9 @@ def choose_clip(features: str) -> tuple[bytes, str]:
         state[own] = (found[0].getvalue(), harmless(found[0].name)) if found else None
 
     key = "clip" if features == "roll" else "prompt"
-    name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=state.get(own) is not None)
+    with carried(key, clips):
+        taken = state.get(own) is not None
+        name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=taken)
     st.sidebar.file_uploader(
         "Or your own file",
         type=kinds,
@@ -380,10 +400,12 @@ def owned(key: str, *owner: object) -> str:
 
 def choose_transposition() -> int:
     """Semitones up."""
-    semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
+    with carried("transpose", range(-24, 25)):
+        semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
     st.sidebar.caption(
-        "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of music know "
-        f"other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, whatever its file says."
+        "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of "
+        f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, whatever its "
+        "file says."
     )
     return int(semitones)
 

@@ -9,7 +9,6 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.audio import QUARTERS_PER_MINUTE, midi_to_wav, roll_to_midi
-from srnn_lab.export import npz_bytes
 from srnn_lab.generate import draw
 from srnn_lab.player import Picture, Scene, player
 from srnn_lab.plots import KL, SIGNAL
@@ -159,8 +158,7 @@ def show_takes(
         {
             "MIDI": (midi, "mid"),
             "WAV": (lambda: midi_to_wav(midi()), "wav"),
-            **scene_files(f"Takes of {', '.join(drawn)}", scene, sounds, PLAYER),
-            "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
+            **scene_files(f"Takes of {', '.join(drawn)}", scene, sounds, PLAYER, arrays),
         },
         "Player, figure and arrays are of all takes.",
     )

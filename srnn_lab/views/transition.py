@@ -8,7 +8,6 @@ import streamlit as st
 
 from srnn_lab.audio import roll_to_midi, wav_bytes
 from srnn_lab.edits import insert_silence, splice, transpose
-from srnn_lab.export import npz_bytes
 from srnn_lab.inspection import NEAR
 from srnn_lab.player import Scene, place_of, player
 from srnn_lab.transitions import EditEffect, measure_edit, moved
@@ -160,12 +159,13 @@ def show_player(
 ) -> Scene:
     """The clip before and after to see and to hear, and the KL of both."""
     data = choice.checkpoint.config.data
-    unit, frames = time_unit(data), max(len(choice.signal), len(after)) // data.hop
+    unit, longer = time_unit(data), max(len(choice.signal), len(after)) // data.hop * data.hop
     scene = Scene(
         edit_rows(data, choice.signal, after, effect, others),
-        (np.arange(frames) + 0.5) * data.hop / data.rate,
+        max(effect.before.times, effect.after.times, key=len),
         "The clip before and after the edit, and the KL per frame of both over each other; joints at "
         + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
+        end=longer / data.rate,
         unit=unit,
         seconds=unit_seconds(data),
         marks=np.array(effect.joints_after),
@@ -209,9 +209,8 @@ def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scen
         f"{stem_of(choice.name)}-edited",
         {
             "The edited clip": edited,
-            **scene_files(f"{choice.name}: a transition made", scene, sounds, PLAYER),
+            **scene_files(f"{choice.name}: a transition made", scene, sounds, PLAYER, arrays),
             **sound_file(sounds, PLAYER),
-            "Arrays (.npz)": (partial(npz_bytes, arrays), "npz"),
         },
         "The edited clip can be uploaded like any other; the KL before the edit lies over the sound after it.",
     )
