@@ -56,9 +56,10 @@ def player(scene: Scene, sounds: Sounds, key: str) -> None:
     """Show rows with a playhead over all of them; ``place_of`` says what is chosen in them.
 
     A click puts the playhead; dragging selects, from edge to edge of the frames, and the edges can be dragged again.
-    Keys: space plays and pauses, arrows step by a frame, Page keys by ten, Home and End go to the ends, all of these with
-    shift select; L loops the selection, Escape drops it, + and - zoom, 0 shows everything, digits choose a sound. All sounds are played at one gain: samples beyond
-    full scale are clipped, and nothing is rescaled. The browser fetches them when it first plays.
+    Keys: space plays and pauses, arrows step by a frame, Page keys by ten, Home and End go to the ends, and with shift
+    all of these select; L loops the selection, Escape drops it, + and - zoom, 0 shows everything, digits choose a
+    sound. All sounds are played at one gain: samples beyond full scale are clipped, and nothing is rescaled. The
+    browser fetches them when it first plays.
 
     Give the same ``key`` in every run; the player then keeps its position, sound and zoom when its rows change. What is
     unchanged is not sent again.
