@@ -18,7 +18,7 @@ import pytest
 import soundfile
 from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_to_see, wait_until_it_moves
 from payload import unpacked
-from processes import CONTEXT, PATIENCE
+from processes import CONTEXT, PATIENCE, wait_for
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 from views import kept_by
@@ -788,6 +788,28 @@ def test_the_first_figure_of_the_first_visitor_comes_in_time(browser):
             return time.perf_counter() - start
 
     assert in_time(6, 3 * [visit])
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("path", ["?checkpoint=jsb", "compare", "latents", "make-a-transition", "studio?takes=4"])
+def test_another_clip_is_shown_in_time_on_every_page(browser, address, path):
+    with open_page(browser, address) as page:
+        page.goto(f"{address}/{path}")
+        page.locator(PLAYER).wait_for(timeout=180_000)
+        rows = page.locator(".player")
+
+        def choose(i):
+            page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+            page.get_by_test_id("stSidebar").get_by_label("Clip", exact=True).click()
+            option = page.get_by_role("option").nth(i)
+            option.wait_for()
+            digest = "root => root.player.content.digest"
+            before, start = rows.evaluate(digest), time.perf_counter()
+            option.click()
+            wait_for(lambda: rows.evaluate(digest) != before or page.wait_for_timeout(10))
+            return time.perf_counter() - start
+
+        assert in_time(1, [partial(choose, i) for i in range(1, 6)])
 
 
 @pytest.mark.alone
