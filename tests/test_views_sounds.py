@@ -6,13 +6,13 @@ from tiny import music_run, speech_run, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
 from srnn_lab.views import listen, shared
-from srnn_lab.views.shared import Choice, signal_of
+from srnn_lab.views.shared import Choice, Content, signal_of
 
 
 def chosen(run, folder):
     path = folder / "best.safetensors"
     save_checkpoint(untrained(run), path)
-    return Choice(str(path), path.stat().st_mtime, b"", "clip", 0)
+    return Choice(str(path), path.stat().st_mtime, Content(b""), "clip", 0)
 
 
 @pytest.mark.parametrize("run", [music_run(), speech_run()])
@@ -52,6 +52,17 @@ def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(m
     del made["the old clip"]  # as another run of the page may do while a file is put together
     assert list(sounds()) == ["after"]
     assert list(listen.ready(wanted | {"after": ("another", wanted["after"][1])}, at_hand=True)()) == ["after"]
+
+
+def test_a_clip_is_read_once_and_known_by_its_digest(monkeypatch, tmp_path):
+    read = []
+    monkeypatch.setattr(shared, "read_signal", lambda path, *_: read.append(path.read_bytes()) or np.zeros(400))
+    one = chosen(speech_run(), tmp_path)._replace(name="clip.wav", content=Content(b"one"))
+    for content in (b"one", b"other", b"one"):
+        shared.cached_signal(*one._replace(content=Content(content)))
+    one.content.bytes = None  # hashed when it was made, and not again
+    shared.cached_signal(*one)
+    assert read == [b"one", b"other"]
 
 
 def test_visitors_read_their_files_one_after_another(monkeypatch, tmp_path):

@@ -25,6 +25,8 @@ from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     BY_KIND,
     Choice,
+    Content,
+    cache_data,
     cached_checkpoint,
     cached_inspection,
     cached_signal,
@@ -49,17 +51,17 @@ MEANING = {
 }
 
 
-@st.cache_data(max_entries=4, show_spinner="Running the model over the other clip …")
-def cached_path(choice: tuple[str, float, bytes, str, int], seed: int) -> np.ndarray:
+@cache_data(max_entries=4, show_spinner="Running the model over the other clip …")
+def cached_path(choice: tuple[str, float, Content, str, int], seed: int) -> np.ndarray:
     """A path of z from the posterior of a clip."""
     return posterior_path(cached_checkpoint(*choice[:2]), cached_signal(*choice)[0], seed=seed)
 
 
-@st.cache_data(max_entries=4, show_spinner="Replacing z …")
+@cache_data(max_entries=4, show_spinner="Replacing z …")
 def cached_replacements(
-    choice: tuple[str, float, bytes, str, int], other: tuple[bytes, str], start: float, stop: float, seed: int
+    choice: tuple[str, float, Content, str, int], other: tuple[Content, str], start: float, stop: float, seed: int
 ) -> dict[str, Reconstruction]:
-    """A clip with z from each source; ``other`` is the bytes and the name of the other clip."""
+    """A clip with z from each source; ``other`` is the content and the name of the other clip."""
     checkpoint = cached_checkpoint(*choice[:2])
     path = cached_path((*choice[:2], *other, choice[4]), seed)
     return replace_latents(checkpoint, cached_signal(*choice)[0], other=path, start=start, stop=stop, seed=seed)

@@ -15,6 +15,8 @@ from srnn_lab.views.place import PLAYER, frame_at, share
 from srnn_lab.views.shared import (
     MAX_PLAYED_SECONDS,
     Choice,
+    Content,
+    cache_data,
     cached_inspection,
     plain,
     signal_of,
@@ -95,9 +97,9 @@ def make_missing(player: str, wanted: Wanted) -> None:
                 deliver(player, sounds())
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
+@cache_data(max_entries=12, show_spinner=False)
 def cached_clip_sound(
-    path: str, modified: float, content: bytes, name: str, semitones: int, kind: str, start: int
+    path: str, modified: float, content: Content, name: str, semitones: int, kind: str, start: int
 ) -> Sound:
     """A clip, or what the model believes of it, as a sound that begins with the clip.
 

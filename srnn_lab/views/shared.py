@@ -1,6 +1,7 @@
 """What the pages share: cached loaders, the choice of checkpoint and clip at the side, figures in the page's look."""
 
 import argparse
+import hashlib
 import io
 import re
 import shutil
@@ -98,15 +99,36 @@ def runs_folder() -> Path:
         raise ValueError("--runs was given no folder; start with: streamlit run dashboard.py -- --runs DIR") from error
 
 
+class Content:
+    """The bytes of a file, which caches know by their digest: Streamlit would hash 50 MB anew whenever one is asked.
+
+    Args:
+        content: The bytes.
+    """
+
+    def __init__(self, content: bytes):
+        self.bytes, self.digest = content, hashlib.blake2b(content).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Content) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+cache_data = partial(st.cache_data, hash_funcs={Content: lambda content: content.digest})
+"""For functions of a clip."""
+
+
 @st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
 def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001 (a new file is a new entry)
     """A checkpoint, read once."""
     return load_checkpoint(path)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cache_data(max_entries=16, show_spinner=False)
 def cached_signal(
-    path: str, modified: float, content: bytes, name: str, semitones: int
+    path: str, modified: float, content: Content, name: str, semitones: int
 ) -> tuple[np.ndarray, list[str]]:
     """The signal of a file, transposed if it is music, with what its reader warned of."""
     config = cached_checkpoint(path, modified).config.data
@@ -114,14 +136,14 @@ def cached_signal(
     if suffix[1:] not in UPLOADS[config.features]:
         kinds = ", ".join(kind.upper() for kind in UPLOADS[config.features])
         raise ValueError(f"{name} does not end as the files that this model takes ({kinds}); give one of those.")
-    if len(content) > (limit := MEGABYTES[UPLOADS[config.features]]) * 2**20:
+    if len(content.bytes) > (limit := MEGABYTES[UPLOADS[config.features]]) * 2**20:
         raise ValueError(
-            f"{name} has {len(content) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
+            f"{name} has {len(content.bytes) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
         )
     with _READING, tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
-        file.write_bytes(content)
+        file.write_bytes(content.bytes)
         try:
             signal = read_signal(file, config, MAX_CLIP_SECONDS)
         except ValueError as error:
@@ -130,9 +152,9 @@ def cached_signal(
     return (transpose(signal, semitones) if semitones else signal), messages
 
 
-@st.cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 0.7 GB
-def cached_inspection(path: str, modified: float, content: bytes, name: str, semitones: int) -> Inspection:
-    """What the model makes of a clip; the file's bytes are the key, since Streamlit only samples large arrays."""
+@cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 0.7 GB
+def cached_inspection(path: str, modified: float, content: Content, name: str, semitones: int) -> Inspection:
+    """What the model makes of a clip; the file is the key, since Streamlit only samples large arrays."""
     return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
 
 
@@ -161,7 +183,7 @@ class Choice(NamedTuple):
 
     path: str
     modified: float
-    content: bytes
+    content: Content
     name: str
     semitones: int
 
@@ -344,8 +366,8 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") 
     return choice
 
 
-def choose_clip(features: str) -> tuple[bytes, str]:
-    """The bytes and the name of the chosen, uploaded or recorded file.
+def choose_clip(features: str) -> tuple[Content, str]:
+    """The content and the name of the chosen, uploaded or recorded file.
 
     The boxes for files are emptied when another page is opened, so what they held is kept here.
     """
@@ -355,7 +377,7 @@ def choose_clip(features: str) -> tuple[bytes, str]:
 
     def keep(box: str) -> None:
         found = [state[name] for name in (box, *boxes) if state.get(name) is not None]
-        state[own] = (found[0].getvalue(), harmless(found[0].name)) if found else None
+        state[own] = (Content(found[0].getvalue()), harmless(found[0].name)) if found else None
 
     key = "clip" if features == "roll" else "prompt"
     with carried(key, clips):
@@ -371,7 +393,7 @@ def choose_clip(features: str) -> tuple[bytes, str]:
     if features != "roll":
         st.sidebar.audio_input("Or your voice", sample_rate=16000, key=boxes[1], on_change=partial(keep, boxes[1]))
     if (kept := state.get(own)) is None:
-        return clips[name].read_bytes(), clips[name].name
+        return Content(clips[name].read_bytes()), clips[name].name
     if any(state.get(box) is not None for box in boxes):
         st.sidebar.caption("Remove your file or recording to choose a clip again.")
     else:
@@ -380,13 +402,13 @@ def choose_clip(features: str) -> tuple[bytes, str]:
     return kept
 
 
-def choose_other(choice: Choice) -> tuple[bytes, str]:
-    """The bytes and the name of another bundled clip of the same kind."""
+def choose_other(choice: Choice) -> tuple[Content, str]:
+    """The content and the name of another bundled clip of the same kind."""
     clips = bundled_clips(choice.checkpoint.config.data.features)
     names = [name for name, path in clips.items() if path.name != choice.name]
     music = choice.checkpoint.config.data.features == "roll"
     name = st.selectbox("Another clip", names, key="other-clip" if music else "other-prompt", bind="query-params")
-    return clips[name].read_bytes(), clips[name].name
+    return Content(clips[name].read_bytes()), clips[name].name
 
 
 def owned(key: str, *owner: object) -> str:

@@ -16,6 +16,8 @@ from srnn_lab.views.listen import RECORDING, Ready, Sound, clip_sound, make_miss
 from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     Choice,
+    Content,
+    cache_data,
     cached_checkpoint,
     cached_inspection,
     cached_signal,
@@ -33,9 +35,14 @@ PLAYER = "transition-player"
 SPLICE, SILENCE, TRANSPOSE = "splice in another clip", "insert silence", "transpose a bar"
 
 
-@st.cache_data(max_entries=4, show_spinner="Running the model over the edited clip …")
+@cache_data(max_entries=4, show_spinner="Running the model over the edited clip …")
 def cached_edit(
-    choice: tuple[str, float, bytes, str, int], other: tuple[bytes, str], edit: str, at: int, amount: int, length: int
+    choice: tuple[str, float, Content, str, int],
+    other: tuple[Content, str],
+    edit: str,
+    at: int,
+    amount: int,
+    length: int,
 ) -> tuple[np.ndarray, EditEffect]:
     """The edited clip, and what that does to the KL.
 
