@@ -25,7 +25,7 @@ from tiny import music_run, roll, speech_run, untrained
 
 from srnn_lab.audio import roll_to_midi
 from srnn_lab.checkpoint import list_checkpoints, save_checkpoint
-from srnn_lab.views.shared import Content, cached_signal, harmless, plain
+from srnn_lab.views.shared import ClipBytes, cached_signal, harmless, plain
 
 ROOT = Path(__file__).parents[1]
 
@@ -189,7 +189,7 @@ def test_what_can_be_read_is_read_and_what_was_dropped_is_said(tmp_path):
 @pytest.mark.parametrize(("checkpoint", "name"), [("jsb", "a.wav"), ("voice", "a.mid")])
 def test_a_file_whose_name_ends_otherwise_is_not_read_whoever_let_it_through(checkpoint, name):
     with pytest.raises(ValueError, match=rf"^{name} does not end as the files that this model takes \("):
-        cached_signal(str(list_checkpoints()[checkpoint]), 0.0, Content(b""), name, 0)
+        cached_signal(str(list_checkpoints()[checkpoint]), 0.0, ClipBytes(b""), name, 0)
 
 
 NAMES = [HOSTILE, "../../../evil", "..\\..\\evil", "/etc/evil", "ä" * 300, "a\nb", ".", "con:"]

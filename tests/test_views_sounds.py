@@ -6,13 +6,13 @@ from tiny import music_run, speech_run, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
 from srnn_lab.views import listen, shared
-from srnn_lab.views.shared import Choice, Content, signal_of
+from srnn_lab.views.shared import Choice, ClipBytes, signal_of
 
 
 def chosen(run, folder):
     path = folder / "best.safetensors"
     save_checkpoint(untrained(run), path)
-    return Choice(str(path), path.stat().st_mtime, Content(b""), "clip", 0)
+    return Choice(str(path), path.stat().st_mtime, ClipBytes(b""), "clip", 0)
 
 
 @pytest.mark.parametrize("run", [music_run(), speech_run()])
@@ -57,9 +57,9 @@ def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(m
 def test_a_clip_is_read_once_and_known_by_its_digest(monkeypatch, tmp_path):
     read = []
     monkeypatch.setattr(shared, "read_signal", lambda path, *_: read.append(path.read_bytes()) or np.zeros(400))
-    one = chosen(speech_run(), tmp_path)._replace(name="clip.wav", content=Content(b"one"))
+    one = chosen(speech_run(), tmp_path)._replace(name="clip.wav", content=ClipBytes(b"one"))
     for content in (b"one", b"other", b"one"):
-        shared.cached_signal(*one._replace(content=Content(content)))
+        shared.cached_signal(*one._replace(content=ClipBytes(content)))
     one.content.bytes = None  # hashed when it was made, and not again
     shared.cached_signal(*one)
     assert read == [b"one", b"other"]

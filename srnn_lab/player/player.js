@@ -290,7 +290,7 @@ class Player {
     this.find = (selector) => root.querySelector(selector);
     this.canvas = this.find("canvas");
     this.background = document.createElement("canvas");
-    this.sounds = new Sounds(() => this.goOn());
+    this.sounds = new Sounds(() => this.playingChanged());
     this.selection = null; // [from, to] in units of the axis, on edges of frames
     this.reach = null; // frames that keys select between: where they began, and the one that moves
     this.hover = null;
@@ -475,11 +475,11 @@ class Player {
   toggle() {
     if (this.sounds.playing) this.sounds.pause();
     else if (this.sounds.name) this.sounds.play();
-    this.goOn();
+    this.playingChanged();
   }
 
   /** Show that a sound plays, or tell where the playhead has stopped. */
-  goOn() {
+  playingChanged() {
     this.refresh();
     if (!this.sounds.playing && !this.selection) this.tellLater("reportPlace");
   }

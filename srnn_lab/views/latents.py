@@ -25,7 +25,7 @@ from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     BY_KIND,
     Choice,
-    Content,
+    ClipBytes,
     cache_data,
     cached_checkpoint,
     cached_inspection,
@@ -52,14 +52,14 @@ MEANING = {
 
 
 @cache_data(max_entries=4, show_spinner="Running the model over the other clip …")
-def cached_path(choice: tuple[str, float, Content, str, int], seed: int) -> np.ndarray:
+def cached_path(choice: tuple[str, float, ClipBytes, str, int], seed: int) -> np.ndarray:
     """A path of z from the posterior of a clip."""
     return posterior_path(cached_checkpoint(*choice[:2]), cached_signal(*choice)[0], seed=seed)
 
 
 @cache_data(max_entries=4, show_spinner="Replacing z …")
 def cached_replacements(
-    choice: tuple[str, float, Content, str, int], other: tuple[Content, str], start: float, stop: float, seed: int
+    choice: tuple[str, float, ClipBytes, str, int], other: tuple[ClipBytes, str], start: float, stop: float, seed: int
 ) -> dict[str, Reconstruction]:
     """A clip with z from each source; ``other`` is the content and the name of the other clip."""
     checkpoint = cached_checkpoint(*choice[:2])

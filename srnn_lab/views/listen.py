@@ -15,7 +15,7 @@ from srnn_lab.views.place import PLAYER, frame_at, share
 from srnn_lab.views.shared import (
     MAX_PLAYED_SECONDS,
     Choice,
-    Content,
+    ClipBytes,
     cache_data,
     cached_inspection,
     plain,
@@ -99,7 +99,7 @@ def make_missing(player: str, wanted: Wanted) -> None:
 
 @cache_data(max_entries=12, show_spinner=False)
 def cached_clip_sound(
-    path: str, modified: float, content: Content, name: str, semitones: int, kind: str, start: int
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int, kind: str, start: int
 ) -> Sound:
     """A clip, or what the model believes of it, as a sound that begins with the clip.
 

@@ -99,7 +99,7 @@ def runs_folder() -> Path:
         raise ValueError("--runs was given no folder; start with: streamlit run dashboard.py -- --runs DIR") from error
 
 
-class Content:
+class ClipBytes:
     """The bytes of a file, which caches know by their digest: Streamlit would hash 50 MB anew whenever one is asked.
 
     Args:
@@ -110,13 +110,13 @@ class Content:
         self.bytes, self.digest = content, hashlib.blake2b(content).digest()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Content) and self.digest == other.digest
+        return isinstance(other, ClipBytes) and self.digest == other.digest
 
     def __hash__(self) -> int:
         return hash(self.digest)
 
 
-cache_data = partial(st.cache_data, hash_funcs={Content: lambda content: content.digest})
+cache_data = partial(st.cache_data, hash_funcs={ClipBytes: lambda content: content.digest})
 """For functions of a clip."""
 
 
@@ -128,7 +128,7 @@ def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001
 
 @cache_data(max_entries=16, show_spinner=False)
 def cached_signal(
-    path: str, modified: float, content: Content, name: str, semitones: int
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int
 ) -> tuple[np.ndarray, list[str]]:
     """The signal of a file, transposed if it is music, with what its reader warned of."""
     config = cached_checkpoint(path, modified).config.data
@@ -153,7 +153,7 @@ def cached_signal(
 
 
 @cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 0.7 GB
-def cached_inspection(path: str, modified: float, content: Content, name: str, semitones: int) -> Inspection:
+def cached_inspection(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Inspection:
     """What the model makes of a clip; the file is the key, since Streamlit only samples large arrays."""
     return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
 
@@ -183,7 +183,7 @@ class Choice(NamedTuple):
 
     path: str
     modified: float
-    content: Content
+    content: ClipBytes
     name: str
     semitones: int
 
@@ -366,7 +366,7 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") 
     return choice
 
 
-def choose_clip(features: str) -> tuple[Content, str]:
+def choose_clip(features: str) -> tuple[ClipBytes, str]:
     """The content and the name of the chosen, uploaded or recorded file.
 
     The boxes for files are emptied when another page is opened, so what they held is kept here.
@@ -377,7 +377,7 @@ def choose_clip(features: str) -> tuple[Content, str]:
 
     def keep(box: str) -> None:
         found = [state[name] for name in (box, *boxes) if state.get(name) is not None]
-        state[own] = (Content(found[0].getvalue()), harmless(found[0].name)) if found else None
+        state[own] = (ClipBytes(found[0].getvalue()), harmless(found[0].name)) if found else None
 
     key = "clip" if features == "roll" else "prompt"
     with carried(key, clips):
@@ -393,7 +393,7 @@ def choose_clip(features: str) -> tuple[Content, str]:
     if features != "roll":
         st.sidebar.audio_input("Or your voice", sample_rate=16000, key=boxes[1], on_change=partial(keep, boxes[1]))
     if (kept := state.get(own)) is None:
-        return Content(clips[name].read_bytes()), clips[name].name
+        return ClipBytes(clips[name].read_bytes()), clips[name].name
     if any(state.get(box) is not None for box in boxes):
         st.sidebar.caption("Remove your file or recording to choose a clip again.")
     else:
@@ -402,13 +402,13 @@ def choose_clip(features: str) -> tuple[Content, str]:
     return kept
 
 
-def choose_other(choice: Choice) -> tuple[Content, str]:
+def choose_other(choice: Choice) -> tuple[ClipBytes, str]:
     """The content and the name of another bundled clip of the same kind."""
     clips = bundled_clips(choice.checkpoint.config.data.features)
     names = [name for name, path in clips.items() if path.name != choice.name]
     music = choice.checkpoint.config.data.features == "roll"
     name = st.selectbox("Another clip", names, key="other-clip" if music else "other-prompt", bind="query-params")
-    return Content(clips[name].read_bytes()), clips[name].name
+    return ClipBytes(clips[name].read_bytes()), clips[name].name
 
 
 def owned(key: str, *owner: object) -> str:

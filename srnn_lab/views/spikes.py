@@ -14,7 +14,7 @@ from srnn_lab.player import Place
 from srnn_lab.plots import null_figure
 from srnn_lab.transitions import Spikes, match_spikes
 from srnn_lab.views.place import PLAYER, frames_inside, go_to_row
-from srnn_lab.views.shared import BY_KIND, Choice, Content, cache_data, cached_inspection, explain, show_figure
+from srnn_lab.views.shared import BY_KIND, Choice, ClipBytes, cache_data, cached_inspection, explain, show_figure
 
 CHANGES = {"onset": "onsets", "offset": "offsets", "change": "spectral changes"}
 HITS = {
@@ -27,7 +27,7 @@ HITS = {
 
 
 @cache_data(max_entries=64, show_spinner=False)
-def cached_events(path: str, modified: float, content: Content, name: str, semitones: int, kind: str) -> np.ndarray:
+def cached_events(path: str, modified: float, content: ClipBytes, name: str, semitones: int, kind: str) -> np.ndarray:
     """Scored frames of a recording at which something of that kind happens."""
     choice = Choice(path, modified, content, name, semitones)
     data, scored = choice.checkpoint.config.data, len(cached_inspection(*choice).kl)

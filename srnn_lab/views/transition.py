@@ -16,7 +16,7 @@ from srnn_lab.views.listen import RECORDING, Ready, Sound, clip_sound, make_miss
 from srnn_lab.views.place import settle_place, share_place
 from srnn_lab.views.shared import (
     Choice,
-    Content,
+    ClipBytes,
     cache_data,
     cached_checkpoint,
     cached_inspection,
@@ -37,8 +37,8 @@ SPLICE, SILENCE, TRANSPOSE = "splice in another clip", "insert silence", "transp
 
 @cache_data(max_entries=4, show_spinner="Running the model over the edited clip …")
 def cached_edit(
-    choice: tuple[str, float, Content, str, int],
-    other: tuple[Content, str],
+    choice: tuple[str, float, ClipBytes, str, int],
+    other: tuple[ClipBytes, str],
     edit: str,
     at: int,
     amount: int,
