@@ -413,6 +413,9 @@ def _record(
 
     data, split, signals = scored
     bundled = list_checkpoints().get(args.checkpoint)
+    config, train = checkpoint.config, checkpoint.config.train
+    # What "auto" means depends on the machine; a checkpoint of an earlier version does not say what it was.
+    train = replace(train, precision=checkpoint.scores.get("precision", train.precision))
     result = Result(
         row=row,
         checkpoint=args.checkpoint if bundled else "",
@@ -421,7 +424,7 @@ def _record(
         data=data,
         split=split,
         data_sha256=signals_sha256(signals),
-        config=checkpoint.config,
+        config=replace(config, train=train),
         best_epoch=checkpoint.scores["epoch"],
         parameters=sum(p.numel() for p in checkpoint.model.parameters()),
         date=date.today().isoformat(),

@@ -76,6 +76,11 @@ def use_bf16(config: TrainConfig, device_type: str) -> bool:
     return config.precision == "bf16"
 
 
+def precision_of(config: TrainConfig, device_type: str) -> str:
+    """That of matrix products in training, ``bf16`` or ``fp32``."""
+    return "bf16" if use_bf16(config, device_type) else "fp32"
+
+
 @dataclass
 class Training:
     """A training under way. All that changes in it is written, so that it continues bit for bit.
@@ -218,7 +223,8 @@ class Training:
         self.curves.append(dict(zip(CURVES, values, strict=True)))
         self.update, self.elbo, self.kl, self.skipped, self.state = 0, 0.0, 0.0, 0, None
         if figures[config.bound] == max(row["valid_bound"] for row in self.curves):
-            scores = {"valid": figures, "epoch": epoch + 1}
+            precision = precision_of(config, next(self.model.parameters()).device.type)
+            scores = {"valid": figures, "epoch": epoch + 1, "precision": precision}
             best = Checkpoint(self.config, self.model, self.frontend, scores)
             distributed.from_rank_0(lambda: save_checkpoint(best, self.out / "best.safetensors"))
         self.write()
@@ -515,7 +521,7 @@ def fit(
         curves=training.curves,
         updates=len(training.curves) * len(segments),
         device=device,
-        precision="bf16" if use_bf16(config.train, torch.device(device).type) else "fp32",
+        precision=precision_of(config.train, torch.device(device).type),
         seconds=time.perf_counter() - began,
         frames_per_second=trained / spent if spent else 0.0,
     )

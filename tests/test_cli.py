@@ -24,6 +24,7 @@ from srnn_lab.config import CONVENTIONS, PRESETS, DataConfig
 from srnn_lab.interruption import Stopped
 from srnn_lab.results import read_results, record
 from srnn_lab.tables import TABLES
+from srnn_lab.training import use_bf16
 
 COMMANDS = ("train", "evaluate", "inspect", "sample", "transitions", "results", "reproduce", "benchmark")
 SMALL = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
@@ -214,7 +215,12 @@ def test_evaluate_records_what_it_prints_and_all_that_it_depends_on(music, run, 
     assert result.figures == {name: found[name] for name in ("elbo", "log_px", "kl", "elbo_se", "fivo:4", "fivo:4_se")}
     for name in ("average", "first_frame", "sequences", "frames", "data", "split"):
         assert getattr(result, name) == found[name]
-    assert result.config == checkpoint.config
+    assert checkpoint.config.train.precision == "auto"
+    trained_in = checkpoint.scores["precision"]
+    assert trained_in == ("bf16" if use_bf16(checkpoint.config.train, "cpu") else "fp32")
+    train = replace(checkpoint.config.train, precision=trained_in)
+    assert result.config == replace(checkpoint.config, train=train)
+    assert f" --precision={trained_in} " in result.train
     assert result.checkpoint == ""
     assert result.checkpoint_sha256 == hashlib.sha256(Path(music["checkpoint"]).read_bytes()).hexdigest()
     assert result.parameters == sum(p.numel() for p in checkpoint.model.parameters())
