@@ -480,8 +480,8 @@ PRESETS = {
     "bl-nottingham": _field("bl/nottingham", 20 * 124),
     "bl-muse": _field("bl/muse", 20 * 169),
     "bl-piano": _field("bl/piano", 20 * 50),
-    # Twice the updates, and songs that are moved; Nottingham's, which are many, decayed instead. Of bl/jsb alone was
-    # more than one recipe tried.
+    # Twice the updates, and songs that are moved; Nottingham's, which are many, decayed instead. Of bl/jsb and
+    # bl/muse was more than one recipe tried.
     "best-bl-jsb": _field(
         "bl/jsb",
         580,
@@ -505,10 +505,10 @@ PRESETS = {
     "best-bl-muse": _field(
         "bl/muse",
         1500,
-        epochs=15,
+        epochs=27,
         batch_size=8,
-        learning_rate_decay=0.75,
-        learning_rate_decay_start=8,
+        learning_rate_decay=0.8,
+        learning_rate_decay_start=15,
         transposition=5,
     ),
     "best-bl-piano": _field(
