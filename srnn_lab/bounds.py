@@ -17,7 +17,8 @@ from srnn_lab.distributions import DiagonalGaussian
 from srnn_lab.models.base import SequenceModel, State, Trace
 
 MEMORY = 2**30
-"""Bytes that the paths and particles of an evaluation may take at a time; they are taken in chunks that fit."""
+"""Bytes that the paths and particles of an evaluation may take at a time; they are taken in chunks that fit, of one
+whole sequence at least."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from srnn_lab.config import CONVENTIONS, PRESETS, EvaluationConfig, RunConfig, TrainConfig, parse_bound
+from srnn_lab.config import (
+    CONVENTIONS,
+    FRAMES_PER_QUARTER,
+    PRESETS,
+    EvaluationConfig,
+    RunConfig,
+    TrainConfig,
+    parse_bound,
+)
 from srnn_lab.interruption import Stopped, noted_signals
 from srnn_lab.results import RECORD, RESULTS, Result, read_results, record, signals_sha256, surroundings
 from srnn_lab.tables import TABLES, check_place, make_tables, rows_of, write_tables
@@ -64,6 +72,8 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
 
 
 def _configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
+    if given.get("data") in FRAMES_PER_QUARTER:  # published rolls, whose frames may not be those of the preset's
+        given = {"frames_per_quarter": FRAMES_PER_QUARTER[given["data"]], **given}
     return replace(
         config,
         **{
@@ -356,6 +366,7 @@ def _unit(average: str) -> str:
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.bounds import evaluate
     from srnn_lab.checkpoint import load_checkpoint
+    from srnn_lab.memory import keep_freed_memory
 
     _check_record(args)
     checkpoint = load_checkpoint(args.checkpoint)
@@ -369,6 +380,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     train = replace(checkpoint.config.train, **given)
     how = {"resampling": train.resampling, "resampling_share": train.resampling_share}
     how |= {"repetitions": args.repetitions, "seed": args.seed}
+    keep_freed_memory()
     began = time.perf_counter()
     score = evaluate(checkpoint.model, frames, convention, bounds=args.bound, **how)
     seconds = time.perf_counter() - began

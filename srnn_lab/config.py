@@ -78,6 +78,14 @@ class ModelConfig:
         _check(self, **sizes, **shares, variance_floor=self.variance_floor >= 0)
 
 
+FRAMES_PER_QUARTER = {
+    f"{version}/{name}": 1 if (version, name) == ("bl", "jsb") else 2
+    for version in ("fraccaro", "bl")
+    for name in ("jsb", "nottingham", "muse", "piano")
+}
+"""Data set of published rolls -> frames in a quarter note, which are what they are."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which data, and what one frame of it is."""
@@ -306,13 +314,13 @@ class RunConfig:
         return {name: value for section in self.to_dict().values() for name, value in section.items()}
 
     def check_read(self, names: Iterable[str]) -> None:
-        """Whether each of the settings that someone chose by name has an effect.
+        """Whether each of the settings that someone chose by name has an effect, and that of the data's.
 
         Raises:
-            ValueError: One has none.
+            ValueError: One has none, or published rolls would be read in frames that are not theirs.
         """
         settings = self.settings()
-        for name in names:
+        for name in (names := list(names)):
             other, values = READ_WITH.get(name, ("", ()))
             if other and settings[other] not in values:
                 section = next(
@@ -322,6 +330,13 @@ class RunConfig:
                     f"{section}.{name} has no effect where {other} is {settings[other]!r}; it counts with "
                     f"{' or '.join(repr(value) for value in values)} alone: leave it out."
                 )
+        found = self.data.frames_per_quarter
+        expected = FRAMES_PER_QUARTER.get(self.data.data, found)
+        if "frames_per_quarter" in names and found != expected:
+            raise ValueError(
+                f"DataConfig.frames_per_quarter is {found}; the rolls of {self.data.data!r} have {expected}: leave it "
+                f"out."
+            )
 
     def differences(self, other: "RunConfig") -> dict[str, Any]:
         """The settings that are not those of another configuration, by name, with their values here."""
@@ -367,13 +382,11 @@ def _from_dict(kind: type, values: Any) -> Any:
     return kind(**plain_values)
 
 
-def _music(
-    data: str, kl_weight_updates: int, convention: str = "srnn-music", frames_per_quarter: int = 2, **train: Any
-) -> RunConfig:
+def _music(data: str, kl_weight_updates: int, convention: str = "srnn-music", **train: Any) -> RunConfig:
     """Appendix A.2; the KL weight reaches 1 after 20 epochs of that data set in batches of 16."""
     recipe = {"adam_epsilon": 1e-4, "learning_rate_decay": 1 / 1.2, "learning_rate_decay_start": 20, **train}
     return RunConfig(
-        data=DataConfig(data=data, frames_per_quarter=frames_per_quarter),
+        data=DataConfig(data=data, frames_per_quarter=FRAMES_PER_QUARTER[data]),
         train=TrainConfig(kl_weight_updates=kl_weight_updates, **recipe),
         evaluation=CONVENTIONS[convention],
     )
@@ -421,7 +434,6 @@ _COMPACT = {
     "epochs": 60,
     "learning_rate_decay": 0.9,
     "learning_rate_decay_start": 25,
-    "precision": "auto",
     "evaluation": EvaluationConfig(average="micro", first_frame=False),
 }
 PRESETS = {
@@ -471,7 +483,6 @@ PRESETS = {
     "bl-jsb": _field(
         "bl/jsb",
         20 * 14,
-        frames_per_quarter=1,
         segment_length=160,
         epochs=60,
         learning_rate_decay=0.95,
@@ -485,7 +496,6 @@ PRESETS = {
     "best-bl-jsb": _field(
         "bl/jsb",
         580,
-        frames_per_quarter=1,
         segment_length=160,
         epochs=220,
         batch_size=8,

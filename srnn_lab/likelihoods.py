@@ -220,7 +220,8 @@ class NADE(Likelihood):
     ) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
         """Values and their logits, value by value, where ``value`` gives x_i from i and its logit.
 
-        The sums over j < i are carried along, so that memory grows with ``hidden_dim`` times the frames.
+        The sums over j < i are carried along, so that memory grows with ``hidden_dim`` times the frames (with
+        gradients, times ``x_dim`` too).
         """
         hidden, biases = params.split([self.hidden_dim, self.x_dim], -1)
         values, logits = [], []

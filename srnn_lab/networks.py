@@ -117,7 +117,7 @@ class GRU(nn.GRU):
             return gru(inputs, d_0, *self.parameters())
         # Autocast to whichever type hands cuDNN's recursion fp16 (AutocastRNN), in which small gradients vanish.
         with torch.autocast(inputs.device.type, enabled=False):
-            return super().forward(inputs.to(d_0.dtype), d_0[None])[0]
+            return super().forward(inputs.to(d_0.dtype), d_0[None].contiguous())[0]  # cuDNN refuses a part of a row
 
 
 class GRUCell(nn.Module):

@@ -142,10 +142,11 @@ class Training:
             noise_generator = torch.Generator().manual_seed(seeds[0])
             torch.manual_seed(seeds[1] + distributed.rank())  # dropout, of which each process has its own
             weight = kl_weight(config, epoch * len(self.segments) + self.update)
-            with autocast:
-                loss, bound, kl, reached = self._bound(batch, state, weight, rows, noise_generator)
-            self.optimizer.zero_grad()
-            (loss / frames).backward()
+            with _enough_memory():
+                with autocast:
+                    loss, bound, kl, reached = self._bound(batch, state, weight, rows, noise_generator)
+                self.optimizer.zero_grad()
+                (loss / frames).backward()
             last = self.update + 1 == len(self.segments)  # validation comes next, and may be long
             due = time.perf_counter() - self.written >= (WRITE_EVERY / 10 if last else WRITE_EVERY)
             values = torch.stack([bound, kl]).detach() / frames
@@ -291,6 +292,19 @@ class Training:
         best = self.out / "best.safetensors"
         if self.curves and not best.exists():
             raise FileNotFoundError(f"{best} is missing, which holds the best epoch so far; put it back or train anew.")
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # a CPU's has no type of its own
+        if not (isinstance(error, torch.OutOfMemoryError) or "tried to allocate" in str(error)):
+            raise
+        raise ValueError(
+            "An update does not fit into memory; begin anew with a lower --batch-size, --segment-length or "
+            "--num-particles, and another --out."
+        ) from error
 
 
 def _as_csv(curves: Sequence[Row]) -> bytes:
@@ -506,7 +520,9 @@ def fit(
             [*distributed.launcher(), "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard]
         )
         stopped = f"stopped, with all written; continue with: {command}"
-        if len(training.curves) < config.train.epochs:
+        # A signal may have come in the last validation too, to any process.
+        anyone = distributed.add_up((), torch.tensor([float(bool(noted))], device=device)).item() > 0
+        if len(training.curves) < config.train.epochs or anyone:
             raise Stopped(stopped, noted[0] if noted else signal.SIGTERM)
         best = distributed.from_rank_0(lambda: load_checkpoint(out / "best.safetensors"))
         try:

@@ -742,6 +742,7 @@ def test_the_module_runs_as_a_program(music):
         (["--model", "vrnn", "--no-smoothing"], "--smoothing has no effect where model is 'vrnn'"),
         (["--num-particles", "8"], "--num-particles has no effect where objective is 'elbo'"),
         (["--frame-length", "100"], "--frame-length has no effect where features is 'roll'"),
+        (["--data=bl/jsb", "--frames-per-quarter=2"], "--frames-per-quarter is 2; the rolls of 'bl/jsb' have 1"),
     ],
 )
 def test_an_option_that_would_have_no_effect_is_refused_before_training(
@@ -750,3 +751,18 @@ def test_an_option_that_would_have_no_effect_is_refused_before_training(
     monkeypatch.setattr("srnn_lab.training.fit", lambda *_, **__: pytest.fail("training has begun"))
     assert said in fails(capsys, 1, "train", "jsb", "--data", music["data"], "--out", tmp_path / "run", *options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("preset", "data", "frames"), [("jsb", "bl/jsb", 1), ("bl-jsb", "bl/muse", 2), ("jsb", "fraccaro/piano", 2)]
+)
+def test_another_set_of_published_rolls_brings_its_own_frames_in_a_quarter_note(preset, data, frames, monkeypatch):
+    seen = []
+
+    def fit(config, *args, **kwargs):
+        seen.append(config.data.frames_per_quarter)
+        raise ValueError("enough")
+
+    monkeypatch.setattr("srnn_lab.training.fit", fit)
+    assert main(["train", preset, "--data", data]) == 1
+    assert seen == [frames]

@@ -62,6 +62,17 @@ def test_the_gru_of_a_gpu_is_not_autocast(monkeypatch):
     assert d.dtype == torch.float32
 
 
+def test_the_gru_of_a_gpu_begins_from_whole_rows(monkeypatch):
+    """STORN hands it one half of a state; cuDNN refuses that, and torch does not copy it."""
+
+    def forward(self, inputs, d_0):
+        assert d_0.is_contiguous()
+        return inputs.new_zeros(*inputs.shape[:2], self.hidden_size), d_0
+
+    monkeypatch.setattr(nn.GRU, "forward", forward)
+    GRU(3, 4)(torch.zeros(2, 5, 3).as_subclass(OnAGPU), torch.zeros(2, 8).chunk(2, -1)[1])
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["gru", "path"])
 def test_one_frame_of_one_sequence_leaves_the_weights_as_they_were(name):
@@ -90,9 +101,9 @@ def test_the_gru_in_16_bits_comes_close_where_its_products_are_large():
         assert 0 < (a - b).norm() < 0.02 * b.norm()
 
 
-def tiny_model(name="srnn", smoothing=True, residual=True, num_layers=1):
+def tiny_model(name="srnn", smoothing=True, residual=True, num_layers=1, gated=False):
     torch.manual_seed(0)
-    options = {"num_layers": num_layers, "smoothing": smoothing, "residual": residual}
+    options = {"num_layers": num_layers, "smoothing": smoothing, "residual": residual, "gated_transition": gated}
     config = ModelConfig(model=name, likelihood="gaussian", x_dim=5, **options, **SIZES)
     model = build_model(config).double()
     with torch.no_grad():
@@ -101,10 +112,12 @@ def tiny_model(name="srnn", smoothing=True, residual=True, num_layers=1):
     return model
 
 
-@pytest.mark.parametrize("name", ["srnn", "dkf"])
+@pytest.mark.parametrize(("name", "gated"), [("srnn", False), ("dkf", False), ("dkf", True)])
 @pytest.mark.parametrize(("smoothing", "residual", "num_layers"), VARIANTS)
-def test_a_state_space_models_path_is_that_of_its_steps_with_its_gradients(name, smoothing, residual, num_layers):
-    model = tiny_model(name, smoothing, residual, num_layers)
+def test_a_state_space_models_path_is_that_of_its_steps_with_its_gradients(
+    name, gated, smoothing, residual, num_layers
+):
+    model = tiny_model(name, smoothing, residual, num_layers, gated)
     batch, length = 3, 6
     u, x = torch.randn(2, batch, length, 5, dtype=torch.float64)
     state = State(*(torch.randn_like(values, requires_grad=True) for values in model.initial_state(batch)))

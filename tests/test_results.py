@@ -117,7 +117,7 @@ CONFIGS = {
     "filtering": replace(PRESETS["jsb"], model=ModelConfig(model="dkf", smoothing=False, gated_transition=True)),
     "fivo": replace(
         PRESETS["jsb"],
-        data=DataConfig(data="bl/jsb"),
+        data=DataConfig(data="bl/jsb", frames_per_quarter=1),
         train=TrainConfig(objective="fivo", num_particles=8, learning_rate=1 / 3, epochs=7, seed=2**32 - 1),
         evaluation=CONVENTIONS["field-music"],
     ),

@@ -198,6 +198,26 @@ def test_any_model_that_is_stopped_within_an_epoch_and_resumed_is_as_if_it_had_n
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_last_validation_ends_the_run_before_the_test_set_is_scored(
+    number, songs, tmp_path, monkeypatch
+):
+    calls = []
+
+    def signalled(*args, **kwargs):
+        calls.append(1)
+        os.kill(os.getpid(), number)
+        return evaluate(*args, **kwargs)
+
+    monkeypatch.setattr(training, "evaluate", signalled)
+    with pytest.raises(Stopped) as caught:
+        fit(music_run(songs, epochs=1), tmp_path / "run")
+    assert caught.value.exit_status == 128 + number
+    assert (len(calls), len(curves(tmp_path / "run"))) == (1, 1)
+    monkeypatch.undo()
+    assert "test" in fit(music_run(songs, epochs=1), tmp_path / "run", resume=True).best.scores
+
+
 def test_ctrl_c_while_the_test_set_is_scored_names_the_command_that_continues(songs, tmp_path, monkeypatch):
     calls = []
 
@@ -359,6 +379,22 @@ def test_a_model_that_does_not_fit_into_memory_is_said_to_be_too_large(tmp_path,
     with pytest.raises(ValueError, match="does not fit into memory; lower --hidden-dim, --d-dim or --z-dim"):
         fit(music_run(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000000000000 bytes."),
+    ],
+)
+def test_an_update_that_does_not_fit_into_memory_names_what_to_lower(error, songs, tmp_path, monkeypatch):
+    def too_large(*args):
+        raise error
+
+    monkeypatch.setattr(training, "elbo", too_large)
+    with pytest.raises(ValueError, match="lower --batch-size, --segment-length or --num-particles, and another --out"):
+        fit(music_run(songs), tmp_path / "run")
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])

@@ -14,7 +14,7 @@ from srnn_lab.config import DataConfig
 from srnn_lab.data.storage import on_disk, read_files, widen
 
 Waveform = Float[np.ndarray, "n"]
-Frames = Float[np.ndarray, "t x"]
+FrameArray = Float[np.ndarray, "t x"]
 
 AUDIO_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64"),
@@ -190,7 +190,7 @@ class Frontend:
                 f"({self.config.window} samples); give a longer one."
             )
 
-    def frames(self, signal: np.ndarray, x_dim: int) -> Frames:
+    def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
         """The frames of a piano roll or of a waveform; a tail shorter than a frame is dropped.
 
         Raises:
@@ -206,7 +206,7 @@ class Frontend:
             windows = np.concatenate([np.log(_power(part) @ mel + LOG_FLOOR) for part in parts])
         return ((windows - self.mean) / self.std).astype(np.float32)
 
-    def sequences(self, signals: Iterable[np.ndarray], x_dim: int) -> "list[Frames] | list[LazyFrames]":
+    def sequences(self, signals: Iterable[np.ndarray], x_dim: int) -> "list[FrameArray] | list[LazyFrames]":
         """The frames of each signal, made when a batch takes them.
 
         Log-mel frames take longer to make and no more room than their signals, so they are made once, and kept on disk.
@@ -222,7 +222,7 @@ class Frontend:
 
         return librosa.filters.mel(sr=self.config.sample_rate, n_fft=self.config.window_length, n_mels=x_dim)
 
-    def waveform(self, frames: Frames) -> Waveform:
+    def waveform(self, frames: FrameArray) -> Waveform:
         """The waveform of raw frames; of log-mel frames, one with these energies (Griffin-Lim phases)."""
         values = frames * self.std + self.mean
         if self.config.features == "raw":
@@ -264,7 +264,7 @@ class LazyFrames:
     def __len__(self) -> int:
         return 1 + (len(self.signal) - self.frontend.config.window) // self.frontend.config.hop
 
-    def __getitem__(self, part: slice) -> Frames:
+    def __getitem__(self, part: slice) -> FrameArray:
         start, stop, _ = part.indices(len(self))
         hop, window = self.frontend.config.hop, self.frontend.config.window
         return self.frontend.frames(self.signal[start * hop : (stop - 1) * hop + window], self.x_dim)

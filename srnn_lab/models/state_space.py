@@ -49,16 +49,21 @@ class StateSpaceModel(SequenceModel):
         # Before macOS 15, torch's MPS loses products that are written into a part of a tensor (pytorch #193385).
         mps = state.z.device.type == "mps"
         dropped = self.training and self.config.dropout_heads > 0
-        if mps or dropped or "for_posterior" not in context or isinstance(self.prior, GatedTransition):
+        gate_inside = self.residual and isinstance(self.prior, GatedTransition)
+        if mps or dropped or gate_inside or "for_posterior" not in context:
             return super().path(context, state, noise)
         floor = self.config.variance_floor
-        mu_p, logvar_p = self.prior.nets(context["for_prior"])
         mu_q, logvar_q = self.posterior.nets(context["for_posterior"])
-        inside = [mu_p, mu_q] if self.residual else [mu_q]
-        z, mus, raw = gaussian_chain(inside, logvar_q, state.z, noise, floor)
+        if self.residual:
+            mu_p, logvar_p = self.prior.nets(context["for_prior"])
+            z, mus, raw = gaussian_chain([mu_p, mu_q], logvar_q, state.z, noise, floor)
+        else:
+            z, mus, raw = gaussian_chain([mu_q], logvar_q, state.z, noise, floor)
         z_tm1 = torch.cat([state.z[:, None], z[:, :-1]], 1)
-        prior_mu = mus[0] if self.residual else mu_p.output(z_tm1)
-        prior = DiagonalGaussian(prior_mu, floor_variance(logvar_p.output(z_tm1), floor))
+        if self.residual:
+            prior = DiagonalGaussian(mus[0], floor_variance(logvar_p.output(z_tm1), floor))
+        else:
+            prior = self.prior(z_tm1, context["for_prior"])
         return context["d"], z, prior, DiagonalGaussian(sum(mus), floor_variance(raw, floor))
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
