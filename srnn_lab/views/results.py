@@ -45,7 +45,8 @@ def show() -> None:
         "over all frames, **macro** over sequences first. ± is one standard error over sequences. **IWAE-128** and "
         "**FIVO-128** are tighter bounds from 128 paths or particles.\n\n"
         "**Look for**: differences that are large beside their standard errors, within one column. A gap between the "
-        "ELBO and the tighter bounds of a row says how much of its deficit is the posterior's and not the model's.",
+        "ELBO and the tighter bounds of a row says how much of its deficit is, at the least, the posterior's and not "
+        "the model's.",
         r"\mathcal{F} \le \mathcal{L}_{\text{IWAE-}K} \le \log p(x_{1:T}), \quad "
         r"\mathcal{L}_{\text{FIVO-}K} \le \log p(x_{1:T})",
         {

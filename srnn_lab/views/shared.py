@@ -40,7 +40,7 @@ ABOUT = {
     "nottingham": "Folk tunes with chords (Nottingham): let it compose on the page Studio; the clips are chorales.",
     "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales all the same.",
     "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
-    "bl-jsb": "Chorales in quarter notes, the version of most papers: nearly every frame is a new chord.",
+    "bl-jsb": "Chorales in quarter notes, the version of most papers: nine frames in ten are a new chord.",
     "bl-jsb-nade": "The chorales of bl-jsb, with chords that are drawn note by note (NADE).",
     "bl-muse": "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips are chorales.",
     "bl-nottingham": "Folk tunes with chords in C, the version of most papers; let it compose on the page Studio.",
