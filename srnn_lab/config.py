@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin
 
 
@@ -491,18 +491,21 @@ PRESETS = {
     "bl-nottingham": _field("bl/nottingham", 20 * 124),
     "bl-muse": _field("bl/muse", 20 * 169),
     "bl-piano": _field("bl/piano", 20 * 50),
-    # Twice the updates, and songs that are moved; Nottingham's, which are many, are not, but have weight
-    # decay. Of bl/jsb and
-    # bl/muse was more than one recipe tried.
-    "best-bl-jsb": _field(
-        "bl/jsb",
-        580,
-        segment_length=160,
-        epochs=220,
-        batch_size=8,
-        learning_rate_decay=0.965,
-        learning_rate_decay_start=110,
-        transposition=5,
+    # Twice the updates, and songs that are moved; Nottingham's, which are many, are not, but have weight decay. Of bl/jsb
+    # and bl/muse was more than one recipe tried.
+    "best-bl-jsb": replace(
+        _field(
+            "bl/jsb",
+            580,
+            segment_length=160,
+            epochs=500,
+            batch_size=8,
+            learning_rate_decay=0.965,
+            learning_rate_decay_start=310,
+            transposition=5,
+            weight_decay=0.1,
+        ),
+        model=ModelConfig(smoothing=False, residual=False, dropout_features=0.05, dropout_d=0.35),
     ),
     "best-bl-nottingham": _field(
         "bl/nottingham",
