@@ -40,6 +40,11 @@ FRAMES = {
     "voice-mel": "80 log-mel bins",
     "jsb": "piano roll, fraccaro/jsb",
 }
+OURS = {
+    "table2": "SRNN smooth+Res_q (ours, the authors' batches)",
+    "table2-reset": "SRNN smooth+Res_q (ours, smaller batches, states reset)",
+    "best": "SRNN (ours, best-SET)",
+}
 BOUNDS = {"elbo": "ELBO", "iwae:128": "IWAE-128", "fivo:128": "FIVO-128"}
 
 _MUSIC, _FIELD = CONVENTIONS["srnn-music"], CONVENTIONS["field-music"]
@@ -48,7 +53,7 @@ PLACES: dict[str, tuple[str, EvaluationConfig]] = {
     "family/fraccaro-jsb": ("fraccaro/jsb", _MUSIC),
     "family/bl-jsb": ("bl/jsb", _FIELD),
     "fivo/bl-jsb": ("bl/jsb", _FIELD),
-    **{f"{table}/{name}": (f"fraccaro/{name}", _MUSIC) for table in ("table2", "best") for name in SETS},
+    **{f"{table}/{name}": (f"fraccaro/{name}", _MUSIC) for table in OURS for name in SETS},
     **{f"field/{name}": (f"bl/{name}", _FIELD) for name in SETS},
     "table1/voice": ("voice", _VOICE),
     "table1/voices": ("voices", CONVENTIONS["srnn-speech"]),
@@ -273,7 +278,7 @@ def table2(results: Results) -> list[Table]:
     header = ("model", *SETS.values(), "source or row")
     published = [entry for entry in _published()["music"] if entry["source"] == "SRNN paper, Table 2"]
     rows = [_music_row(entry) for entry in published if entry["data"] == "fraccaro"]
-    for label, place in (("SRNN smooth+Res_q (ours)", "table2"), ("SRNN (ours, best-SET)", "best")):
+    for place, label in OURS.items():
         rows.append((label, *(_figure(rows_of(results, f"{place}/{name}"), "elbo") for name in SETS), f"{place}/SET"))
     caption = f"{_caption('fraccaro/SET', _MUSIC)} ELBO, one sampled path. {_SET}"
     others = [_music_row(entry) for entry in published if entry["data"] != "fraccaro"]
