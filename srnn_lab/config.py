@@ -452,15 +452,20 @@ PRESETS = {
         transposition=5,
     ),
     # Half the batch makes twice the updates of the same frames; and a song is scored from zero states.
-    "best-nottingham": _music(
-        "fraccaro/nottingham",
-        20 * 92,
-        epochs=34,
-        batch_size=8,
-        segments_per_reset=2,
-        learning_rate_decay=0.86,
-        learning_rate_decay_start=20,
-        weight_decay=0.3,
+    "best-nottingham": replace(
+        _music(
+            "fraccaro/nottingham",
+            20 * 92,
+            epochs=106,
+            batch_size=8,
+            segments_per_reset=2,
+            adam_epsilon=1e-8,
+            learning_rate_decay=0.9,
+            learning_rate_decay_start=68,
+            transposition=2,
+            weight_decay=0.3,
+        ),
+        model=ModelConfig(dropout_d=0.1, dropout_heads=0.1, dropout_emission=0.1),
     ),
     "best-muse": _music(
         "fraccaro/muse",
