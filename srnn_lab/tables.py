@@ -41,8 +41,8 @@ FRAMES = {
     "jsb": "piano roll, fraccaro/jsb",
 }
 OURS = {
-    "table2": "SRNN smooth+Res_q (ours, the authors' batches)",
-    "table2-reset": "SRNN smooth+Res_q (ours, smaller batches, states reset)",
+    "table2": "SRNN smooth+Res_q (ours)",
+    "table2-reset": "SRNN smooth+Res_q (ours, states reset)",
     "best": "SRNN (ours, best-SET)",
 }
 BOUNDS = {"elbo": "ELBO", "iwae:128": "IWAE-128", "fivo:128": "FIVO-128"}
