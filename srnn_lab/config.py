@@ -319,8 +319,8 @@ class RunConfig:
         Raises:
             ValueError: One has none, or published rolls would be read in frames that are not theirs.
         """
-        settings = self.settings()
-        for name in (names := list(names)):
+        settings, names = self.settings(), list(names)
+        for name in names:
             other, values = READ_WITH.get(name, ("", ()))
             if other and settings[other] not in values:
                 section = next(
