@@ -520,9 +520,8 @@ def fit(
             [*distributed.launcher(), "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard]
         )
         stopped = f"stopped, with all written; continue with: {command}"
-        # A signal may have come in the last validation too, to any process.
-        anyone = distributed.add_up((), torch.tensor([float(bool(noted))], device=device)).item() > 0
-        if len(training.curves) < config.train.epochs or anyone:
+        # A signal may have come to any process, and in the last validation too, after the last update looked for it.
+        if distributed.add_up((), torch.tensor([float(bool(noted))], device=device)).item():
             raise Stopped(stopped, noted[0] if noted else signal.SIGTERM)
         best = distributed.from_rank_0(lambda: load_checkpoint(out / "best.safetensors"))
         try:

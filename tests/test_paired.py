@@ -11,10 +11,9 @@ from srnn_lab.data import load_split
 
 def test_the_difference_is_that_of_each_sequence_and_so_is_its_error():
     score, above = difference("voice-vrnn", "voice")
-    clips, found = load_split(load_checkpoint("voice").config.data, "test").values(), []
-    for clip in clips:
-        for name in ("voice-vrnn", "voice"):
-            checkpoint = load_checkpoint(name)
+    checkpoints, found = [load_checkpoint(name) for name in ("voice-vrnn", "voice")], []
+    for clip in load_split(checkpoints[1].config.data, "test").values():
+        for checkpoint in checkpoints:
             sequences = checkpoint.frontend.sequences([clip], checkpoint.config.model.x_dim)
             found.append(evaluate(checkpoint.model, sequences, checkpoint.config.evaluation))
     gains = np.array([a.elbo - b.elbo for a, b in zip(found[::2], found[1::2], strict=True)])  # nats per frame

@@ -22,7 +22,8 @@ def difference(a: str, b: str) -> tuple[Score, int]:
     """
     first, second = load_checkpoint(a), load_checkpoint(b)
     config, convention = second.config, second.config.evaluation
-    if (first.config.data, first.config.evaluation) != (config.data, convention):
+    compared = (first.config.data, first.config.model.x_dim, first.config.evaluation)
+    if compared != (config.data, config.model.x_dim, convention):
         raise ValueError(f"{a} and {b} differ in their data, frames or convention; give two that agree in them.")
     alone = replace(convention, average="sequence")
     differences, lengths = [], []
