@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from srnn_lab.config import DataConfig
+from srnn_lab.data.dither import dithered
+from srnn_lab.data.festvox import reader
 from srnn_lab.data.music import MIDI_SUFFIXES, MUSIC, read_midi
 from srnn_lab.data.sequences import Batch, Streams, make_batch
 from srnn_lab.data.speech import (
@@ -28,6 +30,7 @@ DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarra
     **MUSIC,
     "voice": voice,
     "voices": voices,
+    "reader": reader,
     "timit": timit,
     "blizzard": blizzard,
 }
@@ -70,7 +73,8 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
             f"were left out: {', '.join(short[:5])}.",
             stacklevel=2,
         )
-    return {name: signal for name, signal in signals.items() if name not in short}
+    signals = {name: signal for name, signal in signals.items() if name not in short}
+    return dithered(signals, config) if config.dither else signals
 
 
 def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
