@@ -1,10 +1,14 @@
 """The signals and sounds that the pages make, without a page."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from tiny import music_run, speech_run, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
+from srnn_lab.data.notices import notify
 from srnn_lab.views import listen, shared
 from srnn_lab.views.shared import Choice, ClipBytes, signal_of
 
@@ -65,15 +69,18 @@ def test_a_clip_is_read_once_and_known_by_its_digest(monkeypatch, tmp_path):
     assert read == [b"one", b"other"]
 
 
-def test_visitors_read_their_files_one_after_another(monkeypatch, tmp_path):
-    locked = []
+def test_visitors_read_at_the_same_time_and_each_is_told_of_the_own_file(monkeypatch, tmp_path):
+    both = threading.Barrier(2)
 
     def read(path, config, seconds):
-        locked.append(shared._READING.locked())
+        both.wait(timeout=20)  # for ever, if the one held a lock that the other waits for
+        notify(f"{path} holds {path.read_text()}")
+        both.wait(timeout=20)
         return np.zeros(400, np.float32)
 
     monkeypatch.setattr(shared, "read_signal", read)
     choice = chosen(speech_run(), tmp_path)
-    shared.cached_signal(*choice._replace(name="clip.wav"))
-    assert locked == [True]
-    assert not shared._READING.locked()
+    visits = [choice._replace(name=f"{who}.wav", content=ClipBytes(who.encode())) for who in ("one", "other")]
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(lambda visit: shared.cached_signal(*visit)[1], visits))
+    assert found == [["one.wav holds one"], ["other.wav holds other"]]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data.download import fetch
+from srnn_lab.data.notices import notify
 
 Roll = Float[np.ndarray, "t 88"]
 NarrowRoll = Bool[np.ndarray, "_ 88"]
@@ -104,10 +105,9 @@ def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
     if not inside:
         raise ValueError(f"{path} has no note within MIDI pitch {LOWEST_PITCH} to {high}; give one that has.")
     if len(inside) < len(notes):
-        warnings.warn(
+        notify(
             f"{path}: {len(notes) - len(inside)} of {len(notes)} notes lie outside MIDI pitch {LOWEST_PITCH} to {high} "
-            f"and were dropped.",
-            stacklevel=2,
+            f"and were dropped."
         )
     ticks_per_frame = midi.resolution / frames_per_quarter
     # Frame k is on if its middle, k + 1/2, lies in [start, end).

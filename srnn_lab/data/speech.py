@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from srnn_lab.config import DataConfig
+from srnn_lab.data.notices import notify
 from srnn_lab.data.storage import on_disk, read_files, widen
 
 Waveform = Float[np.ndarray, "n"]
@@ -107,9 +107,7 @@ def _read_soundfile(path: Path, max_seconds: int) -> tuple[np.ndarray, int]:
                 stated, held = map(int, cut.groups())
                 promised = round(promised * stated / max(held, 1)) if stated < _UNKNOWN_SIZE else promised
             if len(samples) < promised:
-                warnings.warn(
-                    f"{path} is truncated: {len(samples)} of about {promised} samples were read.", stacklevel=3
-                )
+                notify(f"{path} is truncated: {len(samples)} of about {promised} samples were read.")
             return samples, file.samplerate
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         raise ValueError(f"{path} cannot be read as audio ({error}); give a WAV, FLAC, OGG or MP3 file.") from error

@@ -7,8 +7,6 @@ import re
 import shutil
 import sys
 import tempfile
-import threading
-import warnings
 import weakref
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from srnn_lab.audio import QUARTERS_PER_MINUTE, frame_seconds, midi_to_wav, roll
 from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint, read_header
 from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
+from srnn_lab.data.notices import collect_notices
 from srnn_lab.edits import insert_silence, transpose
 from srnn_lab.inspection import Inspection, inspect_signal
 
@@ -57,7 +56,6 @@ BY_KIND = {"raw": "08_speech", "log-mel": "08_speech", "roll": "09_music"}
 CHECKPOINT_MEGABYTES = 100
 MAX_CLIP_SECONDS = 180
 """Longest recording that is read; a little more than any model inspects."""
-_READING = threading.Lock()  # what a reader warns of is caught for the whole process, so one visitor reads at a time
 MAX_PLAYED_SECONDS = 300
 """Of music, as much as is played; a MIDI file of a few kilobytes can last an hour."""
 MAX_SENTENCE = 600
@@ -130,7 +128,7 @@ def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001
 def cached_signal(
     path: str, modified: float, content: ClipBytes, name: str, semitones: int
 ) -> tuple[np.ndarray, list[str]]:
-    """The signal of a file, transposed if it is music, with what its reader warned of."""
+    """The signal of a file, transposed if it is music, with what its reader noticed."""
     config = cached_checkpoint(path, modified).config.data
     suffix = Path(name).suffix.lower()
     if suffix[1:] not in UPLOADS[config.features]:
@@ -140,15 +138,14 @@ def cached_signal(
         raise ValueError(
             f"{name} has {len(content.bytes) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
         )
-    with _READING, tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with tempfile.TemporaryDirectory() as folder, collect_notices() as notices:
         file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
         file.write_bytes(content.bytes)
         try:
             signal = read_signal(file, config, MAX_CLIP_SECONDS)
         except ValueError as error:
             raise ValueError(str(error).replace(str(file), name)) from error
-    messages = [str(w.message).replace(str(file), name) for w in caught if w.category is UserWarning]
+    messages = [notice.replace(str(file), name) for notice in notices]
     return (transpose(signal, semitones) if semitones else signal), messages
 
 
