@@ -62,6 +62,12 @@ class ModelConfig:
     residual: bool = option(True, "Res_q: the posterior mean is the prior mean plus a correction (Eq. 12).")
     gated_transition: bool = option(False, "dkf: the gated transition of the deep Markov model (Krishnan et al.).")
     num_components: int = option(20, "Components of a gaussian-mixture likelihood; at least 1.")
+    ar_order: int = option(
+        16, "gaussian-ar, student-t-ar: values before it that each value of a frame is predicted from; from 1 to 64."
+    )
+    student_df: float = option(
+        4.0, "student-t, student-t-ar: degrees of freedom; the fewer, the heavier the tails. Above 2."
+    )
     variance_floor: float = option(1e-6, "Added to each variance; 0 or more.")
     centred_inputs: bool = option(False, "Subtract the training set's mean from u and x before the feature extractor.")
     dropout_features: float = option(0.0, "Share of the features of u and x set to zero in training; in [0, 1).")
@@ -75,7 +81,8 @@ class ModelConfig:
         sizes = {f.name: getattr(self, f.name) >= 1 for f in fields(self) if f.type is int}
         dropout = ("dropout_features", "dropout_d", "dropout_heads", "dropout_emission")
         shares = {name: 0 <= getattr(self, name) < 1 for name in dropout}
-        _check(self, **sizes, **shares, variance_floor=self.variance_floor >= 0)
+        sizes["ar_order"] = 1 <= self.ar_order <= 64
+        _check(self, **sizes, **shares, student_df=self.student_df > 2, variance_floor=self.variance_floor >= 0)
 
 
 FRAMES_PER_QUARTER = {
@@ -254,6 +261,8 @@ READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "residual": ("model", ("srnn", "dkf")),
     "gated_transition": ("model", ("dkf",)),
     "num_components": ("likelihood", ("gaussian-mixture",)),
+    "ar_order": ("likelihood", ("gaussian-ar", "student-t-ar")),
+    "student_df": ("likelihood", ("student-t", "student-t-ar")),
     "sample_rate": _AUDIO,
     "frame_length": _AUDIO,
     "window_length": _AUDIO,
@@ -300,7 +309,8 @@ class RunConfig:
                 f"DataConfig.frame_length is {self.data.frame_length}; from one log-mel frame to the next are no more "
                 f"samples than in its window, {self.data.window_length}."
             )
-        binary, real = ("bernoulli", "nade"), ("gaussian", "gaussian-mixture")
+        binary = ("bernoulli", "nade")
+        real = ("gaussian", "gaussian-mixture", "student-t", "gaussian-ar", "student-t-ar")
         if self.model.likelihood in binary and self.data.features != "roll":
             raise ValueError(
                 f"ModelConfig.likelihood is {self.model.likelihood!r}, which needs values of 0 and 1; "

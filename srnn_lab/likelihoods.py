@@ -1,5 +1,6 @@
 """Emission distributions p(x_t | z_t, d_t): what a network's outputs mean, frame by frame."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.distributions import DiagonalGaussian, floor_variance
+from srnn_lab.linear_prediction import prediction_error, step_up, synthesise, synthesised_variance
 
 
 def sharpen(logits: Float[Tensor, "*batch"], temperature: float) -> Float[Tensor, "*batch"]:
@@ -131,6 +133,127 @@ class Gaussian(Likelihood):
     def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
         """The mean, and the logarithm of the variance, or of 1e-6 if that is larger."""
         return torch.cat([mean, variance.clamp(min=1e-6).log()])
+
+
+class StudentT(Likelihood):
+    """Independent Student-t values, with heavier tails; the parameters are the locations, then the log squared scales.
+
+    All have ``config.student_df`` degrees of freedom nu: x = mu + s t, whose variance is s^2 nu / (nu - 2).
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        self.df = config.student_df
+
+    @property
+    def num_params(self) -> int:
+        """A location and a log squared scale a value."""
+        return 2 * self.x_dim
+
+    def location(
+        self, params: Float[Tensor, "*batch p"]
+    ) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
+        """Locations mu and log squared scales log s^2, these with their floor."""
+        mu, logvar = params.chunk(2, -1)
+        return mu, floor_variance(logvar, self.variance_floor)
+
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """Log density at x, in nats: sum of log c - log s - (nu + 1) / 2 log(1 + ((x - mu) / s)^2 / nu)."""
+        mu, logvar = self.location(params)
+        constant = math.lgamma((self.df + 1) / 2) - math.lgamma(self.df / 2) - 0.5 * math.log(self.df * math.pi)
+        tails = torch.log1p((x - mu) ** 2 * torch.exp(-logvar) / self.df)
+        return (constant - 0.5 * logvar - 0.5 * (self.df + 1) * tails).sum(-1)
+
+    def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """The locations."""
+        return self.location(params)[0]
+
+    def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Var[x] = s^2 nu / (nu - 2)."""
+        return self.location(params)[1].exp() * (self.df / (self.df - 2))
+
+    def sample(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+    ) -> Float[Tensor, "*batch x"]:
+        """Real values, by Bailey's (1994) polar method: t = cos(2 pi V) sqrt(nu (U^(-2 / nu) - 1))."""
+        mu, logvar = self.location(params)
+        u, v = torch.rand((2, *mu.shape), generator=generator, dtype=mu.dtype, device=mu.device)
+        # torch.rand has 0, but not 1
+        t = torch.cos(2 * math.pi * v) * (self.df * torch.expm1(-2 / self.df * torch.log1p(-u))).sqrt()
+        return mu + torch.exp(0.5 * logvar) * (temperature * t)
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
+        """The mean, and the log squared scale with this variance, or with 1e-6 if that is larger."""
+        return torch.cat([mean, (variance.clamp(min=1e-6) * (self.df - 2) / self.df).log()])
+
+
+class Autoregressive(Likelihood):
+    """Values of which each is predicted from the p = ``config.ar_order`` before it in the frame, linearly.
+
+    (x_i - mu_i) = sum_k a_k (x_{i-k} - mu_{i-k}) + e_i, where e_i is drawn as a value of ``residual`` around 0. From x
+    to e leads a triangular matrix with a diagonal of ones, so that the density of x is that of e, exactly.
+
+    The parameters are those of ``residual``, then p numbers whose tanh are the reflection coefficients (partial
+    autocorrelations) of the frame: whatever a network says, the filter that makes x from e is stable.
+    """
+
+    residual_kind: type[Likelihood]
+    LARGEST = 0.999
+    """Of a reflection coefficient; tanh alone is rounded to 1, which puts a pole on the unit circle."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        self.order = config.ar_order
+        self.residual = self.residual_kind(config)
+
+    @property
+    def num_params(self) -> int:
+        """Those of the residual, and a reflection coefficient for each tap."""
+        return self.residual.num_params + self.order
+
+    def parts(
+        self, params: Float[Tensor, "*batch p"]
+    ) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch q"], Float[Tensor, "*batch k"]]:
+        """mu; the parameters of e, whose location is 0; the taps a."""
+        mu, logvar, raw = params.split([self.x_dim, self.residual.num_params - self.x_dim, self.order], -1)
+        return mu, torch.cat([torch.zeros_like(mu), logvar], -1), step_up(self.LARGEST * torch.tanh(raw))
+
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """Log density of the residuals."""
+        mu, of_e, taps = self.parts(params)
+        return self.residual.log_prob(of_e, prediction_error(x - mu, taps))
+
+    def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """mu, since the residuals have mean 0."""
+        return self.parts(params)[0]
+
+    def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Var[x_i] = sum_j h_j^2 Var[e_{i-j}], where h is the impulse response of the filter."""
+        _, of_e, taps = self.parts(params)
+        return synthesised_variance(self.residual.variance(of_e), taps)
+
+    def sample(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+    ) -> Float[Tensor, "*batch x"]:
+        """Real values: residuals through the filter, one value after the other."""
+        mu, of_e, taps = self.parts(params)
+        return mu + synthesise(self.residual.sample(of_e, generator, temperature), taps)
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
+        """Those of the residual, without any prediction."""
+        return torch.cat([self.residual.params_of(mean, variance), mean.new_zeros(self.order)])
+
+
+class GaussianAR(Autoregressive):
+    """``Autoregressive`` with Gaussian residuals: a frame is Gaussian with covariance L^-1 V L^-T, L_{i,i-k} = -a_k."""
+
+    residual_kind = Gaussian
+
+
+class StudentTAR(Autoregressive):
+    """``Autoregressive`` with Student-t residuals."""
+
+    residual_kind = StudentT
 
 
 class GaussianMixture(Likelihood):
@@ -280,6 +403,9 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "bernoulli": Bernoulli,
     "gaussian": Gaussian,
     "gaussian-mixture": GaussianMixture,
+    "student-t": StudentT,
+    "gaussian-ar": GaussianAR,
+    "student-t-ar": StudentTAR,
     "nade": NADE,
 }
 """Name in a configuration -> class; the only list of likelihoods."""

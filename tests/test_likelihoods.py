@@ -1,13 +1,23 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import special, stats
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.likelihoods import LIKELIHOODS, NADE, Bernoulli, Gaussian, GaussianMixture
+from srnn_lab.likelihoods import (
+    LIKELIHOODS,
+    NADE,
+    Bernoulli,
+    Gaussian,
+    GaussianAR,
+    GaussianMixture,
+    StudentT,
+    StudentTAR,
+)
 
 FLOOR = 1e-3
 FRAMES = torch.tensor(list(itertools.product([0.0, 1.0], repeat=6)), dtype=torch.float64)
@@ -17,7 +27,8 @@ FRAMES = torch.tensor(list(itertools.product([0.0, 1.0], repeat=6)), dtype=torch
 def build(kind, x_dim, floor=FLOOR):
     """A likelihood whose own weights, if any, are far from 0."""
     torch.manual_seed(0)
-    likelihood = kind(ModelConfig(x_dim=x_dim, variance_floor=floor, num_components=3, hidden_dim=7)).double()
+    config = ModelConfig(x_dim=x_dim, variance_floor=floor, num_components=3, hidden_dim=7, ar_order=3, student_df=10.0)
+    likelihood = kind(config).double()
     for parameter in likelihood.parameters():
         parameter.data.normal_(std=2)
     return likelihood
@@ -94,6 +105,97 @@ def test_samples_of_a_mixture_come_whole_from_one_component():
     assert abs(float(high[:, 0].double().mean()) - 0.7) < 6 * (0.3 * 0.7 / 4000) ** 0.5
 
 
+def test_student_t_log_density_is_scipys_with_the_variance_floor():
+    likelihood = build(StudentT, 4)
+    params, x = params_of(likelihood, 3), torch.randn(3, 4, dtype=torch.float64)
+    mu, logvar = params.chunk(2, -1)
+    expected = stats.t(10, mu, torch.sqrt(logvar.exp() + FLOOR))
+    torch.testing.assert_close(likelihood.log_prob(params, x), torch.as_tensor(expected.logpdf(x).sum(-1)))
+    torch.testing.assert_close(likelihood.mean(params), torch.as_tensor(expected.mean()))
+    torch.testing.assert_close(likelihood.variance(params), torch.as_tensor(expected.var()))
+
+
+def test_draws_of_student_t_are_distributed_as_scipys():
+    likelihood = build(StudentT, 2)
+    params = params_of(likelihood)
+    drawn = likelihood.sample(params.expand(20_000, -1), torch.Generator().manual_seed(1))
+    mu, logvar = params.chunk(2, -1)
+    for values, *at in zip(drawn.T, mu, torch.sqrt(logvar.exp() + FLOOR), strict=True):
+        assert stats.kstest(values, stats.t(10, *at).cdf).pvalue > 1e-4
+
+
+def dense(params, x_dim=6, order=3):
+    """L, whose rows say x - mu -> e; mu and the squared scales of e: with the taps of order 3, written out."""
+    mu, logvar, raw = params.split([x_dim, x_dim, order])
+    k1, k2, k3 = torch.tanh(raw) * 0.999
+    taps = [k1 * (1 - k2) - k3 * k2, k2 - k3 * k1 * (1 - k2), k3]
+    lower = torch.eye(x_dim, dtype=torch.float64)
+    for k, a_k in enumerate(taps, 1):
+        lower -= a_k * torch.diag(torch.ones(x_dim - k, dtype=torch.float64), -k)
+    return lower, mu, logvar.exp() + FLOOR
+
+
+def test_the_autoregressive_gaussian_is_the_dense_one():
+    """N(mu, L^-1 V L^-T), at once for all values of the frame."""
+    likelihood = build(GaussianAR, 6)
+    params = params_of(likelihood)
+    lower, mu, v = dense(params)
+    covariance = torch.linalg.inv(lower) @ torch.diag(v) @ torch.linalg.inv(lower).T
+    x = torch.randn(5, 6, dtype=torch.float64)
+    expected = torch.distributions.MultivariateNormal(mu, covariance)
+    torch.testing.assert_close(likelihood.log_prob(params.expand(5, -1), x), expected.log_prob(x))
+    torch.testing.assert_close(likelihood.mean(params), mu)
+    torch.testing.assert_close(likelihood.variance(params), covariance.diagonal())
+
+
+def test_the_autoregressive_student_t_is_the_dense_one():
+    """The density of e = L (x - mu); the determinant of L is 1."""
+    likelihood = build(StudentTAR, 6)
+    params = params_of(likelihood)
+    lower, mu, v = dense(params)
+    x = torch.randn(5, 6, dtype=torch.float64)
+    expected = stats.t(10, 0, v.sqrt()).logpdf((x - mu) @ lower.T).sum(-1)
+    torch.testing.assert_close(likelihood.log_prob(params.expand(5, -1), x), torch.as_tensor(expected))
+    inverse = torch.linalg.inv(lower)
+    torch.testing.assert_close(likelihood.variance(params), inverse**2 @ v * (10 / 8))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", [GaussianAR, StudentTAR])
+def test_draws_of_an_autoregressive_frame_have_its_covariance(kind):
+    likelihood, n = build(kind, 6), 200_000
+    params = params_of(likelihood)
+    drawn = likelihood.sample(params.expand(n, -1), torch.Generator().manual_seed(1))
+    lower, mu, _ = dense(params)
+    e = (drawn - mu) @ lower.T
+    scale = likelihood.residual.variance(likelihood.parts(params)[1]).sqrt()
+    found = torch.corrcoef((e / scale).T)
+    assert (found - torch.eye(6, dtype=torch.float64)).abs().max() < 6 / n**0.5
+    torch.testing.assert_close(e.var(0), scale**2, rtol=0.03, atol=0)
+
+
+@pytest.mark.parametrize("kind", [GaussianAR, StudentTAR])
+def test_whatever_a_network_says_the_filter_of_a_frame_is_stable(kind):
+    likelihood = kind(ModelConfig(x_dim=6))
+    for said in (-1e4, -50.0, 0.0, 50.0, 1e4):
+        params = torch.full((likelihood.num_params,), said)
+        kappa = likelihood.LARGEST * torch.tanh(params[-16:])
+        assert (kappa.abs() < 1).all()
+    params = params_of(likelihood.double(), 200)
+    for taps in likelihood.parts(params)[2].numpy():
+        assert np.abs(np.roots(np.r_[1.0, -taps])).max() < 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", [GaussianAR, StudentTAR])
+def test_prediction_is_in_full_precision_where_products_are_in_16_bits(kind):
+    likelihood = build(kind, 6).float()
+    params, x = params_of(likelihood, 64).float(), FRAMES.float()
+    expected = likelihood.log_prob(params, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(likelihood.log_prob(params, x), expected)
+
+
 def test_nade_by_hand():
     likelihood = build(NADE, 6)
     params = params_of(likelihood, 64)
@@ -158,7 +260,11 @@ def test_log_prob_is_below_that_of_the_mode_and_in_nats(name):
     for parameter in likelihood.parameters():
         parameter.data.zero_()
     params = torch.zeros(1, likelihood.num_params, dtype=torch.float64)
-    expected = -math.log(2) if name in ("bernoulli", "nade") else -0.5 * math.log(2 * math.pi)
+    expected = -0.5 * math.log(2 * math.pi)
+    if name in ("bernoulli", "nade"):
+        expected = -math.log(2)
+    elif name.startswith("student-t"):
+        expected = -math.log(10**0.5 * special.beta(0.5, 5))
     assert float(likelihood.log_prob(params, torch.zeros(1, 1, dtype=torch.float64))) == pytest.approx(expected)
 
 
