@@ -2,11 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
-from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.checkpoint import Checkpoint, load_checkpoint
 from srnn_lab.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig
-from srnn_lab.data import Frontend, widen
+from srnn_lab.data import Frontend, read_signal, widen
+from srnn_lab.data.speech import BUNDLED_VOICE
 from srnn_lab.data.storage import narrow
 from srnn_lab.figures import clip_figure
 from srnn_lab.inspection import ACTIVE, draw_reconstruction, find_changes, find_events, inspect_signal
@@ -111,6 +113,21 @@ def test_onsets_are_where_the_tones_begin_and_silence_is_not_active(features):
     assert len(changes) <= 6
     assert not active[times < 0.4].any()
     assert active[(times > 0.6) & (times < 0.8)].all()
+
+
+@pytest.mark.parametrize("name", ["voice", "voice-mel"])
+def test_the_offset_of_a_sound_card_changes_what_a_model_makes_of_a_clip_by_less_than_one_percent(tmp_path, name):
+    checkpoint = load_checkpoint(name)
+    clip, _ = soundfile.read(BUNDLED_VOICE / "vm-password.flac")
+    found = []
+    for offset in (0, 0.1, -0.005):
+        soundfile.write(tmp_path / "a.wav", np.clip(clip + offset, -1, 1), RATE, "PCM_24")
+        found.append(inspect_signal(checkpoint, read_signal(tmp_path / "a.wav", checkpoint.config.data), num_samples=1))
+    for shifted in found[1:]:
+        assert shifted.kl.mean() == pytest.approx(found[0].kl.mean(), rel=0.01)
+        assert (shifted.log_px - shifted.kl).mean() == pytest.approx((found[0].log_px - found[0].kl).mean(), rel=0.01)
+        np.testing.assert_array_equal(shifted.changes, found[0].changes)
+        np.testing.assert_array_equal(shifted.active, found[0].active)
 
 
 def test_a_clip_of_the_wrong_kind_or_length_is_refused():

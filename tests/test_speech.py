@@ -98,6 +98,26 @@ def test_channels_are_averaged(tmp_path):
     np.testing.assert_allclose(read_audio(tmp_path / "a.wav", 16000), (left + right) / 2, atol=1e-7)
 
 
+@pytest.mark.parametrize("offset", [-3277, 100, 4096])
+def test_the_offset_of_a_sound_card_is_removed_and_16_bit_samples_stay_exact(tmp_path, offset):
+    samples = as_int16(sine(440, seconds=0.51))
+    waves = []
+    for added in (0, offset):
+        soundfile.write(tmp_path / "a.wav", (samples + added).astype(np.int16), 16000)
+        waves.append(read_audio(tmp_path / "a.wav", 16000))
+    np.testing.assert_array_equal(*waves)
+    expected = samples / np.float32(32768) - np.round(samples.mean()) / np.float32(32768)
+    np.testing.assert_array_equal(waves[0], expected)
+
+
+def test_each_channel_loses_its_own_offset_before_resampling(tmp_path):
+    left, right = sine(440, 8000), sine(1000, 8000, peak=0.25)
+    soundfile.write(tmp_path / "a.wav", np.stack([left + 0.2, right - 0.1], 1), 8000, "FLOAT")
+    soundfile.write(tmp_path / "b.wav", np.stack([left, right], 1), 8000, "FLOAT")
+    shifted, plain = (read_audio(tmp_path / name, 16000) for name in ("a.wav", "b.wav"))
+    np.testing.assert_allclose(shifted, plain, atol=2 / 32768)
+
+
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
@@ -109,6 +129,7 @@ def test_channels_are_averaged(tmp_path):
         ("a.wav", lambda path: soundfile.write(path, sine(440)[:0], 16000), "holds no samples"),
         ("a.wav", lambda path: soundfile.write(path, np.zeros(8000), 16000), "is silent"),
         ("a.flac", lambda path: soundfile.write(path, np.zeros(8000), 16000), "is silent"),
+        ("a.wav", lambda path: soundfile.write(path, np.full(8000, 0.2501), 16000, "PCM_24"), "is silent"),
         (
             "a.wav",
             lambda path: soundfile.write(path, with_sample(np.nan), 16000, "FLOAT"),
@@ -155,10 +176,10 @@ def test_what_is_left_of_a_truncated_file_is_read_with_a_warning(tmp_path, suffi
     path = tmp_path / f"a.{suffix}"
     soundfile.write(path, sine(440), 16000, "PCM_16")
     whole = read_audio(path, 16000)
-    cut(path, header + 2 * 3000)
-    with pytest.warns(UserWarning, match=rf"a\.{suffix} is truncated: 3000 of about (8000|799\d) samples were read"):
+    cut(path, header + 2 * 3200)  # whole periods, so that both have no offset
+    with pytest.warns(UserWarning, match=rf"a\.{suffix} is truncated: 3200 of about (8000|799\d) samples were read"):
         wave = read_audio(path, 16000)
-    np.testing.assert_array_equal(wave, whole[:3000])
+    np.testing.assert_array_equal(wave, whole[:3200])
 
 
 @pytest.mark.parametrize(
@@ -379,6 +400,7 @@ def test_blizzard_is_split_by_file_and_scored_in_half_seconds(tmp_path):
     for name, wave in splits["test"].items():
         book, chunk = name.split("-")
         whole = sine(100 + int(book[-2:]), 2000, seconds=1.3)
+        whole -= np.round(32768 * whole.mean(dtype=float)) / 32768
         np.testing.assert_array_equal(wave, np.round(32768 * whole[int(chunk) * 1000 :][:1000]))
         assert isinstance(wave.base.base, np.memmap)  # chunks are views of the recording on disk
 

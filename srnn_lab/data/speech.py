@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data.notices import notify
-from srnn_lab.data.storage import on_disk, read_files, widen
+from srnn_lab.data.storage import FULL_SCALE, on_disk, read_files, widen
 
 Waveform = Float[np.ndarray, "n"]
 FrameArray = Float[np.ndarray, "t x"]
@@ -59,6 +59,9 @@ _UNKNOWN_SIZE = 0x7FFFF000
 def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECONDS) -> Waveform:
     """An audio file as one channel at ``sample_rate``, full scale 1: any format libsndfile reads, or G.722.
 
+    The offset of a sound card (the mean of each channel) is removed: a model of raw samples would take it for a sound
+    that it has never heard.
+
     Args:
         path: The file; more than one channel are averaged.
         sample_rate: Samples a second to resample to.
@@ -80,14 +83,24 @@ def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECOND
         raise ValueError(f"{path} has samples that are not finite numbers (NaN or infinity); export it again.")
     if np.abs(samples).max() > MAX_PEAK:
         raise ValueError(f"{path} has samples up to {np.abs(samples).max():.3g}, where full scale is 1; scale it down.")
-    mono = samples.mean(1)
-    if not mono.any():
-        raise ValueError(f"{path} is silent: every sample is zero; give a recording with sound.")
+    if not np.ptp(samples, axis=0).any():
+        raise ValueError(f"{path} is silent: every sample is the same; give a recording with sound.")
+    mono = _remove_offset(samples).mean(1)
     if rate != sample_rate:
         import librosa
 
         mono = librosa.resample(mono, orig_sr=rate, target_sr=sample_rate)
     return mono.astype(np.float32)
+
+
+def _remove_offset(samples: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+    """Each channel without its mean, rounded to steps of 16 bits.
+
+    So 16-bit samples stay 16-bit samples, and training, which stores those, sees what an inspection sees. A high-pass
+    would remove a slow drift as well, but change every sample of every recording.
+    """
+    steps = np.round(samples.mean(0, dtype=np.float64) * FULL_SCALE)
+    return samples - (steps / FULL_SCALE).astype(np.float32)
 
 
 def _read_soundfile(path: Path, max_seconds: int) -> tuple[np.ndarray, int]:
