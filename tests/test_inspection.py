@@ -283,6 +283,27 @@ def test_a_posterior_draw_is_a_draw_around_the_mean_with_the_variance_of_the_lik
     np.testing.assert_array_equal(draws[3], draw_reconstruction(tested, SIGNALS["raw"], seed=3))
 
 
+STEADY = np.arange(4 * RATE) / RATE
+STEADY_SOUNDS = {
+    "sine": 0.5 * np.sin(2 * np.pi * 440 * STEADY),
+    "quiet sine": 3e-4 * np.sin(2 * np.pi * 440 * STEADY),
+    "vowel": sum(0.2 / k * np.sin(2 * np.pi * 120 * k * STEADY + k) for k in range(1, 30)),
+    "noise": 0.1 * np.random.default_rng(0).standard_normal(len(STEADY)),
+}
+
+
+@pytest.mark.parametrize("features", ["raw", "log-mel"])
+@pytest.mark.parametrize("name", STEADY_SOUNDS)
+def test_nothing_happens_in_a_held_sound_until_it_changes(name, features):
+    data, _ = DATA[features]
+    held = STEADY_SOUNDS[name].astype(np.float32)
+    times = checkpoint(features).frontend.times(1 + (len(held) - data.window) // data.hop)
+    for kind in ("onset", "offset", "change"):
+        assert len(find_events(held, len(times), data, kind)) <= 1
+    changed = np.where(STEADY < 2, held, 0.5 * np.sin(2 * np.pi * 660 * STEADY)).astype(np.float32)
+    assert np.abs(times[find_events(changed, len(times), data, "change")] - 2).min() < 0.04
+
+
 def test_onsets_offsets_and_changes_are_found_where_noise_begins_and_ends():
     data, _ = DATA["log-mel"]
     t = np.arange(int(1.4 * RATE)) / RATE
