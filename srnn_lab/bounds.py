@@ -15,6 +15,7 @@ from srnn_lab.config import EvaluationConfig, parse_bound
 from srnn_lab.data.sequences import Batch, Frames, by_length, make_batch
 from srnn_lab.distributions import DiagonalGaussian
 from srnn_lab.models.base import SequenceModel, State, Trace
+from srnn_lab.networks import possibly
 
 MEMORY = 2**30
 """Bytes that the paths and particles of an evaluation may take at a time; they are taken in chunks that fit, of one
@@ -106,7 +107,7 @@ def iwae(
     noise: Float[Tensor, "n t z"],
     state: State | None = None,
     *,
-    kl_weight: float = 1.0,
+    kl_weight: float | Float[Tensor, ""] = 1.0,
 ) -> SequenceBound:
     """The importance-weighted bound log (1/K) sum_k w_k, w = p(x, z) / q(z | x) (Burda et al., 2015, Eq. 8).
 
@@ -144,7 +145,7 @@ def fivo(
     state: State | None = None,
     *,
     resampling_share: float = 0.5,
-    kl_weight: float = 1.0,
+    kl_weight: float | Float[Tensor, ""] = 1.0,
 ) -> SequenceBound:
     """The log of a particle filter's estimate of p(x_{1:T}) (Maddison et al., 2017, Algorithm 1).
 
@@ -179,7 +180,7 @@ def fivo(
         kl, log_weights = kl + kl_t.mean(0), log_weights + log_px_t - kl_weight * kl_t
         sample_size = 1 / log_weights.detach().softmax(0).square().sum(0)
         resampled = (sample_size < resampling_share * k) & (t < batch.lengths - 1)
-        if resampled.any():
+        if possibly(resampled):
             positions = uniform_t.T if uniform_t.shape[1] == k else (own + uniform_t.T) / k
             state = _pick(state, torch.where(resampled, _ancestors(log_weights, positions), own))
             value = value + torch.where(resampled, _log_mean(log_weights), 0)

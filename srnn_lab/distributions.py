@@ -44,4 +44,4 @@ def floor_variance(logvar: Float[Tensor, "*batch n"], floor: float) -> Float[Ten
     """log(exp(logvar) + floor): keeps a variance off zero (the authors' code, ``cons``)."""
     if floor == 0:
         return logvar
-    return torch.logaddexp(logvar, logvar.new_tensor(math.log(floor)))
+    return torch.logaddexp(logvar, logvar.new_full((), math.log(floor)))

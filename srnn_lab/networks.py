@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from srnn_lab.distributions import DiagonalGaussian, floor_variance
@@ -90,10 +90,21 @@ def features_of(
     """Features of u and of x by one network; where u_t = x_{t-1}, those that they share are computed once."""
     if x is None:
         return network(u), None
-    if not torch.equal(u[:, 1:], x[:, :-1]):
+    if not _same(u[:, 1:], x[:, :-1]):
         return network(u), network(x)
     features = network(torch.cat([u[:, :1], x], 1))
     return features[:, :-1], features[:, 1:]
+
+
+def _same(one: Float[Tensor, "b t x"], other: Float[Tensor, "b t x"]) -> bool:
+    """Whether two tensors have the same values; those of one memory are not looked at, so that no GPU is waited for."""
+    memory, others = ((values.data_ptr(), values.shape, values.stride()) for values in (one, other))
+    return memory == others or torch.equal(one, other)
+
+
+def possibly(mask: Bool[Tensor, "*batch"]) -> bool:
+    """Whether any value is true; a GPU is not asked, since its answer would have to be waited for: there it may be."""
+    return mask.device.type != "cpu" or bool(mask.any())
 
 
 class GRU(nn.GRU):
@@ -171,7 +182,7 @@ class BackwardGRU(nn.Module):
 
 
 def _reversed(values: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Float[Tensor, "b t n"]:
-    if (lengths == values.shape[1]).all():
+    if not possibly(lengths != values.shape[1]):
         return values.flip(1)
     t = torch.arange(values.shape[1], device=values.device)
     index = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)[..., None]

@@ -161,7 +161,7 @@ class _Chain(torch.autograd.Function):
         first = z_0.new_empty(kept, b, len(w_z), dtype=frame).expand(t, -1, -1)
         hidden = [z_0.new_empty(k, kept, b, w.shape[1], dtype=frame).expand(-1, t, -1, -1) for w in weights[:-1]]
         out = biases[-1][:, None].repeat(1, t, b, 1)
-        z, z_t, floor_std = torch.empty_like(noise), z_0, z_0.new_tensor(floor**0.5)
+        z, z_t, floor_std = torch.empty_like(noise), z_0, z_0.new_full((), floor**0.5)
         c = zip(*(values.to(frame).unbind(1) for values in projected), strict=True)
         for c_t, noise_t, next_t, out_t, first_t, values, *hidden_t in zip(
             c, noise.unbind(0), z.unbind(0), *_by_frame(k, out, first, hidden), strict=True
