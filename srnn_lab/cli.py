@@ -4,6 +4,7 @@ import argparse
 import difflib
 import hashlib
 import json
+import math
 import re
 import shlex
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from datetime import date
@@ -22,11 +23,13 @@ from srnn_lab.config import (
     CONVENTIONS,
     FRAMES_PER_QUARTER,
     PRESETS,
+    DataConfig,
     EvaluationConfig,
     RunConfig,
     TrainConfig,
     parse_bound,
 )
+from srnn_lab.event_kinds import EVENT_KINDS, PHONE_EVENTS
 from srnn_lab.interruption import Stopped, noted_signals
 from srnn_lab.results import RECORD, RESULTS, Result, read_results, record, signals_sha256, surroundings
 from srnn_lab.tables import TABLES, check_place, make_tables, rows_of, write_tables
@@ -145,6 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     inspect = _checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", _inspect)
     inspect.add_argument("file", type=Path, metavar="FILE", help="Audio or MIDI file.")
     inspect.add_argument("--out", type=Path, help="Folder for posterior.npz and figure.html.")
+    inspect.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="Phones or other labels of the file, in seconds (of MIDI in quarter notes): TextGrid, .lab, TIMIT's .PHN, "
+        "Audacity's label track (.txt), or .csv with time and label. Default: those beside FILE, if there are any.",
+    )
 
     sample = _checkpoint_command(commands, "sample", "draw a new sequence", _sample)
     sample.add_argument("--out", type=Path, required=True, help="FILE.mid or FILE.wav.")
@@ -161,6 +171,13 @@ def _parser() -> argparse.ArgumentParser:
 
     transitions = _checkpoint_command(
         commands, "transitions", "the KL where the signal changes, against elsewhere", _transitions
+    )
+    transitions.add_argument(
+        "--events",
+        type=_events,
+        metavar="KIND,...",
+        help=f"Which of {', '.join(EVENT_KINDS)}, joined by commas; those of phones need labels. Default: all that the "
+        "data have.",
     )
     _add_record(transitions)
     _add_data(transitions)
@@ -243,11 +260,16 @@ def _check_record(args: argparse.Namespace) -> None:
 
 
 def _load_data(args: argparse.Namespace, checkpoint: Any) -> tuple[str, str, list[Any]]:
+    data, split, signals = _load_named(args, checkpoint)
+    return data.data, split, list(signals.values())
+
+
+def _load_named(args: argparse.Namespace, checkpoint: Any) -> tuple[DataConfig, str, dict[str, Any]]:
     from srnn_lab.data import DATASETS, load_split
 
     data = replace(checkpoint.config.data, data=args.data or checkpoint.config.data.data)
     split = args.split or ("all" if args.data and args.data not in DATASETS else "test")
-    return data.data, split, list(load_split(data, split, args.data_dir).values())
+    return data, split, load_split(data, split, args.data_dir)
 
 
 def _bounds(text: str) -> tuple[str, ...]:
@@ -258,6 +280,14 @@ def _bounds(text: str) -> tuple[str, ...]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}".rstrip(".")) from error
     return names
+
+
+def _events(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    for kind in kinds:
+        if kind not in EVENT_KINDS:
+            raise argparse.ArgumentTypeError(f"{kind!r} is no kind of event; choose from {', '.join(EVENT_KINDS)}")
+    return kinds
 
 
 def _seed(text: str) -> int:
@@ -517,16 +547,25 @@ def _wait_for(command: Sequence[str]) -> int:
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.checkpoint import load_checkpoint, write_atomically
-    from srnn_lab.data import read_signal
+    from srnn_lab.data import read_labels, read_signal
+    from srnn_lab.data.labels import labels_beside
+    from srnn_lab.event_areas import measure_areas
     from srnn_lab.export import npz_bytes
     from srnn_lab.figures import clip_figure
     from srnn_lab.inspection import inspect_signal
+    from srnn_lab.signal_events import clip_events, near_windows
 
     checkpoint = load_checkpoint(args.checkpoint)
-    signal = read_signal(args.file, checkpoint.config.data)
+    data = checkpoint.config.data
+    signal = read_signal(args.file, data)
+    labels = None
+    if given := args.labels or labels_beside(args.file):
+        labels = read_labels(given).within(len(signal) / data.rate)
     clip = inspect_signal(checkpoint, signal)
+    areas = measure_areas([clip], [clip_events(clip, signal, data, labels)], near_windows(data))
     if args.out:
-        write_atomically(args.out / "posterior.npz", npz_bytes(clip.arrays()))
+        arrays = clip.arrays() | (labels.arrays() if labels else {})
+        write_atomically(args.out / "posterior.npz", npz_bytes(arrays))
         page = clip_figure(checkpoint, signal, clip).to_html(include_plotlyjs=True)
         write_atomically(args.out / "figure.html", page.encode())
     largest = int(clip.kl.argmax())
@@ -538,7 +577,9 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
         "largest_kl": float(clip.kl[largest]),
         "largest_kl_time": float(clip.times[largest]),
         "changes": len(clip.changes),
+        "labels": len(labels.names) if labels else None,
         "out": str(args.out) if args.out else None,
+        **_areas_by_kind(areas),
     }
 
 
@@ -586,24 +627,58 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
 
 def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.checkpoint import load_checkpoint
+    from srnn_lab.data import load_labels
     from srnn_lab.transitions import measure_transitions
 
     _check_record(args)
+    if args.events and args.record:
+        args.usage_error("--record takes all kinds of events; leave --events out")
     checkpoint = load_checkpoint(args.checkpoint)
     config = checkpoint.config
-    data, split, signals = _load_data(args, checkpoint)
-    row = _row(args, "transitions", checkpoint, data, split, config.evaluation)
+    data, split, named = _load_named(args, checkpoint)
+    labels = load_labels(data, split, args.data_dir)
+    _check_events(args.events or (), data, bool(labels))
+    signals = list(named.values())
+    row = _row(args, "transitions", checkpoint, data.data, split, config.evaluation)
     began = time.perf_counter()
-    figures = asdict(measure_transitions(checkpoint, signals))
+    found = measure_transitions(checkpoint, signals, [labels.get(name) for name in named])
     seconds = time.perf_counter() - began
-    found = {**figures, "data": data, "split": split}
+    figures = {name: value for name, value in vars(found).items() if name != "areas"}
+    areas = {name: asdict(area) for name, area in found.areas.items() if not args.events or _kind(name) in args.events}
+    shown = {**figures, "labelled": len(labels), "data": data.data, "split": split, **areas}
     if not row:
-        return found
+        return shown
     measured = {"command": "transitions", "sequences": figures.pop("clips"), "frames": figures.pop("frames")}
     measured |= {"seconds": seconds, "repetitions": 1, "seed": 0}
     how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}
-    scored = (data, split, signals)
-    return found | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
+    # One level, as in every record: onset/active/2/auc. Of one clip there is no standard error.
+    flat = {f"{name}/{key}": float(value) for name, area in areas.items() for key, value in area.items()}
+    figures |= {name: value for name, value in flat.items() if math.isfinite(value)}
+    scored = (data.data, split, signals)
+    return shown | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
+
+
+def _check_events(kinds: Sequence[str], data: DataConfig, labelled: bool) -> None:
+    from srnn_lab.signal_events import kinds_of
+
+    known = kinds_of(data, labelled)
+    for kind in kinds:
+        if kind not in known:
+            why = "no file with labels lies beside the recordings" if kind in PHONE_EVENTS else "its frames have none"
+            raise ValueError(f"--events asks for {kind!r} of {data.data!r}, but {why}; choose from {', '.join(known)}.")
+
+
+def _kind(area: str) -> str:
+    return area.partition("/")[0]
+
+
+def _areas_by_kind(areas: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Of each kind of event how many there are, and the AUC by frames and window, such as ``active/2``."""
+    found: dict[str, dict[str, float]] = {}
+    for name, area in areas.items():
+        kind, _, how = name.partition("/")
+        found.setdefault(kind, {"events": area.events})[how] = area.auc
+    return found
 
 
 def _benchmark(args: argparse.Namespace) -> dict[str, Any]:

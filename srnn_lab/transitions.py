@@ -12,8 +12,11 @@ from tqdm import tqdm
 
 from srnn_lab.bounds import draw_noise
 from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.data.labels import Labels
 from srnn_lab.edits import splice
+from srnn_lab.event_areas import Area, measure_areas, near_frames, over_shifts
 from srnn_lab.inspection import NEAR, SETTLING, Inspection, clip_batch, inspect_signal
+from srnn_lab.signal_events import clip_events, near_windows
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Transitions:
         splice_larger: Share of the splices whose KL is larger than uncut.
         clips: Clips.
         frames: Their active frames.
+        areas: The KL at each kind of event, by ``KIND/FRAMES/WINDOW`` (``event_areas.measure_areas``).
     """
 
     auc: float
@@ -41,6 +45,7 @@ class Transitions:
     splice_larger: float
     clips: int
     frames: int
+    areas: dict[str, Area]
 
 
 @dataclass(frozen=True)
@@ -85,14 +90,6 @@ def roc_area(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) ->
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(positive) - n)))
 
 
-def near_frames(frames: Int[np.ndarray, "n"], near: int, num_frames: int) -> Bool[np.ndarray, "t"]:
-    """Which of ``num_frames`` frames lie within ``near`` of one of ``frames``."""
-    marked = np.zeros(num_frames, bool)
-    for offset in range(-near, near + 1):
-        marked[np.clip(frames + offset, 0, num_frames - 1)] = True
-    return marked
-
-
 def near_changes(clip: Inspection, near: int) -> Bool[np.ndarray, "t"]:
     """Frames within ``near`` of a change."""
     return near_frames(clip.changes, near, len(clip.kl))
@@ -131,7 +128,7 @@ def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes
     num_near, num_active, found = int(at_change[active].sum()), int(active.sum()), at_spike[clip.changes]
     pairs = num_near * (num_active - num_near)
     # As in ``roc_area``, of the same ranks in another order.
-    rank_sums = _over_shifts(rankdata(clip.kl[active]), at_change[active])
+    rank_sums = over_shifts(rankdata(clip.kl[active]), at_change[active])
     return Spikes(
         frames=spikes,
         hits=at_change[spikes],
@@ -139,22 +136,19 @@ def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes
         precision=float(at_change[spikes].mean()) if len(spikes) else np.nan,
         recall=float(found[active[clip.changes]].mean()) if active[clip.changes].any() else np.nan,
         auc=roc_area(clip.kl[active], at_change[active]) if pairs else np.nan,
-        null_precision=_over_shifts(is_spike[active], at_change[active]) / (len(spikes) or np.nan),
-        null_recall=_over_shifts(at_spike[active], is_change[active]) / (is_change[active].sum() or np.nan),
+        null_precision=over_shifts(is_spike[active], at_change[active]) / (len(spikes) or np.nan),
+        null_recall=over_shifts(at_spike[active], is_change[active]) / (is_change[active].sum() or np.nan),
         null_auc=(rank_sums - num_near * (num_near + 1) / 2) / (pairs or np.nan),
     )
 
 
-def _over_shifts(moved: np.ndarray, fixed: np.ndarray) -> Float[np.ndarray, "n"]:
-    """For each circular shift, by one frame and more, the sum of what is shifted over where the other is true."""
-    if not len(fixed):
-        return np.zeros(0)
-    product = np.fft.rfft(np.asarray(fixed, float)) * np.fft.rfft(np.asarray(moved, float)).conj()
-    return np.round(np.fft.irfft(product, len(fixed)), 6)[1:]
-
-
 def measure_transitions(
-    checkpoint: Checkpoint, signals: Sequence[np.ndarray], *, num_shifts: int = 1000, seed: int = 0
+    checkpoint: Checkpoint,
+    signals: Sequence[np.ndarray],
+    labels: Sequence[Labels | None] | None = None,
+    *,
+    num_shifts: int = 1000,
+    seed: int = 0,
 ) -> Transitions:
     """The KL at transitions, over ``signals``.
 
@@ -164,6 +158,7 @@ def measure_transitions(
     Args:
         checkpoint: A trained model.
         signals: Waveforms or piano rolls; at least two.
+        labels: Of each signal its phones, where they are known; by default of none.
         num_shifts: Circular shifts for the null.
         seed: Seed of the shifts.
 
@@ -172,14 +167,17 @@ def measure_transitions(
     """
     if len(signals) < 2:
         raise ValueError(f"{len(signals)} clips were given; transitions need at least two.")
-    near = 0 if checkpoint.config.data.features == "roll" else NEAR
-    kl, at_change, joints = [], [], []
+    data = checkpoint.config.data
+    windows = near_windows(data)
+    clips, events, kl, at_change, joints = [], [], [], [], []
     following = [*signals[1:], signals[0]]
-    pairs = zip(signals, following, strict=True)
-    for signal, other in tqdm(pairs, "Clips", len(following), unit=" clips", delay=2, leave=False):
+    items = zip(signals, following, labels or [None] * len(signals), strict=True)
+    for signal, other, phones in tqdm(items, "Clips", len(following), unit=" clips", delay=2, leave=False):
         clip = inspect_signal(checkpoint, signal)
+        clips.append(clip)
+        events.append(clip_events(clip, signal, data, phones))
         kl.append(clip.kl[clip.active])
-        at_change.append(near_changes(clip, near)[clip.active])
+        at_change.append(near_changes(clip, windows[-1])[clip.active])
         joints.append(_joint(checkpoint, signal, other, clip))
     marked = np.concatenate(at_change)
     auc = roc_area(np.concatenate(kl), marked)
@@ -198,6 +196,7 @@ def measure_transitions(
         splice_larger=float((spliced > uncut).mean()),
         clips=len(joints),
         frames=len(marked),
+        areas=measure_areas(clips, events, windows, num_shifts=num_shifts, seed=seed),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data.dither import dithered
-from srnn_lab.data.festvox import reader
+from srnn_lab.data.festvox import reader, reader_files
+from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.data.music import MIDI_SUFFIXES, MUSIC, read_midi
 from srnn_lab.data.sequences import Batch, Streams, make_batch
 from srnn_lab.data.speech import (
@@ -19,8 +20,9 @@ from srnn_lab.data.speech import (
     blizzard,
     files_below,
     read_audio,
-    read_split,
+    split_of,
     timit,
+    timit_files,
     voice,
     voices,
 )
@@ -38,6 +40,9 @@ DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarra
 
 It returns the split's signals by name, in their smallest type: piano rolls (T, 88) or waveforms (N,).
 """
+
+LABELLED: dict[str, Callable[[str, Path | None], dict[str, Path]]] = {"timit": timit_files, "reader": reader_files}
+"""Data set with phone labels -> function of (split, data folder) that gives its recordings, by name."""
 
 SPLITS = ("train", "valid", "test")
 
@@ -77,15 +82,45 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
     return dithered(signals, config) if config.dither else signals
 
 
+def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, Labels]:
+    """The labels of one split's signals, by the names of ``load_split``; signals without a label file are absent.
+
+    A recording's labels are the file of its name beside it, or in a folder ``lab`` beside its own.
+
+    Args:
+        config: As for ``load_split``.
+        split: As for ``load_split``.
+        data_dir: As for ``load_split``.
+
+    Raises:
+        ValueError: The split or the data set is unknown, or a label file cannot be read.
+        FileNotFoundError: The data set is not on this machine.
+    """
+    data_dir = data_dir or os.environ.get("SRNN_LAB_DATA")
+    if config.data in LABELLED:
+        files = LABELLED[config.data](split, Path(data_dir) if data_dir else None)
+    elif config.data in DATASETS or config.features == "roll":
+        return {}
+    else:
+        files = _folder_files(config, split)
+    found = {name: beside for name, path in files.items() if (beside := labels_beside(path))}
+    return {name: read_labels(path) for name, path in found.items()}
+
+
 def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
+    return read_files(_folder_files(config, split), lambda path: read_signal(path, config))
+
+
+def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
     folder = Path(config.data)
     if not folder.is_dir():
         raise ValueError(f"{config.data!r} is neither a data set ({', '.join(DATASETS)}) nor a folder.")
     files = files_below(folder, MIDI_SUFFIXES if config.features == "roll" else AUDIO_SUFFIXES)
     named = {path.relative_to(folder).as_posix(): path for path in files}
     if split == "all":
-        return read_files(named, lambda path: read_signal(path, config))
-    return read_split(named, split, lambda path: read_signal(path, config))
+        return named
+    chosen = split_of(named, 0.05, 0.05)
+    return {name: path for name, path in named.items() if chosen[name] == split}
 
 
 def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> np.ndarray:
@@ -95,4 +130,17 @@ def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SEC
     return read_audio(path, config.sample_rate, max_seconds)
 
 
-__all__ = ["DATASETS", "SPLITS", "Batch", "Frontend", "Streams", "load_split", "make_batch", "read_signal", "widen"]
+__all__ = [
+    "DATASETS",
+    "SPLITS",
+    "Batch",
+    "Frontend",
+    "Labels",
+    "Streams",
+    "load_labels",
+    "load_split",
+    "make_batch",
+    "read_labels",
+    "read_signal",
+    "widen",
+]

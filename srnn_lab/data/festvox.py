@@ -19,7 +19,7 @@ from srnn_lab.data.storage import read_files
 PACKAGE = Path("/usr/share/festival/voices/russian/msu_ru_nsh_clunits")
 BUNDLED_READER = Path(__file__).parents[1] / "assets" / "reader"
 """Four of the test sentences."""
-SENTENCES = 620
+TEST_SENTENCES = 31
 _SALT = "44/"
 """The first salt that puts 31 of the 620 sentences into each of validation and test."""
 
@@ -44,12 +44,7 @@ def reader_files(split: str, data_dir: Path | None) -> dict[str, Path]:
     """
     folder = reader_folder(data_dir)
     if folder is None and split == "test" and BUNDLED_READER.is_dir():
-        files = audio_files(BUNDLED_READER)
-        warnings.warn(
-            f"festvox-ru is not installed: these are the {len(files)} bundled sentences of the 31 of its test split.",
-            stacklevel=2,
-        )
-        return files
+        return audio_files(BUNDLED_READER)
     if folder is None:
         raise FileNotFoundError(
             "The sentences of 'reader' are not on this machine. Install Debian's package festvox-ru, or put its "
@@ -65,7 +60,14 @@ def reader(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, n
     Raises:
         FileNotFoundError: The sentences are neither in ``data_dir`` nor installed.
     """
-    return read_files(reader_files(split, data_dir), lambda path: read_audio(path, config.sample_rate))
+    files = reader_files(split, data_dir)
+    if reader_folder(data_dir) is None:
+        warnings.warn(
+            f"festvox-ru is not installed: these are the {len(files)} bundled sentences of the {TEST_SENTENCES} of its "
+            f"test split.",
+            stacklevel=2,
+        )
+    return read_files(files, lambda path: read_audio(path, config.sample_rate))
 
 
 def reader_transcripts(folder: Path) -> dict[str, str]:

@@ -50,6 +50,23 @@ class Labels:
         """The name that is valid at each of ``times``; empty before the first."""
         return [self.names[i] if i >= 0 else "" for i in np.searchsorted(self.times, times, side="right") - 1]
 
+    def within(self, length: float) -> "Labels":
+        """These labels, if one of them starts within a recording of that length.
+
+        Raises:
+            ValueError: None does, so they are those of another recording.
+        """
+        if self.times[0] >= length:
+            raise ValueError(
+                f"The first label starts at {self.times[0]:.2f}, after the end of the recording at {length:.2f}; give "
+                f"the labels of this recording."
+            )
+        return self
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of ``posterior.npz``."""
+        return {"label_times": self.times, "label_names": np.array(self.names)}
+
     @classmethod
     def from_intervals(cls, intervals: Iterable[Interval]) -> "Labels":
         """The labels of intervals in any order; where two overlap, the one that starts later is valid."""

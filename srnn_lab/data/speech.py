@@ -387,6 +387,15 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
     Raises:
         FileNotFoundError: ``data_dir``/timit does not hold that layout.
     """
+    return read_files(timit_files(split, data_dir), lambda path: read_audio(path, config.sample_rate))
+
+
+def timit_files(split: str, data_dir: Path | None) -> dict[str, Path]:
+    """The recordings of one split, by name.
+
+    Raises:
+        FileNotFoundError: ``data_dir``/timit does not hold that layout.
+    """
     root = _corpus("timit", data_dir)
     files: dict[str, Path] = {}
     for part in ("train", "test"):
@@ -399,12 +408,11 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
     # Some copies hold each SPHERE file a second time, as NAME.WAV.wav.
     files = {name: path for name, path in files.items() if not name.lower().endswith(".wav")}
     speakers = split_of({_speaker(name) for name in files if name.startswith("train/")}, 0.05, 0.0)
-    chosen = {
+    return {
         name: path
         for name, path in files.items()
         if (speakers[_speaker(name)] if name.startswith("train/") else "test") == split
     }
-    return read_files(chosen, lambda path: read_audio(path, config.sample_rate))
 
 
 def _speaker(name: str) -> str:
