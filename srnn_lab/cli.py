@@ -644,16 +644,17 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     found = measure_transitions(checkpoint, signals, [labels.get(name) for name in named])
     seconds = time.perf_counter() - began
     figures = {name: value for name, value in vars(found).items() if name != "areas"}
-    areas = {name: asdict(area) for name, area in found.areas.items() if not args.events or _kind(name) in args.events}
+    areas = {
+        name: _plain_area(area) for name, area in found.areas.items() if not args.events or _kind(name) in args.events
+    }
     shown = {**figures, "labelled": len(labels), "data": data.data, "split": split, **areas}
     if not row:
         return shown
     measured = {"command": "transitions", "sequences": figures.pop("clips"), "frames": figures.pop("frames")}
     measured |= {"seconds": seconds, "repetitions": 1, "seed": 0}
     how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}
-    # One level, as in every record: onset/active/2/auc. Of one clip there is no standard error.
-    flat = {f"{name}/{key}": float(value) for name, area in areas.items() for key, value in area.items()}
-    figures |= {name: value for name, value in flat.items() if math.isfinite(value)}
+    # One level, as in every record: onset/active/2/auc.
+    figures |= {f"{name}/{key}": float(value) for name, area in areas.items() for key, value in area.items()}
     scored = (data.data, split, signals)
     return shown | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
 
@@ -672,9 +673,14 @@ def _kind(area: str) -> str:
     return area.partition("/")[0]
 
 
-def _areas_by_kind(areas: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _plain_area(area: Any) -> dict[str, int | float]:
+    """An area's values by name, without those that are not known: of one clip there is no standard error."""
+    return {name: value for name, value in asdict(area).items() if math.isfinite(value)}
+
+
+def _areas_by_kind(areas: Mapping[str, Any]) -> dict[str, dict[str, int | float]]:
     """Of each kind of event how many there are, and the AUC by frames and window, such as ``active/2``."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, int | float]] = {}
     for name, area in areas.items():
         kind, _, how = name.partition("/")
         found.setdefault(kind, {"events": area.events})[how] = area.auc

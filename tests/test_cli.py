@@ -3,6 +3,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,8 +239,13 @@ def test_transitions_are_recorded_and_measured_again_by_the_command_of_their_row
     (result,) = read_results(file).values()
     assert result.command == "transitions"
     counts = {"clips": result.sequences, "frames": result.frames}
-    plain = {**result.figures, **counts, "data": result.data, "split": result.split}
-    assert found == {**plain, "row": "spikes/tiny", "recorded": str(file)}
+    flat = {f"{name}/{key}": value for name in found if "/" in name for key, value in found[name].items()}
+    assert "chord-change/all/0/by_clip" in flat
+    assert result.figures.items() >= flat.items()
+    once = {name: value for name, value in result.figures.items() if name not in flat}
+    plain = {**once, **counts, "labelled": 0, "data": result.data, "split": result.split}
+    areas = {name: value for name, value in found.items() if "/" in name}
+    assert found == {**plain, **areas, "row": "spikes/tiny", "recorded": str(file)}
     words = shlex.split(result.measure)
     assert words[:2] == ["srnn-lab", "transitions"]
     assert run("transitions", music["checkpoint"], *words[3:4], file, *words[4:]) == found
@@ -367,6 +373,46 @@ def test_inspect_writes_arrays_and_a_page_that_needs_no_network(kind, music, spe
     assert re.findall(r"<script[^>]*\ssrc=|<link[^>]*\shref=|@import", page) == []
 
 
+def test_inspect_scores_the_kl_against_labels_and_keeps_them(speech, run, tmp_path):
+    labels = tmp_path / "track.txt"
+    labels.write_text("0.0\t0.1\tpau\n0.1\t0.2\tAH0\n0.2\t0.3\tS\n")
+    found = run("inspect", speech["raw"], speech["clip"], "--labels", labels, "--out", tmp_path)
+    assert found["labels"] == 4
+    assert found["vowel-to-fricative"]["events"] == found["pause-to-speech"]["events"] == 1
+    assert found["phone"]["events"] == 3  # what ends is a boundary too
+    assert 0 <= found["phone"]["active/2"] <= 1
+    with np.load(tmp_path / "posterior.npz") as arrays:
+        assert arrays["label_names"].tolist() == ["pau", "AH0", "S", ""]
+        np.testing.assert_allclose(arrays["label_times"], [0, 0.1, 0.2, 0.3])
+    assert run("inspect", speech["raw"], speech["clip"])["labels"] is None
+
+
+def test_inspect_takes_the_labels_beside_a_recording_and_refuses_those_of_another(speech, run, tmp_path, capsys):
+    shutil.copy(speech["clip"], tmp_path / "a.wav")
+    (tmp_path / "a.lab").write_text("0.1 0.2 a\n")
+    assert run("inspect", speech["raw"], tmp_path / "a.wav")["labels"] == 2
+    (tmp_path / "a.lab").write_text("100.0 200.0 a\n")
+    assert "starts at 100.00, after the end" in fails(capsys, 1, "inspect", speech["raw"], tmp_path / "a.wav")
+
+
+def test_transitions_score_phones_where_labels_lie_beside_the_recordings(speech, run, tmp_path, capsys):
+    for i in range(3):
+        shutil.copy(speech["clip"], tmp_path / f"{i}.wav")
+        (tmp_path / f"{i}.TextGrid.txt").touch()
+        (tmp_path / f"{i}.lab").write_text("0.0 0.1 pau\n0.1 0.2 a\n0.2 0.3 s\n")
+    found = run("transitions", speech["raw"], "--data", tmp_path, "--events=phone,onset")
+    assert found["labelled"] == 3
+    kinds = {name.split("/")[0] for name in found if "/" in name}
+    assert kinds <= {"phone", "onset"}
+    assert found["phone/all/0"]["events"] == 9
+    assert found["phone/all/0"]["by_clip"] == pytest.approx(found["phone/all/0"]["auc"], abs=0.05)
+    (tmp_path / "0.lab").unlink()
+    assert run("transitions", speech["raw"], "--data", tmp_path, "--events=phone")["phone/all/0"]["clips"] == 2
+    said = fails(capsys, 1, "transitions", speech["raw"], "--data", tmp_path, "--events=chord-change")
+    assert "'chord-change' of" in said
+    assert "choose from silence-to-sound" in said
+
+
 def test_inspect_without_a_folder_writes_nothing(music, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("inspect", music["checkpoint"], music["song"])["out"] is None
@@ -417,7 +463,9 @@ def test_sample_draws_speech(features, speech, run, tmp_path):
 def test_transitions_reports_the_area_its_null_and_the_splices(music, run):
     found = run("transitions", music["checkpoint"])
     names = {"auc", "null_mean", "null_sd", "shifts_better", "splice", "uncut", "splice_larger", "clips", "frames"}
-    assert found.keys() == names | {"data", "split"}
+    areas = {"chord-change/all/0", "chord-change/active/0"}
+    assert found.keys() == names | areas | {"labelled", "data", "split"}
+    assert found["chord-change/active/0"]["auc"] == pytest.approx(found["auc"])
     assert found["clips"] == 2
     assert all(0 <= found[name] <= 1 for name in ("auc", "null_mean", "shifts_better", "splice_larger"))
 
@@ -622,6 +670,8 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
         (["sample", "jsb", "--out", "a.mid", "--steps", "-5"], "--steps: '-5' is not a whole number from 1"),
         (["evaluate", "jsb", "--row=a"], "--row names a row of the file that --record writes"),
         (["transitions", "jsb", "--row=a"], "--row names a row of the file that --record writes"),
+        (["transitions", "jsb", "--events=onset", "--record=a"], "--record takes all kinds of events"),
+        (["transitions", "jsb", "--events=word"], "'word' is no kind of event; choose from silence-to-sound"),
         (["results", "--table=table3"], "--table: invalid choice: 'table3'"),
         (["results", "--markdown", "--write=README.md"], "not allowed with argument"),
         (["reproduce"], "ROW"),
