@@ -1,7 +1,6 @@
 """Speech: audio files <-> waveforms <-> standardised frames, and the speech data sets."""
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from srnn_lab.config import DataConfig
-from srnn_lab.data.notices import notify
+from srnn_lab.data.decode import AUDIO_SUFFIXES, File, decode, open_audio
+from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.data.storage import FULL_SCALE, on_disk, read_files, widen
 
 Waveform = Float[np.ndarray, "n"]
 FrameArray = Float[np.ndarray, "t x"]
 
-AUDIO_SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64"),
-    *(".rf64", ".sph", ".nist", ".voc", ".g722"),
-)
-"""Formats of libsndfile, and G.722."""
 MAX_SECONDS = 7200
 """Longest file that is read: 0.5 GB in memory at 16 kHz."""
 MAX_PEAK = 16
@@ -51,19 +46,15 @@ _VOICE_SALT = "1/"
 """The first salt with which the test split holds eight prompts of 2 to 4 s."""
 BUNDLED_VOICE = Path(__file__).parents[1] / "assets" / "voice"
 
-_CUT = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
-_UNKNOWN_SIZE = 0x7FFFF000
-"""Programs that write WAV to a pipe promise this many bytes or more, since they cannot go back to the header."""
-
 
 def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECONDS) -> Waveform:
-    """An audio file as one channel at ``sample_rate``, full scale 1: any format libsndfile reads, or G.722.
+    """An audio file as one channel at ``sample_rate``, full scale 1: any format of libsndfile or FFmpeg.
 
     The offset of a sound card (the mean of each channel) is removed: a model of raw samples would take it for a sound
     that it has never heard.
 
     Args:
-        path: The file; more than one channel are averaged.
+        path: A file, or a pipe; more than one channel are averaged, unless they cancel each other.
         sample_rate: Samples a second to resample to.
         max_seconds: Longest file that is read; of as many samples as that long a file of two channels at 96 kHz has.
 
@@ -71,77 +62,91 @@ def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECOND
         ValueError: The file is empty, no audio, silent, not finite, far beyond full scale, or too long.
     """
     path = Path(path)
-    if not path.is_file():
-        reason = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(f"{path} {reason}; give the path of an audio file.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty; give an audio file.")
-    samples, rate = (_read_g722 if path.suffix.lower() == ".g722" else _read_soundfile)(path, max_seconds)
-    if not len(samples):
-        raise ValueError(f"{path} holds no samples; it may be truncated.")
-    if not np.isfinite(samples).all():
-        raise ValueError(f"{path} has samples that are not finite numbers (NaN or infinity); export it again.")
-    if np.abs(samples).max() > MAX_PEAK:
-        raise ValueError(f"{path} has samples up to {np.abs(samples).max():.3g}, where full scale is 1; scale it down.")
-    if not np.ptp(samples, axis=0).any():
-        raise ValueError(f"{path} is silent: every sample is the same; give a recording with sound.")
-    mono = _remove_offset(samples).mean(1)
-    if rate != sample_rate:
-        import librosa
-
-        mono = librosa.resample(mono, orig_sr=rate, target_sr=sample_rate)
-    return mono.astype(np.float32)
+    with open_audio(path) as file:
+        runs = _read_runs(path, file, max_seconds)
+        if not runs:
+            raise ValueError(f"{path} holds no samples; it may be truncated.")
+        if all((run.low == run.high).all() for run in runs):
+            raise ValueError(f"{path} is silent: every sample is the same; give a recording with sound.")
+        if any(run.cancels for run in runs):
+            loudest = [int(run.power.argmax()) if run.cancels else None for run in runs]
+            notify(
+                f"{path} has channels of opposite phase, which cancel each other when they are averaged; channel "
+                f"{1 + next(channel for channel in loudest if channel is not None)} alone, the loudest, was read."
+            )
+            with collect_notices():  # said when it was read first
+                runs = _read_runs(path, file, max_seconds, loudest)
+    return np.concatenate([run.mono(sample_rate) for run in runs])
 
 
-def _remove_offset(samples: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-    """Each channel without its mean, rounded to steps of 16 bits.
+class _Run:
+    """What was read at one sample rate and number of channels, mixed to one channel.
 
-    So 16-bit samples stay 16-bit samples, and training, which stores those, sees what an inspection sees. A high-pass
-    would remove a slow drift as well, but change every sample of every recording.
+    Attributes:
+        rate: Samples a second.
+        channel: The channel that is kept; None: their average.
+        low, high: Smallest and largest sample of each channel.
     """
-    steps = np.round(samples.mean(0, dtype=np.float64) * FULL_SCALE)
-    return samples - (steps / FULL_SCALE).astype(np.float32)
+
+    def __init__(self, rate: int, num_channels: int, channel: int | None):
+        self.rate, self.channel = rate, channel
+        self.low, self.high = np.full(num_channels, np.inf), np.full(num_channels, -np.inf)
+        self._blocks: list[np.ndarray] = []
+        # Of each channel, and of their average.
+        self._count, self._sums, self._squares = 0, np.zeros(num_channels + 1), np.zeros(num_channels + 1)
+
+    def add(self, block: Float[np.ndarray, "n c"]) -> None:
+        mono = block.mean(1)
+        self.low, self.high = np.minimum(self.low, block.min(0)), np.maximum(self.high, block.max(0))
+        wide = np.column_stack([block, mono]).astype(np.float64)
+        self._count, self._sums, self._squares = (
+            self._count + len(block),
+            self._sums + wide.sum(0),
+            self._squares + (wide**2).sum(0),
+        )
+        self._blocks.append(mono if self.channel is None else block[:, self.channel])
+
+    @property
+    def power(self) -> Float[np.ndarray, "c"]:
+        """The variance of each channel."""
+        return self._variances[:-1]
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the average of the channels has less than 1 % of their power."""
+        return bool(self._variances[-1] < 0.01 * self.power.mean())
+
+    @property
+    def _variances(self) -> Float[np.ndarray, "m"]:
+        return np.maximum(self._squares / self._count - (self._sums / self._count) ** 2, 0)
+
+    def mono(self, sample_rate: int) -> Waveform:
+        """The samples without their offset, rounded to steps of 16 bits, at ``sample_rate``.
+
+        So 16-bit samples stay 16-bit samples, and training, which stores those, sees what an inspection sees. A
+        high-pass would remove a slow drift as well, but change every sample of every recording.
+        """
+        import soxr
+
+        steps = np.round(self._sums[:-1] / self._count * FULL_SCALE)
+        step = steps.mean() if self.channel is None else steps[self.channel]
+        wave = np.concatenate(self._blocks)
+        wave -= np.float32(step / FULL_SCALE)
+        return wave if self.rate == sample_rate else soxr.resample(wave, self.rate, sample_rate)
 
 
-def _read_soundfile(path: Path, max_seconds: int) -> tuple[np.ndarray, int]:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(path) as file:
-            _check_seconds(path, file.frames / file.samplerate, max_seconds)
-            if file.frames * file.channels > 2 * 96_000 * max_seconds:
-                raise ValueError(
-                    f"{path} has {file.frames} samples in each of {file.channels} channels, too many to be read; give "
-                    f"one channel, or cut it into shorter files."
-                )
-            samples, promised = file.read(dtype="float32", always_2d=True), file.frames
-            # Of an uncompressed file, file.frames counts what is there; the log has what the header promised, in bytes.
-            if cut := _CUT.search(file.extra_info):
-                stated, held = map(int, cut.groups())
-                promised = round(promised * stated / max(held, 1)) if stated < _UNKNOWN_SIZE else promised
-            if len(samples) < promised:
-                notify(f"{path} is truncated: {len(samples)} of about {promised} samples were read.")
-            return samples, file.samplerate
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
-        raise ValueError(f"{path} cannot be read as audio ({error}); give a WAV, FLAC, OGG or MP3 file.") from error
-
-
-def _read_g722(path: Path, max_seconds: int) -> tuple[np.ndarray, int]:
-    import av
-
-    try:
-        with av.open(str(path), format="g722") as container:
-            parts = [frame.to_ndarray() for frame in container.decode(audio=0)]
-    except av.FFmpegError as error:
-        raise ValueError(f"{path} cannot be read as G.722 audio ({error}).") from error
-    samples = np.concatenate(parts, 1).T if parts else np.zeros((0, 1), np.int16)
-    _check_seconds(path, len(samples) / 16000, max_seconds)
-    return samples.astype(np.float32) / 32768, 16000
-
-
-def _check_seconds(path: Path, seconds: float, max_seconds: int) -> None:
-    if seconds > max_seconds:
-        raise ValueError(f"{path} lasts {seconds:.0f} s; at most {max_seconds} s are read. Cut it into shorter files.")
+def _read_runs(path: Path, file: File, max_seconds: int, channels: list[int | None] | None = None) -> list[_Run]:
+    runs: list[_Run] = []
+    for block, rate in decode(path, file, max_seconds):
+        if not np.isfinite(block).all():
+            raise ValueError(f"{path} has samples that are not finite numbers (NaN or infinity); export it again.")
+        if (peak := np.abs(block).max(initial=0)) > MAX_PEAK:
+            raise ValueError(f"{path} has samples up to {peak:.3g}, where full scale is 1; scale it down.")
+        if not runs or (runs[-1].rate, len(runs[-1].low)) != (rate, block.shape[1]):
+            runs.append(_Run(rate, block.shape[1], channels[len(runs)] if channels else None))
+        if len(block):
+            runs[-1].add(block)
+    return runs
 
 
 @dataclass(frozen=True)
