@@ -75,7 +75,7 @@ def elbo(
         noise = draw_noise(model, batch)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
     batch = batch.repeat(len(noise) // len(batch.x))
-    log_px = model.likelihood.log_prob(model.decode(trace.d, trace.z), batch.x)
+    log_px = model.likelihood.log_prob(model.emit(trace.d, trace.z, batch.u), batch.x)
     kl = trace.posterior.kl(trace.prior).sum(-1)
     return Bound(log_px * batch.mask, kl * batch.mask, batch.lengths, trace)
 
@@ -123,7 +123,7 @@ def iwae(
     paths = len(noise) // len(batch.x)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
     batch = batch.repeat(paths)
-    log_px, kl = _log_weight(model, batch.x, trace.d, trace.z, trace.prior, trace.posterior)
+    log_px, kl = _log_weight(model, batch.u, batch.x, trace.d, trace.z, trace.prior, trace.posterior)
     log_px, kl = ((values * batch.mask).sum(1).view(paths, -1) for values in (log_px, kl))
     log_weights = log_px - kl_weight * kl
     return SequenceBound(_log_mean(log_weights), kl.mean(0), log_weights, trace.state)
@@ -170,12 +170,16 @@ def fivo(
     value, kl, log_weights = noise.new_zeros(b), noise.new_zeros(b), noise.new_zeros(k, b)
     own = torch.arange(k, device=noise.device)[:, None].expand(k, b)
     steps = model.steps(context, state, noise)
-    for t, (x_t, uniform_t) in enumerate(zip(batch.x.split(1, 1), uniforms.unbind(1), strict=True)):
+    for t, (u_t, x_t, uniform_t) in enumerate(
+        zip(batch.u.split(1, 1), batch.x.split(1, 1), uniforms.unbind(1), strict=True)
+    ):
         reached, prior_t, posterior_t = steps.send(state if t else None)
         valid = t < batch.lengths
         state = State(*(torch.where(valid.repeat(k)[:, None], *values) for values in zip(reached, state, strict=True)))
         frame = (DiagonalGaussian(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t))
-        terms = _log_weight(model, x_t.repeat(k, 1, 1), *(values[:, None] for values in reached), *frame)
+        terms = _log_weight(
+            model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), *(values[:, None] for values in reached), *frame
+        )
         log_px_t, kl_t = (values.view(k, b) * valid for values in terms)
         kl, log_weights = kl + kl_t.mean(0), log_weights + log_px_t - kl_weight * kl_t
         sample_size = 1 / log_weights.detach().softmax(0).square().sum(0)
@@ -190,6 +194,7 @@ def fivo(
 
 def _log_weight(
     model: SequenceModel,
+    u: Float[Tensor, "n t x"],
     x: Float[Tensor, "n t x"],
     d: Float[Tensor, "n t d"],
     z: Float[Tensor, "n t z"],
@@ -197,7 +202,7 @@ def _log_weight(
     posterior: DiagonalGaussian,
 ) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t"]]:
     """Log p(x_t | z_t, d_t) and log q(z_t | ...) - log p(z_t | ...): a frame's log weight is their difference."""
-    return model.likelihood.log_prob(model.decode(d, z), x), posterior.log_prob(z) - prior.log_prob(z)
+    return model.likelihood.log_prob(model.emit(d, z, u), x), posterior.log_prob(z) - prior.log_prob(z)
 
 
 def _log_mean(log_weights: Float[Tensor, "k b"]) -> Float[Tensor, "b"]:

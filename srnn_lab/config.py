@@ -65,6 +65,14 @@ class ModelConfig:
     ar_order: int = option(
         16, "gaussian-ar, student-t-ar: values before it that each value of a frame is predicted from; from 1 to 64."
     )
+    ar_past: Literal["none", "taps", "predictor"] = option(
+        "none",
+        "gaussian-ar, student-t-ar: what is known of the frame before, u_t. Nothing (none); the taps run on over the "
+        "border (taps); besides, the network corrects the linear predictor of u_t, in units of its error (predictor).",
+    )
+    ar_adaptive: bool = option(
+        False, "gaussian-ar, student-t-ar: the scale of a value follows the residuals of those before it (ARCH)."
+    )
     student_df: float = option(
         4.0, "student-t, student-t-ar: degrees of freedom; the fewer, the heavier the tails. Above 2."
     )
@@ -262,6 +270,8 @@ READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "gated_transition": ("model", ("dkf",)),
     "num_components": ("likelihood", ("gaussian-mixture",)),
     "ar_order": ("likelihood", ("gaussian-ar", "student-t-ar")),
+    "ar_past": ("likelihood", ("gaussian-ar", "student-t-ar")),
+    "ar_adaptive": ("likelihood", ("gaussian-ar", "student-t-ar")),
     "student_df": ("likelihood", ("student-t", "student-t-ar")),
     "sample_rate": _AUDIO,
     "frame_length": _AUDIO,

@@ -76,7 +76,7 @@ def draw(
         for _ in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
             noise_t = torch.randn(len(u_t), 1, model.z_dim, generator=generator).to(weight)
             trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
-            params = model.decode(trace.d, trace.z)
+            params = model.emit(trace.d, trace.z, u_t)
             if not params.isfinite().all():
                 raise FloatingPointError(f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew.")
             state, u_t = trace.state, model.likelihood.sample(params, generator, temperature)

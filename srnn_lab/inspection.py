@@ -115,7 +115,7 @@ def inspect_signal(
     bound = elbo(model, batch, noise=noise)
     if not bound.elbo.isfinite().all():
         raise FloatingPointError("The model gives values that are not finite numbers for this clip; train it anew.")
-    params = model.decode(bound.trace.d, bound.trace.z)
+    params = model.emit(bound.trace.d, bound.trace.z, batch.u.expand(len(noise), -1, -1))
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.
     variance = variances.mean(0) + means.var(0, correction=0)
@@ -178,7 +178,8 @@ def draw_reconstruction(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int
     model, generator = checkpoint.model, torch.Generator().manual_seed(seed)
     _, batch = clip_batch(checkpoint, signal)
     trace = elbo(model, batch, noise=draw_noise(model, batch, generator)).trace
-    return model.likelihood.sample(model.decode(trace.d, trace.z), generator)[0].numpy()
+    params = model.emit(trace.d, trace.z, batch.u)
+    return model.likelihood.sample(params, generator)[0].numpy()
 
 
 def find_changes(

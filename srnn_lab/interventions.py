@@ -90,7 +90,7 @@ def replace_latents(
     state = model.initial_state(1)
     context = model.encode(batch.u, batch.x, batch.lengths, state)
     d, z = _path(model, context, state, names, noise, others, (start <= times) & (times < stop))
-    params = model.decode(d, z)
+    params = model.emit(d, z, batch.u.expand(len(names), -1, -1))
     log_px = model.likelihood.log_prob(params, batch.x.expand(len(names), -1, -1))
     mean = model.likelihood.mean(params)
     rows = zip(z.numpy(), log_px.numpy(), mean.numpy(), strict=True)

@@ -18,6 +18,7 @@ from srnn_lab.likelihoods import (
     StudentT,
     StudentTAR,
 )
+from srnn_lab.linear_prediction import LARGEST, predictor, step_up
 
 FLOOR = 1e-3
 FRAMES = torch.tensor(list(itertools.product([0.0, 1.0], repeat=6)), dtype=torch.float64)
@@ -166,9 +167,9 @@ def test_draws_of_an_autoregressive_frame_have_its_covariance(kind):
     likelihood, n = build(kind, 6), 200_000
     params = params_of(likelihood)
     drawn = likelihood.sample(params.expand(n, -1), torch.Generator().manual_seed(1))
-    lower, mu, _ = dense(params)
+    lower, mu, v = dense(params)
     e = (drawn - mu) @ lower.T
-    scale = likelihood.residual.variance(likelihood.parts(params)[1]).sqrt()
+    scale = (v * (10 / 8 if kind is StudentTAR else 1)).sqrt()
     found = torch.corrcoef((e / scale).T)
     assert (found - torch.eye(6, dtype=torch.float64)).abs().max() < 6 / n**0.5
     torch.testing.assert_close(e.var(0), scale**2, rtol=0.03, atol=0)
@@ -179,7 +180,7 @@ def test_whatever_a_network_says_the_filter_of_a_frame_is_stable(kind):
     likelihood = kind(ModelConfig(x_dim=6))
     for said in (-1e4, -50.0, 0.0, 50.0, 1e4):
         params = torch.full((likelihood.num_params,), said)
-        kappa = likelihood.LARGEST * torch.tanh(params[-16:])
+        kappa = LARGEST * torch.tanh(params[-16:])
         assert (kappa.abs() < 1).all()
     params = params_of(likelihood.double(), 200)
     for taps in likelihood.parts(params)[2].numpy():
@@ -194,6 +195,90 @@ def test_prediction_is_in_full_precision_where_products_are_in_16_bits(kind):
     expected = likelihood.log_prob(params, x)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(likelihood.log_prob(params, x), expected)
+
+
+def with_past(kind, past, adaptive, rows=1, x_dim=6):
+    """A likelihood, what it is given for frames after known ones, and these."""
+    torch.manual_seed(0)
+    config = ModelConfig(
+        x_dim=x_dim, variance_floor=0.0, ar_order=3, student_df=10.0, ar_past=past, ar_adaptive=adaptive
+    )
+    likelihood = kind(config)
+    u = torch.randn(rows, x_dim, dtype=torch.float64)
+    outputs = torch.randn(rows, likelihood.num_params, dtype=torch.float64)
+    return likelihood, outputs, u
+
+
+AR = pytest.mark.parametrize("kind", [GaussianAR, StudentTAR])
+PASTS = pytest.mark.parametrize(
+    ("past", "adaptive"), [(p, a) for p in ("none", "taps", "predictor") for a in (False, True)][1:]
+)
+
+
+@AR
+@PASTS
+def test_the_density_after_a_known_frame_value_by_value(kind, past, adaptive):
+    """By hand: unit and taps of the predictor of u, residuals one after the other, their means of squares."""
+    likelihood, outputs, u = with_past(kind, past, adaptive)
+    x = torch.randn(1, 6, dtype=torch.float64)
+    mu, logvar, raw, weights = (part[0] for part in outputs.split(likelihood.sizes, -1))
+    kappa, error = predictor(u, 3, 1e-10)
+    if past == "predictor":
+        mu, raw = mu * error[0].sqrt(), raw + torch.atanh(kappa[0])
+        logvar = logvar if adaptive else logvar + error[0].log()
+    taps = step_up(0.999 * torch.tanh(raw))
+    known = torch.zeros(6, dtype=torch.float64) if past == "none" else u[0]
+    y, e, total = torch.cat([known, x[0] - mu]), [], 0.0
+    shares = [*torch.softmax(weights[:3], 0), torch.exp(weights[3] - 16)] if adaptive else []
+    for i in range(12):
+        e.append(y[i] - sum(taps[k - 1] * y[i - k] for k in (1, 2, 3) if k <= i))
+        if i < 6:
+            continue
+        v = logvar[i - 6].exp()
+        if adaptive:
+            means = [
+                sum((1 - math.exp(-1 / t)) * math.exp(-(i - j - 1) / t) * e[j] ** 2 for j in range(i))
+                for t in (10, 30, 100)
+            ]
+            v = v * (sum(share * m for share, m in zip(shares, means, strict=False)) + shares[-1])
+        of_e = torch.stack([torch.zeros_like(v), v.log()])
+        total = total + likelihood.residual.log_prob(of_e, e[-1][None])
+    torch.testing.assert_close(likelihood.log_prob(likelihood.given(outputs, u), x)[0], total)
+
+
+@torch.no_grad()
+@AR
+@PASTS
+def test_mean_and_variance_after_a_known_frame_are_those_of_samples(kind, past, adaptive):
+    likelihood, outputs, u = with_past(kind, past, adaptive)
+    outputs[..., 6:12] = 0.2 * outputs[..., 6:12] - 0.4  # scales that do not grow from value to value
+    params, n = likelihood.given(outputs, u), 40_000
+    samples = likelihood.sample(params.expand(n, -1), torch.Generator().manual_seed(1))
+    mean, variance = likelihood.mean(params)[0], likelihood.variance(params)[0]
+    assert ((samples.mean(0) - mean).abs() < 6 * (variance / n).sqrt()).all()
+    torch.testing.assert_close(samples.var(0), variance, rtol=0.08, atol=0)
+
+
+@AR
+@PASTS
+def test_the_density_after_a_known_frame_integrates_to_one(kind, past, adaptive):
+    """Over frames of two values, on a grid."""
+    likelihood, outputs, u = with_past(kind, past, adaptive, x_dim=2)
+    params = likelihood.given(outputs, u)
+    centre, width = likelihood.mean(params), likelihood.variance(params).sqrt()
+    steps = torch.linspace(-30, 30, 601, dtype=torch.float64)
+    grid = centre + width * torch.cartesian_prod(steps, steps)
+    density = likelihood.log_prob(params.expand(len(grid), -1), grid).exp().sum()
+    torch.testing.assert_close(density * width.prod() * 0.1**2, torch.ones_like(density), rtol=2e-3, atol=0)
+
+
+@AR
+def test_a_sound_at_another_level_has_the_same_density_but_for_the_unit(kind):
+    """Where the predictor is corrected, in units of its error."""
+    likelihood, outputs, u = with_past(kind, "predictor", False, rows=5)
+    x = torch.randn(5, 6, dtype=torch.float64)
+    loud, quiet = (likelihood.log_prob(likelihood.given(outputs, level * u), level * x) for level in (1.0, 1e-2))
+    torch.testing.assert_close(quiet, loud + 6 * math.log(100), rtol=1e-6, atol=1e-4)
 
 
 def test_nade_by_hand():

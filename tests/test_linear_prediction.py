@@ -3,7 +3,7 @@ import torch
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
-from srnn_lab.linear_prediction import prediction_error, step_up, synthesise, synthesised_variance
+from srnn_lab.linear_prediction import prediction_error, predictor, step_up, synthesise, synthesised_variance
 
 
 def draw(*shape, seed=0):
@@ -65,3 +65,35 @@ def test_the_variance_is_the_diagonal_of_the_dense_covariance():
 def test_gradients_are_those_of_finite_differences():
     kappa, y, past = (value.requires_grad_() for value in (torch.tanh(draw(2, 3)), draw(2, 6), draw(2, 3, seed=2)))
     assert torch.autograd.gradcheck(lambda k, y, past: prediction_error(y, step_up(k), past), (kappa, y, past))
+
+
+def test_the_predictor_solves_the_normal_equations_of_the_windowed_frame():
+    y, floor = draw(3, 40), 1e-3
+    kappa, error = predictor(y, 5, floor)
+    rise, fall = (np.arange(n) + 0.5 for n in (32, 8))
+    window = np.concatenate([np.sin(np.pi * rise / 64) ** 2, np.cos(np.pi * fall / 16)])
+    for row, k, found in zip(y.numpy() * window, kappa, error, strict=True):
+        lags = np.array([row[m:] @ row[: 40 - m] for m in range(6)]) / (window @ window)
+        lags[0] = lags[0] * (1 + 1e-5) + floor
+        taps = solve_toeplitz(lags[:5], lags[1:])
+        np.testing.assert_allclose(step_up(k), taps, rtol=1e-6)
+        np.testing.assert_allclose(found, lags[0] - taps @ lags[1:], rtol=1e-6)
+
+
+def test_the_predictor_of_a_filtered_noise_finds_the_filter():
+    kappa = torch.tensor([[0.9, -0.7, 0.2]], dtype=torch.float64)
+    y = synthesise(0.1 * draw(1, 20_000), step_up(kappa))
+    found, error = predictor(y, 3, 0.0)
+    torch.testing.assert_close(found, kappa, rtol=0, atol=0.03)
+    torch.testing.assert_close(error, torch.full_like(error, 0.01), rtol=0.05, atol=0)
+
+
+def test_the_predictor_of_silence_predicts_nothing_and_scales_with_the_sound():
+    kappa, error = predictor(torch.zeros(2, 50), 4, 1e-6)
+    assert (kappa == 0).all()
+    torch.testing.assert_close(error, torch.full((2, 1), 1e-6))
+    y = draw(2, 50)
+    (k_1, error_1), (k_2, error_2) = predictor(y, 4, 0.0), predictor(1e-3 * y, 4, 0.0)
+    torch.testing.assert_close(k_1, k_2)
+    torch.testing.assert_close(error_1, 1e6 * error_2)
+    assert all(value.isfinite().all() for value in predictor(torch.full((1, 3), -9.0), 16, 0.0))

@@ -135,6 +135,12 @@ class SequenceModel(nn.Module, ABC):
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t), for all t at once."""
 
+    def emit(
+        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"], u: Float[Tensor, "b t x"]
+    ) -> Float[Tensor, "b t q"]:
+        """p(x_t | z_t, d_t, u_t), as ``likelihood`` reads it, for all t at once."""
+        return self.likelihood.given(self.decode(d, z), u)
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Without dropout; then as before, in training or not."""
