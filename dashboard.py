@@ -1,4 +1,4 @@
-"""The dashboard: ``streamlit run dashboard.py``. Its pages are those of srnn_lab.views.pages."""
+"""The dashboard: ``streamlit run dashboard.py``. Its pages are those of srnn_lab.dashboard.app."""
 
 import tempfile
 import webbrowser
@@ -14,7 +14,7 @@ async def get_ready(_: st.App) -> AsyncIterator[None]:
 
     What visitors bring is written to a folder that goes with the server.
     """
-    from srnn_lab.views import pages  # and with them PyTorch
+    from srnn_lab.dashboard import app as pages  # and with them PyTorch
 
     pages.warm_up()
     if not st.get_option("server.headless"):
@@ -27,7 +27,7 @@ async def get_ready(_: st.App) -> AsyncIterator[None]:
 
 
 if __name__ == "__main__":
-    from srnn_lab.views import pages
+    from srnn_lab.dashboard import app as pages
 
     pages.show()
 else:

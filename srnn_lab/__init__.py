@@ -22,22 +22,22 @@ hidden_dim                     units in each hidden layer of the networks
 A bare name is a whole sequence, ``_t`` one step, ``_tm1`` the step before it.
 
 The names in ``__all__`` are imported when they are first used, so that ``srnn-lab --help`` need not wait for torch.
-Drawing from a model is ``srnn_lab.generate.generate``.
+Drawing from a model is ``srnn_lab.inference.sampling.generate``.
 """
 
 import importlib
 from typing import Any
 
 _HOMES = {
-    "bounds": ("Bound", "Score", "SequenceBound", "elbo", "evaluate", "fivo", "iwae"),
+    "inference.bounds": ("Bound", "Score", "SequenceBound", "elbo", "evaluate", "fivo", "iwae"),
     "checkpoint": ("Checkpoint", "list_checkpoints", "load_checkpoint", "save_checkpoint"),
     "config": ("CONVENTIONS", "PRESETS", "DataConfig", "EvaluationConfig", "ModelConfig", "RunConfig", "TrainConfig"),
     "data": ("DATASETS", "Batch", "Frontend", "load_split", "make_batch", "read_signal"),
-    "inspection": ("inspect_signal",),
-    "likelihoods": ("LIKELIHOODS",),
+    "analysis.inspection": ("inspect_signal",),
+    "models.likelihoods": ("LIKELIHOODS",),
     "models": ("MODELS", "SequenceModel", "build_model"),
-    "training": ("fit",),
-    "transitions": ("measure_transitions",),
+    "training.fitting": ("fit",),
+    "analysis.transitions": ("measure_transitions",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -45,6 +45,8 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plots":  # the charts, by the name that they had
+        return importlib.import_module(f"{__name__}.pictures.charts")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

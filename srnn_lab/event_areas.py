@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
-from srnn_lab.inspection import Inspection
+from srnn_lab.analysis.inspection import Inspection
 
 ROUNDING = 1e-9
 """By how much two sums of the same ranks can differ."""

@@ -12,7 +12,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from tiny import FRAMES_PER_QUARTER, music_run, roll, speech_run, untrained
 
-from srnn_lab.bounds import draw_noise, elbo
 from srnn_lab.checkpoint import (
     FORMAT,
     list_checkpoints,
@@ -23,6 +22,7 @@ from srnn_lab.checkpoint import (
     write_atomically,
 )
 from srnn_lab.data import make_batch
+from srnn_lab.inference.bounds import draw_noise, elbo
 from srnn_lab.models import MODELS
 
 SCORES = {"epoch": 3, "valid": {"elbo": -8.25, "average": "macro", "first_frame": False}}

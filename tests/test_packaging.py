@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 import srnn_lab
 from srnn_lab.checkpoint import list_checkpoints
-from srnn_lab.views.shared import ABOUT
+from srnn_lab.dashboard.choice import ABOUT
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "srnn_lab"

@@ -7,10 +7,10 @@ import torch
 from test_model_contract import PATHS, contract
 from waiting import WaitError, without_waiting
 
-from srnn_lab.bounds import elbo, fivo, iwae
 from srnn_lab.data import Batch
+from srnn_lab.inference.bounds import elbo, fivo, iwae
 from srnn_lab.models import build_model
-from srnn_lab.networks import features_of
+from srnn_lab.models.networks import features_of
 
 WAITS = {
     "if": lambda v: 1 if (v > 0).any() else 0,

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.distributions import DiagonalGaussian
-from srnn_lab.likelihoods import LIKELIHOODS
-from srnn_lab.networks import mlp
+from srnn_lab.models.distributions import DiagonalGaussian
+from srnn_lab.models.likelihoods import LIKELIHOODS
+from srnn_lab.models.networks import mlp
 
 Context = dict[str, Tensor]
 """What does not depend on z: by name, (B, T, .) for all t or (B, .) for one t."""
@@ -188,7 +188,7 @@ class SequenceModel(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], DiagonalGaussian, DiagonalGaussian]:
         """d, z, prior and posterior of the path that ``noise`` draws: ``step`` after ``step``.
 
-        This is the definition. A model may do the same faster; ``tests/test_recurrence.py`` compares the two.
+        This is the definition. A model may do the same faster; ``tests/models/test_recurrence.py`` compares the two.
         """
         path = [(*state, *prior_t, *posterior_t) for state, prior_t, posterior_t in self.steps(context, state, noise)]
         d, z, mu_p, logvar_p, mu_q, logvar_q = (torch.stack(values, 1) for values in zip(*path, strict=True))

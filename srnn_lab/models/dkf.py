@@ -5,8 +5,8 @@ from torch import Tensor
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import Context, State
+from srnn_lab.models.networks import BackwardGRU, GatedTransition, GaussianNetwork, mlp
 from srnn_lab.models.state_space import StateSpaceModel
-from srnn_lab.networks import BackwardGRU, GatedTransition, GaussianNetwork, mlp
 
 
 class DKF(StateSpaceModel):

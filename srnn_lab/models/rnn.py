@@ -4,9 +4,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.distributions import DiagonalGaussian
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.networks import GRU
+from srnn_lab.models.distributions import DiagonalGaussian
+from srnn_lab.models.networks import GRU
 
 
 class RNN(SequenceModel):

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import Context, State
+from srnn_lab.models.networks import GRU, BackwardGRU, GaussianNetwork, features_of, mlp
 from srnn_lab.models.state_space import StateSpaceModel
-from srnn_lab.networks import GRU, BackwardGRU, GaussianNetwork, features_of, mlp
 
 
 class SRNN(StateSpaceModel):

@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from srnn_lab.distributions import DiagonalGaussian, floor_variance
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.networks import GatedTransition, GaussianNetwork
-from srnn_lab.recurrence import gaussian_chain
+from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
+from srnn_lab.models.networks import GatedTransition, GaussianNetwork
+from srnn_lab.models.recurrence import gaussian_chain
 
 
 class StateSpaceModel(SequenceModel):

@@ -5,9 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.distributions import DiagonalGaussian, floor_variance
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.networks import GRU, GRUCell, features_of, mlp
+from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
+from srnn_lab.models.networks import GRU, GRUCell, features_of, mlp
 
 
 class STORN(SequenceModel):

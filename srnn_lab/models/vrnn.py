@@ -7,9 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.distributions import DiagonalGaussian
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.networks import GaussianNetwork, GRUCell, features_of, mlp
+from srnn_lab.models.distributions import DiagonalGaussian
+from srnn_lab.models.networks import GaussianNetwork, GRUCell, features_of, mlp
 
 
 class VariationalRNN(SequenceModel):

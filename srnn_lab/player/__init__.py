@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from srnn_lab.pictures.scene import Line, Lines, Picture, Row, Scene, pack, row_arrays, spacing
+from srnn_lab.pictures.svg import scene_svg
 from srnn_lab.player.page import scene_html
-from srnn_lab.player.rows import Line, Lines, Picture, Row, Scene, pack, row_arrays, spacing
 from srnn_lab.player.sound import Sounds, served, wav_file
-from srnn_lab.player.svg import scene_svg
 
 _HERE = Path(__file__).parent
 _MOUNT = st.components.v2.component(

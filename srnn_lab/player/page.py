@@ -4,7 +4,7 @@ import base64
 from html import escape
 from pathlib import Path
 
-from srnn_lab.player.rows import Scene, pack
+from srnn_lab.pictures.scene import Scene, pack
 from srnn_lab.player.sound import Sounds, wav_file
 
 _HERE = Path(__file__).parent

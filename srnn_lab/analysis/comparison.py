@@ -1,0 +1,121 @@
+"""Several models on the same frames of one clip: which of them was surprised where, and whose bound is higher."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from srnn_lab.analysis.inspection import SETTLING, Inspection
+from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models on one clip; the first is the one that the others are compared with.
+
+    Attributes:
+        names: The models.
+        kl: KL(q(z_t | ...) || p(z_t | ...)) of each, nats per frame.
+        log_px: log p(x_t | z_t, d_t) of each, nats per frame, as a density of the first one's values.
+        times: Middle of each frame, in seconds (music: in quarter notes).
+        changes: Frames in which the signal changes.
+        same_noise: Whether each one's posterior paths were drawn with the noise of the first one's.
+    """
+
+    names: tuple[str, ...]
+    kl: Float[np.ndarray, "m t"]
+    log_px: Float[np.ndarray, "m t"]
+    times: Float[np.ndarray, "t"]
+    changes: Int[np.ndarray, "c"]
+    same_noise: Bool[np.ndarray, "m"]
+
+    @property
+    def elbo(self) -> Float[np.ndarray, "m t"]:
+        """Each one's bound, nats per frame."""
+        return self.log_px - self.kl
+
+    @property
+    def kl_difference(self) -> Float[np.ndarray, "m t"]:
+        """Each one's KL less the first one's, nats per frame."""
+        return self.kl - self.kl[:1]
+
+    def moments(self, number: int, apart: int) -> Int[np.ndarray, "_"]:
+        """The frames where a KL differs most from the first one's, the largest first, after ``SETTLING`` frames.
+
+        Args:
+            number: At most so many.
+            apart: Frames that lie between two of them, at least.
+        """
+        sizes = np.abs(self.kl_difference).max(0)
+        sizes[: min(SETTLING, len(sizes) - 1)] = 0
+        found = []
+        while len(found) < number and sizes.any():
+            found.append(int(sizes.argmax()))
+            sizes[max(0, found[-1] - apart) : found[-1] + apart + 1] = 0
+        return np.array(found, int)
+
+
+def frame_kind(config: RunConfig) -> tuple[str | int, ...]:
+    """What one frame is; models with the same kind see the same numbers, but for their normalisation."""
+    data = config.data
+    return data.features, data.rate, data.hop, data.window, config.model.x_dim
+
+
+def differences(config: RunConfig, first: RunConfig) -> dict[str, str | int | float | bool]:
+    """The settings of a model and its training that are not those of the first one, and its data if they differ."""
+    shown = {*vars(config.model), "data", *vars(config.train)} - {"precision", "seed"}
+    return {name: value for name, value in config.differences(first).items() if name in shown}
+
+
+def closest(configs: Mapping[str, RunConfig], first: RunConfig) -> str:
+    """The name of the model that differs from the first one in the fewest settings, however it was trained."""
+    return min(configs, key=lambda name: len(differences(configs[name], first).keys() - vars(first.train)))
+
+
+def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspection]) -> Comparison:
+    """Inspections of one clip, made with one seed and number of paths, brought to the same frames and units.
+
+    A frame that one model does not score is left out. A density of standardised values depends on their normalisation;
+    log p(x) is that of the first model's values: the log-deviations of its own are taken off, the first one's added.
+
+    Args:
+        checkpoints: The models, by name.
+        clips: What each makes of the clip.
+
+    Raises:
+        ValueError: There are fewer than two models, or their frames are of different kinds.
+    """
+    if len(checkpoints) < 2:
+        raise ValueError(f"{len(checkpoints)} model was given; a comparison needs at least two.")
+    kinds = {name: frame_kind(checkpoint.config) for name, checkpoint in checkpoints.items()}
+    first, *others = checkpoints
+    for name in others:
+        if kinds[name] != kinds[first]:
+            raise ValueError(
+                f"The frames of {name} ({_kind(kinds[name])}) are not those of {first} ({_kind(kinds[first])}); "
+                f"nats per frame compare only between models of the same frames."
+            )
+    x_dim = checkpoints[first].config.model.x_dim
+    scales = [float(np.log(np.broadcast_to(c.frontend.std, x_dim)).sum()) for c in checkpoints.values()]
+    shortest = min(clips.values(), key=lambda clip: len(clip.kl))
+    num_frames = len(shortest.kl)
+    drawn = [(checkpoint.model.z_dim, len(clips[name].kl)) for name, checkpoint in checkpoints.items()]
+    return Comparison(
+        names=tuple(checkpoints),
+        kl=np.stack([clips[name].kl[-num_frames:] for name in checkpoints]),
+        log_px=np.stack(
+            [clips[name].log_px[-num_frames:] + scales[0] - s for name, s in zip(checkpoints, scales, strict=True)]
+        ).astype(np.float32),
+        times=shortest.times,
+        changes=shortest.changes,
+        same_noise=np.array([shape == drawn[0] for shape in drawn]),
+    )
+
+
+def _kind(kind: tuple[str | int, ...]) -> str:
+    features, rate, hop, window, x_dim = kind
+    if features == "roll":
+        return f"{rate} frames in a quarter note"
+    return f"{features} of {x_dim} values at {rate} Hz, a window of {window} and a hop of {hop} samples"

@@ -1,0 +1,62 @@
+"""What is found in a clip as files: arrays, and its spikes as a table and as a label track."""
+
+import csv
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+from srnn_lab.analysis.inspection import Inspection
+from srnn_lab.analysis.transitions import Spikes
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as an .npz file."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    return content.getvalue()
+
+
+def event_table(clip: Inspection, match: Spikes, change: str, unit: str) -> dict[str, list]:
+    """The spikes of a clip and the changes without one, in the order of time, as columns by name.
+
+    Args:
+        clip: The clip.
+        match: Its spikes.
+        change: What a change is, for instance ``onset``.
+        unit: Unit of the times.
+    """
+    frames = np.concatenate([match.frames, clip.changes[~match.found]])
+    what = np.concatenate(
+        [
+            np.where(match.hits, f"spike at {change}", "spike elsewhere"),
+            np.full(int((~match.found).sum()), f"{change} without a spike"),
+        ]
+    )
+    order = np.argsort(frames, kind="stable")
+    away = [int(clip.changes[np.abs(clip.changes - f).argmin()] - f) if len(clip.changes) else None for f in frames]
+    return {
+        f"time ({unit})": clip.times[frames[order]].tolist(),
+        "frame": frames[order].tolist(),
+        "KL (nats)": clip.kl[frames[order]].tolist(),
+        "what": what[order].tolist(),
+        f"frames to the nearest {change}": [away[i] for i in order],
+    }
+
+
+def csv_text(table: Mapping[str, list | np.ndarray]) -> str:
+    """Columns by name as comma-separated values."""
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*table.values(), strict=True))
+    return content.getvalue()
+
+
+def label_track(clip: Inspection, match: Spikes) -> str:
+    """The spikes as a label track for Audacity and the like: start, end and text, in seconds of the sound."""
+    lines = [
+        f"{clip.seconds[frame]:.6f}\t{clip.seconds[frame]:.6f}\tKL {clip.kl[frame]:.1f} nats{' *' * bool(hit)}"
+        for frame, hit in zip(match.frames, match.hits, strict=True)
+    ]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,227 @@
+"""A model and a clip -> plain NumPy: where the model is surprised, what it reconstructs, where the signal changes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import find_peaks
+from torch import Tensor
+
+from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.config import DataConfig
+from srnn_lab.data import Batch, Frontend, make_batch, widen
+from srnn_lab.data.sound import QUARTERS_PER_MINUTE
+from srnn_lab.data.speech import LazyFrames
+from srnn_lab.inference.bounds import draw_noise, elbo
+
+NEAR = 2
+"""Audio frames on either side of an onset that count as its transition."""
+SETTLING = 5
+"""First frames of a clip, which pay for the zero state and are no spikes."""
+ACTIVE = 0.01
+"""Nats per frame above which a dimension of z is in use (the threshold of Burda et al., 2015, on another measure)."""
+EVENTS = {"onset": lambda rise: np.maximum(rise, 0), "offset": lambda rise: np.maximum(-rise, 0), "change": np.abs}
+"""What happens in a sound -> which part of the rise of its energies from one frame to the next tells of it."""
+LEAST_CHANGE = 0.3
+"""Nats a band by which the flux exceeds what surrounds it, at least, where something happens: a held vowel stays below
+0.02, white noise with a few exceptions a minute; of the prompts' onsets 96 % are above."""
+
+MAX_FRAMES = 12_000
+"""Longest clip that is inspected: two minutes of log-mel frames, in about 1 GB of memory."""
+MAX_WIDTH = 2048
+"""Widest layer of a model that inspects so long a clip; a wider one takes a shorter one."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model makes of one clip, frame by frame, averaged over sampled posterior paths.
+
+    Attributes:
+        kl: KL(q(z_t | ...) || p(z_t | ...)), nats per frame.
+        log_px: log p(x_t | z_t, d_t), nats per frame.
+        frames: x, the frames as the model sees them (standardised, for audio).
+        mean: Mean of x_t under the posterior, in the same units.
+        logvar: Log-variance of x_t under the posterior, in the same units (squared).
+        times: Middle of each frame, in seconds from the start of the clip (music: in quarter notes).
+        seconds: The same in seconds (music: as played, at ``audio.QUARTERS_PER_MINUTE``).
+        changes: Frames in which the signal changes: onsets (audio), chord changes (music).
+        active: Frames that are not silent.
+        mu_q, logvar_q, mu_p, logvar_p: Posterior and prior of z_t, averaged over the paths.
+        kl_z: The KL of each dimension of z_t, nats per frame; they sum to ``kl``.
+    """
+
+    kl: Float[np.ndarray, "t"]
+    log_px: Float[np.ndarray, "t"]
+    frames: Float[np.ndarray, "t x"]
+    mean: Float[np.ndarray, "t x"]
+    logvar: Float[np.ndarray, "t x"]
+    times: Float[np.ndarray, "t"]
+    seconds: Float[np.ndarray, "t"]
+    changes: Int[np.ndarray, "c"]
+    active: Bool[np.ndarray, "t"]
+    mu_q: Float[np.ndarray, "t z"]
+    logvar_q: Float[np.ndarray, "t z"]
+    mu_p: Float[np.ndarray, "t z"]
+    logvar_p: Float[np.ndarray, "t z"]
+    kl_z: Float[np.ndarray, "t z"]
+
+    @property
+    def use(self) -> Float[np.ndarray, "z"]:
+        """KL of each dimension of z averaged over the frames: 0 where the posterior is always the prior."""
+        return self.kl_z.mean(0)
+
+    @property
+    def active_units(self) -> int:
+        """Dimensions of z that tell more than ``ACTIVE`` nats per frame."""
+        return int((self.use > ACTIVE).sum())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of ``posterior.npz``; ``times`` are in seconds, or of music in quarter notes."""
+        names = ("kl", "log_px", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z", "changes", "times")
+        return {name: getattr(self, name) for name in names}
+
+
+@torch.inference_mode()
+def inspect_signal(
+    checkpoint: Checkpoint,
+    signal: np.ndarray,
+    *,
+    num_samples: int = 8,
+    seed: int = 0,
+    noise: Float[Tensor, "n t z"] | None = None,
+) -> Inspection:
+    """Run the posterior over one clip, from zero states.
+
+    The first frame is left out where the checkpoint's convention does not score it.
+
+    Args:
+        checkpoint: A trained model.
+        signal: A waveform at the model's sample rate, or a piano roll.
+        num_samples: Posterior paths to average over.
+        seed: Seed of the paths.
+        noise: Standard normal noise of the paths, instead of that of ``num_samples`` and ``seed``.
+
+    Raises:
+        ValueError: The signal is of the wrong kind, too short or too long.
+        FloatingPointError: The model gives a value that is not a finite number.
+    """
+    config, model = checkpoint.config, checkpoint.model
+    frames, batch = clip_batch(checkpoint, signal)
+    first = len(frames) - len(batch.x[0])
+    if noise is None:
+        noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
+    bound = elbo(model, batch, noise=noise)
+    if not bound.elbo.isfinite().all():
+        raise FloatingPointError("The model gives values that are not finite numbers for this clip; train it anew.")
+    params = model.emit(bound.trace.d, bound.trace.z, batch.u.expand(len(noise), -1, -1))
+    means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
+    # Law of total variance over the paths.
+    variance = variances.mean(0) + means.var(0, correction=0)
+    changes, active = find_changes(widen(signal), frames, config.data)
+    inside = changes[changes >= first] - first
+    times = checkpoint.frontend.times(len(frames))[first:]
+    prior, posterior = bound.trace.prior, bound.trace.posterior
+    return Inspection(
+        kl=bound.kl.mean(0).numpy(),
+        log_px=bound.log_px.mean(0).numpy(),
+        frames=frames[first:],
+        mean=means.mean(0).numpy(),
+        logvar=variance.log().numpy(),
+        times=times,
+        seconds=times * 60 / QUARTERS_PER_MINUTE if config.data.features == "roll" else times,
+        changes=inside,
+        active=active[first:],
+        mu_q=posterior.mu.mean(0).numpy(),
+        logvar_q=posterior.logvar.mean(0).numpy(),
+        mu_p=prior.mu.mean(0).numpy(),
+        logvar_p=prior.logvar.mean(0).numpy(),
+        kl_z=posterior.kl(prior).mean(0).numpy(),
+    )
+
+
+def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.ndarray, "n x"], Batch]:
+    """All frames of a clip, and the batch of those that the checkpoint's convention scores.
+
+    Raises:
+        ValueError: The signal is of the wrong kind, too short or too long.
+    """
+    config = checkpoint.config
+    # Counted before they are made: a checkpoint from anywhere may ask for a window at each sample of a long clip.
+    frames = LazyFrames(checkpoint.frontend, signal, config.model.x_dim)
+    need = 1 + config.evaluation.unscored
+    if len(frames) < need:
+        raise ValueError(f"The clip has {len(frames)} of the {need} frames that it needs at least. Give a longer one.")
+    if len(frames) > MAX_FRAMES:
+        raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
+    model = checkpoint.model
+    widest = max(model.d_dim, model.z_dim, config.model.hidden_dim, model.likelihood.num_params)
+    if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
+        raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
+    made = frames[:]
+    return made, make_batch([made], config.evaluation.first_frame)
+
+
+@torch.inference_mode()
+def draw_reconstruction(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0) -> Float[np.ndarray, "t x"]:
+    """One draw of x_t ~ p(x_t | z_t, d_t) for each scored frame of a clip, along one path of z from the posterior.
+
+    Args:
+        checkpoint: A trained model.
+        signal: A waveform at the model's sample rate, or a piano roll.
+        seed: Seed of the path and of the draws.
+
+    Raises:
+        ValueError: The signal is of the wrong kind, too short or too long.
+    """
+    model, generator = checkpoint.model, torch.Generator().manual_seed(seed)
+    _, batch = clip_batch(checkpoint, signal)
+    trace = elbo(model, batch, noise=draw_noise(model, batch, generator)).trace
+    params = model.emit(trace.d, trace.z, batch.u)
+    return model.likelihood.sample(params, generator)[0].numpy()
+
+
+def find_changes(
+    signal: np.ndarray, frames: Float[np.ndarray, "t x"], config: DataConfig
+) -> tuple[Int[np.ndarray, "c"], Bool[np.ndarray, "t"]]:
+    """Frames in which the signal changes, and whether each frame is active.
+
+    Music: a chord differs from the one before; every frame is active. Audio: onsets of the sound; a frame is active if
+    its RMS is above 1 % of the clip's largest.
+    """
+    if config.features == "roll":
+        changes = 1 + np.flatnonzero((frames[1:] != frames[:-1]).any(1))
+        return changes, np.ones(len(frames), bool)
+    windows = np.lib.stride_tricks.sliding_window_view(signal, config.window)[:: config.hop]
+    rms = np.sqrt((windows**2).mean(1))
+    return find_events(signal, len(frames), config), rms > 0.01 * rms.max()
+
+
+def find_events(
+    signal: Float[np.ndarray, "n"], num_frames: int, config: DataConfig, kind: str = "onset"
+) -> Int[np.ndarray, "c"]:
+    """Frames at which something happens in a sound: peaks of the spectral flux, picked much as by librosa.
+
+    The flux is the mean over 80 log-mel bands of the rise from one frame to the next (onsets), of the fall (offsets) or
+    of either (changes); a peak is the largest within 30 ms and exceeds the mean of the 200 ms around it by 7 % of the
+    flux's range, and by ``LEAST_CHANGE``. (librosa's own detector compiles for half a minute when it is first imported,
+    and finds onsets in a sound without any, since it has no such floor.)
+
+    Args:
+        signal: The waveform.
+        num_frames: Frames that the model sees of it.
+        config: What a frame is.
+        kind: A name in ``EVENTS``.
+    """
+    if len(signal) < config.window_length:
+        return np.zeros(0, int)
+    as_mel = replace(config, features="log-mel")
+    energies = Frontend(as_mel, np.zeros(()), np.ones(())).frames(signal, 80)
+    flux = EVENTS[kind](np.diff(energies, axis=0, prepend=energies[:1])).mean(1)
+    hop = config.frame_length / config.sample_rate
+    peaks, _ = find_peaks(flux, distance=max(1, round(0.03 / hop)))
+    least = uniform_filter1d(flux, 2 * round(0.1 / hop) + 1) + max(0.07 * np.ptp(flux), LEAST_CHANGE)
+    samples = peaks[flux[peaks] > least[peaks]] * config.frame_length + config.window_length / 2
+    nearest = np.round((samples - config.window / 2) / config.frame_length).astype(int)
+    return np.unique(nearest[nearest < num_frames])

@@ -1,0 +1,27 @@
+"""What defines a run: settings with their checks, and the presets."""
+
+from srnn_lab.config.settings import (
+    CONVENTIONS,
+    FRAMES_PER_QUARTER,
+    PRESETS,
+    READ_WITH,
+    DataConfig,
+    EvaluationConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    parse_bound,
+)
+
+__all__ = [
+    "CONVENTIONS",
+    "FRAMES_PER_QUARTER",
+    "PRESETS",
+    "READ_WITH",
+    "DataConfig",
+    "EvaluationConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainConfig",
+    "parse_bound",
+]

@@ -1,0 +1,1 @@
+"""The dashboard: one page a file, the panels that they share, and what a visitor chose."""

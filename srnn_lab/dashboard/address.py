@@ -1,0 +1,118 @@
+"""What is chosen in a player: the place, in the address and as a frame; zoom and sound, in the address."""
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float, Int
+
+from srnn_lab.analysis.inspection import NEAR, SETTLING, Inspection
+from srnn_lab.dashboard.choice import Choice
+from srnn_lab.player import Look, Place, jump, look_at, look_of, place_of, spacing
+
+PLAYER = "player"
+"""Key of the first page's player."""
+LONGEST = 1e5
+"""Longest time axis, in its units."""
+MAX_NAME = 100
+"""Characters of a sound's name that are read from an address."""
+
+
+def settle_place(key: str, choice: Choice, length: float = LONGEST) -> None:
+    """Take a player where a link points to; leave the old place when another clip is chosen.
+
+    Args:
+        key: The player's.
+        choice: What it shows, or what that is made of.
+        length: Of its time axis, if that is known.
+    """
+    state, identity, name = st.session_state, (choice.content, choice.name, choice.semitones), f"{key} clip"
+    last, state[name] = state.get(name), identity
+    if last is None:
+        params = st.query_params
+        if place := parse_place(params.get("place", ""), length):
+            jump(key, place)
+        zoom = parse_place(params.get("zoom", ""), length) or Place(0.0, 0.0)
+        look_at(key, Look(*zoom, params.get("sound", "")[:MAX_NAME]))
+    elif last != identity:
+        jump(key, None)
+        look_at(key, Look(sound=look_of(key).sound))
+
+
+def parse_place(text: str, length: float) -> Place | None:
+    """``START`` or ``START-END`` of an address; None if it is neither, or lies outside a clip of that length.
+
+    In the address a place is rounded, so that its edge may lie a little beyond the clip.
+    """
+    start, _, end = text.partition("-")
+    try:
+        place = Place(float(start), float(end or start))
+    except ValueError:
+        return None
+    if not 0 <= place.start <= place.end <= length + 1e-4:
+        return None
+    return Place(*(min(time, length) for time in place))
+
+
+def share_place(key: str) -> None:
+    """Keep in the address where a player stands, what it zooms to and what is heard."""
+    place, look = place_of(key), look_of(key)
+    shared = {
+        "place": _written(place) if place else "",
+        "zoom": _written(Place(look.start, look.end)) if look.end > look.start else "",
+        "sound": look.sound,
+    }
+    for name, text in shared.items():
+        share(name, text)
+
+
+def share(name: str, text: str) -> None:
+    """Keep something in the address, or, if it is empty, out of it."""
+    if not text:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != text:
+        st.query_params[name] = text
+
+
+def _written(place: Place) -> str:
+    return "-".join(f"{time:.4f}" for time in dict.fromkeys(place))
+
+
+def go_to_row(table: str, key: str, times: np.ndarray) -> None:
+    """Take a player to the time that belongs to the chosen row of a table."""
+    chosen = st.session_state[table]["selection"]["rows"]
+    if chosen and chosen[0] < len(times):
+        time = float(times[chosen[0]])
+        jump(key, Place(time, time))
+
+
+def largest_spike(clip: Inspection) -> int:
+    """The frame of the largest KL once the state has settled, of those that are not silent if there are any."""
+    settled = np.arange(len(clip.kl)) >= min(SETTLING, len(clip.kl) - 1)
+    heard = settled & clip.active
+    return int(np.where(heard if heard.any() else settled, clip.kl, -np.inf).argmax())
+
+
+def around(clip: Inspection, frame: int) -> Place:
+    """The frame and a few on either side, as a selection."""
+    low, high = max(0, frame - 3 * NEAR), min(len(clip.kl) - 1, frame + 3 * NEAR)
+    half = spacing(clip.times) / 2
+    return Place(float(clip.times[low]) - half, float(clip.times[high]) + half)
+
+
+def frame_at(clip: Inspection, time: float) -> int:
+    """The frame in which a time lies, or the nearest."""
+    frame = np.floor((time - float(clip.times[0])) / spacing(clip.times) + 0.5 + 1e-6)
+    return int(np.clip(frame, 0, len(clip.times) - 1))
+
+
+def frames_inside(times: Float[np.ndarray, "t"], place: Place) -> Int[np.ndarray, "_"]:
+    """The frames, by their middles, of a selection."""
+    return np.flatnonzero((times >= place.start) & (times < place.end))
+
+
+def chosen_frame(clip: Inspection, place: Place | None) -> int:
+    """The frame at the playhead; of a selection, its frame with the largest KL; before a choice, the largest spike."""
+    if place is None:
+        return largest_spike(clip)
+    if len(inside := frames_inside(clip.times, place)):
+        return int(inside[clip.kl[inside].argmax()])
+    return frame_at(clip, place.start)

@@ -1,0 +1,467 @@
+"""What the pages share: cached loaders, the choice of checkpoint and clip at the side, figures in the page's look."""
+
+import argparse
+import hashlib
+import io
+import re
+import shutil
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from srnn_lab.analysis.inspection import Inspection, inspect_signal
+from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint, read_header
+from srnn_lab.config import DataConfig
+from srnn_lab.data import read_signal
+from srnn_lab.data.edits import insert_silence, transpose
+from srnn_lab.data.notices import collect_notices
+from srnn_lab.data.sound import QUARTERS_PER_MINUTE, frame_seconds, midi_to_wav, roll_to_midi
+
+ABOUT = {
+    "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
+    "voice-mel-filt-res": "voice-mel with a filter: q(z) at a frame knows no later sound.",
+    "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and leaps at a break.",
+    "voice-smooth": "voice without Res_q: the posterior mean is predicted whole.",
+    "voice-filt-res": "voice with a filter: q(z) at a frame knows no later sound.",
+    "voice-filt": "voice with a filter and without Res_q.",
+    "voice-vrnn": "A VRNN of the same size on the frames of voice.",
+    "jsb": "Bach chorales in many keys: spikes where the chord changes.",
+    "jsb-paper": "Chorales in C by the paper's recipe: the model that the notebooks take apart.",
+    "nottingham": "Folk tunes with chords (Nottingham): let it compose on the page Studio; the clips are chorales.",
+    "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales all the same.",
+    "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
+    "bl-jsb": "Chorales in quarter notes, the version of most papers: nine frames in ten are a new chord.",
+    "bl-jsb-nade": "The chorales of bl-jsb, with chords that are drawn note by note (NADE).",
+    "bl-muse": "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips are chorales.",
+    "bl-nottingham": "Folk tunes with chords in C, the version of most papers; let it compose on the page Studio.",
+    "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales all the same.",
+}
+"""The bundled checkpoints in the order in which they are offered, the first page's first, and what is said of each."""
+FIRST = next(iter(ABOUT))
+MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
+UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
+MEGABYTES = {MIDI: 1, AUDIO: 50}
+"""Largest file that is taken; the notes of a MIDI file are read one by one."""
+BY_KIND = {"raw": "08_speech", "log-mel": "08_speech", "roll": "09_music"}
+"""The notebook about frames of a kind."""
+CHECKPOINT_MEGABYTES = 100
+MAX_CLIP_SECONDS = 180
+"""Longest recording that is read; a little more than any model inspects."""
+MAX_PLAYED_SECONDS = 300
+"""Of music, as much as is played; a MIDI file of a few kilobytes can last an hour."""
+MAX_SENTENCE = 600
+"""Characters of a message that are shown; a file can put as many as it likes into one."""
+
+
+def plain(text: str) -> str:
+    """A text as Markdown that shows it character by character: a file's name or metadata are neither links nor HTML."""
+    text = text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]} …"
+    # What looks like an address would be made a link, even where each of its characters is escaped.
+    text = re.sub(r"www(?=\.)|https?:(?=//)|@(?!\u2060)", "\\g<0>\u2060", text, flags=re.IGNORECASE)
+    return re.sub(r"([\\`*_{}\[\]<>#|~$:!&@])", r"\\\1", " ".join(text.split()))
+
+
+def harmless(name: str) -> str:
+    """The end of a file's name with nothing in it that any page could take for Markdown, HTML or a path."""
+    return re.sub(r"[^\w .()-]", "_", name)[-80:]
+
+
+def guarded(show: Callable[[], None]) -> Callable[[], None]:
+    """A page on which what goes wrong with a file or a value is a sentence."""
+
+    def page() -> None:
+        try:
+            show()
+        except (ValueError, OSError, FloatingPointError) as error:
+            st.error(plain(str(error)))
+
+    return page
+
+
+def runs_folder() -> Path:
+    """The folder of one's own trainings: ``streamlit run dashboard.py -- --runs DIR``; by default ``runs``, here."""
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    try:
+        return parser.parse_known_args(sys.argv[1:])[0].runs
+    except argparse.ArgumentError as error:
+        raise ValueError("--runs was given no folder; start with: streamlit run dashboard.py -- --runs DIR") from error
+
+
+class ClipBytes:
+    """The bytes of a file, which caches know by their digest: Streamlit would hash 50 MB anew whenever one is asked.
+
+    Args:
+        content: The bytes.
+    """
+
+    def __init__(self, content: bytes):
+        self.bytes, self.digest = content, hashlib.blake2b(content).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClipBytes) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+cache_data = partial(st.cache_data, hash_funcs={ClipBytes: lambda content: content.digest})
+"""For functions of a clip."""
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
+def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001 (a new file is a new entry)
+    """A checkpoint, read once."""
+    return load_checkpoint(path)
+
+
+@cache_data(max_entries=16, show_spinner=False)
+def cached_signal(
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int
+) -> tuple[np.ndarray, list[str]]:
+    """The signal of a file, transposed if it is music, with what its reader noticed."""
+    config = cached_checkpoint(path, modified).config.data
+    suffix = Path(name).suffix.lower()
+    if suffix[1:] not in UPLOADS[config.features]:
+        kinds = ", ".join(kind.upper() for kind in UPLOADS[config.features])
+        raise ValueError(f"{name} does not end as the files that this model takes ({kinds}); give one of those.")
+    if len(content.bytes) > (limit := MEGABYTES[UPLOADS[config.features]]) * 2**20:
+        raise ValueError(
+            f"{name} has {len(content.bytes) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
+        )
+    with tempfile.TemporaryDirectory() as folder, collect_notices() as notices:
+        file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
+        file.write_bytes(content.bytes)
+        try:
+            signal = read_signal(file, config, MAX_CLIP_SECONDS)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(file), name)) from error
+    messages = [notice.replace(str(file), name) for notice in notices]
+    return (transpose(signal, semitones) if semitones else signal), messages
+
+
+@cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 0.7 GB
+def cached_inspection(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Inspection:
+    """What the model makes of a clip; the file is the key, since Streamlit only samples large arrays."""
+    return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
+
+
+@st.cache_data(max_entries=4, show_spinner="Playing the notes …")
+def cached_music(roll: np.ndarray, frames_per_quarter: int) -> bytes:
+    """The sound of a piano roll, as a WAV file."""
+    return midi_to_wav(roll_to_midi(roll, frames_per_quarter))
+
+
+@st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
+def cached_waveform(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
+    """The waveform of audio frames."""
+    return cached_checkpoint(path, modified).frontend.waveform(frames)
+
+
+class Choice(NamedTuple):
+    """What is chosen at the side; its first five values are the key of every cache.
+
+    Attributes:
+        path: The checkpoint's file.
+        modified: When it was last written; a new file is a new entry of the caches.
+        content: The clip's bytes.
+        name: The clip's file name.
+        semitones: Semitones that music is moved up.
+    """
+
+    path: str
+    modified: float
+    content: ClipBytes
+    name: str
+    semitones: int
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint, read once."""
+        return cached_checkpoint(self.path, self.modified)
+
+    @property
+    def signal(self) -> np.ndarray:
+        """The clip as the model's kind of signal."""
+        return cached_signal(*self)[0]
+
+    @property
+    def length(self) -> float:
+        """Of the clip, in seconds, or of music in quarter notes."""
+        return len(self.signal) / self.checkpoint.config.data.rate
+
+
+def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:
+    """The signal that frames stand for, of notes those with p above 1/2, after ``silent`` frames of silence."""
+    data = choice.checkpoint.config.data
+    if data.features == "roll":
+        signal = (frames > 0.5).astype(np.float32)
+    else:
+        signal = cached_waveform(choice.path, choice.modified, frames)
+    return insert_silence(signal, 0, silent * data.hop)
+
+
+def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
+    """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
+    data = choice.checkpoint.config.data
+    return play(signal, data.frames_per_quarter) if data.features == "roll" else (signal, data.sample_rate)
+
+
+def play(roll: np.ndarray, frames_per_quarter: int) -> tuple[np.ndarray, int]:
+    """The sound of the first minutes of notes, 16-bit samples and their number a second; silence if there are none."""
+    roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter))]
+    if not roll.any():
+        return np.zeros(1, np.int16), 16000
+    import soundfile
+
+    content = cached_music(roll, frames_per_quarter)
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
+    return samples.mean(1).astype(np.int16), rate
+
+
+def time_unit(data: DataConfig) -> str:
+    """The unit of the time axis."""
+    return "quarter notes" if data.features == "roll" else "s"
+
+
+def unit_seconds(data: DataConfig) -> float:
+    """Seconds of sound in one unit of the time axis."""
+    return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
+
+
+def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
+    """The bundled checkpoints, those of the folder of runs and the uploaded one, by name, in the order of ``ABOUT``.
+
+    Args:
+        features: Kinds of frames, where what cannot be read is left out; by default everything.
+    """
+    folder = runs_folder()
+    own = {f"{folder.name}/{path.parent.name}": path for path in sorted(folder.glob("*/best.safetensors"))}
+    if uploaded := st.session_state.get("own checkpoint"):
+        own[uploaded.name] = uploaded.file
+    found = list_checkpoints() | own
+    if features:
+        found = {name: path for name, path in found.items() if _features(path) in features}
+    return {name: found[name] for name in [*ABOUT, *(name for name in found if name not in ABOUT)] if name in found}
+
+
+def _features(path: Path) -> str | None:
+    try:
+        return cached_features(str(path), path.stat().st_mtime)
+    except (ValueError, OSError):
+        return None
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def cached_features(path: str, modified: float) -> str:  # noqa: ARG001 (a new file is a new entry)
+    """What the frames of a checkpoint are."""
+    return read_header(path).config.data.features
+
+
+class Uploaded:
+    """A checkpoint that a visitor brought, in a temporary folder that goes when the visit ends.
+
+    Args:
+        name: Its file's name, without harm.
+        content: The file, which gets a name of ours.
+        features: Kinds of frames that the page is for.
+
+    Raises:
+        ValueError: It is no such checkpoint.
+        OSError: It cannot be kept, for instance because the disk is full.
+    """
+
+    def __init__(self, name: str, content: bytes, features: tuple[str, ...]):
+        self.name = f"yours: {name}"
+        folder = tempfile.mkdtemp(prefix="srnn_lab-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.file = Path(folder) / "own.safetensors"
+        self.file.write_bytes(content)
+        try:
+            found = load_checkpoint(self.file).config.data.features
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(self.file), name)) from error
+        if found not in features:
+            raise ValueError(f"{name} takes {found!r} frames; this page is for {' or '.join(features)}.")
+
+
+def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
+    """A box at the side for a checkpoint of one's own; one with frames of these kinds is chosen under ``key``."""
+
+    def keep() -> None:
+        for name in ("own checkpoint", "refused checkpoint"):
+            st.session_state.pop(name, None)
+        given = st.session_state["upload-checkpoint"]
+        if given is None:
+            return
+        try:
+            uploaded = Uploaded(harmless(given.name), given.getvalue(), features)
+        except (ValueError, OSError) as error:
+            st.session_state["refused checkpoint"] = str(error)
+        else:
+            st.session_state["own checkpoint"] = uploaded
+            st.session_state[key] = uploaded.name
+
+    with st.sidebar.expander("Your own checkpoint"):
+        given = st.file_uploader(
+            "A .safetensors file that srnn-lab wrote; nothing in it is run.",
+            type="safetensors",
+            key="upload-checkpoint",
+            on_change=keep,
+            max_upload_size=CHECKPOINT_MEGABYTES,
+        )
+    if given is not None and "refused checkpoint" in st.session_state:
+        st.error(plain(st.session_state["refused checkpoint"]))
+
+
+@contextmanager
+def carried(key: str, options: Container) -> Iterator[None]:
+    """Take a choice along to another page; Streamlit loses one that came with the address when nothing was done since.
+
+    Args:
+        key: Of the widget that is made meanwhile, in the session and in the address.
+        options: What can be chosen on this page.
+    """
+    state, last = st.session_state, f"last {key}"
+    if state.get("page turned") and key not in st.query_params and state.get(last) in options:
+        state[key] = state[last]
+        st.query_params[key] = str(state[last])
+    yield
+    state[last] = state[key]
+
+
+def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") -> Choice:
+    """The checkpoint and the clip that are chosen at the side, with what the clip's reader warned of.
+
+    Args:
+        features: Kinds of frames that the page is for.
+        key: Name of the choice of the checkpoint, in the session and in the address.
+
+    Raises:
+        ValueError: The file is no such checkpoint or clip.
+    """
+    found = checkpoints(features)
+    with carried(key, found):
+        name = st.sidebar.selectbox("Checkpoint", list(found), key=key, bind="query-params")
+    st.sidebar.caption(ABOUT.get(name, "A model of your own."))
+    path, modified = str(found[name]), found[name].stat().st_mtime
+    kind = cached_checkpoint(path, modified).config.data.features
+    content, file_name = choose_clip(kind)
+    choice = Choice(path, modified, content, file_name, choose_transposition() if kind == "roll" else 0)
+    upload_checkpoint(features, key)
+    for message in cached_signal(*choice)[1]:
+        st.warning(plain(message))
+    return choice
+
+
+def choose_clip(features: str) -> tuple[ClipBytes, str]:
+    """The content and the name of the chosen, uploaded or recorded file.
+
+    The boxes for files are emptied when another page is opened, so what they held is kept here.
+    """
+    state, clips, kinds = st.session_state, bundled_clips(features), UPLOADS[features]
+    folder = "chorales" if features == "roll" else "voice"
+    own, boxes = f"own {folder}", [f"{way}-{folder}" for way in ("upload", "record")]
+
+    def keep(box: str) -> None:
+        found = [state[name] for name in (box, *boxes) if state.get(name) is not None]
+        state[own] = (ClipBytes(found[0].getvalue()), harmless(found[0].name)) if found else None
+
+    key = "clip" if features == "roll" else "prompt"
+    with carried(key, clips):
+        taken = state.get(own) is not None
+        name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=taken)
+    st.sidebar.file_uploader(
+        "Or your own file",
+        type=kinds,
+        key=boxes[0],
+        max_upload_size=MEGABYTES[kinds],
+        on_change=partial(keep, boxes[0]),
+    )
+    if features != "roll":
+        st.sidebar.audio_input("Or your voice", sample_rate=16000, key=boxes[1], on_change=partial(keep, boxes[1]))
+    if (kept := state.get(own)) is None:
+        return ClipBytes(clips[name].read_bytes()), clips[name].name
+    if any(state.get(box) is not None for box in boxes):
+        st.sidebar.caption("Remove your file or recording to choose a clip again.")
+    else:
+        st.sidebar.caption(f"Your file, {plain(kept[1])}, is still the clip.")
+        st.sidebar.button("Choose a clip again", on_click=lambda: state.update({own: None}))
+    return kept
+
+
+def choose_other(choice: Choice) -> tuple[ClipBytes, str]:
+    """The content and the name of another bundled clip of the same kind."""
+    clips = bundled_clips(choice.checkpoint.config.data.features)
+    names = [name for name, path in clips.items() if path.name != choice.name]
+    music = choice.checkpoint.config.data.features == "roll"
+    name = st.selectbox("Another clip", names, key="other-clip" if music else "other-prompt", bind="query-params")
+    return ClipBytes(clips[name].read_bytes()), clips[name].name
+
+
+def owned(key: str, *owner: object) -> str:
+    """The key of a slider whose value belongs to ``owner``, as times do to a clip.
+
+    A slider of another range or step is another widget to Streamlit, which under the same key would get the value of
+    the old one from the address.
+    """
+    return "-".join(map(str, (key, *owner)))
+
+
+def choose_transposition() -> int:
+    """Semitones up."""
+    with carried("transpose", range(-24, 25)):
+        semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
+    st.sidebar.caption(
+        "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of "
+        f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, whatever its "
+        "file says."
+    )
+    return int(semitones)
+
+
+def bundled_clips(features: str) -> dict[str, Path]:
+    """The clips that models of such frames can take, by name."""
+    return clip_names(ASSETS / "chorales", "*.mid") if features == "roll" else clip_names(ASSETS / "voice", "**/*.flac")
+
+
+def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
+    """Clips by the name a visitor reads; speech clips of 2 to 4 s come first."""
+    import soundfile
+
+    paths = sorted(folder.glob(pattern))
+    if folder.name == "voice":
+        paths.sort(key=lambda path: not 2 <= soundfile.info(path).duration <= 4)
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+
+
+def show_figure(figure: go.Figure, key: str, alt: str | None = None) -> None:
+    """A figure in the colours of the page; ``alt`` describes it to who cannot see it."""
+    dark = st.context.theme.type == "dark"
+    figure.update_layout(font_color="#e6e6e6" if dark else "#31333f")
+    # On a phone the tools would cover the titles; each page has its own way to keep a figure.
+    st.plotly_chart(figure, theme=None, width="stretch", key=key, alt=alt, config={"displayModeBar": False})
+
+
+def explain(text: str, equation: str, notebooks: Mapping[str, str]) -> None:
+    """How to read a panel, folded away.
+
+    Args:
+        text: Units, and what to look for.
+        equation: What is shown, in LaTeX.
+        notebooks: Where to read on: what each notebook does, by its name without ``.ipynb``.
+    """
+    with st.expander("How to read this"):
+        st.latex(equation)
+        st.markdown(text)
+        read_on = "; ".join(f"`notebooks/{name}.ipynb` {does}" for name, does in notebooks.items())
+        st.markdown(f"**Read on**: {read_on}.")

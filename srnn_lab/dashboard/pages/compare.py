@@ -1,0 +1,278 @@
+"""Compare: two to four checkpoints on one clip, with the same noise where they can have it."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from srnn_lab.analysis.comparison import Comparison, closest, compare, differences, frame_kind
+from srnn_lab.analysis.export import csv_text
+from srnn_lab.analysis.inspection import NEAR
+from srnn_lab.checkpoint import Checkpoint, read_config
+from srnn_lab.config import RunConfig
+from srnn_lab.dashboard.address import frames_inside, go_to_row, settle_place, share_place
+from srnn_lab.dashboard.choice import (
+    ABOUT,
+    BY_KIND,
+    Choice,
+    cached_inspection,
+    checkpoints,
+    choose,
+    explain,
+    plain,
+    time_unit,
+    unit_seconds,
+)
+from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
+from srnn_lab.dashboard.panels.sounds import (
+    MEAN,
+    RECORDING,
+    Ready,
+    Wanted,
+    all_sounds,
+    clip_sound,
+    make_missing,
+    offer_sounds,
+    ready,
+)
+from srnn_lab.pictures.side_by_side import comparison_rows
+from srnn_lab.player import Place, Scene, Sounds, place_of, player
+
+PLAYER = "compare-player"
+MOMENTS = 8
+"""Rows of the table of differences."""
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def cached_config(path: str, modified: float) -> RunConfig:  # noqa: ARG001 (a new file is a new entry)
+    """The configuration of a checkpoint, whose weights are not read."""
+    return read_config(path)
+
+
+def show() -> None:
+    """The page."""
+    st.header("Which model is surprised where?")
+    st.caption(
+        "Two to four checkpoints on the same clip: smoothing against filtering, Res_q on and off, the SRNN against its "
+        "relatives. Nats per frame compare only between models that see the same frames, so only those are offered. "
+        "The address of this page is a link to exactly this comparison."
+    )
+    choice = choose()
+    settle_place(PLAYER, choice, choice.length)
+    first = st.session_state["checkpoint"]
+    against = choose_against(first, choice.checkpoint.config)
+    if not against:
+        return
+    names = {first: choice, **{name: choice._replace(path=str(p), modified=p.stat().st_mtime) for name, p in against}}
+    found = {name: one.checkpoint for name, one in names.items()}
+    clips = {name: cached_inspection(*one) for name, one in names.items()}
+    comparison = compare(found, clips)
+    show_averages(comparison, found, place_of(PLAYER))
+    moments = comparison.moments(MOMENTS, apart=2 * NEAR)
+    wanted = sounds_of(names)
+    sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
+    scene = show_player(choice, comparison, moments, sounds())
+    table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
+    keep_comparison(choice, comparison, scene, sounds, table)
+    make_missing(PLAYER, wanted)
+
+
+def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
+    """The checkpoints that are compared with the first, of those that have its frames."""
+    alike, configs, other, unreadable = {}, {}, [], []
+    for name, path in checkpoints().items():
+        try:
+            found = cached_config(str(path), path.stat().st_mtime)
+        except (ValueError, OSError):
+            unreadable.append(name)
+            continue
+        if name != first and frame_kind(found) == frame_kind(config):
+            alike[name], configs[name] = path, found
+        elif name != first:
+            other.append(name)
+    left_out = [f"Other frames: {', '.join(other)}."] * bool(other)
+    left_out += [f"Not readable: {', '.join(unreadable)}."] * bool(unreadable)
+    if not alike:
+        st.info(
+            f"No other checkpoint has the frames of {plain(first)}. Choose another at the side, or train one on the "
+            f"same data (for instance with `--no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
+        )
+    else:
+        chosen = st.multiselect(
+            f"Compare {plain(first)} with",
+            list(alike),
+            default=closest({name: found for name, found in configs.items() if name in ABOUT} or configs, config),
+            max_selections=3,
+            key="against",
+            bind="query-params",
+            help=plain(" ".join(left_out)) or None,
+        )
+        if chosen:
+            return [(name, alike[name]) for name in chosen]
+        st.info("Choose at least one checkpoint to compare with.")
+    if left_out:
+        st.caption(plain(" ".join(left_out)))
+    return []
+
+
+def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: Place | None) -> None:
+    """What each model is, and its averages over the selection, or over the clip if nothing is selected."""
+    first = comparison.names[0]
+    what = [differences(c.config, found[first].config) for c in found.values()]
+    inside = frames_inside(comparison.times, place) if place else []
+    over, frames = ("the selection", inside) if len(inside) else ("this clip", slice(None))
+    kl = comparison.kl[:, frames]
+    elbo, difference = comparison.elbo[:, frames].mean(1), f"difference from {first}"
+    st.dataframe(
+        {
+            "model": list(comparison.names),
+            "differs in": [", ".join(f"{k} {v}" for k, v in one.items()) or "–" for one in what],
+            "bound": elbo,
+            difference: elbo - elbo[0],
+            "log p(x | z, d)": comparison.log_px[:, frames].mean(1),
+            "KL": kl.mean(1),
+            "largest KL": kl.max(1),
+        },
+        hide_index=True,
+        column_config={
+            name: st.column_config.NumberColumn(format="%.2f", help=f"{meaning}, nats per frame")
+            for name, meaning in {
+                "bound": f"ELBO, averaged over the frames of {over}",
+                difference: f"ELBO less that of {plain(first)}",
+                "log p(x | z, d)": "Reconstruction term of the ELBO",
+                "KL": "KL term of the ELBO",
+                "largest KL": "The KL at the most surprising frame",
+            }.items()
+        },
+        alt=f"The average bound of each model over {over}, in nats per frame.",
+    )
+    best = plain(comparison.names[int(elbo.argmax())])
+    others = [name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same]
+    noise = "All of them are given the same noise, so that a difference is one of the models."
+    if others:
+        noise = (
+            f"The noise of {plain(', '.join(others))} is not that of {plain(first)}: their z or their scored frames "
+            f"differ in number, so part of the difference is chance."
+        )
+    st.markdown(
+        f"Averaged over {over}, **{best}** has the highest bound, {elbo.max():.2f} nats per frame (8 posterior "
+        f"paths each). {noise}"
+    )
+    explain(
+        "Nats per frame, averaged over the frames that all of these models score, or over those of a selection in the "
+        "rows. A density depends on the scale of "
+        "its values: where normalisations differ, log p is given for the values of the first model. One clip decides "
+        "nothing about two models; `srnn-lab evaluate` takes a whole test set.",
+        r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
+        r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)\right]",
+        {
+            "04_posterior_structure": "compares smoothing with filtering",
+            "06_inference_network": "derives Res_q",
+            "10_beyond_the_paper": "has the family of models",
+        },
+    )
+
+
+def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sounds: Sounds) -> Scene:
+    """The clip and what each model makes of it, to see over each other and to hear one after the other."""
+    data = choice.checkpoint.config.data
+    unit = time_unit(data)
+    names, first = ", ".join(comparison.names[1:]), comparison.names[0]
+    scene = Scene(
+        comparison_rows(data, choice.signal, comparison, moments),
+        comparison.times,
+        f"The clip; below it over the same time axis the KL per frame of {first}, {names}; its difference from that of "
+        f"{first}, the largest marked; and the bound per frame.",
+        end=choice.length,
+        unit=unit,
+        seconds=unit_seconds(data),
+        marks=comparison.times[comparison.changes],
+        mark_name="chord change" if data.features == "roll" else "onset",
+    )
+    player(scene, sounds, PLAYER)
+    share_place(PLAYER)
+    heard = {
+        "raw": "the mean of x under the posterior",
+        "log-mel": "the mean of x under the posterior, with phases that fit (Griffin-Lim)",
+        "roll": "the notes with p above ½",
+    }[data.features]
+    if all_sounds(choice):
+        st.caption(f"Beside the recording, each model's reconstruction can be heard: {heard}.")
+    offer_sounds(choice)
+    explain(
+        f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
+        f"the prediction. **Difference**: above 0 the other model is more surprised than {plain(first)}, below 0 less; "
+        f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO. Frames far from the "
+        f"others are left out of an axis: triangles at its edge mark them. A model that smooths has "
+        f"seen what comes, so it can move z before the sound changes; one that filters is surprised when it hears it. "
+        f"A higher KL is not worse by itself: look whether the bound gains more than the KL costs.",
+        r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
+        {
+            "04_posterior_structure": "says what looking ahead is worth",
+            BY_KIND[data.features]: "has pictures of the same kind",
+        },
+    )
+    return scene
+
+
+def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> dict[str, np.ndarray | list]:
+    """The frames in which the models differ most, as columns by name."""
+    st.subheader("Who was surprised where")
+    near = 0 if music else NEAR
+    at_change = [bool((np.abs(comparison.changes - t) <= near).any()) for t in moments]
+    columns = {f"KL {name}": comparison.kl[i, moments] for i, name in enumerate(comparison.names)}
+    most, best = comparison.kl[:, moments].argmax(0), comparison.elbo[:, moments].argmax(0)
+    table = {
+        f"time ({'quarter notes' if music else 's'})": comparison.times[moments],
+        "at a change" if music else "at an onset": at_change,
+        "most surprised": [comparison.names[i] for i in most],
+        "highest bound": [comparison.names[i] for i in best],
+        **columns,
+    }
+    st.dataframe(
+        table,
+        hide_index=True,
+        key="moments",
+        on_select=lambda: go_to_row("moments", PLAYER, comparison.times[moments]),
+        selection_mode="single-row",
+        column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
+        alt="The frames with the largest differences of KL, who was surprised there, and each model's KL in nats.",
+    )
+    st.caption("A row takes the player there.")
+    explain(
+        f"The frames with the largest differences of KL from the first model, in nats, the largest first; at least "
+        f"{2 * NEAR} frames lie between two of them, and the first frames, which pay for the zero state, are left out. "
+        f"Look whether differences gather at "
+        f"{'chord changes' if music else 'onsets'}.",
+        r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
+        {"05_bound_over_time": "takes such a frame apart"},
+    )
+    return table
+
+
+def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds: Ready, table: Mapping) -> None:
+    """Files of what is on the page."""
+    arrays = {
+        "models": np.array(comparison.names),
+        "times": comparison.times,
+        "kl": comparison.kl,
+        "log_px": comparison.log_px,
+    }
+    keep(
+        f"{stem_of(choice.name)}-compared",
+        {
+            **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, PLAYER, arrays),
+            **sound_file(sounds, PLAYER),
+            "Differences (CSV)": (partial(csv_text, table), "csv"),
+        },
+        "The rows of the arrays are the models; nats per frame.",
+    )
+
+
+def sounds_of(names: dict[str, Choice]) -> Wanted:
+    """The clip, and each model's reconstruction of it if it is not too long."""
+    first = next(iter(names.values()))
+    models = {name: clip_sound(choice, MEAN) for name, choice in names.items()} if all_sounds(first) else {}
+    return {RECORDING: clip_sound(first, RECORDING), **models}

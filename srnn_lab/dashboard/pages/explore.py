@@ -1,0 +1,167 @@
+"""The first page: one checkpoint and one clip, seen, heard and questioned."""
+
+import time
+from functools import partial
+
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from srnn_lab.analysis.export import csv_text, label_track
+from srnn_lab.analysis.inspection import Inspection
+from srnn_lab.analysis.transitions import Spikes
+from srnn_lab.dashboard.address import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
+from srnn_lab.dashboard.choice import BY_KIND, Choice, cached_inspection, choose, explain, time_unit, unit_seconds
+from srnn_lab.dashboard.panels.keep import chart_files, keep, scene_files, sound_file, stem_of
+from srnn_lab.dashboard.panels.posterior import show_frame
+from srnn_lab.dashboard.panels.sounds import (
+    Ready,
+    Sound,
+    make_missing,
+    ready,
+    settle_sounds,
+    show_sound_controls,
+    sounds_of_clip,
+)
+from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
+from srnn_lab.dashboard.panels.tour import show_tour
+from srnn_lab.pictures.clip_rows import clip_rows
+from srnn_lab.player import Scene, jump, place_of, player
+
+HEAD_START = 1.2
+"""Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
+
+
+def show() -> None:
+    """The page; what takes long comes after everything else has been shown."""
+    st.header("Where is a stochastic recurrent network surprised?")
+    choice = choose()
+    clip = cached_inspection(*choice)
+    unit = time_unit(choice.checkpoint.config.data)
+    settle_place(PLAYER, choice, choice.length)
+    settle_sounds(choice)
+    show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
+    with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
+        show_numbers(clip, unit)
+    slot = st.container()
+    clip, match, change = choose_changes(choice, clip)
+    wanted = sounds_of_clip(choice)
+    sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
+    scene = show_player(choice, clip, match, change, sounds(), slot)
+    place = place_of(PLAYER)
+    share_place(PLAYER)
+    charts = show_frame(choice, clip, place, unit)
+    table, null = show_spikes(clip, match, change, unit, place)
+    keep_clip(choice, clip, scene, sounds, match, table, charts + null)
+    make_missing(PLAYER, wanted)
+
+
+def show_numbers(clip: Inspection, unit: str) -> None:
+    """The clip's averages in one line, and those of the selection in another."""
+    peak = largest_spike(clip)
+    st.markdown(
+        f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
+        f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
+        f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
+    )
+    if (place := place_of(PLAYER)) and len(inside := frames_inside(clip.times, place)):
+        kl = clip.kl[inside]
+        st.markdown(f"In the selection: ELBO **{(clip.log_px[inside] - kl).mean():.2f}**, KL **{kl.mean():.2f}**.")
+
+
+def show_player(
+    choice: Choice, clip: Inspection, match: Spikes, change: str, sounds: dict[str, Sound], slot: DeltaGenerator
+) -> Scene:
+    """The rows and the sounds."""
+    checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
+    unit = time_unit(data)
+    rows = clip_rows(checkpoint, choice.signal, clip, match)
+    peak = largest_spike(clip)
+    with slot:
+        shown = st.pills(
+            "Rows",
+            list(rows),
+            selection_mode="multi",
+            default=list(rows),
+            key=f"rows-{data.features}",
+            bind="query-params",
+        )
+        rows = {name: row for name, row in rows.items() if name in (shown or ["KL"])}
+        description = (
+            f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on "
+            f"average and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
+        )
+        if "KL of z" in rows and (used := rows["KL of z"].values.shape[1]) < (known := clip.kl_z.shape[1]):
+            description += f" The heat map has the {used} most used of {known} dimensions of z."
+        scene = Scene(
+            list(rows.values()),
+            clip.times,
+            description,
+            end=choice.length,
+            unit=unit,
+            seconds=unit_seconds(data),
+            marks=clip.times[clip.changes],
+            mark_name=change,
+        )
+        player(scene, sounds, PLAYER)
+        if "rows shown" not in st.session_state:
+            st.session_state["rows shown"] = True
+            time.sleep(HEAD_START)
+        show_sound_controls(choice, clip, unit)
+        explain_player(data.features)
+    return scene
+
+
+def keep_clip(
+    choice: Choice,
+    clip: Inspection,
+    scene: Scene,
+    sounds: Ready,
+    match: Spikes,
+    table: dict[str, list],
+    charts: list[go.Figure],
+) -> None:
+    """Files of what is on the page."""
+    keep(
+        stem_of(choice.name),
+        {
+            **scene_files(choice.name, scene, sounds, PLAYER, clip.arrays()),
+            **sound_file(sounds, PLAYER),
+            **chart_files(*charts),
+            "Spikes (CSV)": (lambda: csv_text(table), "csv"),
+            "Label track": (lambda: label_track(clip, match), "txt"),
+        },
+        "The player opens in any browser, with the sounds that are made. The label track opens in Audacity (File, "
+        "Import, Labels); a star marks a spike at a transition.",
+    )
+
+
+def explain_player(features: str) -> None:
+    """How to read the rows."""
+    looked_for = {
+        "raw": "On raw samples the KL follows voicing: every voiced frame costs. It leaps where the sound breaks off.",
+        "log-mel": "On log-mel frames a steady vowel is predicted well, and the KL rises where the sound changes.",
+        "roll": "The KL is small while a chord is held and rises with the next one, most where it is unusual.",
+    }[features]
+    heard = {
+        "raw": "The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
+        "log-mel": "The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
+        "roll": "The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
+        "lets the model go on from any bar, at any temperature.",
+    }[features]
+    explain(
+        "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "
+        "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
+        "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "
+        "is the reconstruction term less the KL; those of different frames do not compare. The lowest row divides the "
+        "KL among the dimensions of z, the most used on top: twice as many as are active units, at least 8 and at most "
+        "64; a few values may exceed its brightest colour. Frames are counted from 0 at the first that is "
+        "scored, as in the arrays (.npz). Triangles at the edge of a row mark values that lie outside its axis.\n\n"
+        f"**Look for**: {looked_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
+        f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "
+        "back as the next input.",
+        r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "
+        r"\mathbb{E}_q\big[\underbrace{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
+        r"_{\text{surprise at } t}\big]",
+        {"05_bound_over_time": "builds the bound over time", BY_KIND[features]: "looks at more clips"},
+    )

@@ -1,0 +1,165 @@
+"""The studio: a model of music goes on from a few bars, several times over, to be seen, heard and kept."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import streamlit as st
+import torch
+from streamlit.delta_generator import DeltaGenerator
+
+from srnn_lab.dashboard.address import settle_place, share_place
+from srnn_lab.dashboard.choice import cached_checkpoint, choose, explain, owned, play
+from srnn_lab.dashboard.panels.keep import keep, scene_files
+from srnn_lab.dashboard.panels.sounds import make_missing, ready
+from srnn_lab.data.sound import QUARTERS_PER_MINUTE, midi_to_wav, roll_to_midi
+from srnn_lab.inference.sampling import draw
+from srnn_lab.pictures.charts import KL, SIGNAL
+from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
+from srnn_lab.player import Picture, Scene, player
+
+PLAYER = "studio-player"
+QUARTERS_PER_BAR = 4
+FAINTEST = 0.15
+"""Opacity of a note that sounds although the model had ruled it out."""
+NOTES = [
+    f"{KL}{round(255 * -p):02x}" if p <= 0 else f"{SIGNAL}{round(255 * max(p, FAINTEST)):02x}"
+    for p in np.linspace(-1, 1, 255)
+]
+"""From -1, orange, for -p(note) of a note that is silent, to 1, blue, for p(note) of one that sounds."""
+SIGNED = "p(note), negative where it is silent"
+
+
+@st.cache_data(max_entries=64, show_spinner="Drawing from the model …")
+def cached_draw(
+    path: str, modified: float, steps: int, seed: int, temperature: float, prefix: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A piano roll (T, 88) drawn from the model, after its prefix if there is one, and p(note) for each of its values.
+
+    The notes of the prefix have p(note) 1, since they are given.
+    """
+    checkpoint = cached_checkpoint(path, modified)
+    primed = None if prefix is None else torch.as_tensor(prefix)[None]
+    first_frame = checkpoint.config.evaluation.first_frame
+    drawn = draw(checkpoint.model, steps, prefix=primed, first_frame=first_frame, temperature=temperature, seed=seed)
+    with torch.no_grad():
+        p = checkpoint.model.likelihood.mean(drawn.params)[0].numpy()
+    given = np.zeros((0, p.shape[1]), np.float32) if prefix is None else prefix
+    return np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, p])
+
+
+def show() -> None:
+    """The page."""
+    st.header("Studio: let the model go on")
+    st.caption(
+        "The model hears the first bars, forms its belief about the latent state at their end, and composes from "
+        "there: z from its prior, notes from p(note), each frame fed back as the next input. Every take has the same "
+        "beginning and another seed."
+    )
+    choice = choose(("roll",), "music")
+    per_quarter = choice.checkpoint.config.data.frames_per_quarter
+    per_bar = QUARTERS_PER_BAR * per_quarter
+    left, middle, right = st.columns(3)
+    prefix = choose_prefix(choice.signal, per_bar, left, middle)
+    seed = int(right.number_input("Seed of the first take", 0, 9999, 0, key="seed", bind="query-params"))
+    left, middle, right = st.columns(3)
+    bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
+    temperature = middle.slider("Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params")
+    takes = right.segmented_control(
+        "Takes", [1, 2, 3, 4], default=2, required=True, key="takes", bind="query-params", width="stretch"
+    )
+    seeds = range(seed, seed + takes)
+    drawn = {
+        f"seed {s}": cached_draw(choice.path, choice.modified, bars * per_bar, s, temperature, prefix) for s in seeds
+    }
+    frames = bars * per_bar + (0 if prefix is None else len(prefix))
+    settle_place(PLAYER, choice, frames / per_quarter)
+    if temperature == 0 and takes > 1:
+        st.info("At temperature 0 nothing is left to chance: every seed gives the same take.")
+    show_takes(drawn, 0 if prefix is None else len(prefix), choice.checkpoint.frontend.times, per_quarter)
+
+
+def choose_prefix(signal: np.ndarray, per_bar: int, left: DeltaGenerator, right: DeltaGenerator) -> np.ndarray | None:
+    """The bars of the clip that are given, or None."""
+    length = -(-len(signal) // per_bar)
+    key = owned("prime", length)
+    given = left.slider("Bars given", 0, min(32, length), min(2, length), key=key, bind="query-params")
+    first = right.number_input("From bar", 1, length, 1, key="from", bind="query-params", disabled=not given)
+    prefix = signal[(int(first) - 1) * per_bar :][: given * per_bar]
+    return prefix if given else None
+
+
+def show_takes(
+    drawn: dict[str, tuple[np.ndarray, np.ndarray]],
+    given: int,
+    times_of: Callable[[int], np.ndarray],
+    per_quarter: int,
+) -> None:
+    """All takes below each other, with their sounds and files.
+
+    Args:
+        drawn: By name, the notes of a take and p(note).
+        given: Frames at their beginning that the model was given.
+        times_of: Middles of so many frames, in quarter notes.
+        per_quarter: Frames in a quarter note.
+    """
+    rolls = [roll for roll, _ in drawn.values()]
+    if not np.any(rolls):
+        st.info("Nothing sounds in these takes; choose another seed or a higher temperature.")
+        return
+    pitches = pitch_range(*rolls)
+    octaves, shown = octave_ticks(pitches), slice(*pitches)
+    times = times_of(len(rolls[0]))
+    rows = [
+        Picture(name, SIGNED, times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
+        for name, (roll, p) in drawn.items()
+    ]
+    heard = {name: roll for name, (roll, _) in drawn.items() if roll.any()}
+    scene = Scene(
+        rows,
+        times,
+        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the same in all "
+        "of them. Notes that sound are blue, silent ones that might have sounded orange.",
+        unit="quarter notes",
+        seconds=60 / QUARTERS_PER_MINUTE,
+        marks=np.array([given / per_quarter] if given else []),
+        mark_name="the model goes on from here",
+    )
+    wanted = {name: ((roll.tobytes(), per_quarter), partial(play, roll, per_quarter)) for name, roll in heard.items()}
+    sounds = ready(wanted)
+    player(scene, sounds(), PLAYER)
+    share_place(PLAYER)
+    explain(
+        "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
+        "they were drawn (the given bars are fully opaque). A faint blue note is a surprise. **Orange**: notes that "
+        "stayed silent; the stronger, the likelier they had been. The dotted line is where the model goes on alone. A "
+        "column is a frame; a bar is taken as four quarter notes, whatever the file says.\n\n"
+        "**Temperature** τ multiplies the standard deviation of z, under the prior and under the belief about the "
+        "given bars, and divides the logits of the notes; p(note) is shown as the model has it, at τ = 1. At 0 the "
+        "likeliest notes follow from the mean of z: expect it to hold one chord. Above 1 the harmony dissolves.\n\n"
+        "**Look for**: takes that agree at first and part later (where orange and blue are both strong, the music "
+        "could have gone either way); chords that arrive together, which the notes' independence given z forces the "
+        "latent state to arrange.",
+        r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
+        r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad u_{t+1} = x_t",
+        {"02_generative_model": "draws from the model step by step", "09_music": "listens"},
+    )
+    arrays = {
+        f"{kind} {name}".replace(" ", "_"): values
+        for name, take in drawn.items()
+        for kind, values in zip(("notes", "p"), take, strict=True)
+    }
+    name = st.segmented_control(
+        "Take to keep", list(heard), default=next(iter(heard)), required=True, key="keep", bind="query-params"
+    )
+    midi = partial(roll_to_midi, heard[name], per_quarter)
+    keep(
+        f"srnn-{name.replace(' ', '-')}",
+        {
+            "MIDI": (midi, "mid"),
+            "WAV": (lambda: midi_to_wav(midi()), "wav"),
+            **scene_files(f"Takes of {', '.join(drawn)}", scene, sounds, PLAYER, arrays),
+        },
+        "Player, figure and arrays are of all takes.",
+    )
+    make_missing(PLAYER, wanted)

@@ -1,0 +1,233 @@
+"""Trainings of one's own: begin one in a process of its own, watch its curves, stop it, continue it, keep the model."""
+
+import re
+import threading
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import streamlit as st
+
+from srnn_lab.checkpoint import ASSETS
+from srnn_lab.dashboard.choice import explain, guarded, owned, plain, runs_folder, show_figure
+from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
+from srnn_lab.pictures.charts import curves_figure
+from srnn_lab.system.lock import is_running, terminate
+from srnn_lab.training.runs import LOG, Progress, begin, list_runs, progress, read_curves
+
+REFRESH = 2.0
+"""Seconds between two looks at the files of a training that runs."""
+_BEGINNING = threading.Lock()
+"""Held from looking whether a training runs until one does, since two visitors may begin at once."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training can be begun on.
+
+    Attributes:
+        preset: A name in ``PRESETS``.
+        about: What it is and how long it takes.
+        epochs: Passes over the data.
+        data: A folder; None for the preset's own data.
+        asks: Kind of files of which a folder is asked for.
+        options: Further options of ``srnn-lab train``.
+    """
+
+    preset: str
+    about: str
+    epochs: int
+    data: Path | None = None
+    asks: str = ""
+    options: tuple[str, ...] = ()
+
+
+FEW_SONGS = ("--batch-size=4", "--segment-length=24", "--kl-weight-updates=200")
+FEW_WORDS = ("--batch-size=4", "--segment-length=50", "--kl-weight-updates=200")
+RECIPES = {
+    "Six chorales": Recipe(
+        "jsb",
+        "The bundled chorales: nothing to download. Enough to see a model learn and then learn by heart.",
+        60,
+        ASSETS / "chorales",
+        options=FEW_SONGS,
+    ),
+    "A minute of a voice": Recipe(
+        "voice-mel",
+        "The bundled prompts, as log-mel frames: nothing to download.",
+        20,
+        ASSETS / "voice",
+        options=FEW_WORDS,
+    ),
+    "All chorales": Recipe(
+        "jsb",
+        "The paper's data. They are read from the folder that SRNN_LAB_DATA names, or downloaded once (0.3 MB).",
+        60,
+    ),
+    "My MIDI files": Recipe(
+        "jsb", "A folder on this computer, split 90/5/5 by file.", 60, asks="MIDI", options=FEW_SONGS
+    ),
+    "My recordings": Recipe(
+        "voice-mel", "A folder on this computer, split 90/5/5 by file.", 40, asks="audio", options=FEW_WORDS
+    ),
+}
+SIZES = {
+    "small": ("--d-dim=64", "--z-dim=16", "--hidden-dim=64"),
+    "medium": ("--d-dim=128", "--z-dim=32", "--hidden-dim=128"),
+    "full": (),
+}
+"""By name, what the recurrent states, z and the hidden layers are made to; ``full`` is the preset's."""
+
+
+def show() -> None:
+    """The page."""
+    st.header("Train a model of your own")
+    st.caption(
+        "Training climbs the ELBO: the reconstruction of the data from z, less the KL, in nats per frame. It runs in a "
+        "process of its own, so this page may be closed or loaded again; what it writes is in the folder of runs."
+    )
+    folder = runs_folder()
+    guarded(partial(begin_one, folder))()
+    st.subheader("Runs")
+    runs = list_runs(folder)
+    if not runs:
+        st.info(
+            f"{plain(str(folder))} holds no run yet. Begin one above, or name another folder: "
+            "`streamlit run dashboard.py -- --runs DIR`."
+        )
+        return
+    name = st.selectbox("Run", list(runs), key="run", bind="query-params")
+    running = is_running(runs[name])
+    st.fragment(guarded(partial(show_run, runs[name], running)), run_every=REFRESH if running else None)()
+
+
+def begin_one(folder: Path) -> None:
+    """The widgets that begin a training."""
+    left, right = st.columns(2)
+    name = left.selectbox("Train on", list(RECIPES), key="recipe", bind="query-params")
+    recipe = RECIPES[name]
+    size = right.segmented_control(
+        "Size", list(SIZES), default="small", required=True, key="size", bind="query-params", width="stretch"
+    )
+    st.caption(f"{recipe.about} Preset: {recipe.preset}.")
+    data = recipe.data
+    if recipe.asks:
+        given = st.text_input(f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files")
+        data = Path(given).expanduser() if given else None
+    left, right = st.columns(2)
+    # Each recipe has its own, so that another one brings its own number and name.
+    of_recipe = list(RECIPES).index(name) + 1
+    epochs = left.number_input("Epochs", 1, 10_000, recipe.epochs, key=owned("epochs", of_recipe), bind="query-params")
+    run = right.text_input(
+        "Name of the run",
+        f"{recipe.preset}-{size}",
+        key=owned("name", of_recipe, size),
+        max_chars=60,
+        bind="query-params",
+    )
+    if st.button("Begin", type="primary", key="begin"):
+        if recipe.asks and (data is None or not data.is_dir()):
+            raise ValueError(f"The folder is {given!r}; give the path of a folder that holds {recipe.asks} files.")
+        options = [f"--epochs={epochs}", *recipe.options, *SIZES[size]]
+        begin_training(folder, run, recipe.preset, [*options, *([f"--data={data.resolve()}"] if data else [])])
+
+
+def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> None:
+    """Begin a new run, unless one is being trained: two at a time would slow each other and the page.
+
+    Raises:
+        ValueError: The name is none for a folder or is taken, or a training runs.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and begin with a letter.")
+    path = folder / name
+    files = [path / file for file in ("last.safetensors", "best.safetensors")]
+    failed = (path / LOG).exists() and not any(map(Path.exists, files)) and not is_running(path)
+    if path.exists() and not failed:
+        raise ValueError(f"There is a run {name!r} already; give another name, or continue that one below.")
+    begin_alone([preset, f"--out={path}", *options], path)
+    st.session_state["run"] = name
+
+
+def begin_alone(arguments: list[str], run: Path) -> None:
+    """Begin a training beside which no other one of its folder runs.
+
+    Raises:
+        ValueError: One runs.
+    """
+    with _BEGINNING:
+        if running := [name for name, other in list_runs(run.parent).items() if is_running(other)]:
+            raise ValueError(f"{running[0]!r} is being trained; stop it first, or wait until it is done.")
+        begin(arguments, run)
+
+
+def show_run(run: Path, was_running: bool) -> None:
+    """How far a run is and its curves, which are drawn anew while it runs."""
+    state = progress(run)
+    if state.running != was_running:
+        st.rerun()
+    show_state(state)
+    buttons = st.container(horizontal=True)
+    if state.running and buttons.button("Stop", key="stop", help="It writes all that it needs to continue."):
+        terminate(run)
+        st.toast("Asked to stop; it ends after the current update.")
+    if state.header and not (state.running or state.test) and buttons.button("Continue", key="continue"):
+        begin_alone([f"--resume={run}"], run)
+        st.rerun()
+    best = run / "best.safetensors"
+    if best.exists():
+        buttons.download_button(
+            "Download the best epoch", best.read_bytes, f"{run.name}.safetensors", on_click="ignore"
+        )
+        address = f"./?checkpoint={quote(f'{run.parent.name}/{run.name}', safe='')}"
+        buttons.link_button("Explore it", address)
+    curves = read_curves(run)
+    if len(curves["epoch"]) and state.header:
+        files = show_curves(curves, state)
+        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "csv")})
+    with st.expander("What it printed", expanded=bool(state.said) and not len(curves["epoch"])):
+        st.code("\n".join(state.said) or f"Nothing yet ({LOG}).", language=None)
+
+
+def show_state(state: Progress) -> None:
+    """In one line and a bar, where a run is."""
+    total = state.header.config.train.epochs if state.header else 0
+    done = f"{state.epochs} of {total} epochs"
+    if state.running and not state.header:
+        st.progress(0.0, "Reading the data …")
+    elif state.running:
+        st.progress(state.share, plain(f"{done} · {state.step} · {state.left} left" if state.step else done))
+    elif state.test:
+        st.success(plain(f"Done: {done}. Test ELBO {state.test['elbo']:.2f} ({state.test['average']} average)."))
+    elif state.header:
+        st.info(f"Stopped after {done}. It can be continued from where it stopped, bit for bit.")
+    else:
+        said = [line for line in state.said if not line.startswith("$ ")]  # but the command
+        st.error(plain(f"It ended before it began: {said[-1] if said else 'it printed nothing'}"))
+
+
+def show_curves(curves: dict, state: Progress) -> Files:
+    """The figure of the curves, as a file too, and how to read it."""
+    config = state.header.config
+    unit = "nats per sequence" if config.evaluation.average == "sequence" else "nats per frame"
+    best = int(curves["valid_bound"].argmax())
+    figure = curves_figure(curves, config.train.bound.upper(), unit)
+    show_figure(
+        figure,
+        "curves",
+        f"Training curves over {len(curves['epoch'])} epochs. The bound on validation data is best in epoch "
+        f"{best + 1}, at {curves['valid_bound'][best]:.2f} {unit}.",
+    )
+    explain(
+        "**Bound**: the objective on training data (while the weights still change) and on validation data after each "
+        f"epoch ({config.evaluation.average} average); the star is the best epoch, which is kept. **KL**: how much of "
+        "the frames goes through z. **Schedules**: the weight β of the KL in the objective, and the learning rate.\n\n"
+        "**Look for**: validation that falls while training rises: the model learns by heart, and more data or fewer "
+        "epochs would help. A KL that sinks to 0 and stays: z is not used (the posterior has collapsed), which "
+        "the slow growth of β and Res_q are there to prevent. A jump: the learning rate is too high.",
+        r"\sum_t \ \mathbb{E}_q\big[\log p(x_t \mid z_t, d_t)\big] - \beta \, "
+        r"\mathrm{KL}\big(q(z_t \mid z_{t-1}, a_t) \,\big\|\, p(z_t \mid z_{t-1}, d_t)\big)",
+        {"07_training": "trains a model in a minute", "06_inference_network": "says why the KL collapses"},
+    )
+    return chart_files(figure)

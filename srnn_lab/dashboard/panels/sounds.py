@@ -1,0 +1,194 @@
+"""What the model believes, as sound: the sounds of a clip that the player switches between."""
+
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from itertools import takewhile
+
+import numpy as np
+import streamlit as st
+import torch
+
+from srnn_lab.analysis.inspection import Inspection, draw_reconstruction
+from srnn_lab.dashboard.address import PLAYER, frame_at, share
+from srnn_lab.dashboard.choice import (
+    MAX_PLAYED_SECONDS,
+    Choice,
+    ClipBytes,
+    cache_data,
+    cached_inspection,
+    plain,
+    signal_of,
+    sound_of,
+    unit_seconds,
+)
+from srnn_lab.inference.sampling import generate
+from srnn_lab.player import deliver, place_of, spacing
+
+Sound = tuple[np.ndarray, int]
+"""Samples (16 bits, or floats with full scale 1), and their number a second."""
+Wanted = Mapping[str, tuple[Hashable, Callable[[], Sound]]]
+"""By the name on its button, what a sound is of, and what makes it."""
+Ready = Callable[[], dict[str, Sound]]
+"""Gives the sounds that are made, by name."""
+RECORDING = "recording"
+MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
+ALL_AT_ONCE_SECONDS = {"raw": 30, "log-mel": 30, "roll": 120}
+"""Longest clip, by its frames, whose reconstructions are made without being asked for."""
+
+
+def settle_sounds(choice: Choice) -> None:
+    """Begin anew when another clip or checkpoint is chosen; the first place to continue from may be that of a link."""
+    state = st.session_state
+    if state.get("sounds of") == choice:
+        return
+    state["sounds of"] = choice
+    asked = "" if "continue from" in state else st.query_params.get("continue", "")
+    frames = len(cached_inspection(*choice).kl)
+    start = int(asked) if asked.isdecimal() and len(asked) < 10 else 0
+    state["continue from"] = start if 0 < start < frames - 1 else _middle(frames)
+
+
+def sounds_of_clip(choice: Choice) -> Wanted:
+    """What is heard of a clip, or, of a long one, what is heard unasked."""
+    first = choice.checkpoint.config.evaluation.unscored
+    start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
+    kinds = {RECORDING: 0}
+    if all_sounds(choice):
+        kinds |= {MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
+    return {kind: clip_sound(choice, kind, at) for kind, at in kinds.items()}
+
+
+def clip_sound(choice: Choice, kind: str, start: int = 0) -> tuple[Hashable, Callable[[], Sound]]:
+    """One of the sounds of a clip, as ``cached_clip_sound`` makes it."""
+    return (choice, kind, start), partial(cached_clip_sound, *choice, kind, start)
+
+
+def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
+    """What gives the sounds that are made, by name, whenever it is called; others are given up.
+
+    Those that follow one that is missing wait for it: the first that a player gets is what it plays.
+
+    Args:
+        wanted: The sounds.
+        at_hand: Whether the first of them is, like a recording, so that it need not follow the rows.
+    """
+    made = st.session_state.setdefault("sounds", {})  # not the session itself: a file is asked for outside of it
+    for gone in made.keys() - {what for what, _ in wanted.values()}:
+        del made[gone]
+    if at_hand:
+        what, make = next(iter(wanted.values()))
+        made[what] = made.get(what) or make()
+
+    def prefix() -> dict[str, Sound]:
+        found = ((name, made.get(what)) for name, (what, _) in wanted.items())
+        return dict(takewhile(lambda one: one[1] is not None, found))
+
+    return prefix
+
+
+def make_missing(player: str, wanted: Wanted) -> None:
+    """Make the sounds that are missing, one after another, and bring them to a player that has been shown."""
+    made, sounds, below = st.session_state["sounds"], ready(wanted), st.empty()
+    for name, (what, make) in wanted.items():
+        if what not in made:
+            with below, st.spinner(f"Making the sound: {plain(name)} …"):
+                made[what] = make()
+            with below:
+                deliver(player, sounds())
+
+
+@cache_data(max_entries=12, show_spinner=False)
+def cached_clip_sound(
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int, kind: str, start: int
+) -> Sound:
+    """A clip, or what the model believes of it, as a sound that begins with the clip.
+
+    Args:
+        path: Of the checkpoint; with the next four, a ``Choice``.
+        modified: When the checkpoint was written.
+        content: The clip's bytes.
+        name: The clip's file name.
+        semitones: Semitones that music is moved up.
+        kind: ``RECORDING``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
+            first frames and then, to its end, what the model draws from its prior.
+        start: Frames of the clip before the continuation.
+    """
+    choice = Choice(path, modified, content, name, semitones)
+    checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
+    if kind == RECORDING:
+        signal = choice.signal
+    elif kind == CONTINUATION:
+        signal = signal_of(choice, _continued(choice, start))
+    else:
+        frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
+        signal = signal_of(choice, frames, checkpoint.config.evaluation.unscored)
+    return sound_of(choice, signal) if data.features == "roll" else _sixteen_bit(signal, data.rate)
+
+
+def _sixteen_bit(wave: np.ndarray, rate: int) -> Sound:
+    """Samples beyond full scale are clipped, and nothing is rescaled."""
+    return np.round(np.clip(wave, -1, 1) * 32767).astype(np.int16), rate
+
+
+def _continued(choice: Choice, start: int) -> np.ndarray:
+    checkpoint = choice.checkpoint
+    frames = checkpoint.frontend.frames(choice.signal, checkpoint.config.model.x_dim)
+    prefix, first_frame = frames[:start], checkpoint.config.evaluation.first_frame
+    drawn = generate(
+        checkpoint.model,
+        len(frames) - start,
+        prefix=torch.as_tensor(prefix)[None],
+        first_frame=first_frame,
+    )
+    return np.concatenate([prefix, drawn[0].numpy()])
+
+
+def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
+    """From where the prior goes on, and a button for what takes long."""
+    start = st.session_state["continue from"]
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    middle = "its middle, " if start == _middle(len(clip.kl)) else ""
+    share("continue", "" if middle else str(start))
+    notes = []
+    if start < len(clip.kl):
+        at = clip.times[start] - spacing(clip.times) / 2
+        notes.append(f"The prior continues the clip from {middle}{at:.2f} {unit} on.")
+    if choice.checkpoint.config.data.features == "roll" and clip.seconds[-1] > MAX_PLAYED_SECONDS:
+        notes.append(f"The first {MAX_PLAYED_SECONDS // 60} minutes are played.")
+    if choice.checkpoint.config.data.features == "log-mel":
+        notes.append("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
+    left.caption(" ".join(notes))
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        place = place_of(PLAYER)
+        here = max(1, frame_at(clip, place.start)) if place else start
+        st.button(
+            "Continue from the playhead",
+            on_click=_continue_from,
+            args=(here,),
+            disabled=place is None or here == start or here >= len(clip.kl) - 1,
+            key="continue",
+            help="Click in the rows to choose another place.",
+        )
+        offer_sounds(choice)
+
+
+def _middle(frames: int) -> int:
+    return max(1, frames // 2)
+
+
+def _continue_from(frame: int) -> None:
+    st.session_state["continue from"] = frame
+
+
+def all_sounds(choice: Choice) -> bool:
+    """Whether a clip is short enough for all of its sounds, or someone has asked for them."""
+    data = choice.checkpoint.config.data
+    short = choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]
+    return short or st.session_state.get("sounds asked for") == choice
+
+
+def offer_sounds(choice: Choice) -> None:
+    """A button for the sounds of a long clip, until they are asked for."""
+    if not all_sounds(choice):
+        ask = partial(st.session_state.update, {"sounds asked for": choice})
+        st.button("Make the other sounds (this takes a while)", on_click=ask, key="sound")

@@ -1,0 +1,1 @@
+"""What a trained model says: bounds on log p(x), and draws."""

@@ -1,0 +1,84 @@
+"""Drawing from the model: x_t ~ p(x_t | z_t, d_t), z_t ~ p(z_t | z_{t-1}, d_t), with u_{t+1} = x_t fed back."""
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from srnn_lab.data import make_batch
+from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.models import SequenceModel
+
+
+class Drawn(NamedTuple):
+    """New frames, and what they were drawn from.
+
+    Attributes:
+        frames: x_t, each a draw.
+        params: The parameters of p(x_t | z_t, d_t) on the path that was drawn, as the model has them (at temperature
+            1); ``model.likelihood.mean`` turns them into p(note).
+    """
+
+    frames: Float[Tensor, "b n x"]
+    params: Float[Tensor, "b n p"]
+
+
+def generate(model: SequenceModel, num_frames: int, **options: Any) -> Float[Tensor, "b n x"]:
+    """The new frames, without the prefix: those of ``draw``, which has the options."""
+    return draw(model, num_frames, **options).frames
+
+
+@torch.no_grad()
+def draw(
+    model: SequenceModel,
+    num_frames: int,
+    *,
+    prefix: Float[Tensor, "b t x"] | None = None,
+    first_frame: bool = True,
+    batch_size: int = 1,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> Drawn:
+    """Ancestral samples, from zero states or as the continuation of a prefix; on the CPU, where checkpoints are loaded.
+
+    Args:
+        model: The model.
+        num_frames: Frames to draw; at least 1.
+        prefix: Frames that come before them; their latent path is drawn from the posterior.
+        first_frame: Whether the model was trained to score x_1 given u_1 = 0; otherwise the prefix's first frame is
+            only an input, and must be followed by another.
+        batch_size: Samples side by side, when there is no prefix.
+        temperature: Multiplies the standard deviation of every z (prior, and posterior over the prefix) and of real
+            values, and divides the logits of notes. 1: the model. 0: z is always the mean, and x the likeliest value,
+            whatever the seed. From 0 to 10.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: ``num_frames`` is below 1, ``temperature`` is out of its range, or ``prefix`` has no frame to score.
+        FloatingPointError: The model gives a value that is not a finite number.
+    """
+    if num_frames < 1:
+        raise ValueError(f"num_frames is {num_frames}; at least 1 frame must be drawn.")
+    if not 0 <= temperature <= 10:
+        raise ValueError(f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it is.")
+    generator = torch.Generator().manual_seed(seed)
+    weight = next(model.parameters())
+    with model.evaluating():
+        if prefix is None:
+            u_t, state = weight.new_zeros(batch_size, 1, model.config.x_dim), model.initial_state(batch_size)
+        else:
+            batch = make_batch(list(prefix.numpy()), first_frame)
+            state = elbo(model, batch, noise=temperature * draw_noise(model, batch, generator)).trace.state
+            u_t = prefix[:, -1:]
+        lengths, drawn = torch.ones(len(u_t), dtype=torch.int64), []
+        for _ in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
+            noise_t = torch.randn(len(u_t), 1, model.z_dim, generator=generator).to(weight)
+            trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
+            params = model.emit(trace.d, trace.z, u_t)
+            if not params.isfinite().all():
+                raise FloatingPointError(f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew.")
+            state, u_t = trace.state, model.likelihood.sample(params, generator, temperature)
+            drawn.append(Drawn(u_t, params))
+    return Drawn(*(torch.cat(parts, 1) for parts in zip(*drawn, strict=True)))

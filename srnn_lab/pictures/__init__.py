@@ -1,0 +1,1 @@
+"""Arrays as pictures: rows over one time axis, charts, SVG."""

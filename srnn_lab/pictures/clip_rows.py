@@ -1,0 +1,157 @@
+"""An inspected clip as rows of the player, and the kinds of rows that the other pages make theirs of."""
+
+import numpy as np
+from jaxtyping import Float
+from plotly.colors import sequential
+
+from srnn_lab.analysis.inspection import Inspection
+from srnn_lab.analysis.transitions import Spikes
+from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.config import DataConfig
+from srnn_lab.data.music import LOWEST_PITCH, Roll
+from srnn_lab.pictures.charts import KL, LOGVAR, MEAN, SIGNAL
+from srnn_lab.pictures.clip import signal_times
+from srnn_lab.pictures.limits import beyond, robust_limits
+from srnn_lab.player import Line, Lines, Picture, Row
+
+NOTES = [f"{SIGNAL}00", SIGNAL]
+"""A silent note is transparent."""
+MARGIN = 3
+"""Semitones that are shown beyond the lowest and the highest note."""
+MAX_DIMENSIONS = 64
+"""Dimensions of z in the heat map; the others are used less."""
+KILOHERTZ = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Frequencies that are marked beside log-mel energies."""
+
+
+def clip_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spikes: Spikes) -> dict[str, Row]:
+    """The rows of a clip by short name, from top to bottom: of Figure 3, or the pictures that other frames ask for."""
+    data = checkpoint.config.data
+    first = signal_row("Piano roll" if data.features == "roll" else "Waveform", signal, data, [signal])
+    shown = {"raw": _waveform_rows, "log-mel": _mel_rows, "roll": _roll_rows}[data.features]
+    kl = kl_row(clip, spikes, "steps" if data.features == "roll" else "line")
+    return {first.title.lower(): first, "KL": kl, **shown(checkpoint, signal, clip), "KL of z": latent_row(clip)}
+
+
+def kl_row(clip: Inspection, spikes: Spikes, style: str) -> Lines:
+    """The KL with its spikes: filled at a change, open elsewhere."""
+    lines = [Line("KL", clip.times, clip.kl, KL, style)]
+    for name, shape, chosen in (("spike at a change", "dots", spikes.hits), ("elsewhere", "rings", ~spikes.hits)):
+        frames = spikes.frames[chosen]
+        lines.append(Line(name, clip.times[frames], clip.kl[frames], SIGNAL, shape))
+    return nats_row("KL(q ‖ p)", lines, robust_limits([clip.kl]))
+
+
+def nats_row(title: str, lines: list[Line], limits: tuple[float, float]) -> Lines:
+    """Lines of nats per frame, with a note on those that leave the axis."""
+    return Lines(title, "nats", lines, limits, beyond([(line.times, line.values) for line in lines], limits, "nats"))
+
+
+def latent_row(clip: Inspection) -> Picture:
+    """The KL of each dimension of z, the most used on top; the brightest colour is the largest value but for a few."""
+    shown = min(MAX_DIMENSIONS, max(8, 2 * clip.active_units))
+    order = np.argsort(-clip.use, kind="stable")[:shown][::-1]
+    values = clip.kl_z[:, order] if len(order) else np.zeros((len(clip.kl), 1))
+    high = max(float(np.quantile(values, 0.998)), 1e-3)
+    ticks = {int(i): f"z{order[i]}" for i in {len(order) - 1, len(order) // 2} if len(order)}
+    return Picture(
+        "KL of each dimension of z", "nats", clip.times, values, sequential.Viridis, ticks, (0.0, high), "dimension"
+    )
+
+
+def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
+    """A waveform or a piano roll, on a scale that suits all signals that are ``alike``."""
+    times = signal_times(signal, data)
+    if data.features == "roll":
+        return roll_row(title, times, signal, pitch_range(*alike))
+    return wave_row(title, times, signal, max(float(np.abs(wave).max()) for wave in alike))
+
+
+def wave_row(
+    title: str, times: Float[np.ndarray, "n"], wave: Float[np.ndarray, "n"], loudest: float, colour: str = SIGNAL
+) -> Lines:
+    """A waveform, on a scale for amplitudes up to ``loudest``."""
+    limit = 1.05 * loudest
+    return Lines(title, "amplitude", [Line(title, times, wave, colour)], (-limit, limit))
+
+
+def mean_row(title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, mean: np.ndarray) -> Row:
+    """The mean of each frame of a clip, on the scale of its signal or, of log-mel energies, of its frames."""
+    data, frontend = checkpoint.config.data, checkpoint.frontend
+    if data.features == "roll":
+        return roll_row(title, clip.times, mean, pitch_range(signal), "p")
+    if data.features == "log-mel":
+        return mel_row(title, clip.times, mean, data.sample_rate, (float(clip.frames.min()), float(clip.frames.max())))
+    return wave_row(title, sample_times(clip, data), frontend.waveform(mean), float(np.abs(signal).max()), MEAN)
+
+
+def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
+    """When each sample of the scored frames of a waveform is heard, in seconds."""
+    return clip.times[0] - data.frame_length / 2 / data.sample_rate + np.arange(clip.mean.size) / data.sample_rate
+
+
+def mel_row(
+    title: str,
+    times: Float[np.ndarray, "t"],
+    values: Float[np.ndarray, "t x"],
+    sample_rate: int,
+    limits: tuple[float, float] | None,
+    colours: list[str] = sequential.Magma,
+    unit: str = "sd",
+) -> Picture:
+    """Log-mel energies in ``unit``, or a value for each; by default ever brighter, so that they read without colour."""
+    bins = values.shape[1]
+    ticks = {mel_bin(f, sample_rate, bins): f"{f:g}" for f in KILOHERTZ if f <= sample_rate / 2000}
+    return Picture(title, unit, times, values, colours, ticks, limits, "kHz")
+
+
+def mel_bin(kilohertz: float, sample_rate: int, num_bins: int) -> float:
+    """The index of the mel bin with its middle at a frequency, between two bins as a fraction (Slaney's scale)."""
+
+    def mel(frequency: float) -> float:
+        return 15 * frequency if frequency < 1 else 15 + 27 * np.log(frequency) / np.log(6.4)
+
+    return float(mel(kilohertz) / mel(sample_rate / 2000) * (num_bins + 1) - 1)
+
+
+def roll_row(
+    title: str, times: Float[np.ndarray, "t"], roll: Roll, pitches: tuple[int, int], unit: str = ""
+) -> Picture:
+    """Notes, or p(note) as opacity (with a unit), of a range of pitches."""
+    shown = roll[:, slice(*pitches)]
+    return Picture(title, unit, times, shown, NOTES, octave_ticks(pitches), (0.0, 1.0), "pitch")
+
+
+def pitch_range(*rolls: Float[np.ndarray, "_ 88"]) -> tuple[int, int]:
+    """The first key that is shown of piano rolls, counted from the lowest, and the one after the last."""
+    sounding = np.flatnonzero(np.any([roll.any(0) for roll in rolls], 0))
+    low, high = (sounding[0], sounding[-1]) if len(sounding) else (0, rolls[0].shape[1] - 1)
+    return max(0, int(low) - MARGIN), min(rolls[0].shape[1], int(high) + MARGIN + 1)
+
+
+def octave_ticks(pitches: tuple[int, int]) -> dict[int, str]:
+    """The name of each C in a range of pitches, by its place there."""
+    keys = [key for key in range(*pitches) if (LOWEST_PITCH + key) % 12 == 0]
+    return {key - pitches[0]: f"C{(LOWEST_PITCH + key) // 12 - 1}" for key in keys}
+
+
+def _waveform_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
+    logvar = (clip.logvar + 2 * np.log(checkpoint.frontend.std)).reshape(-1)
+    line = Line("log-variance", sample_times(clip, checkpoint.config.data), logvar, LOGVAR)
+    return {
+        "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
+        "log-variance": Lines("Reconstructed log-variance", "log amp²", [line]),
+    }
+
+
+def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
+    rate, logvar = checkpoint.config.data.sample_rate, "Reconstructed log-variance"
+    return {
+        "log-mel": mean_row("Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames),
+        "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
+        "log-variance": mel_row(logvar, clip.times, clip.logvar, rate, None, sequential.Viridis, "log sd²"),
+    }
+
+
+def _roll_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
+    return {"p(note)": mean_row("p(note) under the posterior (opacity)", checkpoint, signal, clip, clip.mean)}

@@ -1,0 +1,255 @@
+"""What the player draws: rows of lines or of a picture over one time axis, thinned out and packed into bytes."""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from srnn_lab.pictures.charts import envelope
+
+MAX_POINTS = 30_000
+"""Points of a line that are sent; more are reduced to the extremes of each stretch. Enough to zoom in 20 times."""
+MAX_COLUMNS = 8_000
+"""Columns of a picture that are sent; of more, the largest values of each stretch."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve in a row.
+
+    Attributes:
+        name: What the legend calls it.
+        times: Where its values lie, ascending, in units of the time axis.
+        values: The values; NaN leaves a gap.
+        colour: ``#rrggbb``, readable on a light and on a dark page.
+        style: ``line``; ``under`` (a broad pale one, which shows where another covers it); ``steps`` (each value holds
+            from half-way before to half-way after its time); ``dots`` or ``rings`` (a filled or an open circle at each
+            value).
+    """
+
+    name: str
+    times: Float[np.ndarray, "n"]
+    values: Float[np.ndarray, "n"]
+    colour: str
+    style: Literal["line", "under", "steps", "dots", "rings"] = "line"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A row of one curve or several, which share their scale.
+
+    Attributes:
+        title: What stands above the row.
+        unit: Unit of the values, which stands beside the axis and after each value.
+        lines: The curves.
+        limits: Lowest and highest value of the axis; by default those of the values.
+        note: What is left out of the axis; with a note, a triangle at the edge marks each value of a curve beyond it.
+    """
+
+    title: str
+    unit: str
+    lines: Sequence[Line]
+    limits: tuple[float, float] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A row with a column of colours for each frame.
+
+    Attributes:
+        title: What stands above the row.
+        unit: Unit of the values; with one, their range stands beside the title.
+        times: Middle of each column, evenly spaced, in units of the time axis.
+        values: One column a frame, from the bottom up.
+        colours: ``#rrggbb`` or ``#rrggbbaa``, from the lowest to the highest value.
+        ticks: Labels beside the picture, by the index of a value in its column (a fraction lies between two).
+        limits: Values of the first and the last colour; by default the lowest and the highest value.
+        axis: What the labels are, for instance ``kHz``.
+    """
+
+    title: str
+    unit: str
+    times: Float[np.ndarray, "t"]
+    values: Num[np.ndarray, "t x"]
+    colours: Sequence[str]
+    ticks: Mapping[int | float, str] = field(default_factory=dict)
+    limits: tuple[float, float] | None = None
+    axis: str = ""
+
+
+Row = Lines | Picture
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Rows over one time axis, and what is said of it.
+
+    Attributes:
+        rows: What is drawn, from top to bottom; at least one.
+        times: Middle of each model frame, evenly spaced and ascending: selections snap to these frames. At least one.
+        description: What a person who does not see the rows should know of them.
+        end: Where the time axis ends; None: with the last frame.
+        unit: Unit of the time axis.
+        seconds: Seconds of sound in one unit of the time axis.
+        marks: Times of dotted lines through all rows.
+        mark_name: What one of them is.
+
+    Raises:
+        ValueError: There is no row or no frame.
+    """
+
+    rows: Sequence[Row]
+    times: Float[np.ndarray, "t"]
+    description: str
+    end: float | None = None
+    unit: str = "s"
+    seconds: float = 1.0
+    marks: Float[np.ndarray, "m"] = field(default_factory=lambda: np.zeros(0))
+    mark_name: str = "transition"
+
+    def __post_init__(self):
+        if not self.rows or not len(self.times):
+            raise ValueError(
+                f"A player was given {len(self.rows)} rows and {len(self.times)} frames; it needs at least one of each."
+            )
+
+    @property
+    def step(self) -> float:
+        """From one frame to the next."""
+        return spacing(self.times)
+
+    @property
+    def length(self) -> float:
+        """Of the time axis, which begins at 0."""
+        return float(self.times[-1]) + self.step / 2 if self.end is None else float(self.end)
+
+    def stretch(self, start: float, end: float) -> tuple[float, float]:
+        """What is shown of the axis when someone zooms to a stretch: a frame at the least, as in player.js (look)."""
+        span = min(max(end - start, min(self.step, self.length)), self.length)
+        begin = min(max(start, 0.0), self.length - span)
+        return begin, begin + span
+
+
+def limits_of(row: Row) -> tuple[float, float]:
+    """Lowest and highest value of a row's scale; never equal."""
+    if row.limits is not None:
+        low, high = row.limits
+    else:
+        values = [row.values] if isinstance(row, Picture) else [line.values for line in row.lines]
+        found = np.concatenate([np.ravel(v)[np.isfinite(np.ravel(v))] for v in values])
+        low, high = (float(found.min()), float(found.max())) if len(found) else (0.0, 1.0)
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def colour_table(colours: Sequence[str]) -> np.ndarray:
+    """256 colours (256, 4), as bytes of red, green, blue and opacity, evenly spaced along ``colours``."""
+    stops = np.array([list(bytes.fromhex(colour.lstrip("#").ljust(8, "f"))) for colour in colours], float)
+    at = np.linspace(0, len(stops) - 1, 256)
+    return np.stack([np.interp(at, np.arange(len(stops)), channel) for channel in stops.T], 1).round().astype(np.uint8)
+
+
+def shades(picture: Picture) -> tuple[Float[np.ndarray, "c"], np.ndarray]:
+    """The times and the values of a picture's columns, at most ``MAX_COLUMNS``, as indices (c, x) of its colours."""
+    stretch = -(-len(picture.values) // MAX_COLUMNS)
+    starts = np.arange(0, len(picture.values), stretch)
+    values, times = np.maximum.reduceat(np.asarray(picture.values, np.float32), starts), picture.times[starts]
+    times = times + (stretch - 1) / 2 * spacing(picture.times)
+    low, high = limits_of(picture)
+    return times, np.clip(np.round((values - low) / (high - low) * 255), 0, 255).astype(np.uint8)
+
+
+def row_arrays(scene: Scene) -> dict[str, np.ndarray]:
+    """What is drawn: times and values of each row, in their units, by its title and the name of a curve."""
+    found = {}
+    for row in scene.rows:
+        curves = {row.title: row} if isinstance(row, Picture) else {line.name: line for line in row.lines}
+        unit = f" ({row.unit})" if row.unit else ""
+        for curve, drawn in curves.items():
+            name = row.title if curve == row.title else f"{row.title}: {curve}"
+            found |= {f"{name}, times ({scene.unit})": drawn.times, f"{name}{unit}": drawn.values}
+    return found
+
+
+def spacing(times: Float[np.ndarray, "t"]) -> float:
+    """From one of evenly spaced middles to the next; of one alone, its width if it begins at 0."""
+    return float(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 2 * float(times[0])
+
+
+class Packer:
+    """Collects arrays behind a description that says where each lies, since JSON would make numbers of them slowly.
+
+    Attributes:
+        digest: Names what was finished, but for what changes.
+    """
+
+    digest: str
+
+    def __init__(self):
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, values: np.ndarray, kind: str) -> dict[str, int | str]:
+        """Where the values lie among the bytes; ``kind`` is ``f4``, ``i2`` or ``u1``."""
+        content = np.ascontiguousarray(values, f"<{kind}").tobytes()
+        content += bytes(-len(content) % 4)  # typed arrays begin at multiples of their size
+        place = {"kind": kind, "start": self._size, "length": int(np.size(values))}
+        self._parts.append(content)
+        self._size += len(content)
+        return place
+
+    def finish(self, described: dict[str, Any], changing: dict[str, Any]) -> bytes:
+        """The length of the description, the description and the arrays; ``changing`` is not part of the digest."""
+        body = b"".join(self._parts)
+        text = json.dumps(described).encode()
+        self.digest = hashlib.blake2b(text + body, digest_size=12).hexdigest()
+        head = json.dumps({**described, **changing, "digest": self.digest}).encode()
+        head += b" " * (-len(head) % 4)
+        return struct.pack("<I", len(head)) + head + body
+
+
+def pack(scene: Scene, changing: dict[str, Any]) -> tuple[bytes, str]:
+    """A scene as the browser takes it, and a digest of it; ``changing`` goes with it and is not part of the digest."""
+    packer = Packer()
+    notes = [f"{row.title}: {row.note}." for row in scene.rows if isinstance(row, Lines) and row.note]
+    content = {
+        "rows": [pack_row(row, packer) for row in scene.rows],
+        "end": scene.length,
+        "frame": {"start": float(scene.times[0]) - scene.step / 2, "step": scene.step, "count": len(scene.times)},
+        "unit": scene.unit,
+        "seconds": scene.seconds,
+        "marks": packer.add(scene.marks, "f4"),
+        "markName": scene.mark_name,
+        "description": " ".join([scene.description, *notes]),
+    }
+    return packer.finish(content, changing), packer.digest
+
+
+def pack_row(row: Row, packer: Packer) -> dict[str, Any]:
+    """A row's description, with its arrays in ``packer``."""
+    common = {"title": row.title, "unit": row.unit, "limits": limits_of(row)}
+    if isinstance(row, Picture):
+        times, index = shades(row)
+        return common | {
+            "ticks": [[float(at), label] for at, label in row.ticks.items()],
+            "axis": row.axis,
+            "start": float(times[0]) - spacing(times) / 2,
+            "end": float(times[-1]) + spacing(times) / 2,
+            "bins": index.shape[1],
+            "values": packer.add(index, "u1"),
+            "colours": packer.add(colour_table(row.colours), "u1"),
+        }
+    return common | {"note": row.note, "lines": [_pack_line(line, packer) for line in row.lines]}
+
+
+def _pack_line(line: Line, packer: Packer) -> dict[str, Any]:
+    times, values = line.times, line.values
+    if line.style in ("line", "under"):
+        times, values = envelope(times, values, MAX_POINTS)
+    arrays = {"times": packer.add(times, "f4"), "values": packer.add(values, "f4")}
+    return {"name": line.name, "colour": line.colour, "style": line.style, **arrays}

@@ -1,0 +1,103 @@
+"""Clips that are set against each other as rows of the player: other models, another z, an edit."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from srnn_lab.analysis.comparison import Comparison
+from srnn_lab.analysis.inspection import Inspection
+from srnn_lab.analysis.interventions import Reconstruction
+from srnn_lab.analysis.transitions import EditEffect
+from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.config import DataConfig
+from srnn_lab.pictures.charts import CHANGE, OVERLAID
+from srnn_lab.pictures.clip_rows import mean_row, nats_row, signal_row
+from srnn_lab.pictures.limits import robust_limits, symmetric_limits
+from srnn_lab.player import Line, Lines, Row
+
+KL_TITLE = "KL(q ‖ p) per frame"
+
+
+def comparison_rows(data: DataConfig, signal: np.ndarray, found: Comparison, moments: np.ndarray) -> list[Row]:
+    """A clip, and over each other what several models make of it, with circles at frames of a choice."""
+    kl, less, bounds = (
+        {name: (found.times, line) for name, line in zip(found.names, lines, strict=True)}
+        for lines in (found.kl, found.kl_difference, found.elbo)
+    )
+    first = found.names[0]
+    del less[first]
+    limits = symmetric_limits(found.kl_difference[1:])
+    difference = overlay(f"KL: difference from {first}", less, limits, 1)
+    at = found.kl_difference[np.abs(found.kl_difference[:, moments]).argmax(0), moments]
+    circles = Line("the largest", found.times[moments], np.clip(at, *limits), CHANGE, "rings")
+    return [
+        signal_row("The clip", signal, data, [signal]),
+        overlay(KL_TITLE, kl),
+        replace(difference, lines=[*difference.lines, circles]),
+        overlay("Bound per frame, log p(x | z, d) − KL", bounds),
+    ]
+
+
+def reconstruction_rows(
+    checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, found: Mapping[str, Reconstruction]
+) -> list[Row]:
+    """A clip, its reconstructions on its own scale, and log p(x | z, d) per frame of all of them.
+
+    Args:
+        checkpoint: The model.
+        signal: The clip.
+        clip: Its inspection.
+        found: Reconstructions, by where z comes from.
+    """
+    if checkpoint.config.data.features == "log-mel":
+        first = mean_row("The clip", checkpoint, signal, clip, clip.frames)
+    else:
+        first = signal_row("The clip", signal, checkpoint.config.data, [signal])
+    means = [mean_row(f"E[x | z, d], z: {name}", checkpoint, signal, clip, one.mean) for name, one in found.items()]
+    lines = {name: (clip.times, one.log_px) for name, one in found.items()}
+    return [first, *means, overlay("log p(x | z, d) per frame", lines)]
+
+
+def edit_rows(
+    data: DataConfig,
+    before: np.ndarray,
+    after: np.ndarray,
+    effect: EditEffect,
+    others: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> list[Row]:
+    """A clip before and after an edit, and the KL of both over each other.
+
+    Args:
+        data: What a frame is.
+        before: The clip.
+        after: The edited one.
+        effect: What the edit does to the KL.
+        others: Further lines by name: times, and nats per frame.
+    """
+    rows = [signal_row(name, one, data, [before, after]) for name, one in {"Before": before, "After": after}.items()]
+    lines = {"before": effect.aligned, "after": (effect.after.times, effect.after.kl), **others}
+    return [*rows, overlay(KL_TITLE, lines, under="before")]
+
+
+def overlay(
+    title: str,
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    limits: tuple[float, float] | None = None,
+    first: int = 0,
+    under: str | None = None,
+) -> Lines:
+    """Nats per frame, (times, values) by name, over each other, in the colours from ``first`` on.
+
+    Args:
+        title: What stands above them.
+        lines: From the lowest to the one on top.
+        limits: Of the axis; by default robust ones.
+        first: Number of the first colour.
+        under: The name of a line that is drawn broad and pale, since another covers it.
+    """
+    shown = [
+        Line(name, *line, colour, "under" if name == under else "line")
+        for (name, line), colour in zip(lines.items(), OVERLAID[first:], strict=False)
+    ]
+    return nats_row(title, shown, limits or robust_limits([line.values for line in shown]))

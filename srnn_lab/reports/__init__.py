@@ -1,0 +1,1 @@
+"""Measured results: records, tables, benchmark, and the scripts behind single numbers."""

@@ -1,0 +1,304 @@
+"""The results file: JSON lines, each a measured figure with all that it takes to check it and to make it again."""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+import reprlib
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srnn_lab.config import PRESETS, RunConfig
+
+RESULTS = Path(__file__).parent / "records.jsonl"
+"""The figures that the README and the dashboard show."""
+RECORD = Path("results.jsonl")
+"""Where ``srnn-lab evaluate --record`` writes to by default."""
+
+_MEASURES = {"evaluate": "elbo", "transitions": "auc"}
+"""Command -> the figure that it always measures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One measurement of one checkpoint, a line of the results file.
+
+    Attributes:
+        row: Name, such as ``table2/jsb/seed1``; the last line of a row counts.
+        command: The command that measured it: ``evaluate`` or ``transitions``.
+        checkpoint: Name of the bundled checkpoint that was evaluated; empty if it was one of a run.
+        checkpoint_sha256: Of the checkpoint's file.
+        figures: Of ``transitions`` those of ``transitions.Transitions``. Of ``evaluate`` ``elbo``, ``log_px``, ``kl``,
+            further bounds such as ``fivo:128``, and of each bound its standard errors, as in ``bounds.Score``; nats per
+            frame, or per sequence if the average is ``sequence``.
+        average: ``micro``, ``macro`` or ``sequence``.
+        first_frame: Whether x_1 is scored.
+        sequences: Sequences of the split.
+        frames: Scored frames, or those that are not silent.
+        data: Data set or folder that was evaluated on.
+        split: Its split.
+        data_sha256: Of the split's signals (``signals_sha256``).
+        config: Of the checkpoint: model, data, training with its seed, evaluation.
+        best_epoch: The epoch, from 1, whose weights these are.
+        parameters: Numbers in the model's weights.
+        repetitions: Evaluations that ``figures`` average.
+        resampling: Of ``fivo``.
+        resampling_share: Of ``fivo``.
+        seed: Of the sampled paths.
+        seconds: What the measurement took.
+        date: Day, as YYYY-MM-DD.
+        version: Of srnn_lab; empty if it is not installed.
+        commit: Of the source, with a + if its code has changed since; empty if it is not under git.
+        cpu: Model of the processor.
+        threads: Threads that torch used.
+        torch: Version of torch.
+    """
+
+    row: str
+    command: str
+    checkpoint: str
+    checkpoint_sha256: str
+    figures: dict[str, float]
+    average: str
+    first_frame: bool
+    sequences: int
+    frames: int
+    data: str
+    split: str
+    data_sha256: str
+    config: RunConfig
+    best_epoch: int
+    parameters: int
+    repetitions: int
+    resampling: str
+    resampling_share: float
+    seed: int
+    seconds: float
+    date: str
+    version: str
+    commit: str
+    cpu: str
+    threads: int
+    torch: str
+
+    def __post_init__(self):
+        check_row(self.row)
+        if self.command not in _MEASURES:
+            raise ValueError(f"The command is {self.command!r}; expected {' or '.join(_MEASURES)}.")
+        needed = _MEASURES[self.command]
+        if needed not in self.figures or not all(math.isfinite(value) for value in self.figures.values()):
+            raise ValueError(
+                f"The figures are {reprlib.repr(self.figures)}; expected finite numbers, the {needed} among them."
+            )
+
+    @property
+    def bounds(self) -> list[str]:
+        """The names of the bounds among the figures."""
+        return [name for name in self.figures if name == "elbo" or name.partition(":")[2].isdecimal()]
+
+    @property
+    def run(self) -> str:
+        """Folder of a run that trains the model again."""
+        return f"runs/{self.row.replace('/', '-')}"
+
+    @property
+    def train(self) -> str:
+        """The command that trains the model, made from its configuration: the nearest preset and what differs from it.
+
+        It begins the run or, where it was interrupted, continues it.
+        """
+        differences = {name: self.config.differences(preset) for name, preset in PRESETS.items()}
+        preset = min(differences, key=lambda name: len(differences[name]))
+        return shlex.join(["srnn-lab", "train", preset, *_options(differences[preset]), f"--resume={self.run}"])
+
+    @property
+    def measure(self) -> str:
+        """The command that measures the model, a bundled one by its name, and records the row."""
+        evaluation, train, trained_on = self.config.evaluation, self.config.train, self.config.data.data
+        defaults = {
+            "average": evaluation.average,
+            "first_frame": evaluation.first_frame,
+            "resampling": train.resampling,
+            "resampling_share": train.resampling_share,
+            "data": trained_on,
+            "split": "test" if self.data == trained_on else "",  # of other data it depends on what they are
+            "repetitions": 1,
+            "seed": 0,
+        }
+        others = {name: getattr(self, name) for name in defaults if getattr(self, name) != defaults[name]}
+        if self.command == "evaluate":
+            others = {"bound": ",".join(self.bounds), **others}
+        checkpoint = self.checkpoint or f"{self.run}/best.safetensors"
+        return shlex.join(["srnn-lab", self.command, checkpoint, *_options(others), "--record", f"--row={self.row}"])
+
+    @property
+    def commands(self) -> list[str]:
+        """What makes the figures again: training, unless the checkpoint is bundled, then the measurement."""
+        return [self.measure] if self.checkpoint else [self.train, self.measure]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name, as in the file, with both commands in words."""
+        return {**asdict(self), "train": self.train, "measure": self.measure}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> "Result":
+        """The inverse of ``to_dict``; the commands are for readers of the file, and are made anew.
+
+        Raises:
+            ValueError: A key is missing or unknown, or a value is of the wrong type or out of range.
+        """
+        types = {f.name: f.type for f in fields(cls)}
+        if not isinstance(values, dict):
+            raise ValueError(f"it is {reprlib.repr(values)}; expected keys and values.")
+        expected = {*types, "train", "measure"}
+        if wrong := sorted(values.keys() ^ expected):
+            raise ValueError(f"its key {wrong[0]!r} is {'missing' if wrong[0] in expected else 'unknown'}.")
+        checked: dict[str, Any] = {}
+        for name, kind in types.items():
+            value = values[name]
+            if name == "config":
+                value = RunConfig.from_dict(value)
+            elif name == "figures" and isinstance(value, dict):
+                value = {key: _plain(f"figures[{key!r}]", value[key], float) for key in value}
+            else:
+                value = _plain(name, value, kind)
+            checked[name] = value
+        convention = {name: checked[name] for name in ("average", "first_frame")}
+        resampling = {name: checked[name] for name in ("resampling", "resampling_share")}
+        RunConfig.from_dict({"evaluation": convention, "train": resampling})
+        return cls(**checked)
+
+
+def check_row(row: str) -> None:
+    """Whether a row may have this name, which becomes part of a folder's.
+
+    Raises:
+        ValueError: It may not.
+    """
+    name = r"[A-Za-z0-9][\w.+-]*"
+    if not re.fullmatch(rf"{name}(/{name})*", row, re.ASCII):
+        raise ValueError(f"The row is named {row!r}; expected words joined by /, such as table2/jsb/seed1.")
+
+
+def _plain(name: str, value: Any, kind: Any) -> Any:
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        expected = getattr(kind, "__name__", kind)
+        raise ValueError(f"{name} is {reprlib.repr(value)}; expected a value of type {expected}.")
+    return kind(value)
+
+
+def _options(values: Mapping[str, Any]) -> list[str]:
+    def option(name: str, value: Any) -> str:
+        flag = name.replace("_", "-")
+        return f"--{flag}={value}" if not isinstance(value, bool) else f"--{flag}" if value else f"--no-{flag}"
+
+    return [option(name, value) for name, value in values.items()]
+
+
+def read_results(path: str | Path = RESULTS) -> dict[str, Result]:
+    """The recorded rows by name, in the order in which they were first recorded; of a row, its last line.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: A line of it is no result.
+    """
+    results = {}
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            result = Result.from_dict(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            reason = "it is no JSON" if isinstance(error, json.JSONDecodeError | RecursionError) else f"{error}"
+            raise ValueError(
+                f"Line {number} of {path} is no result ({reason.rstrip('.')}); mend or remove it."
+            ) from error
+        results[result.row] = result
+    return results
+
+
+def record(result: Result, path: str | Path = RECORD) -> None:
+    """Append a line to the results file: the whole line or nothing of it.
+
+    Raises:
+        OSError: The file cannot be written; what was in it before is unchanged.
+    """
+    path, line = Path(path), json.dumps(result.to_dict()).encode() + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+                line = b"\n" + line
+            try:
+                if file.write(line) != len(line):
+                    raise OSError("the disk is full")
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+    except OSError as error:
+        raise OSError(
+            f"{path} could not be written ({error.strerror or error}); what was there before is unchanged. Free some "
+            f"space or choose another file."
+        ) from error
+
+
+def signals_sha256(signals: Iterable[np.ndarray]) -> str:
+    """The SHA-256 of a split's signals: of each, in order, its type and shape as NumPy prints them, and its bytes."""
+    found = hashlib.sha256()
+    for signal in signals:
+        found.update(f"{signal.dtype}{signal.shape}".encode())
+        found.update(np.ascontiguousarray(signal).data)
+    return found.hexdigest()
+
+
+def surroundings() -> dict[str, Any]:
+    """Version, commit and machine, by their names in a ``Result``."""
+    import torch
+
+    return {
+        "version": _version(),
+        "commit": _commit(),
+        "cpu": _cpu(),
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+    }
+
+
+def _version() -> str:
+    try:
+        return version("srnn-lab")
+    except PackageNotFoundError:
+        return ""
+
+
+def _commit() -> str:
+    """The commit of this package's own repository, not of one in whose .venv it happens to be installed."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("rev-parse", "HEAD") + "+" * bool(git("status", "--porcelain", "--", ":(top)*.py"))
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _cpu() -> str:
+    try:
+        names = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,485 @@
+"""Tables made of the recorded results and of published figures; no column mixes conventions."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from srnn_lab.config import CONVENTIONS, EvaluationConfig
+from srnn_lab.reports.records import Result, check_row
+
+_PUBLISHED = Path(__file__).parent / "published.json"
+SETS = {"nottingham": "Nottingham", "jsb": "JSB chorales", "muse": "MuseData", "piano": "Piano-midi.de"}
+MODELS = {
+    "rnn": "RNN (exact)",
+    "storn": "STORN",
+    "vrnn-i": "VRNN-I",
+    "vrnn": "VRNN",
+    "dkf": "DKF",
+    "srnn-filt": "SRNN filt",
+    "srnn-filt-res": "SRNN filt+Res_q",
+    "srnn-smooth": "SRNN smooth",
+    "srnn-smooth-res": "SRNN smooth+Res_q",
+}
+SPEECH = {
+    **{name: MODELS[name] for name in ("srnn-smooth-res", "srnn-smooth", "srnn-filt-res", "srnn-filt")},
+    "vrnn-gmm": "VRNN-GMM",
+    "vrnn-gauss": "VRNN-Gauss",
+    "vrnn-i-gauss": "VRNN-I-Gauss",
+    "rnn-gmm": "RNN-GMM (exact)",
+    "rnn-gauss": "RNN-Gauss (exact)",
+}
+FRAMES = {
+    "voice": "200 raw samples",
+    "voices": "200 raw samples, five voices",
+    "voice-mel": "80 log-mel bins",
+    "jsb": "piano roll, fraccaro/jsb",
+}
+OURS = {
+    "table2": "SRNN smooth+Res_q (ours)",
+    "table2-reset": "SRNN smooth+Res_q (ours, states reset)",
+    "best": "SRNN (ours, best-SET)",
+}
+BOUNDS = {"elbo": "ELBO", "iwae:128": "IWAE-128", "fivo:128": "FIVO-128"}
+
+_MUSIC, _FIELD = CONVENTIONS["srnn-music"], CONVENTIONS["field-music"]
+_VOICE = EvaluationConfig(average="micro", first_frame=False)
+PLACES: dict[str, tuple[str, EvaluationConfig]] = {
+    "family/fraccaro-jsb": ("fraccaro/jsb", _MUSIC),
+    "family/bl-jsb": ("bl/jsb", _FIELD),
+    "fivo/bl-jsb": ("bl/jsb", _FIELD),
+    **{f"{table}/{name}": (f"fraccaro/{name}", _MUSIC) for table in OURS for name in SETS},
+    **{f"field/{name}": (f"bl/{name}", _FIELD) for name in SETS},
+    "table1/voice": ("voice", _VOICE),
+    "table1/voices": ("voices", CONVENTIONS["srnn-speech"]),
+    "figure3/voice": ("voice", _VOICE),
+    "figure3/voice-mel": ("voice", _VOICE),
+    "figure3/voices": ("voices", CONVENTIONS["srnn-speech"]),
+    "figure3/jsb": ("fraccaro/jsb", _MUSIC),
+}
+"""Beginning of a row's name -> the data and the convention that the tables ask of it, on the test split."""
+
+
+def check_place(row: str, command: str, data: str, split: str, average: str, first_frame: bool) -> None:
+    """Whether a row's name is one, and fits what the row is measured on and with.
+
+    Raises:
+        ValueError: It is none, or a table would show the row in a column of another measure, data version or
+            convention.
+    """
+    check_row(row)
+    table = row.partition("/")[0]
+    if (table == "figure3") != (command == "transitions") and table in {"bundled", *(p.split("/")[0] for p in PLACES)}:
+        raise ValueError(f"The row {row} is measured by {command!r}; a table shows another measure there: rename it.")
+    if table == "figure3" and not re.fullmatch(
+        rf"figure3/({'|'.join(FRAMES)})/[^/]+(/epochs[1-9]\d*|/tried-[^/]+)?", row
+    ):
+        raise ValueError(
+            f"The row is named {row}; the table of Figure 3 has figure3/FRAMES/MODEL, figure3/FRAMES/MODEL/epochsN and "
+            f"figure3/FRAMES/MODEL/tried-NAME, with FRAMES one of {', '.join(FRAMES)}."
+        )
+    for place, (expected, convention) in PLACES.items():
+        if row.startswith(f"{place}/") or row == place:
+            found = (data, split, average, first_frame)
+            if found != (wanted := (expected, "test", convention.average, convention.first_frame)):
+                raise ValueError(
+                    f"The row {row} is measured on {_convention(*found)}; the tables show a row of this name on "
+                    f"{_convention(*wanted)}: choose other options or another --row."
+                )
+
+
+def _convention(data: str, split: str, average: str, first_frame: bool) -> str:
+    return f"{data} ({split}), {average} average, first frame {'scored' if first_frame else 'not scored'}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a table.
+
+    Attributes:
+        value: Measured (a float), or published (in the digits of its source).
+        se: Standard error over the sequences.
+        sd: Standard deviation over training seeds, of which ``value`` and ``se`` are then the averages.
+        seeds: How many they are.
+    """
+
+    value: float | int | Decimal
+    se: float | None = None
+    sd: float | None = None
+    seeds: int = 1
+
+    @property
+    def published(self) -> bool:
+        """Whether it stands in a publication."""
+        return not isinstance(self.value, float)
+
+    def __str__(self) -> str:
+        if self.published:
+            return f"{self.value}"
+        digits = 2 if abs(self.value) < 100 else 1 if abs(self.value) < 1000 else 0
+        text = f"{self.value:.{digits}f}"
+        text += "" if self.se is None else f" ± {self.se:.{digits}f}"
+        return text + ("" if self.sd is None else f" (sd {self.sd:.{digits}f}, {self.seeds} seeds)")
+
+
+Cell = str | int | Figure | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to print.
+
+    Attributes:
+        title: What it shows.
+        caption: On which data, and how its figures are made.
+        header: Its columns; the last names the source of a row or the row of ``srnn-lab reproduce``.
+        rows: A cell for each column; None where nothing is recorded.
+    """
+
+    title: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything between the labels and the names of the rows was measured here."""
+        cells = [cell for row in self.rows for cell in row[1:-1]]
+        return any(not cell.published if isinstance(cell, Figure) else cell is not None for cell in cells)
+
+    def text(self) -> str:
+        """For a terminal."""
+        lines = ["  ".join(row).rstrip() for row in self._padded()]
+        return "\n".join([self.title, self.caption, "", *lines])
+
+    def markdown(self) -> str:
+        """For GitHub."""
+        header, *rows = (f"| {' | '.join(row)} |" for row in self._padded(lambda text: text.replace("|", r"\|")))
+        rule = re.sub(r"[^|]", "-", header)
+        return "\n".join([f"**{self.title}.** {self.caption}", "", header, rule, *rows])
+
+    def columns(self) -> list[list[str]]:
+        """What is printed, column by column below their titles; one in which nothing is recorded is left out."""
+        columns = zip(self.header, *self.rows, strict=True)
+        filled = (column for column in columns if set(column[1:]) != {None})
+        return [["–" if cell is None else f"{cell}" for cell in column] for column in filled]
+
+    def _padded(self, escape: Callable[[str], str] = str) -> list[tuple[str, ...]]:
+        columns = [[escape(text) for text in column] for column in self.columns()]
+        return list(zip(*([text.ljust(max(map(len, column))) for text in column] for column in columns), strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; a figure is a number with its standard errors."""
+
+        def plain(cell: Cell) -> Any:
+            if not isinstance(cell, Figure):
+                return cell
+            return {**asdict(cell), "value": float(cell.value), "published": cell.published}
+
+        return {**vars(self), "rows": [[plain(cell) for cell in row] for row in self.rows]}
+
+
+def _published() -> dict[str, Any]:
+    return json.loads(_PUBLISHED.read_text(encoding="utf-8"), parse_float=Decimal)
+
+
+Results = Mapping[str, Result]
+
+
+def rows_of(results: Results, place: str) -> list[Result]:
+    """A row, and those of other training seeds of the same; SET in its name stands for any set."""
+    row = re.escape(place).replace("SET", r"\w+")
+    return [result for name, result in results.items() if re.fullmatch(rf"{row}(/seed\d+)?", name)]
+
+
+def _figure(found: Sequence[Result], bound: str, unit: Callable[[Result], float] = lambda _: 1) -> Figure | None:
+    """A bound of a row, averaged over its seeds; ``unit`` turns nats per frame into another unit."""
+    found = [result for result in found if bound in result.figures]
+    values = [result.figures[bound] * unit(result) for result in found]
+    errors = [result.figures[f"{bound}_se"] * unit(result) for result in found if f"{bound}_se" in result.figures]
+    if not values:
+        return None
+    sd = stdev(values) if len(values) > 1 else None
+    return Figure(fmean(values), fmean(errors) if errors else None, sd, len(values))
+
+
+def _each(values: Iterable[int | str]) -> str | None:
+    """The one value of all seeds, or all values."""
+    return ", ".join(f"{value}" for value in sorted(set(values))) or None
+
+
+def _described(found: Sequence[Result]) -> tuple[str | None, str | None]:
+    """Parameters and epochs."""
+    return _each(r.parameters for r in found), _each(r.config.train.epochs for r in found)
+
+
+def _caption(data: str, convention: EvaluationConfig, split: str = "test") -> str:
+    unit = "sequence" if convention.average == "sequence" else "frame"
+    return f"{_convention(data, split, convention.average, convention.first_frame)}; nats per {unit}."
+
+
+def _table(title: str, caption: str, header: Sequence[str], rows: Iterable[tuple[Cell, ...]]) -> Table:
+    """A table whose caption also says what its errors are, if it has any."""
+    rows = tuple(rows)
+    figures = [cell for row in rows for cell in row if isinstance(cell, Figure)]
+    errors = " ± standard error over sequences." if any(figure.se is not None for figure in figures) else ""
+    spread = " sd: standard deviation over training seeds." if any(figure.sd is not None for figure in figures) else ""
+    return Table(title, caption + errors + spread, tuple(header), rows)
+
+
+_SET = f"SET is {', '.join(SETS)}."
+
+
+def family(results: Results) -> list[Table]:
+    """Every model on both versions of JSB chorales."""
+    tables = []
+    for place in ("family/fraccaro-jsb", "family/bl-jsb"):
+        data, convention = PLACES[place]
+        rows = []
+        for name, label in MODELS.items():
+            found = rows_of(results, f"{place}/{name}")
+            figures = [_figure(found, bound) for bound in BOUNDS]
+            rows.append((label, *_described(found), *figures, f"{place}/{name}"))
+        header = ("model", "parameters", "epochs", *BOUNDS.values(), "row")
+        tables.append(_table(f"The family on {data}", _caption(data, convention), header, rows))
+    return tables
+
+
+def fivo(results: Results) -> list[Table]:
+    """What training on FIVO gains over training on the ELBO."""
+    data, convention = PLACES["fivo/bl-jsb"]
+    rows = []
+    for name, label, with_elbo in (("srnn", MODELS["srnn-smooth-res"], "srnn-smooth-res"), ("vrnn", "VRNN", "vrnn")):
+        base = None
+        for row in (f"family/bl-jsb/{with_elbo}", f"fivo/bl-jsb/{name}"):
+            found = rows_of(results, row)
+            objective = _each(result.config.train.bound for result in found)
+            figures = [_figure(found, bound) for bound in BOUNDS]
+            gain = _gain(figures[-1], base) if base and figures[-1] else None
+            rows.append((label, objective, *_described(found), *figures, gain, row))
+            base = figures[-1]
+    header = ("model", "trained on", "parameters", "epochs", *BOUNDS.values(), "gain in FIVO-128", "row")
+    caption = f"{_caption(data, convention)} The error of a gain is that of independent figures, which these are not."
+    return [_table("Training on FIVO", caption, header, rows)]
+
+
+def _gain(after: Figure, before: Figure) -> Figure:
+    se = None if after.se is None or before.se is None else math.hypot(after.se, before.se)
+    return Figure(after.value - before.value, se)
+
+
+def table2(results: Results) -> list[Table]:
+    """The paper's Table 2: its SRNN beside ours, and its other rows as printed."""
+    header = ("model", *SETS.values(), "source or row")
+    published = [entry for entry in _published()["music"] if entry["source"] == "SRNN paper, Table 2"]
+    rows = [_music_row(entry) for entry in published if entry["data"] == "fraccaro"]
+    for place, label in OURS.items():
+        rows.append((label, *(_figure(rows_of(results, f"{place}/{name}"), "elbo") for name in SETS), f"{place}/SET"))
+    caption = f"{_caption('fraccaro/SET', _MUSIC)} ELBO, one sampled path. {_SET}"
+    others = [_music_row(entry) for entry in published if entry["data"] != "fraccaro"]
+    not_known = (
+        "Taken over by the paper from their authors: another version of the data or one that is not known, bounds "
+        "and averages of their own, so none of it compares with the table above. Nats per frame."
+    )
+    return [
+        _table("Table 2: SRNN, on its authors' version of the data", caption, header, rows),
+        _table("Table 2: the paper's other rows", not_known, (*header[:-1], "source"), others),
+    ]
+
+
+def _music_row(entry: Mapping[str, Any]) -> tuple[Cell, ...]:
+    source = "; ".join(filter(None, [entry["source"], entry["note"], "recalled, not looked up" * entry["recalled"]]))
+    return entry["model"], *(Figure(entry["values"][s]) if s in entry["values"] else None for s in SETS), source
+
+
+def field(results: Results) -> list[Table]:
+    """The SRNN against what others have published on the standard version of the music, a table for each bound."""
+    published = [entry for entry in _published()["music"] if entry["data"] == "bl"]
+    titles = {
+        "elbo": ("elbo", "lower bounds (ELBO)"),
+        "importance sampling": ("iwae:128", "importance sampling (ours: IWAE-128)"),
+        "fivo:128": ("fivo:128", "particle filters (FIVO-128)"),
+        "exact": ("", "exact log-likelihoods, to which a lower bound may be compared"),
+    }
+    ours = {"bernoulli": "SRNN (ours), factorised output", "nade": "SRNN (ours), autoregressive output"}
+    tables = []
+    for bound, (measured, title) in titles.items():
+        rows = [_music_row(entry) for entry in published if entry["bound"] == bound]
+        for name, label in ours.items() if measured else ():
+            figures = [_figure(rows_of(results, f"field/{data}/{name}"), measured) for data in SETS]
+            rows.append((label, *figures, f"field/SET/{name}"))
+        caption = (
+            f"{_caption('bl/SET', _FIELD)} Where the average of a published figure is not known, it says so. {_SET}"
+        )
+        header = ("model", *SETS.values(), "source or row" if measured else "source")
+        tables.append(_table(f"Against the field, on Boulanger-Lewandowski's version: {title}", caption, header, rows))
+    return tables
+
+
+def table1(results: Results) -> list[Table]:
+    """The paper's Table 1 beside the same models on free speech."""
+    published = _published()["speech"]
+
+    def frames_in_half_a_second(result: Result) -> float:
+        return result.config.data.sample_rate / result.config.data.hop / 2
+
+    rows = []
+    for name, label in SPEECH.items():
+        paper = published["values"][name]
+        voice = _figure(rows_of(results, f"table1/voice/{name}"), "elbo", frames_in_half_a_second)
+        voices = _figure(rows_of(results, f"table1/voices/{name}"), "elbo")
+        rows.append((label, Figure(paper["blizzard"]), voice, Figure(paper["timit"]), voices, f"table1/SET/{name}"))
+    header = (
+        "model",
+        "Blizzard (paper), nats per 0.5 s",
+        "voice (ours), nats per 0.5 s",
+        "TIMIT (paper), nats per utterance",
+        "voices (ours), nats per utterance",
+        "row",
+    )
+    caption = (
+        f"ELBO, first frame not scored. Blizzard and TIMIT: {published['source']}, average over chunks or utterances. "
+        "voice: one voice in place of Blizzard, whole utterances, all nats by all seconds. voices: five voices in "
+        "place of TIMIT, average over utterances. SET is voice or voices. Figures on different data do not compare; "
+        "their order may."
+    )
+    return [_table("Table 1, on free speech", caption, header, rows)]
+
+
+def figure3(results: Results) -> list[Table]:
+    """Whether the KL rises at transitions (the paper's Figure 3): of each model, along training, and what was tried."""
+    trained, training, tried, followed = [], [], [], set()
+    order = [*FRAMES, *MODELS]
+    rows = [row for row in results if row.startswith("figure3/")]
+    for row in sorted(
+        rows, key=lambda row: [order.index(p) if p in order else len(order) for p in row.split("/")[1:3]]
+    ):
+        _, frames, model, *how = row.split("/")
+        result = results[row]
+        f = result.figures
+        measured = (
+            f"{f['auc']:.3f}",
+            f"{f['null_mean']:.3f} ± {f['null_sd']:.3f}",
+            f"{100 * f['shifts_better']:.1f}",
+            f"{f['splice']:.3g}",
+            f"{f['uncut']:.3g}",
+            f"{100 * f['splice_larger']:.0f}",
+            result.sequences,
+            row,
+        )
+        what = (FRAMES[frames], MODELS.get(model, model))
+        if how and how[0].startswith("tried-"):
+            base = results.get(f"figure3/{frames}/{model}")
+            changed = result.config.differences(base.config) if base else {}
+            tried.append((*what, ", ".join(f"{k} {v}" for k, v in changed.items()) or "–", *measured))
+            continue
+        training.append((*what, result.config.train.epochs, *measured))
+        if how:
+            followed.add(what)
+        else:
+            trained.append((*what, *measured))
+    header = (
+        "frames",
+        "model",
+        "ROC area",
+        "null",
+        "shifts as large, %",
+        "splice, nats",
+        "uncut, nats",
+        "larger in, %",
+        "clips",
+        "row",
+    )
+    caption = (
+        "Test split, 8 posterior paths. ROC area: the KL of frames within 2 of an onset (a peak of the spectral flux) "
+        "against the other active frames; of notes, of frames in which the chord changes. Null: mean ± standard "
+        "deviation over 1,000 circular shifts, and how many of them reach the area. Splice: largest KL within 2 frames "
+        "of the joint of two half clips, against the same frames before the cut."
+    )
+    tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
+    if followed:
+        rows = sorted((cells for cells in training if cells[:2] in followed), key=lambda cells: cells[:3])
+        caption = "The same, of models after a few epochs and after all."
+        tables.append(Table("Figure 3, measured: along training", caption, _with(header, "epochs"), tuple(rows)))
+    if tried:
+        caption = "The same, of models that were trained otherwise than those of the first table; each in what differs."
+        tables.append(Table("Figure 3, measured: what was tried", caption, _with(header, "changed"), tuple(tried)))
+    return tables
+
+
+def _with(header: tuple[str, ...], column: str) -> tuple[str, ...]:
+    """A header with another column after the first two."""
+    return (*header[:2], column, *header[2:])
+
+
+def bundled(results: Results) -> list[Table]:
+    """The bundled checkpoints, a table for each kind of frames and convention."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for row, result in results.items():
+        if row.startswith("bundled/"):
+            version, x_dim = result.data.partition("/")[0], result.config.model.x_dim
+            frames = {"roll": "piano rolls", "raw": f"{x_dim} raw samples", "log-mel": f"{x_dim} log-mel bins"}
+            convention = EvaluationConfig(average=result.average, first_frame=result.first_frame)
+            title = f"Bundled: {version}, {frames[result.config.data.features]}"
+            groups.setdefault((title, _caption(version, convention, result.split)), []).append(result)
+    header = ("checkpoint", "data", "model", "likelihood", "parameters", "epochs", *BOUNDS.values(), "row")
+    tables = []
+    for (title, caption), found in groups.items():
+        rows = []
+        for result in found:
+            name, model = result.row.partition("/")[2], result.config.model
+            figures = [_figure([result], bound) for bound in BOUNDS]
+            rows.append((name, result.data, model.model, model.likelihood, *_described([result]), *figures, result.row))
+        tables.append(_table(title, caption, header, rows))
+    return tables
+
+
+TABLES: dict[str, Callable[[Results], list[Table]]] = {
+    "table2": table2,
+    "field": field,
+    "family": family,
+    "fivo": fivo,
+    "table1": table1,
+    "figure3": figure3,
+    "bundled": bundled,
+}
+"""Name -> function of the results; the only list."""
+
+
+def make_tables(name: str, results: Results) -> list[Table]:
+    """The tables of a name in ``TABLES``.
+
+    Raises:
+        ValueError: A recorded row is measured on other data or by another convention than its column.
+    """
+    for row, result in results.items():
+        check_place(row, result.command, result.data, result.split, result.average, result.first_frame)
+    return TABLES[name](results)
+
+
+def write_tables(text: str, results: Results) -> str:
+    """``text`` with what stands between each ``<!-- results:NAME -->`` and ``<!-- /results -->`` made anew.
+
+    Raises:
+        ValueError: There is no such block, one does not end, or it names no table.
+    """
+    begins, ends = r"<!-- results:([^>\n]*?) -->", "<!-- /results -->"
+    blocks = re.findall(begins, text)
+    if not blocks:
+        raise ValueError(f"it has no block that begins with <!-- results:NAME --> and ends with {ends}.")
+    if unknown := [name for name in blocks if name not in TABLES]:
+        raise ValueError(f"its block {unknown[0]!r} is no table; choose one of {', '.join(TABLES)}.")
+
+    def made(block: re.Match[str]) -> str:
+        tables = "\n\n".join(table.markdown() for table in make_tables(block[1], results))
+        return f"<!-- results:{block[1]} -->\n\n{tables}\n\n{ends}"
+
+    text, count = re.subn(rf"{begins}(?:(?!<!-- results:).)*?{ends}", made, text, flags=re.DOTALL)
+    if count != len(blocks):
+        raise ValueError(f"a block of it does not end; close each with {ends}.")
+    return text

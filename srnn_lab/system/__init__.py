@@ -1,0 +1,1 @@
+"""What the operating system is asked: files, locks, signals, memory, processes."""

@@ -1,0 +1,143 @@
+"""Trainings as folders of files: begin one in a process of its own, see from its files how far it is, stop it."""
+
+import csv
+import os
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srnn_lab.checkpoint import Header, read_header
+from srnn_lab.system.lock import hold, is_running, sign
+from srnn_lab.training.fitting import CURVES
+
+LOG = "train.log"
+"""What a training prints."""
+TAIL = 8192
+"""Bytes at the end of a log that are read."""
+_BAR = re.compile(r"(\d+)%\|[^|]*\| \S+ \[\S+<(\S+), [^]]*, (epoch [^]]*)\]")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        running: Whether a process works on it now.
+        header: Its configuration and, at its end, its scores; None before its data are read.
+        epochs: Whole epochs that are done.
+        share: Share of all updates that are done, in [0, 1].
+        step: What its progress bar says of the latest update.
+        left: Time that is left, as its progress bar says it.
+        said: The last lines that it printed, without the progress bar.
+    """
+
+    running: bool
+    header: Header | None
+    epochs: int
+    share: float
+    step: str
+    left: str
+    said: tuple[str, ...]
+
+    @property
+    def test(self) -> dict[str, Any] | None:
+        """The best epoch's figures on test data, once the training came to its end."""
+        if self.header is None or self.epochs < self.header.config.train.epochs:
+            return None
+        return self.header.scores.get("test")
+
+
+def list_runs(folder: Path) -> dict[str, Path]:
+    """The runs in a folder, by name; empty if there is no such folder."""
+    found = (path for path in folder.glob("*") if (path / "curves.csv").exists() or (path / LOG).exists())
+    return {path.name: path for path in sorted(found)}
+
+
+def begin(arguments: Sequence[str], run: Path) -> None:
+    """``srnn-lab train ARGUMENTS`` in a process of its own, which outlives the one that began it.
+
+    Args:
+        arguments: What follows ``train``; it names ``run``.
+        run: Folder of the run, where the process's log and number are put.
+
+    Raises:
+        ValueError: A process works on this run already.
+        OSError: The folder cannot be written to.
+    """
+    with hold(run) as lock, (run / LOG).open("ab") as log:
+        log.write(f"$ srnn-lab train {shlex.join(arguments)}\n".encode())
+        log.flush()
+        # One thread, since others wait for each other where a page is drawn beside them.
+        environment = {"OMP_NUM_THREADS": "1", "TQDM_MININTERVAL": "0.5", **os.environ}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "srnn_lab", "train", *arguments],
+            stdin=lock,  # the lock goes with it
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+        )
+        sign(lock, process.pid)
+    threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie is left
+
+
+def progress(run: Path) -> Progress:
+    """How far a run is, from its files alone.
+
+    Raises:
+        ValueError: A file of it cannot be read.
+    """
+    running = is_running(run)  # first, so that the files of one that has ended are its last
+    files = [path for name in ("best", "last") if (path := run / f"{name}.safetensors").exists()]
+    header = read_header(files[0]) if files else None
+    if header and len(files) > 1:
+        header = Header(read_header(files[1]).config, header.scores)  # more epochs may have been asked for
+    epochs = len(read_curves(run)["epoch"])
+    lines = _tail(run / LOG)
+    bars = [found for line in lines if (found := _BAR.search(line))]
+    said = tuple(line for line in lines if not re.search(r"\d+%\|", line))
+    total = header.config.train.epochs if header else 1
+    share = epochs / total
+    if running and bars:
+        share = max(share, int(bars[-1][1]) / 100)
+    left, step = (bars[-1][2], bars[-1][3]) if running and bars else ("", "")
+    return Progress(running, header, epochs, min(1.0, share), step, left, said)
+
+
+def _tail(log: Path) -> list[str]:
+    """The last lines of a log, back to where the run was last begun; a progress bar's states are lines too."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL))
+        text = file.read().decode(errors="replace")
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    return lines[max((i for i, line in enumerate(lines) if line.startswith("$ ")), default=0) :]
+
+
+def read_curves(run: Path) -> dict[str, np.ndarray]:
+    """The columns of ``curves.csv``, a value for each whole epoch; empty ones if the first is not done.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    path = run / "curves.csv"
+    if not path.exists():
+        return {name: np.zeros(0) for name in CURVES}
+    try:
+        with path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+        if missing := [name for name in CURVES if name not in (reader.fieldnames or ())]:
+            raise ValueError(f"it has no column {missing[0]}")
+        return {name: np.array([float(row[name]) for row in rows]) for name in CURVES}
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is not a table of training curves ({error}); it may be damaged.") from error

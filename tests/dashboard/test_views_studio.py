@@ -1,0 +1,157 @@
+import io
+
+import numpy as np
+import pretty_midi
+import pytest
+from streamlit.testing.v1 import AppTest
+from tiny import roll
+from views import arrays_of, kept_by
+
+from srnn_lab.checkpoint import load_checkpoint
+from srnn_lab.dashboard.pages import studio
+from srnn_lab.dashboard.pages.studio import cached_draw
+from srnn_lab.dashboard.panels import sounds as listen
+from srnn_lab.data.sound import roll_to_midi
+from srnn_lab.inference.sampling import generate
+
+# Streamlit warns of things that are not ours.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def _page():
+    from srnn_lab.dashboard import choice as shared
+    from srnn_lab.dashboard.pages import studio
+
+    shared.guarded(studio.show)()
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What the page gave to the player: the scene's attributes, and the sounds."""
+    given = {}
+    monkeypatch.setattr(studio, "player", lambda scene, sounds, _: given.update(vars(scene), sounds=sounds))
+    monkeypatch.setattr(listen, "deliver", lambda _, sounds: given.update(sounds=sounds))
+    return given
+
+
+@pytest.fixture
+def page(shown):
+    return AppTest.from_function(_page, default_timeout=180)
+
+
+def notes(row):
+    return row.values > 0
+
+
+def test_every_take_has_the_same_beginning_and_another_end(page, shown):
+    page.query_params["takes"] = "3"
+    page.run()
+    assert not page.exception
+    assert not page.error
+    rolls = [notes(row) for row in shown["rows"]]
+    assert [row.title for row in shown["rows"]] == list(shown["sounds"]) == ["seed 0", "seed 1", "seed 2"]
+    assert shown["marks"].tolist() == [8.0]  # two bars
+    given = 8 * 2
+    for other in rolls[1:]:
+        assert (rolls[0][:given] == other[:given]).all()
+        assert (rolls[0][given:] != other[given:]).any()
+    assert len(shown["times"]) == len(rolls[0]) == (2 + 6) * 8
+    for wave, rate in shown["sounds"].values():
+        assert len(wave) / rate > len(shown["times"]) / 2 * shown["seconds"]
+        assert wave.ndim == 1
+        assert np.abs(wave).max() > 0.01
+
+
+def test_the_controls_are_in_the_address_and_decide_what_is_drawn(page, shown):
+    for name, value in {
+        "takes": "1",
+        "seed": "5",
+        "bars": "2",
+        "temperature": "0.5",
+        "prime-12": "1",
+        "from": "3",
+    }.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.error
+    (row,) = shown["rows"]
+    assert row.title == "seed 5"
+    assert len(row.values) == 3 * 8
+    before = row.values
+    page.slider(key="temperature").set_value(1.5).run()
+    assert not np.array_equal(shown["rows"][0].values, before)
+    page.slider(key="prime-12").set_value(0).run()
+    assert not len(shown["marks"])
+    assert len(shown["rows"][0].values) == 2 * 8
+
+
+def test_at_temperature_0_the_takes_are_one_and_the_page_says_so(page, shown):
+    page.query_params["temperature"] = "0.0"
+    page.run()
+    assert "every seed gives the same take" in page.info[0].value
+    assert all(np.array_equal(row.values, shown["rows"][0].values) for row in shown["rows"])
+
+
+def test_an_uploaded_song_is_continued_and_kept(page, shown):
+    song = roll(32, 30)
+    page.run()
+    page.sidebar.file_uploader(key="upload-chorales").upload("mine.mid", roll_to_midi(song, 2)).run()
+    assert not page.error
+    row = shown["rows"][0]
+    index, label = next(iter(row.ticks.items()))
+    low = 12 * (int(label[1:]) + 1) - 21 - int(index)
+    assert np.array_equal(notes(row)[:16], song[:16, low : low + row.values.shape[1]] > 0)
+    assert [button.label for button in page.get("download_button")] == [
+        "MIDI",
+        "WAV",
+        "Player (HTML)",
+        "Figure (SVG)",
+        "Arrays (.npz)",
+    ]
+
+
+def test_bars_that_a_shorter_clip_does_not_have_are_not_asked_of_it(page, shown):
+    page.query_params["prime-12"] = "12"
+    page.run()
+    page.sidebar.selectbox(key="clip").select("bwv110-7").run()
+    page.run()
+    assert not page.exception
+    assert page.slider(key="prime-11").value == 2
+    assert shown["marks"].tolist() == [8.0]
+
+
+def test_a_take_is_what_the_command_line_draws_with_its_seed_and_p_is_between_0_and_1():
+    checkpoint = load_checkpoint("jsb")
+    drawn, p = cached_draw("jsb", 0.0, 12, 7, 0.8, None)
+    expected = generate(checkpoint.model, 12, first_frame=False, temperature=0.8, seed=7)[0]
+    assert np.array_equal(drawn, expected)
+    assert p.shape == drawn.shape
+    assert 0 < p.min() < p.max() < 1
+    assert p[drawn > 0].mean() > 0.2 > p[drawn == 0].mean()
+
+
+def test_what_is_heard_and_kept_are_the_notes_that_are_seen(page, monkeypatch):
+    kept = kept_by("studio", monkeypatch)
+    page.run()
+    assert not page.exception
+    drawn = arrays_of(kept["Arrays (.npz)"])["notes_seed_0"]
+    heard = {note.pitch for note in pretty_midi.PrettyMIDI(io.BytesIO(kept["MIDI"])).instruments[0].notes}
+    assert heard == {21 + i for i in np.flatnonzero(drawn.any(0))}
+    assert kept["WAV"].startswith(b"RIFF")
+
+
+def test_a_silent_take_is_said_to_be_one(page, shown, monkeypatch):
+    monkeypatch.setattr(
+        studio, "cached_draw", lambda *_: (np.zeros((8, 88), np.float32), np.zeros((8, 88), np.float32))
+    )
+    page.run()
+    assert not page.exception
+    assert "Nothing sounds" in page.info[0].value
+    assert not shown
+
+
+def test_the_checkpoints_are_those_of_music(page):
+    page.run()
+    options = page.sidebar.selectbox(key="music").options
+    assert "jsb" in options
+    assert "voice" not in options

@@ -1,0 +1,239 @@
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from processes import wait_for
+from streamlit.testing.v1 import AppTest
+from tiny import music_run, untrained
+
+from srnn_lab.checkpoint import save_checkpoint
+from srnn_lab.dashboard.pages import train
+from srnn_lab.pictures.charts import curves_figure
+from srnn_lab.system.lock import is_running, terminate
+from srnn_lab.training import runs
+from srnn_lab.training.fitting import CURVES
+
+# Streamlit warns of things that are not ours.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def _page():
+    from srnn_lab.dashboard import choice as shared
+    from srnn_lab.dashboard.pages import train
+
+    shared.guarded(train.show)()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder that ``-- --runs DIR`` names."""
+    monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs", str(tmp_path / "mine")])
+    yield tmp_path / "mine"
+    for run in runs.list_runs(tmp_path / "mine").values():
+        terminate(run)
+
+
+@pytest.fixture
+def page(folder):
+    return AppTest.from_function(_page, default_timeout=60)
+
+
+def curves(num_epochs):
+    rows = np.linspace(1, 2, num_epochs * len(CURVES)).reshape(num_epochs, -1)
+    return dict(zip(CURVES, [np.arange(1.0, num_epochs + 1), *rows.T[1:]], strict=True))
+
+
+def finished(folder, name="done", epochs=3):
+    """A run as ``fit`` leaves it."""
+    scores = {"epoch": 1, "test": {"elbo": -8.25, "average": "macro"}}
+    config = music_run(epochs=epochs)
+    for file, figures in (("best", scores), ("last", {})):
+        save_checkpoint(untrained(config, scores=figures), folder / name / f"{file}.safetensors")
+    table = curves(epochs)
+    lines = [",".join(CURVES), *(",".join(map(str, row)) for row in zip(*table.values(), strict=True))]
+    (folder / name / "curves.csv").write_text("\n".join(lines))
+
+
+def buttons(page):
+    return [button.label for button in page.button]
+
+
+def test_a_link_brings_the_recipe_with_its_epochs_and_its_name(page):
+    page.query_params.update({"recipe": "A minute of a voice", "size": "medium"})
+    page.query_params.update({"epochs-2": "7", "name-2-medium": "mine"})
+    page.run()
+    assert not page.exception
+    assert page.number_input(key="epochs-2").value == 7
+    assert page.text_input(key="name-2-medium").value == "mine"
+    page.selectbox(key="recipe").select("Six chorales").run()
+    assert [box.value for box in page.number_input] == [60]
+    assert page.text_input[0].value == "jsb-medium"
+
+
+def test_a_missing_folder_of_runs_is_a_sentence(page, folder):
+    page.run()
+    assert not page.exception
+    assert "mine holds no run yet" in page.info[0].value
+    assert buttons(page) == ["Begin"]
+
+
+def test_a_folder_of_runs_that_is_not_named_is_a_sentence(page, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs"])
+    page.run()
+    assert not page.exception
+    assert "was given no folder; start with" in page.error[0].value
+
+
+def test_a_finished_run_is_shown_with_its_score_and_its_curves(page, folder):
+    finished(folder)
+    page.run()
+    assert not page.exception
+    assert not page.error
+    assert "Done\\: 3 of 3 epochs. Test ELBO -8.25 (macro average)" in page.success[0].value
+    (chart,) = page.get("plotly_chart")
+    assert "best epoch, which is kept" in chart.proto.spec
+    assert [button.label for button in page.get("download_button")][:1] == ["Download the best epoch"]
+    assert "checkpoint=mine%2Fdone" in page.get("link_button")[0].proto.url
+    assert buttons(page) == ["Begin"]
+
+
+def test_curves_can_be_kept(page, folder, monkeypatch):
+    finished(folder)
+    kept = {}
+    monkeypatch.setattr(train, "download_buttons", lambda _, files: kept.update(files))
+    page.run()
+    assert kept["Curves (CSV)"][0]().decode().splitlines()[0] == ",".join(CURVES)
+    assert "Plotly.newPlot" in kept["Figure (HTML)"][0]()
+
+
+def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):
+    finished(folder)
+
+    def show():
+        import streamlit as st
+
+        from srnn_lab.dashboard.choice import checkpoints
+
+        st.text(" ".join(checkpoints(("roll",))))
+
+    shown = AppTest.from_function(show, default_timeout=60).run().text[0].value
+    assert "mine/done" in shown
+    (folder / "done" / "best.safetensors").write_bytes(b"broken")
+    assert "mine/done" not in AppTest.from_function(show, default_timeout=60).run().text[0].value
+
+
+def test_a_training_is_begun_watched_after_a_reload_stopped_and_continued(page, folder, monkeypatch):
+    small = ("--d-dim=6", "--z-dim=3", "--hidden-dim=8")
+    monkeypatch.setitem(train.SIZES, "small", small)
+    page.run()
+    page.number_input[0].set_value(9000)
+    page.text_input[0].set_value("first").run()
+    page.button(key="begin").click().run()
+    assert not page.error
+    run = folder / "first"
+    assert page.selectbox(key="run").value == "first"
+    wait_for(lambda: len(runs.read_curves(run)["epoch"]))
+    reloaded = AppTest.from_function(_page, default_timeout=60).run()
+    assert "of 9000 epochs" in reloaded.get("progress")[0].proto.text
+    assert reloaded.get("plotly_chart")
+    assert buttons(reloaded) == ["Begin", "Stop"]
+    reloaded.text_input[0].set_value("second").run()
+    reloaded.button(key="begin").click().run()
+    assert "is being trained; stop it first" in reloaded.error[0].value
+    reloaded.button(key="stop").click().run()
+    wait_for(lambda: not is_running(run))
+    again = AppTest.from_function(_page, default_timeout=60).run()
+    assert "It can be continued" in again.info[0].value
+    continued = []
+    monkeypatch.setattr(train, "begin", lambda *given: continued.append(given))
+    again.button(key="continue").click().run()
+    assert continued == [([f"--resume={run}"], run)]
+
+
+@pytest.mark.parametrize("name", ["../evil", "", "-x", ".hidden", "a/b", "<b>x</b>"])
+def test_a_name_that_is_no_folder_of_ours_is_refused(page, folder, name):
+    page.run()
+    page.text_input[0].set_value(name).run()
+    page.button(key="begin").click().run()
+    assert "cannot name a run" in page.error[0].value
+    assert not folder.exists()
+
+
+def test_a_taken_name_and_a_folder_that_is_none_are_refused(page, folder):
+    finished(folder, "jsb-small")
+    page.run()
+    page.button(key="begin").click().run()
+    assert "There is a run 'jsb-small' already" in page.error[0].value
+    page.selectbox(key="recipe").select("My MIDI files").run()
+    page.text_input(key="folder").set_value("/nowhere/at/all").run()
+    page.button(key="begin").click().run()
+    assert "The folder is '/nowhere/at/all'; give the path of a folder that holds MIDI files" in page.error[0].value
+
+
+def test_of_two_who_begin_at_once_one_is_asked_to_wait(folder, monkeypatch):
+    begun, slowly = [], threading.Barrier(2)
+
+    def begin(arguments, run):
+        time.sleep(0.3)
+        begun.append(run.name)
+
+    def one(name):
+        slowly.wait()
+        try:
+            train.begin_training(folder, name, "jsb", [])
+        except ValueError as error:
+            return str(error)
+
+    monkeypatch.setattr(train, "begin", begin)
+    monkeypatch.setattr(train, "list_runs", lambda _: {name: folder / name for name in begun})
+    monkeypatch.setattr(train, "is_running", lambda run: run.name in begun)
+    monkeypatch.setattr("streamlit.session_state", {})
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(one, ["mine", "yours"]))
+    assert len(begun) == 1
+    assert sum(text is not None and "is being trained" in text for text in said) == 1
+
+
+def test_a_training_that_failed_says_why(page, folder, monkeypatch):
+    folder.mkdir()
+    runs.begin(["jsb", f"--out={folder / 'bad'}", "--data=/nowhere"], folder / "bad")
+    wait_for(lambda: not is_running(folder / "bad"))
+    page.run()
+    assert "It ended before it began" in page.error[0].value
+    assert "is neither a data set" in page.error[0].value
+    monkeypatch.setattr("sys.executable", shutil.which("true"))  # a training that prints nothing
+    page.text_input[0].set_value("bad").run()
+    page.button(key="begin").click().run()  # which takes no name
+    wait_for(lambda: not is_running(folder / "bad"))
+    page.run()
+    assert (folder / "bad" / runs.LOG).read_text().count("$ srnn-lab train") == 2
+    assert "It ended before it began\\: it printed nothing" in page.error[0].value
+
+
+def test_damaged_files_of_a_run_are_sentences(page, folder):
+    finished(folder)
+    (folder / "done" / "curves.csv").write_text("words")
+    page.run()
+    assert not page.exception
+    assert "is not a table of training curves" in page.error[0].value
+    shutil.copy(folder / "done" / "curves.csv", folder / "done" / "last.safetensors")
+    page.run()
+    assert "is not a readable .safetensors file" in page.error[0].value
+
+
+def test_curves_in_two_units_do_not_share_an_axis():
+    table = curves(40)
+    one, two = (curves_figure(table, "ELBO", f"nats per {unit}") for unit in ("frame", "sequence"))
+    titles = [[a.text for a in figure.layout.annotations] for figure in (one, two)]
+    assert titles[0] == ["ELBO", "KL", "Schedules"]
+    assert titles[1] == ["ELBO, training", "ELBO, validation", "KL, training", "KL, validation", "Schedules"]
+    for figure in (one, two):
+        drawn = {(trace.name, trace.yaxis): trace.y for trace in figure.data}
+        assert np.allclose(drawn["training", "y"], table["train_elbo"])
+        (star,) = (trace for trace in figure.data if "best" in trace.name)
+        assert star.x.tolist() == [40.0]
+    low, high = one.layout.yaxis.range
+    assert table["train_elbo"].min() < low < table["train_elbo"][10] < table["valid_bound"].max() < high

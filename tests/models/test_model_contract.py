@@ -1,0 +1,300 @@
+"""What every model must do, over all models, likelihoods and variants: a new line in MODELS is tested at once."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from srnn_lab.config import READ_WITH, ModelConfig
+from srnn_lab.data import Batch
+from srnn_lab.inference.bounds import draw_noise, draw_uniforms, elbo, fivo, iwae
+from srnn_lab.models import MODELS, build_model
+from srnn_lab.models.likelihoods import LIKELIHOODS
+
+POSTERIORS = [{"smoothing": s, "residual": r} for s, r in itertools.product([True, False], repeat=2)]
+GATED = [{**options, "gated_transition": True} for options in POSTERIORS]
+VARIANTS = {"srnn": POSTERIORS, "dkf": POSTERIORS + GATED}
+"""The options of the models that have any; a posterior that can look ahead is among them."""
+PREDICTED = ("student-t", "gaussian-ar", "student-t-ar")
+"""Likelihoods that run with the first variant of each model alone, to save time; they know nothing of the posterior."""
+CASES = [
+    pytest.param(
+        ModelConfig(
+            model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3, **options
+        ),
+        id="-".join([model, likelihood, *(name if on else f"no_{name}" for name, on in options.items())]),
+    )
+    for model, likelihood in itertools.product(MODELS, LIKELIHOODS)
+    for options in VARIANTS.get(model, [{}])[: 1 if likelihood in PREDICTED else None]
+]  # fmt: skip
+CASES += [
+    pytest.param(
+        ModelConfig(
+            model=model, likelihood="student-t-ar", x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, ar_order=2,
+            ar_past="predictor", ar_adaptive=True,
+        ),
+        id=f"{model}-student-t-ar-predictor",
+    )
+    for model in MODELS
+]  # fmt: skip
+"""Likelihoods that know the frame before."""
+contract = pytest.mark.parametrize("config", CASES)
+PATHS = 4
+
+
+def particles(model, batch):
+    """FIVO with a resampling at nearly every frame."""
+    noise, uniforms = draw_noise(model, batch, generator(), paths=PATHS), draw_uniforms(batch, generator())
+    return fivo(model, batch, noise, uniforms, resampling_share=0.99).value
+
+
+def generator():
+    return torch.Generator().manual_seed(3)
+
+
+OBJECTIVES = {
+    "elbo": lambda model, batch: elbo(model, batch, noise=draw_noise(model, batch, generator())).elbo.sum(1),
+    "iwae": lambda model, batch: iwae(model, batch, draw_noise(model, batch, generator(), paths=PATHS)).value,
+    "fivo": particles,
+}
+"""The bound of each sequence, with always the same noise."""
+objectives = pytest.mark.parametrize("objective", OBJECTIVES)
+
+
+def case(config, lengths=(8, 8, 8)):
+    torch.manual_seed(1)
+    model = build_model(config).double()
+    x = torch.rand(len(lengths), max(lengths), config.x_dim, dtype=torch.float64).round()
+    batch = Batch(x, torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), torch.tensor(lengths))
+    return model, batch, draw_noise(model, batch)
+
+
+@contract
+def test_shapes_and_nonnegative_kl(config):
+    model, batch, noise = case(config)
+    bound = elbo(model, batch, noise=noise)
+    assert bound.elbo.shape == bound.kl.shape == (3, 8)
+    assert bound.trace.z.shape == (3, 8, model.z_dim)
+    assert (bound.kl >= 0).all()
+
+
+@contract
+def test_padding_changes_nothing(config):
+    model, batch, noise = case(config, (8, 5, 1))
+    scrambled = torch.where(batch.mask[..., None] == 1, batch.x, 9.0)
+    inputs = torch.where(batch.mask[..., None] == 1, batch.u, -9.0)
+    padded = elbo(model, Batch(scrambled, inputs, batch.lengths), noise=noise)
+    for i, n in enumerate([8, 5, 1]):
+        alone = Batch(batch.x[i : i + 1, :n], batch.u[i : i + 1, :n], torch.tensor([n]))
+        single = elbo(model, alone, noise=noise[i : i + 1, :n])
+        torch.testing.assert_close(single.elbo[0], padded.elbo[i, :n])
+        torch.testing.assert_close(single.kl[0], padded.kl[i, :n])
+        torch.testing.assert_close(single.trace.state.z[0], padded.trace.state.z[i])
+        torch.testing.assert_close(single.trace.state.d[0], padded.trace.state.d[i])
+        assert (padded.elbo[i, n:] == 0).all()
+
+
+@contract
+def test_padding_changes_neither_importance_weights_nor_particles(config):
+    model, batch, _ = case(config, (8, 5, 1))
+    noise, uniforms = draw_noise(model, batch, paths=4), draw_uniforms(batch)
+    scrambled = torch.where(batch.mask[..., None] == 1, batch.x, 9.0)
+    inputs = torch.where(batch.mask[..., None] == 1, batch.u, -9.0)
+    padded = Batch(scrambled, inputs, batch.lengths)
+    many = iwae(model, padded, noise), fivo(model, padded, noise, uniforms, resampling_share=0.99)
+    for i, n in enumerate([8, 5, 1]):
+        alone = Batch(batch.x[i : i + 1, :n], batch.u[i : i + 1, :n], torch.tensor([n]))
+        own = noise[i::3, :n]
+        single = iwae(model, alone, own), fivo(model, alone, own, uniforms[[i], :n], resampling_share=0.99)
+        for expected, found in zip(single, many, strict=True):
+            torch.testing.assert_close(expected.value[0], found.value[i])
+            torch.testing.assert_close(expected.kl[0], found.kl[i])
+            torch.testing.assert_close(expected.state.z, found.state.z[i::3])
+            torch.testing.assert_close(expected.state.d, found.state.d[i::3])
+
+
+@objectives
+@contract
+def test_padding_gets_no_gradient(config, objective):
+    model, batch, _ = case(config, (8, 3))
+    x, u = batch.x.clone().requires_grad_(), batch.u.clone().requires_grad_()
+    OBJECTIVES[objective](model, Batch(x, u, batch.lengths)).sum().backward()
+    assert (x.grad[1, 3:] == 0).all()
+    assert (u.grad[1, 3:] == 0).all()
+
+
+@objectives
+@contract
+def test_every_parameter_gets_a_gradient(config, objective):
+    model, batch, _ = case(config)
+    OBJECTIVES[objective](model, batch).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@contract
+def test_a_frame_is_scored_by_a_model_that_has_not_seen_it(config):
+    """The prior at t and d_t depend on x_{<t} alone, given z_{t-1}: changing x_t and the future leaves them."""
+    model, batch, noise = case(config)
+    state = model.initial_state(3)
+    for t in range(1, 8):
+        u = batch.u.clone()
+        u[:, t + 1 :] = 5.0
+        seen, changed = (model.unroll(v, None, batch.lengths, state, noise) for v in (batch.u, u))
+        torch.testing.assert_close(seen.d[:, : t + 1], changed.d[:, : t + 1])
+        torch.testing.assert_close(seen.prior.mu[:, : t + 1], changed.prior.mu[:, : t + 1])
+
+
+@contract
+def test_a_filtering_posterior_is_causal_and_a_smoothing_one_looks_ahead(config):
+    model, batch, noise = case(config)
+    x = batch.x.clone().requires_grad_()
+    posterior = elbo(model, Batch(x, batch.u, batch.lengths), noise=noise).trace.posterior
+    at_3 = posterior.mu[:, 3].sum() + posterior.logvar[:, 3].sum() + 0 * x.sum()
+    future = torch.autograd.grad(at_3, x)[0][:, 4:]
+    assert bool(future.any()) == (config.smoothing and config.model in VARIANTS)
+
+
+@contract
+def test_segments_with_carried_state_equal_one_pass(config):
+    """Exactly so for filtering: a backward network sees no further than the end of its segment."""
+    model, batch, noise = case(replace(config, smoothing=False))
+    whole, state = elbo(model, batch, noise=noise), None
+    for start, end in ((0, 3), (3, 4), (4, 8)):
+        part = Batch(batch.x[:, start:end], batch.u[:, start:end], torch.full((3,), end - start))
+        bound = elbo(model, part, state, noise[:, start:end])
+        state = bound.trace.state
+        torch.testing.assert_close(bound.elbo, whole.elbo[:, start:end])
+    torch.testing.assert_close(state.z, whole.trace.state.z)
+
+
+@contract
+def test_several_paths_are_the_single_ones_below_each_other(config):
+    model, batch, _ = case(config, (8, 5, 1))
+    noise = draw_noise(model, batch, torch.Generator().manual_seed(3), paths=2)
+    both = elbo(model, batch, noise=noise)
+    singles = [elbo(model, batch, noise=part) for part in noise.split(3)]
+    torch.testing.assert_close(both.elbo, torch.cat([single.elbo for single in singles]))
+    torch.testing.assert_close(both.trace.state.z, torch.cat([single.trace.state.z for single in singles]))
+
+
+@contract
+def test_products_in_16_bits_leave_states_and_bound_in_32_and_the_bound_close(config):
+    model, batch, noise = case(config)
+    model, batch, noise = model.float(), batch.to("cpu", torch.float32), noise.float()
+    expected = elbo(model, batch, noise=noise)
+    with torch.autocast("cpu", torch.bfloat16):
+        bound = elbo(model, batch, noise=noise)
+    bound.elbo.sum().backward()
+    for values in (bound.elbo, *bound.trace.state, *bound.trace.prior, *bound.trace.posterior):
+        assert values.dtype == torch.float32
+    assert (bound.elbo.mean() - expected.elbo.mean()).abs() < 0.1 * expected.elbo.mean().abs()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@objectives
+@contract
+def test_the_same_seed_gives_the_same_bound(config, objective):
+    model, batch, _ = case(config)
+    first, second = (OBJECTIVES[objective](model, batch) for _ in range(2))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+@objectives
+@contract
+def test_dropout_acts_in_training_alone_and_leaves_the_model_as_it_is(config, objective):
+    plain, batch, _ = case(config)
+    rates = {"dropout_features": 0.2, "dropout_d": 0.3, "dropout_heads": 0.1, "dropout_emission": 0.4}
+    model = build_model(replace(config, **rates)).double()
+    model.load_state_dict(plain.state_dict())
+    expected = OBJECTIVES[objective](plain, batch)
+    torch.testing.assert_close(OBJECTIVES[objective](model.eval(), batch), expected, rtol=0, atol=0)
+    drawn = [OBJECTIVES[objective](model.train(), batch) for _ in range(2)]
+    assert drawn[0].isfinite().all()
+    assert (drawn[0] != drawn[1]).all()
+
+
+@contract
+def test_dropout_of_prior_and_posterior_alone_acts_in_training_alone(config):
+    plain, batch, noise = case(config)
+    model, *_ = case(replace(config, dropout_heads=0.5))
+    torch.testing.assert_close(elbo(model.eval(), batch, noise=noise).kl, elbo(plain, batch, noise=noise).kl)
+    drawn = [elbo(model.train(), batch, noise=noise).kl for _ in range(2)]
+    assert torch.equal(*drawn) == (config.model == "rnn")
+
+
+@contract
+def test_dropout_of_what_is_read_leaves_the_states_that_are_carried(config):
+    """A GRU that forgot a share of its units at every frame would have another memory in training."""
+    model, batch, noise = case(replace(config, dropout_d=0.5))
+    inputs = model.train().encode(batch.u, batch.x, batch.lengths, model.initial_state(3))
+    if "d" in inputs:
+        expected = model.eval().encode(batch.u, batch.x, batch.lengths, model.initial_state(3))
+        torch.testing.assert_close(inputs["d"], expected["d"])
+    state = elbo(model.train(), batch, noise=noise).trace.state
+    assert (state.d != 0).all()
+
+
+@contract
+def test_centred_inputs_are_those_less_the_mean(config):
+    """As with another bias of the first layer: b - W mean."""
+    plain, batch, noise = case(config)
+    model, mean = build_model(replace(config, centred_inputs=True)).double(), torch.linspace(0.1, 0.9, config.x_dim)
+    model.load_state_dict(plain.state_dict(), strict=False)
+    model.start_from(mean, torch.ones_like(mean), emission=False)
+    plain.features[0].bias.data -= plain.features[0].weight.data @ mean.double()
+    torch.testing.assert_close(elbo(model, batch, noise=noise).elbo, elbo(plain, batch, noise=noise).elbo)
+
+
+@contract
+def test_an_emission_that_starts_from_the_mean_says_it(config):
+    if config.ar_past == "predictor":
+        pytest.skip("Its means are relative to the frame before.")
+    model, batch, noise = case(config)
+    mean, variance = torch.linspace(0.1, 0.9, config.x_dim).double(), torch.linspace(0.5, 2, config.x_dim).double()
+    model.emission[-1].weight.data.zero_()
+    if config.likelihood == "nade":
+        model.likelihood.to_value.data.zero_()
+    model.start_from(mean, variance, emission=True)
+    trace = elbo(model, batch, noise=noise).trace
+    params = model.decode(trace.d, trace.z)
+    torch.testing.assert_close(model.likelihood.mean(params), mean.expand(3, 8, -1))
+    expected = variance + 1e-6
+    if config.likelihood.startswith("student-t"):  # the floor is that of the squared scale, half the variance
+        expected = variance + 2e-6
+    elif config.likelihood in ("bernoulli", "nade"):
+        expected = mean * (1 - mean)
+    torch.testing.assert_close(model.likelihood.variance(params), expected.expand(3, 8, -1))
+
+
+def test_unknown_models_and_likelihoods_are_refused():
+    with pytest.raises(ValueError, match="choose one of srnn"):
+        build_model(ModelConfig(model="lstm"))
+    with pytest.raises(ValueError, match="choose one of bernoulli"):
+        build_model(ModelConfig(likelihood="poisson"))
+
+
+@contract
+def test_a_model_says_whether_its_posterior_corrects_the_prior(config):
+    assert build_model(config).residual == (config.model in VARIANTS and config.residual)
+
+
+@pytest.mark.parametrize("name", [name for name, (other, _) in READ_WITH.items() if other in ("model", "likelihood")])
+@pytest.mark.parametrize(("model", "likelihood"), [*itertools.product(MODELS, LIKELIHOODS)])
+def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, model, likelihood):
+    changed = {
+        "smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2, "num_components": 2,
+        "dropout_heads": 0.5, "ar_order": 2, "ar_past": "taps", "ar_adaptive": True,
+        "student_df": 9.0,
+    }[name]  # fmt: skip
+    config = ModelConfig(model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3)
+
+    def looks(config):
+        built, batch, noise = case(config)
+        shapes = {key: values.shape for key, values in built.state_dict().items()}
+        return shapes, elbo(built, batch, noise=noise).elbo.tolist() if noise.shape[-1] == built.z_dim else None
+
+    other, values = READ_WITH[name]
+    assert (looks(config) != looks(replace(config, **{name: changed}))) == (getattr(config, other) in values)

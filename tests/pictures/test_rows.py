@@ -1,0 +1,101 @@
+"""An inspected clip as rows of the player."""
+
+import librosa
+import numpy as np
+import pytest
+from tiny import RATE, music_run, roll, speech_run, untrained, wave
+
+from srnn_lab.analysis.inspection import inspect_signal
+from srnn_lab.analysis.transitions import match_spikes
+from srnn_lab.pictures.clip_rows import clip_rows, mel_bin
+from srnn_lab.player import Scene, row_arrays
+
+RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}
+CLIPS = {"roll": roll(24), "raw": wave(), "log-mel": wave()}
+
+
+def rows_of(features):
+    tested, signal = untrained(RUNS[features]), CLIPS[features]
+    clip = inspect_signal(tested, signal)
+    match = match_spikes(clip, 2, 0.3)
+    return tested, signal, clip, match, clip_rows(tested, signal, clip, match)
+
+
+@pytest.mark.parametrize("features", RUNS)
+def test_the_kl_row_holds_the_kl_and_its_spikes(features):
+    _, _, clip, match, rows = rows_of(features)
+    kl, hits, others = rows["KL"].lines
+    np.testing.assert_array_equal(kl.values, clip.kl)
+    np.testing.assert_array_equal(hits.times, clip.times[match.frames[match.hits]])
+    np.testing.assert_array_equal(others.values, clip.kl[match.frames[~match.hits]])
+    assert rows["KL"].limits[0] == 0
+    assert rows["KL"].note == ""
+
+
+@pytest.mark.parametrize("features", RUNS)
+def test_the_arrays_of_rows_are_what_is_drawn_in_its_units(features):
+    tested, _, clip, _, rows = rows_of(features)
+    arrays = row_arrays(Scene(list(rows.values()), clip.times, "", unit="x"))
+    np.testing.assert_array_equal(arrays["KL(q ‖ p): KL (nats)"], clip.kl)
+    np.testing.assert_array_equal(arrays["KL(q ‖ p): KL, times (x)"], clip.times)
+    name, values = {
+        "raw": ("Reconstructed mean (amplitude)", tested.frontend.waveform(clip.mean)),
+        "log-mel": ("Reconstructed mean (sd)", clip.mean),
+        "roll": ("KL of each dimension of z (nats)", clip.kl_z[:, np.argsort(-clip.use)[::-1]]),
+    }[features]
+    np.testing.assert_allclose(arrays[name], values, rtol=1e-5)
+
+
+def test_a_frame_far_above_the_others_leaves_the_axis_of_the_kl_and_is_told():
+    tested, signal, clip, match, rows = rows_of("raw")
+    clip.kl[9] = 1e4
+    cut = clip_rows(tested, signal, clip, match)["KL"]
+    assert cut.limits[1] <= rows["KL"].limits[1]
+    assert cut.note == f"1 of {len(clip.kl)} frames above the axis, up to 10,000 nats"
+
+
+def test_pictures_say_in_what_their_range_is():
+    units = {
+        features: {name: getattr(row, "unit", "") for name, row in rows_of(features)[-1].items()} for features in RUNS
+    }
+    assert (
+        units["log-mel"] | {"KL of z": "nats", "log-mel": "sd", "mean": "sd", "log-variance": "log sd²"}
+        == units["log-mel"]
+    )
+    assert units["roll"] == {"piano roll": "", "KL": "nats", "p(note)": "p", "KL of z": "nats"}
+
+
+def test_raw_frames_are_shown_as_a_waveform_with_mean_and_log_variance_in_its_units():
+    tested, signal, clip, _, rows = rows_of("raw")
+    (mean,), (logvar,) = rows["mean"].lines, rows["log-variance"].lines
+    frontend = tested.frontend
+    np.testing.assert_allclose(mean.values, clip.mean.ravel() * frontend.std + frontend.mean, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(logvar.values), np.exp(clip.logvar.ravel()) * frontend.std**2, rtol=1e-4)
+    # The first frame is not scored, so the reconstruction begins with the second one.
+    np.testing.assert_allclose(mean.times[0] * RATE, 80)
+    assert rows["mean"].limits == rows["waveform"].limits
+    assert len(rows["waveform"].lines[0].values) == len(signal)
+
+
+def test_notes_are_cropped_to_those_that_sound_and_octaves_are_named():
+    _, signal, clip, _, rows = rows_of("roll")
+    sounding = np.flatnonzero(signal.any(0))
+    shown = rows["piano roll"].values
+    assert shown.shape == (24, sounding[-1] - sounding[0] + 7)
+    assert shown.sum() == signal.sum()
+    np.testing.assert_array_equal(rows["p(note)"].values, clip.mean[:, sounding[0] - 3 : sounding[-1] + 4])
+    for index, name in rows["piano roll"].ticks.items():
+        assert librosa.midi_to_note(21 + sounding[0] - 3 + index) == name
+
+
+def test_the_most_used_dimension_stands_on_top_of_the_heat_map():
+    _, _, clip, _, rows = rows_of("log-mel")
+    np.testing.assert_array_equal(rows["KL of z"].values[:, -1], clip.kl_z[:, clip.use.argmax()])
+    assert rows["KL of z"].ticks[2] == f"z{clip.use.argmax()}"
+
+
+@pytest.mark.parametrize("bins", [40, 80])
+def test_frequencies_stand_beside_their_mel_bins(bins):
+    middles = librosa.mel_frequencies(n_mels=bins + 2, fmax=8000)[1:-1]
+    found = [mel_bin(hertz / 1000, 16000, bins) for hertz in middles]
+    np.testing.assert_allclose(found, np.arange(bins), atol=1e-6)
