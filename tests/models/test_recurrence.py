@@ -100,6 +100,19 @@ def test_the_gru_in_16_bits_comes_close_where_its_products_are_large():
         assert 0 < (a - b).norm() < 0.02 * b.norm()
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_packed_weight_has_the_products_of_the_weight(dtype, transposed):
+    torch.manual_seed(0)
+    weight = torch.randn(70, 33, dtype=dtype)
+    weight = weight.t() if transposed else weight
+    a, out = torch.randn(5, weight.shape[1]).double(), torch.randn(5, len(weight)).double()
+    rows = a.to(torch.float64 if dtype == torch.float64 else torch.float32)
+    out = out.to(rows.dtype)
+    expected = out + rows.to(dtype) @ weight.t()  # the product rounded to 16 bits once, as the packed one
+    torch.testing.assert_close(recurrence._add_product(out, rows, recurrence._packed(weight, 5)), expected)
+
+
 def tiny_model(name="srnn", smoothing=True, residual=True, num_layers=1, gated=False):
     torch.manual_seed(0)
     options = {"num_layers": num_layers, "smoothing": smoothing, "residual": residual, "gated_transition": gated}
