@@ -249,7 +249,7 @@ def test_blocks_that_cannot_be_filled_in_are_refused(text, said):
         write_tables(text, {})
 
 
-@pytest.mark.parametrize("file", ["README.md", "srnn_lab/assets/README.md"])
+@pytest.mark.parametrize("file", ["README.md", "docs/results.md", "srnn_lab/assets/README.md"])
 def test_the_readme_shows_what_is_recorded(file):
     text = (ROOT / file).read_text()
     assert write_tables(text, read_results()) == text, f"make it anew: srnn-lab results --write {file}"
