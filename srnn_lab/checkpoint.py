@@ -252,8 +252,9 @@ class _WithoutDraws(TorchFunctionMode):
 
 def _rebuild(config: ModelConfig, weights: dict[str, Tensor]) -> SequenceModel:
     """The model with its weights; memory is taken only once their shapes are known to fit."""
-    if config.num_layers > len(weights):
-        raise ValueError(f"ModelConfig.num_layers is {config.num_layers}; it has only {len(weights)} weights.")
+    for name in ("num_layers", "emission_layers"):
+        if (layers := getattr(config, name)) > len(weights):
+            raise ValueError(f"ModelConfig.{name} is {layers}; it has only {len(weights)} weights.")
     try:
         with torch.device("meta"), _WithoutDraws():
             model = build_model(config)

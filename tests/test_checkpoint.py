@@ -248,7 +248,14 @@ def memory_of_refusal(path):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("d_dim", 20_000), ("hidden_dim", 10**6), ("z_dim", 10**12), ("d_dim", 10**30), ("num_layers", 10**9)],
+    [
+        ("d_dim", 20_000),
+        ("hidden_dim", 10**6),
+        ("z_dim", 10**12),
+        ("d_dim", 10**30),
+        ("num_layers", 10**9),
+        ("emission_layers", 10**9),
+    ],
 )
 def test_a_model_too_large_for_its_file_is_refused_before_memory_is_taken(key, value, saved):
     rewrite(saved, _configure("model", key, value))

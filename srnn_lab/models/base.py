@@ -66,12 +66,29 @@ class SequenceModel(nn.Module, ABC):
         self.features = mlp(
             config.x_dim, config.hidden_dim, 2, dropout=config.dropout_features, centred=config.centred_inputs
         )
+        self.features_z: nn.Module = nn.Identity()
         self.read_d, self.read_z = nn.Dropout(config.dropout_d), nn.Dropout(config.dropout_emission)
 
     def emission_network(self, in_dim: int) -> nn.Sequential:
         """The network that gives the parameters of p(x_t | z_t, d_t) from ``in_dim`` inputs."""
         c = self.config
-        return mlp(in_dim, c.hidden_dim, c.num_layers, self.likelihood.num_params, dropout=c.dropout_emission)
+        return mlp(in_dim, c.hidden_dim, self.emission_layers, self.likelihood.num_params, dropout=c.dropout_emission)
+
+    @property
+    def emission_layers(self) -> int:
+        """Hidden layers of the emission network, and of a filtering a."""
+        return self.config.emission_layers or self.config.num_layers
+
+    def network_of_z(self, *, automatic: bool = False) -> tuple[nn.Module, int]:
+        """phi_z, through which other networks read z, and how many values it gives.
+
+        Args:
+            automatic: Whether this model has it where the configuration leaves that to the model.
+        """
+        c = self.config
+        if c.features_z == "on" or (c.features_z == "auto" and automatic):
+            return mlp(c.z_dim, c.hidden_dim, c.num_layers), c.hidden_dim
+        return nn.Identity(), c.z_dim
 
     @torch.no_grad()
     def start_from(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"], *, emission: bool) -> None:

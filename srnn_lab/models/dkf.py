@@ -30,13 +30,18 @@ class DKF(StateSpaceModel):
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         a, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
-        self.a = BackwardGRU(h, a) if config.smoothing else mlp(h, a, layers)
+        self.a = BackwardGRU(h, a) if config.smoothing else mlp(h, a, self.emission_layers)
+        self.features_z, of_z = self.network_of_z()
         if config.gated_transition:
             self.prior = GatedTransition(z, h, layers, config.variance_floor, dropout=config.dropout_heads)
         else:
-            self.prior = GaussianNetwork(z, 0, h, layers, config.variance_floor, dropout=config.dropout_heads)
-        self.posterior = GaussianNetwork(z, a, h, layers, config.variance_floor, dropout=config.dropout_heads)
-        self.emission = self.emission_network(z)
+            self.prior = GaussianNetwork(
+                z, 0, h, layers, config.variance_floor, in_dim=of_z, dropout=config.dropout_heads
+            )
+        self.posterior = GaussianNetwork(
+            z, a, h, layers, config.variance_floor, in_dim=of_z, dropout=config.dropout_heads
+        )
+        self.emission = self.emission_network(of_z)
 
     @property
     def d_dim(self) -> int:

@@ -25,11 +25,12 @@ class SRNN(StateSpaceModel):
         super().__init__(config)
         d, h, layers = config.d_dim, config.hidden_dim, config.num_layers
         self.gru_d = GRU(h, d)
-        self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, layers)
+        self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, self.emission_layers)
+        self.features_z, of_z = self.network_of_z()
         heads = (config.z_dim, d, h, layers, config.variance_floor)
-        self.prior = GaussianNetwork(*heads, dropout=config.dropout_heads)
-        self.posterior = GaussianNetwork(*heads, dropout=config.dropout_heads)
-        self.emission = self.emission_network(d + config.z_dim)
+        self.prior = GaussianNetwork(*heads, in_dim=of_z, dropout=config.dropout_heads)
+        self.posterior = GaussianNetwork(*heads, in_dim=of_z, dropout=config.dropout_heads)
+        self.emission = self.emission_network(d + of_z)
 
     def encode(
         self,

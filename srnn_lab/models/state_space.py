@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from srnn_lab.models.base import Context, SequenceModel, State
 from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
@@ -19,6 +19,7 @@ class StateSpaceModel(SequenceModel):
 
     prior: GaussianNetwork | GatedTransition
     posterior: GaussianNetwork
+    features_z: nn.Module
 
     @property
     def z_dim(self) -> int:
@@ -34,8 +35,9 @@ class StateSpaceModel(SequenceModel):
         self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
     ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
         """Lines 4 to 7 of Algorithm 1."""
-        z_tm1 = state.z
-        prior_t = posterior_t = self.prior(z_tm1, context_t["for_prior"])  # Eq. (3)
+        z_tm1 = self.features_z(state.z).to(state.z.dtype)  # z_{t-1} itself, or phi_z of it
+        gated = isinstance(self.prior, GatedTransition)
+        prior_t = posterior_t = self.prior(state.z if gated else z_tm1, context_t["for_prior"])  # Eq. (3)
         if "for_posterior" in context_t:
             posterior_t = self.posterior(z_tm1, context_t["for_posterior"])  # Eq. (10)
             if self.residual:  # Eq. (12); the sample z_{t-1} stands for the integral in Eq. (11)
@@ -50,7 +52,8 @@ class StateSpaceModel(SequenceModel):
         mps = state.z.device.type == "mps"
         dropped = self.training and self.config.dropout_heads > 0
         gate_inside = self.residual and isinstance(self.prior, GatedTransition)
-        if mps or dropped or gate_inside or "for_posterior" not in context:
+        read_through = not isinstance(self.features_z, nn.Identity)
+        if mps or dropped or gate_inside or read_through or "for_posterior" not in context:
             return super().path(context, state, noise)
         floor = self.config.variance_floor
         mu_q, logvar_q = self.posterior.nets(context["for_posterior"])
@@ -68,4 +71,4 @@ class StateSpaceModel(SequenceModel):
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t)."""
-        return self.emission(torch.cat([self.read_d(d), self.read_z(z)], -1)).to(z.dtype)
+        return self.emission(torch.cat([self.read_d(d), self.read_z(self.features_z(z))], -1)).to(z.dtype)

@@ -27,7 +27,8 @@ class STORN(SequenceModel):
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
-        self.gru_d = GRUCell(h, z, d)
+        self.features_z, of_z = self.network_of_z()
+        self.gru_d = GRUCell(h, of_z, d)
         self.gru_a = GRU(h, d)
         self.posterior = mlp(d, h, layers, 2 * z, dropout=config.dropout_heads)
         self.emission = self.emission_network(d)
@@ -67,7 +68,7 @@ class STORN(SequenceModel):
         if "a" in context_t:
             a_t, posterior_t = context_t["a"], DiagonalGaussian(context_t["mu_q"], context_t["logvar_q"])
         z_t = posterior_t.rsample(noise_t)
-        d_t = self.gru_d(d_tm1, z_t, context_t["for_d"])
+        d_t = self.gru_d(d_tm1, self.features_z(z_t), context_t["for_d"])
         return State(torch.cat([d_t, a_t], -1), z_t), prior_t, posterior_t
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import Context, SequenceModel, State
 from srnn_lab.models.distributions import DiagonalGaussian
-from srnn_lab.models.networks import GaussianNetwork, GRUCell, features_of, mlp
+from srnn_lab.models.networks import GaussianNetwork, GRUCell, features_of
 
 
 class VariationalRNN(SequenceModel):
@@ -23,10 +23,10 @@ class VariationalRNN(SequenceModel):
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
-        self.features_z = mlp(z, h, layers)
-        self.gru_d = GRUCell(h, h, d)
+        self.features_z, of_z = self.network_of_z(automatic=True)
+        self.gru_d = GRUCell(h, of_z, d)
         self.posterior = GaussianNetwork(z, h, h, layers, config.variance_floor, in_dim=d, dropout=config.dropout_heads)
-        self.emission = self.emission_network(d + h)
+        self.emission = self.emission_network(d + of_z)
 
     @property
     def z_dim(self) -> int:

@@ -46,7 +46,7 @@ class PlainSRNN(nn.Module):
         self.gru_a = nn.GRU(c.d_dim + c.hidden_dim, c.d_dim, batch_first=True)
         networks = [mlp(c.z_dim + c.d_dim, c.hidden_dim, c.num_layers, c.z_dim) for _ in range(4)]
         self.mu_p, self.logvar_p, self.mu_q, self.logvar_q = networks
-        self.emission = mlp(c.d_dim + c.z_dim, c.hidden_dim, c.num_layers, model.likelihood.num_params)
+        self.emission = mlp(c.d_dim + c.z_dim, c.hidden_dim, model.emission_layers, model.likelihood.num_params)
         for mine, theirs in self.pairs(model):
             mine.data.copy_(theirs)
 

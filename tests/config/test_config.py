@@ -2,6 +2,7 @@ import math
 from dataclasses import asdict
 
 import pytest
+import torch
 
 from srnn_lab.config import (
     CONVENTIONS,
@@ -12,6 +13,7 @@ from srnn_lab.config import (
     RunConfig,
     TrainConfig,
 )
+from srnn_lab.models import build_model
 from srnn_lab.training.fitting import kl_weight, learning_rate
 
 
@@ -111,7 +113,9 @@ def test_the_speech_presets_hold_appendix_a1():
     for name, sizes in {"timit": (1024, 256, 512), "blizzard": (2048, 256, 1024)}.items():
         config = PRESETS[name]
         assert (config.model.d_dim, config.model.z_dim, config.model.hidden_dim) == sizes
-        assert (config.model.x_dim, config.model.num_layers, config.model.likelihood) == (200, 2, "gaussian")
+        assert (config.model.x_dim, config.model.likelihood) == (200, "gaussian")
+        assert (config.model.num_layers, config.model.emission_layers) == (1, 2)  # the paper counts the output
+        assert config.train.gradient_norm == 3000
         assert config.model.smoothing
         assert config.model.residual
         assert (config.data.features, config.data.sample_rate, config.data.frame_length) == ("raw", 16000, 200)
@@ -138,6 +142,19 @@ def test_the_music_presets_hold_appendix_a2(name):
     assert (config.model.x_dim, config.model.num_layers, config.model.likelihood) == (88, 1, "bernoulli")
     assert (config.train.batch_size, config.train.segment_length, config.train.learning_rate) == (16, 100, 1e-3)
     assert config.evaluation == CONVENTIONS["srnn-music"] == EvaluationConfig(average="macro", first_frame=False)
+
+
+def test_the_timit_model_has_the_parameters_of_the_authors():
+    """512 units: one hidden layer in each of the four heads, two in the features and in the emission."""
+    d, z, h = 1024, 256, 512
+    features = 200 * h + h + h * h + h
+    grus = 3 * d * (h + d + 2) + 3 * d * (d + h + d + 2)
+    heads = 4 * ((d + z) * h + h + h * z + z)
+    emission = (d + z) * h + h + h * h + h + h * 400 + 400
+    with torch.device("meta"):
+        model = build_model(PRESETS["timit"].model)
+    assert sum(p.numel() for p in model.parameters()) == features + grus + heads + emission
+    assert features + grus + heads + emission == pytest.approx(17.2e6, rel=0.01)
 
 
 def test_the_kl_weight_of_timit_grows_by_0_0003_an_update_from_0_2():

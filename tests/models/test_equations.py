@@ -103,26 +103,37 @@ def check_frame(bound, batch, t, d_t, z_t, prior, posterior, outputs):
         torch.testing.assert_close(by_hand, library)
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
+def phi_z(model, z):
+    """z as the other networks read it: through the network ``features_z``, where there is one."""
+    return network(model.features_z, z) if list(model.features_z.parameters()) else z
+
+
+@pytest.mark.parametrize(
+    ("num_layers", "emission_layers", "features_z"), [(1, 0, "auto"), (2, 0, "on"), (1, 2, "off"), (2, 1, "auto")]
+)
 @pytest.mark.parametrize("kind", [VRNN, VRNNI])
-def test_the_vrnn_by_hand(kind, num_layers):
-    model, batch, state, noise = case(kind, num_layers=num_layers)
+def test_the_vrnn_by_hand(kind, num_layers, emission_layers, features_z):
+    sizes = {"num_layers": num_layers, "emission_layers": emission_layers, "features_z": features_z}
+    model, batch, state, noise = case(kind, **sizes)
+    assert bool(list(model.features_z.parameters())) == (features_z != "off")
+    assert len(model.emission) == 2 * (emission_layers or num_layers) + 1
     bound = elbo(model, batch, state, noise)
     d_t, z_t = state
     for t in range(7):
         e_u, e_x = network(model.features, batch.u[:, t]), network(model.features, batch.x[:, t])
-        d_t = gru_cell_step(model.gru_d, d_t, e_u, network(model.features_z, z_t))  # f(d_{t-1}, z_{t-1}, u_t)
+        d_t = gru_cell_step(model.gru_d, d_t, e_u, phi_z(model, z_t))  # f(d_{t-1}, z_{t-1}, u_t)
         zero = torch.zeros(2, 3, dtype=torch.float64)
         prior = gaussian_of_one(model.prior, d_t) if kind is VRNN else (zero, zero)  # p(z_t | d_t), or N(0, I)
         mu_q, logvar_q = gaussian_networks(model.posterior, d_t, e_x)  # q(z_t | d_t, x_t)
         z_t = mu_q + torch.exp(logvar_q / 2) * noise[:, t]
-        outputs = network(model.emission, torch.cat([d_t, network(model.features_z, z_t)], -1))
+        outputs = network(model.emission, torch.cat([d_t, phi_z(model, z_t)], -1))
         check_frame(bound, batch, t, d_t, z_t, prior, (mu_q, logvar_q), outputs)
 
 
+@pytest.mark.parametrize("features_z", ["auto", "on"])
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_storn_by_hand(num_layers):
-    model, batch, state, noise = case(STORN, num_layers=num_layers)
+def test_storn_by_hand(num_layers, features_z):
+    model, batch, state, noise = case(STORN, num_layers=num_layers, features_z=features_z)
     bound = elbo(model, batch, state, noise)
     d_t, a_t = state.d.chunk(2, -1)
     for t in range(7):
@@ -131,7 +142,7 @@ def test_storn_by_hand(num_layers):
         mu_q, raw = network(model.posterior, a_t).chunk(2, -1)
         posterior = mu_q, with_floor(raw)
         z_t = mu_q + torch.exp(posterior[1] / 2) * noise[:, t]
-        d_t = gru_cell_step(model.gru_d, d_t, e_u, z_t)  # z_t is an input of d_t
+        d_t = gru_cell_step(model.gru_d, d_t, e_u, phi_z(model, z_t))  # z_t is an input of d_t
         zero = torch.zeros(2, 3, dtype=torch.float64)  # N(0, I)
         outputs = network(model.emission, d_t)  # p(x_t | d_t)
         check_frame(bound, batch, t, torch.cat([d_t, a_t], -1), z_t, (zero, zero), posterior, outputs)
@@ -144,12 +155,11 @@ def gated_transition(part, z):
     return mu, with_floor(affine(part.logvar[1], f(proposed)))
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize(("num_layers", "emission_layers", "features_z"), [(1, 0, "auto"), (2, 0, "off"), (1, 2, "on")])
 @pytest.mark.parametrize(("smoothing", "residual", "gated"), list(itertools.product([True, False], repeat=3)))
-def test_the_deep_kalman_filter_by_hand(smoothing, residual, gated, num_layers):
-    model, batch, state, noise = case(
-        DKF, smoothing=smoothing, residual=residual, gated_transition=gated, num_layers=num_layers
-    )
+def test_the_deep_kalman_filter_by_hand(smoothing, residual, gated, num_layers, emission_layers, features_z):
+    sizes = {"num_layers": num_layers, "emission_layers": emission_layers, "features_z": features_z}
+    model, batch, state, noise = case(DKF, smoothing=smoothing, residual=residual, gated_transition=gated, **sizes)
     bound = elbo(model, batch, state, noise)
     e_x = network(model.features, batch.x)
     a, a_t = [None] * 7, torch.zeros(2, 5, dtype=torch.float64)  # a_{T+1} = 0
@@ -159,11 +169,12 @@ def test_the_deep_kalman_filter_by_hand(smoothing, residual, gated, num_layers):
     z_t = state.z
     for t in range(7):
         z_tm1 = z_t
-        prior = gated_transition(model.prior, z_tm1) if gated else gaussian_of_one(model.prior, z_tm1)
-        mu_q, logvar_q = gaussian_networks(model.posterior, z_tm1, a[t])  # q(z_t | z_{t-1}, a_t)
+        of_z = phi_z(model, z_tm1)
+        prior = gated_transition(model.prior, z_tm1) if gated else gaussian_of_one(model.prior, of_z)
+        mu_q, logvar_q = gaussian_networks(model.posterior, of_z, a[t])  # q(z_t | z_{t-1}, a_t)
         mu_q = prior[0] + mu_q if residual else mu_q
         z_t = mu_q + torch.exp(logvar_q / 2) * noise[:, t]
-        outputs = network(model.emission, z_t)  # p(x_t | z_t)
+        outputs = network(model.emission, phi_z(model, z_t))  # p(x_t | z_t)
         check_frame(bound, batch, t, batch.x[:, t, :0], z_t, prior, (mu_q, logvar_q), outputs)
 
 
@@ -192,10 +203,17 @@ def test_a_gru_cell_begins_with_the_weights_of_a_gru():
     assert not any(layer.bias.any() for layer in (cell.from_c, cell.from_d))
 
 
+@pytest.mark.parametrize(("emission_layers", "features_z"), [(0, "auto"), (2, "on")])
 @pytest.mark.parametrize(("smoothing", "residual", "num_layers", "likelihood"), VARIANTS)
-def test_equations_1_to_12_and_algorithm_1_by_hand(smoothing, residual, num_layers, likelihood):
+def test_equations_1_to_12_and_algorithm_1_by_hand(
+    smoothing, residual, num_layers, likelihood, emission_layers, features_z
+):
     options = {"smoothing": smoothing, "residual": residual, "num_layers": num_layers}
-    model, batch, state, noise = case(SRNN, likelihood, **options)
+    sizes = {"emission_layers": emission_layers, "features_z": features_z}
+    model, batch, state, noise = case(SRNN, likelihood, **options, **sizes)
+    assert bool(list(model.features_z.parameters())) == (features_z == "on")
+    layers = 2 * (emission_layers or num_layers)
+    assert (len(model.emission), smoothing or len(model.a)) == (layers + 1, smoothing or layers)
     bound = elbo(model, batch, state, noise)
     T = 7  # noqa: N806
     e_u, e_x = network(model.features, batch.u), network(model.features, batch.x)  # one extractor for both
@@ -214,14 +232,14 @@ def test_equations_1_to_12_and_algorithm_1_by_hand(smoothing, residual, num_laye
 
     z_t = state.z
     for t in range(T):
-        z_tm1 = z_t
+        z_tm1 = phi_z(model, z_t)
         mu_p, logvar_p = gaussian_networks(model.prior, z_tm1, d[t])  # Eq. (3)
         mu_q, logvar_q = gaussian_networks(model.posterior, z_tm1, a[t])  # Eq. (10)
         if residual:
             mu_q = mu_p + mu_q  # Eq. (12)
         z_t = mu_q + torch.exp(logvar_q / 2) * noise[:, t]
 
-        outputs = network(model.emission, torch.cat([d[t], z_t], -1))
+        outputs = network(model.emission, torch.cat([d[t], phi_z(model, z_t)], -1))
         if likelihood == "bernoulli":
             p = sigmoid(outputs)
             log_px = torch.log(torch.where(batch.x[:, t] == 1, p, 1 - p)).sum(-1)

@@ -39,6 +39,17 @@ CASES += [
     for model in MODELS
 ]  # fmt: skip
 """Likelihoods that know the frame before."""
+CASES += [
+    pytest.param(
+        ModelConfig(
+            model=model, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, emission_layers=2,
+            features_z="off" if model.startswith("vrnn") else "on",
+        ),
+        id=f"{model}-other_features_z",
+    )
+    for model in MODELS
+    if model != "rnn"
+]  # fmt: skip
 contract = pytest.mark.parametrize("config", CASES)
 PATHS = 4
 
@@ -287,7 +298,7 @@ def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, mod
     changed = {
         "smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2, "num_components": 2,
         "dropout_heads": 0.5, "ar_order": 2, "ar_past": "taps", "ar_adaptive": True,
-        "student_df": 9.0,
+        "student_df": 9.0, "features_z": "off" if model.startswith("vrnn") else "on",
     }[name]  # fmt: skip
     config = ModelConfig(model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3)
 
