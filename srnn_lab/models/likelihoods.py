@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.linear_prediction import (
+from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
+from srnn_lab.models.linear_prediction import (
     LARGEST,
     prediction_error,
     predictor,
@@ -18,7 +19,6 @@ from srnn_lab.linear_prediction import (
     synthesise,
     synthesised_variance,
 )
-from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
 
 QUIETEST = 1e-10
 """Variance that a predictor of the frame before never falls below, where the configuration has no floor."""

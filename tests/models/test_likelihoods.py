@@ -8,7 +8,6 @@ from scipy import special, stats
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.linear_prediction import LARGEST, predictor, step_up
 from srnn_lab.models.likelihoods import (
     LIKELIHOODS,
     NADE,
@@ -19,6 +18,7 @@ from srnn_lab.models.likelihoods import (
     StudentT,
     StudentTAR,
 )
+from srnn_lab.models.linear_prediction import LARGEST, predictor, step_up
 
 FLOOR = 1e-3
 FRAMES = torch.tensor(list(itertools.product([0.0, 1.0], repeat=6)), dtype=torch.float64)

@@ -3,7 +3,7 @@ import torch
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
-from srnn_lab.linear_prediction import prediction_error, predictor, step_up, synthesise, synthesised_variance
+from srnn_lab.models.linear_prediction import prediction_error, predictor, step_up, synthesise, synthesised_variance
 
 
 def draw(*shape, seed=0):
