@@ -10,13 +10,13 @@ from scipy.signal import find_peaks
 from scipy.stats import median_abs_deviation, rankdata
 from tqdm import tqdm
 
+from srnn_lab.analysis.event_areas import Area, measure_areas, near_frames, over_shifts
+from srnn_lab.analysis.events import clip_events, near_windows
 from srnn_lab.analysis.inspection import NEAR, SETTLING, Inspection, clip_batch, inspect_signal
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.data.edits import splice
 from srnn_lab.data.labels import Labels
-from srnn_lab.event_areas import Area, measure_areas, near_frames, over_shifts
 from srnn_lab.inference.bounds import draw_noise
-from srnn_lab.signal_events import clip_events, near_windows
 
 
 @dataclass(frozen=True)

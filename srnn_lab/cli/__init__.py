@@ -19,6 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
+from srnn_lab.analysis.event_kinds import EVENT_KINDS, PHONE_EVENTS
 from srnn_lab.config import (
     CONVENTIONS,
     FRAMES_PER_QUARTER,
@@ -29,8 +30,16 @@ from srnn_lab.config import (
     TrainConfig,
     parse_bound,
 )
-from srnn_lab.event_kinds import EVENT_KINDS, PHONE_EVENTS
-from srnn_lab.reports.records import RECORD, RESULTS, Result, read_results, record, signals_sha256, surroundings
+from srnn_lab.reports.records import (
+    PROBE_MINUTES,
+    RECORD,
+    RESULTS,
+    Result,
+    read_results,
+    record,
+    signals_sha256,
+    surroundings,
+)
 from srnn_lab.reports.tables import TABLES, check_place, make_tables, rows_of, write_tables
 from srnn_lab.system.interrupts import Stopped, noted_signals
 
@@ -182,6 +191,24 @@ def _parser() -> argparse.ArgumentParser:
     _add_record(transitions)
     _add_data(transitions)
 
+    probe = _checkpoint_command(
+        commands,
+        "probe",
+        "what the states know of the phones",
+        _probe,
+        " A linear classifier tells the phone of each frame from the mean of z's posterior, from d, from both and from "
+        "log-mel energies; majority always says the most frequent phone.",
+    )
+    probe.add_argument(
+        "--minutes", type=_count, default=PROBE_MINUTES, help="Speech to train it on. Default: %(default)s."
+    )
+    _add_record(probe)
+    probe.add_argument(
+        "--data",
+        help="Data set or folder with phone labels. Default: the one the checkpoint was trained on, or reader.",
+    )
+    _add_data_dir(probe)
+
     results = commands.add_parser(
         "results",
         help="tables of recorded and published figures",
@@ -240,7 +267,7 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--row",
         help="Name of the recorded row. Default: that of the checkpoint's folder; evaluate: bundled/NAME of a bundled "
-        "one; transitions: transitions/NAME.",
+        "one; transitions and probe: transitions/NAME and probe/NAME.",
     )
     parser.set_defaults(usage_error=parser.error)
 
@@ -432,7 +459,7 @@ def _row(
         return None
     bundled = args.checkpoint in list_checkpoints()
     name = args.checkpoint if bundled else Path(args.checkpoint).resolve().parent.name
-    folder = {"evaluate": "bundled/" * bundled, "transitions": "transitions/"}[command]
+    folder = {"evaluate": "bundled/" * bundled}.get(command, f"{command}/")
     row = args.row or f"{folder}{name}"
     check_place(row, command, data, split, convention.average, convention.first_frame)
     if args.record.exists():
@@ -546,14 +573,14 @@ def _wait_for(command: Sequence[str]) -> int:
 
 
 def _inspect(args: argparse.Namespace) -> dict[str, Any]:
+    from srnn_lab.analysis.event_areas import measure_areas
+    from srnn_lab.analysis.events import clip_events, near_windows
     from srnn_lab.analysis.export import npz_bytes
     from srnn_lab.analysis.inspection import inspect_signal
     from srnn_lab.checkpoint import load_checkpoint, write_atomically
     from srnn_lab.data import read_labels, read_signal
     from srnn_lab.data.labels import labels_beside
-    from srnn_lab.event_areas import measure_areas
     from srnn_lab.pictures.clip import clip_figure
-    from srnn_lab.signal_events import clip_events, near_windows
 
     checkpoint = load_checkpoint(args.checkpoint)
     data = checkpoint.config.data
@@ -659,8 +686,52 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     return shown | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
 
 
+def _probe(args: argparse.Namespace) -> dict[str, Any]:
+    from srnn_lab.analysis import probe
+    from srnn_lab.checkpoint import load_checkpoint
+    from srnn_lab.data import LABELLED, load_labels, load_split
+
+    _check_record(args)
+    checkpoint = load_checkpoint(args.checkpoint)
+    config = checkpoint.config
+    trained_on = config.data.data
+    name = args.data or (trained_on if trained_on in LABELLED or Path(trained_on).is_dir() else "reader")
+    data = replace(config.data, data=name)
+    row = _row(args, "probe", checkpoint, name, "test", config.evaluation)
+
+    def labelled(split: str) -> dict[str, Any]:
+        labels = load_labels(data, split, args.data_dir)
+        signals = {name: signal for name, signal in load_split(data, split, args.data_dir).items() if name in labels}
+        if not signals:
+            raise ValueError(f"No recording of {data.data} ({split}) has a file with labels beside it.")
+        return {"signals": signals, "labels": labels}
+
+    began, test = time.perf_counter(), labelled("test")
+    try:
+        train = labelled("train")
+    except FileNotFoundError:  # the bundled sentences are of the test split
+        if row:
+            raise
+        found = probe.probe_sentences(probe.phone_frames(checkpoint, **test))
+        _say(f"each of the {found.test_sentences} sentences is tested on what the others teach: that is little.")
+    else:
+        train["signals"] = probe.choose_minutes(train["signals"], data.rate, args.minutes)
+        found = probe.probe_split(probe.phone_frames(checkpoint, **train), probe.phone_frames(checkpoint, **test))
+    sizes = {name: value for name, value in vars(found).items() if name != "of"}
+    shown = {name: asdict(recognition) for name, recognition in found.of.items()}
+    shown |= {**sizes, "data": name, "split": "test"}
+    if not row:
+        return shown
+    measured = {"command": "probe", "sequences": found.test_sentences, "frames": found.test_frames}
+    measured |= {"seconds": time.perf_counter() - began, "repetitions": 1, "seed": 0}
+    how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}
+    figures = found.figures() | {"minutes": float(args.minutes)}
+    scored = (name, "test", list(test["signals"].values()))
+    return shown | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
+
+
 def _check_events(kinds: Sequence[str], data: DataConfig, labelled: bool) -> None:
-    from srnn_lab.signal_events import kinds_of
+    from srnn_lab.analysis.events import kinds_of
 
     known = kinds_of(data, labelled)
     for kind in kinds:

@@ -7,12 +7,12 @@ About 23 % of its frames are nearly digital silence.
 
 import hashlib
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from srnn_lab.config import DataConfig
+from srnn_lab.data.notices import notify
 from srnn_lab.data.speech import audio_files, read_audio
 from srnn_lab.data.storage import read_files
 
@@ -62,10 +62,9 @@ def reader(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, n
     """
     files = reader_files(split, data_dir)
     if reader_folder(data_dir) is None:
-        warnings.warn(
+        notify(
             f"festvox-ru is not installed: these are the {len(files)} bundled sentences of the {TEST_SENTENCES} of its "
-            f"test split.",
-            stacklevel=2,
+            f"test split."
         )
     return read_files(files, lambda path: read_audio(path, config.sample_rate))
 

@@ -24,7 +24,9 @@ RESULTS = Path(__file__).parent / "records.jsonl"
 RECORD = Path("results.jsonl")
 """Where ``srnn-lab evaluate --record`` writes to by default."""
 
-_MEASURES = {"evaluate": "elbo", "transitions": "auc"}
+PROBE_MINUTES = 10
+"""Minutes of speech that a probe is trained on by default."""
+_MEASURES = {"evaluate": "elbo", "transitions": "auc", "probe": "log-mel/accuracy"}
 """Command -> the figure that it always measures."""
 
 
@@ -34,12 +36,13 @@ class Result:
 
     Attributes:
         row: Name, such as ``table2/jsb/seed1``; the last line of a row counts.
-        command: The command that measured it: ``evaluate`` or ``transitions``.
+        command: The command that measured it: ``evaluate``, ``transitions`` or ``probe``.
         checkpoint: Name of the bundled checkpoint that was evaluated; empty if it was one of a run.
         checkpoint_sha256: Of the checkpoint's file.
-        figures: Of ``transitions`` those of ``transitions.Transitions``. Of ``evaluate`` ``elbo``, ``log_px``, ``kl``,
-            further bounds such as ``fivo:128``, and of each bound its standard errors, as in ``bounds.Score``; nats per
-            frame, or per sequence if the average is ``sequence``.
+        figures: Of ``transitions`` those of ``transitions.Transitions``, its areas as ``onset/active/2/auc``. Of
+            ``probe`` those of ``probe.Probe``, such as ``z/accuracy``, and the minutes that it was trained on. Of
+            ``evaluate`` ``elbo``, ``log_px``, ``kl``, further bounds such as ``fivo:128``, and of each bound its
+            standard errors, as in ``bounds.Score``; nats per frame, or per sequence if the average is ``sequence``.
         average: ``micro``, ``macro`` or ``sequence``.
         first_frame: Whether x_1 is scored.
         sequences: Sequences of the split.
@@ -93,7 +96,7 @@ class Result:
     def __post_init__(self):
         check_row(self.row)
         if self.command not in _MEASURES:
-            raise ValueError(f"The command is {self.command!r}; expected {' or '.join(_MEASURES)}.")
+            raise ValueError(f"The command is {self.command!r}; expected {', '.join(_MEASURES)}.")
         needed = _MEASURES[self.command]
         if needed not in self.figures or not all(math.isfinite(value) for value in self.figures.values()):
             raise ValueError(
@@ -137,6 +140,9 @@ class Result:
         others = {name: getattr(self, name) for name in defaults if getattr(self, name) != defaults[name]}
         if self.command == "evaluate":
             others = {"bound": ",".join(self.bounds), **others}
+        if self.command == "probe":  # always of the test split
+            others.pop("split", None)
+            others |= {"minutes": round(minutes)} if (minutes := self.figures["minutes"]) != PROBE_MINUTES else {}
         checkpoint = self.checkpoint or f"{self.run}/best.safetensors"
         return shlex.join(["srnn-lab", self.command, checkpoint, *_options(others), "--record", f"--row={self.row}"])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from srnn_lab.analysis.event_kinds import EVENT_KINDS
 from srnn_lab.config import CONVENTIONS, EvaluationConfig
 from srnn_lab.reports.records import Result, check_row
 
@@ -38,6 +39,8 @@ FRAMES = {
     "voice": "200 raw samples",
     "voices": "200 raw samples, five voices",
     "voice-mel": "80 log-mel bins",
+    "reader": "200 raw samples, reader",
+    "reader-mel": "80 log-mel bins, reader",
     "jsb": "piano roll, fraccaro/jsb",
 }
 OURS = {
@@ -60,6 +63,9 @@ PLACES: dict[str, tuple[str, EvaluationConfig]] = {
     "figure3/voice": ("voice", _VOICE),
     "figure3/voice-mel": ("voice", _VOICE),
     "figure3/voices": ("voices", CONVENTIONS["srnn-speech"]),
+    "figure3/reader": ("reader", _VOICE),
+    "figure3/reader-mel": ("reader", _VOICE),
+    "probe": ("reader", _VOICE),
     "figure3/jsb": ("fraccaro/jsb", _MUSIC),
 }
 """Beginning of a row's name -> the data and the convention that the tables ask of it, on the test split."""
@@ -74,7 +80,8 @@ def check_place(row: str, command: str, data: str, split: str, average: str, fir
     """
     check_row(row)
     table = row.partition("/")[0]
-    if (table == "figure3") != (command == "transitions") and table in {"bundled", *(p.split("/")[0] for p in PLACES)}:
+    measured_by = {"figure3": "transitions", "probe": "probe"}.get(table, "evaluate")
+    if command != measured_by and table in {"bundled", *(p.split("/")[0] for p in PLACES)}:
         raise ValueError(f"The row {row} is measured by {command!r}; a table shows another measure there: rename it.")
     if table == "figure3" and not re.fullmatch(
         rf"figure3/({'|'.join(FRAMES)})/[^/]+(/epochs[1-9]\d*|/tried-[^/]+)?", row
@@ -402,6 +409,8 @@ def figure3(results: Results) -> list[Table]:
         "of the joint of two half clips, against the same frames before the cut."
     )
     tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
+    if (by_kind := _areas_table(results)).rows:
+        tables.insert(0, by_kind)
     if followed:
         rows = sorted((cells for cells in training if cells[:2] in followed), key=lambda cells: cells[:3])
         caption = "The same, of models after a few epochs and after all."
@@ -410,6 +419,80 @@ def figure3(results: Results) -> list[Table]:
         caption = "The same, of models that were trained otherwise than those of the first table; each in what differs."
         tables.append(Table("Figure 3, measured: what was tried", caption, _with(header, "changed"), tuple(tried)))
     return tables
+
+
+def _areas_table(results: Results) -> Table:
+    """The KL at each kind of event, of the models after all epochs, for which they are recorded."""
+    rows = []
+    for row, result in results.items():
+        place = row.split("/")
+        if place[0] != "figure3" or len(place) != 3:
+            continue
+        what = FRAMES[place[1]], MODELS.get(place[2], place[2])
+        for kind, title in EVENT_KINDS.items():
+            areas = [_area(result, f"{kind}/{column}/") for column in _AREAS]
+            if known := [area for area in areas if area]:
+                null = max(area["null_sd"] for area in known)
+                cells = [_area_text(area) for area in areas]
+                rows.append((*what, title, int(known[0]["events"]), *cells, f"{null:.3f}", row))
+    order = [*FRAMES.values(), *EVENT_KINDS.values(), *MODELS.values()]
+    rows.sort(key=lambda cells: [order.index(cells[i]) if cells[i] in order else len(order) for i in (0, 2, 1)])
+    header = ("frames", "model", "event", "events", *_AREAS.values(), "null, sd", "row")
+    caption = (
+        "Test split, 8 posterior paths. AUC: the probability that the KL of a frame at an event exceeds that of "
+        "another, over the frames of all clips; in brackets its mean over clips ± standard error. In the frame of the "
+        "event alone, or within 2 frames of it; among all frames, or those that are not silent. The null, over 1,000 "
+        "circular shifts, has a mean of ½ and at most the standard deviation of its column. Sound sets in after, or "
+        "ends before, 50 ms below 1 % of the clip's largest level; an onset is a peak of the spectral flux; boundaries "
+        "of phones are those of an automatic alignment."
+    )
+    return Table("Figure 3, measured: by kind of event", caption, header, tuple(rows))
+
+
+_AREAS = {
+    "all/0": "frame, all",
+    "all/2": "within 2, all",
+    "active/0": "frame, active",
+    "active/2": "within 2, active",
+}
+"""Which frames count and how near to an event -> the title of its column."""
+
+
+def _area(result: Result, place: str) -> dict[str, float]:
+    """The figures of one area by their names in ``event_areas.Area``, or none."""
+    return {key[len(place) :]: value for key, value in result.figures.items() if key.startswith(place)}
+
+
+def _area_text(area: Mapping[str, float]) -> str | None:
+    if not area:
+        return None
+    by_clip = f"{area['by_clip']:.2f} ± {area['by_clip_se']:.2f}" if "by_clip_se" in area else "one clip"
+    return f"{area['auc']:.3f} ({by_clip})"
+
+
+def probe(results: Results) -> list[Table]:
+    """What a linear classifier tells of the phones from the states of each model."""
+    header = ("model", "frames", "likelihood", *PROBED, "row")
+    rows = []
+    for row, result in results.items():
+        if row.startswith("probe/"):
+            f, config = result.figures, result.config
+            known = [name if f"{name}/accuracy" in f else None for name in PROBED]
+            cells = [
+                name and f"{100 * f[f'{name}/accuracy']:.1f} ({100 * f[f'{name}/macro_f1']:.1f})" for name in known
+            ]
+            rows.append((row.partition("/")[2], config.data.features, config.model.likelihood, *cells, row))
+    caption = (
+        "reader (test). Accuracy of the phone of a frame, %, and in brackets macro F1, %; a linear classifier "
+        "(multinomial logistic regression) trained on 10 minutes of training sentences. z: mean of its posterior; d "
+        "knows the frames before; log-mel: 80 bins of a window around the frame, without any model; majority: always "
+        "the most frequent phone, a pause."
+    )
+    return [Table("What the states know of the phones", caption, header, tuple(rows))]
+
+
+PROBED = ("z", "d", "z and d", "log-mel", "majority")
+"""What a probe reads."""
 
 
 def _with(header: tuple[str, ...], column: str) -> tuple[str, ...]:
@@ -446,6 +529,7 @@ TABLES: dict[str, Callable[[Results], list[Table]]] = {
     "fivo": fivo,
     "table1": table1,
     "figure3": figure3,
+    "probe": probe,
     "bundled": bundled,
 }
 """Name -> function of the results; the only list."""

@@ -83,7 +83,7 @@ def broken(**changes):
         (json.dumps({"row": "a"}), "its key 'average' is missing"),
         (broken(row="../a"), "row is named '../a'"),
         (broken(row="a b"), "row is named 'a b'"),
-        (broken(command="train"), "The command is 'train'; expected evaluate or transitions"),
+        (broken(command="train"), "The command is 'train'; expected evaluate, transitions, probe"),
         (broken(frames="12"), "frames is '12'; expected a value of type int"),
         (broken(first_frame=1), "first_frame is 1; expected a value of type bool"),
         (broken(figures=[1]), r"figures is \[1\]; expected a value of type dict"),

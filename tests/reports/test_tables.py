@@ -71,7 +71,8 @@ def test_without_any_recorded_row_a_table_holds_dashes_and_published_figures(nam
 def test_a_caption_says_data_average_first_frame_and_unit(name):
     results = by_row(a_result("bundled/a"), a_result("bundled/b", data="voice", average="sequence", first_frame=False))
     for table in make_tables(name, results):
-        if table.title != "Table 2: the paper's other rows" and name != "figure3":  # which is no bound
+        # What the KL and the states tell is no bound.
+        if table.title != "Table 2: the paper's other rows" and name not in ("figure3", "probe"):
             for words in ("average", "first frame", "nats per"):
                 assert words in f"{table.caption} {table.header}"
 
@@ -87,6 +88,34 @@ def test_what_was_measured_at_transitions_stands_in_a_table_of_its_own():
     of_sound = [("80 log-mel bins", model) for model in ("VRNN", "SRNN filt", "x")]
     assert [row[:2] for row in table.rows] == [*of_sound, ("piano roll, fraccaro/jsb", "VRNN")]
     assert table.rows[-1][2:] == ("0.791", "0.500 ± 0.016", "0.0", "32.5", "14.1", "100", 2, "figure3/jsb/vrnn")
+
+
+def test_each_kind_of_event_has_its_row_with_all_measures_side_by_side():
+    figures = dict.fromkeys(("auc", "null_mean", "null_sd", "shifts_better", "splice", "uncut", "splice_larger"), 0.5)
+    area = {"events": 35.0, "auc": 0.774, "null_sd": 0.048, "by_clip": 0.809, "by_clip_se": 0.04}
+    for name, auc in {"silence-to-sound/all/0": 0.774, "silence-to-sound/active/2": 0.592, "onset/all/0": 0.5}.items():
+        figures |= {f"{name}/{key}": value for key, value in {**area, "auc": auc}.items()}
+    figures.pop("onset/all/0/by_clip_se")
+    rows = [
+        placed(f"figure3/voice/{name}", command="transitions", figures=figures) for name in ("vrnn", "vrnn/epochs5")
+    ]
+    table = make_tables("figure3", by_row(*rows))[0]
+    assert table.header[4:8] == ("frame, all", "within 2, all", "frame, active", "within 2, active")
+    what = ("200 raw samples", "VRNN")
+    assert table.rows == (
+        (*what, "silence to sound", 35, "0.774 (0.81 ± 0.04)", None, None, "0.592 (0.81 ± 0.04)", "0.048", rows[0].row),
+        (*what, "spectral onset", 35, "0.500 (one clip)", None, None, None, "0.048", rows[0].row),
+    )
+
+
+def test_a_probe_has_a_row_for_each_model_and_a_dash_for_what_it_lacks():
+    of = {"accuracy": 0.386, "macro_f1": 0.183, "speech_accuracy": 0.2}
+    figures = {f"{name}/{key}": value for name in ("d", "log-mel", "majority") for key, value in of.items()}
+    row = placed("probe/rnn", command="probe", figures={**figures, "minutes": 10.0})
+    (table,) = make_tables("probe", by_row(row))
+    cell = "38.6 (18.3)"
+    assert table.rows[0][3:] == (None, cell, None, cell, cell, "probe/rnn")
+    assert "z and d" not in table.text().splitlines()[3]
 
 
 def test_a_model_that_was_measured_along_its_training_is_followed_from_few_epochs_to_all():

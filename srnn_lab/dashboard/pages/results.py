@@ -19,6 +19,7 @@ LABELS = {
     "fivo": "Training on FIVO",
     "table1": "Table 1",
     "figure3": "Figure 3",
+    "probe": "Phones",
     "bundled": "Bundled checkpoints",
 }
 

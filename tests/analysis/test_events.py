@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from tiny import music_run, roll, speech_run, untrained, wave
 
+from srnn_lab.analysis.event_areas import measure_areas
+from srnn_lab.analysis.event_kinds import EVENT_KINDS, MUSIC_EVENTS, PHONE_EVENTS, SOUND_EVENTS
+from srnn_lab.analysis.events import clip_events, frame_levels, frames_at, kinds_of, phone_events, starts_of_sound
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.analysis.transitions import measure_transitions, near_frames, roc_area
 from srnn_lab.config import DataConfig
 from srnn_lab.data.labels import Labels
-from srnn_lab.event_areas import measure_areas
-from srnn_lab.event_kinds import EVENT_KINDS, MUSIC_EVENTS, PHONE_EVENTS, SOUND_EVENTS
-from srnn_lab.signal_events import clip_events, frame_levels, frames_at, kinds_of, phone_events, starts_of_sound
 
 RAW = DataConfig(features="raw")
 TIMES = (np.arange(40) + 0.5) / 80  # frames of 200 samples at 16 kHz

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from srnn_lab.analysis.event_kinds import MUSIC_EVENTS, PHONE_EVENTS, SOUND_EVENTS
 from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.config import DataConfig
 from srnn_lab.data.labels import Labels
 from srnn_lab.data.phones import phone_kind
 from srnn_lab.data.storage import FULL_SCALE, widen
-from srnn_lab.event_kinds import MUSIC_EVENTS, PHONE_EVENTS, SOUND_EVENTS
 
 QUIET_SECONDS = 0.05
 """Least silence before a sound that sets in, and after one that ends."""
