@@ -1,6 +1,5 @@
 """Polyphonic music as piano rolls: the two published versions of the four benchmark collections, and MIDI files."""
 
-import warnings
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data.download import fetch
+from srnn_lab.data.midi import DRUMS, Notes, Timing, parse_midi
 from srnn_lab.data.notices import notify
 
 Roll = Float[np.ndarray, "t 88"]
@@ -17,7 +17,9 @@ NarrowRoll = Bool[np.ndarray, "_ 88"]
 LOWEST_PITCH = 21
 """MIDI pitch of the first of the 88 values of a frame; the last is 108."""
 NUM_PITCHES = 88
-MIDI_SUFFIXES = (".mid", ".midi")
+MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".smf", ".rmi")
+MAX_MIDI_BYTES = 4 * 2**20
+"""Largest MIDI file that is read; it takes some seconds."""
 MAX_FRAMES = 20_000
 """Longest roll read from a MIDI file."""
 
@@ -71,10 +73,16 @@ def transposed(roll: Float[np.ndarray, "_ x"], semitones: int) -> Float[np.ndarr
 
 
 def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
-    """A MIDI file as a piano roll on its own grid of beats, whatever its tempo map.
+    """A MIDI file as a piano roll: what ``read_song`` gives, without the timing."""
+    return read_song(path, frames_per_quarter)[0]
 
-    A note is on in a frame if it sounds at the middle of that frame. Drums are left out, and notes outside 21 to 108
-    are dropped with a warning that says how many.
+
+def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
+    """A MIDI file as a piano roll on its own grid of beats, whatever its tempo, and its tempo and metre.
+
+    A note is on in a frame if it sounds at the middle of that frame. One that sounds at no middle is on in the frame in
+    which it begins, unless it is an ornament: the note before or after it, of the same track and channel, sounds at
+    that middle. Ornaments, drums and notes outside 21 to 108 are left out, and it is said how many.
 
     Args:
         path: The file.
@@ -84,45 +92,66 @@ def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
         FileNotFoundError: There is no such file.
         ValueError: The file is no MIDI file, holds no pitched note in range, or is too long.
     """
-    import pretty_midi
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the path of a MIDI file.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            midi = pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # pretty_midi and mido raise many kinds for a damaged file
-        raise ValueError(
-            f"{path} cannot be read as MIDI ({str(error) or 'it is empty or cut short'}); give a Standard MIDI file."
-        ) from error
-    notes = [note for instrument in midi.instruments if not instrument.is_drum for note in instrument.notes]
-    if not notes:
-        drums = " apart from drums" if any(i.notes for i in midi.instruments) else ""
+        midi = parse_midi(_read_bytes(Path(path)))
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as MIDI ({error}); give a Standard MIDI file.") from error
+    pitch, high = midi.notes.pitch, LOWEST_PITCH + NUM_PITCHES - 1
+    pitched = midi.notes.channel != DRUMS
+    inside = pitched & (pitch >= LOWEST_PITCH) & (pitch <= high)
+    if not pitched.any():
+        drums = " apart from drums (channel 10)" if len(pitched) else ""
         raise ValueError(f"{path} has no notes{drums}; give a MIDI file with pitched notes.")
-    high = LOWEST_PITCH + NUM_PITCHES - 1
-    inside = [note for note in notes if LOWEST_PITCH <= note.pitch <= high]
-    if not inside:
+    if not inside.any():
         raise ValueError(f"{path} has no note within MIDI pitch {LOWEST_PITCH} to {high}; give one that has.")
-    if len(inside) < len(notes):
-        notify(
-            f"{path}: {len(notes) - len(inside)} of {len(notes)} notes lie outside MIDI pitch {LOWEST_PITCH} to {high} "
-            f"and were dropped."
-        )
-    ticks_per_frame = midi.resolution / frames_per_quarter
+    notes = Notes(*(values[inside] for values in midi.notes))
+    roll, ornaments = _roll(path, notes, midi.ticks_per_quarter / frames_per_quarter)
+    frame, total = "a quarter note" if frames_per_quarter == 1 else f"1/{frames_per_quarter} quarter note", len(pitch)
+    for count, what in (
+        (total - pitched.sum(), "are drums (channel 10) and were left out"),
+        (pitched.sum() - inside.sum(), f"lie outside MIDI pitch {LOWEST_PITCH} to {high} and were dropped"),
+        (ornaments, f"give way to another one of their voice in the same frame ({frame})"),
+        (midi.unended, "have no end and last to the end of their track"),
+    ):
+        if count:
+            notify(f"{path}: {count} of {total} notes {what}.")
+    return roll, midi.timing
+
+
+def _read_bytes(path: Path) -> bytes:
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; give the path of a MIDI file.")
+    if path.is_dir():
+        raise ValueError("it is a folder")
+    with path.open("rb") as file:
+        content = file.read(MAX_MIDI_BYTES + 1)
+    if len(content) > MAX_MIDI_BYTES:
+        raise ValueError(f"it has more than the {MAX_MIDI_BYTES // 2**20} MB that are read")
+    return content
+
+
+def _roll(path: str | Path, notes: Notes, ticks_per_frame: float) -> tuple[Roll, int]:
+    """The roll of these notes, and how many ornaments it leaves out."""
     # Frame k is on if its middle, k + 1/2, lies in [start, end).
-    spans = [
-        (np.ceil(np.array([midi.time_to_tick(n.start), midi.time_to_tick(n.end)]) / ticks_per_frame - 0.5), n.pitch)
-        for n in inside
-    ]
-    num_frames = max(1, int(max(span[1] for span, _ in spans)))
-    if num_frames > MAX_FRAMES:
-        raise ValueError(f"{path} has {num_frames} frames; at most {MAX_FRAMES} are read. Cut it into shorter files.")
-    roll = np.zeros((num_frames, NUM_PITCHES), np.float32)
-    for (start, end), pitch in spans:
-        roll[int(start) : int(end), pitch - LOWEST_PITCH] = 1
-    if not roll.any():
-        raise ValueError(
-            f"{path} has only notes shorter than half a frame; a frame is 1/{frames_per_quarter} of a quarter note."
-        )
-    return roll
+    first, last = (np.ceil(ticks / ticks_per_frame - 0.5).astype(int) for ticks in (notes.start, notes.end))
+    begins, ends = (np.floor(ticks / ticks_per_frame).astype(int) for ticks in (notes.start, notes.end))
+    short = first >= last
+    # An ornament begins in a frame whose middle a note of its voice covers, after it or before it.
+    starting, ending = (list(zip(notes.voice.tolist(), frames.tolist(), strict=True)) for frames in (begins, ends))
+    after: dict[tuple[int, int], int] = {}
+    before: dict[tuple[int, int], int] = {}
+    for i in np.flatnonzero(~short & (first == begins)):
+        after[starting[i]] = max(notes.start[i], after.get(starting[i], 0))
+    for i in np.flatnonzero(~short & (last == ends + 1)):
+        before[ending[i]] = min(notes.end[i], before.get(ending[i], notes.end[i]))
+    kept = np.ones(len(short), bool)
+    for i in np.flatnonzero(short):
+        kept[i] = after.get(starting[i], -1) < notes.end[i] and before.get(starting[i], np.inf) > notes.start[i]
+    first, last = np.where(short, begins, first)[kept], np.where(short, begins + 1, last)[kept]
+    if last.max() > MAX_FRAMES:
+        raise ValueError(f"{path} has {last.max()} frames; at most {MAX_FRAMES} are read. Cut it into shorter files.")
+    # Beginnings less ends, summed up: how many notes of a pitch sound. The time does not depend on their lengths.
+    change, key = np.zeros((last.max() + 1, NUM_PITCHES), np.int32), notes.pitch[kept] - LOWEST_PITCH
+    np.add.at(change, (first, key), 1)
+    np.add.at(change, (last, key), -1)
+    return (change.cumsum(0)[:-1] > 0).astype(np.float32), int((~kept).sum())

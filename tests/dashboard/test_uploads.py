@@ -153,7 +153,6 @@ MIDI = {
     "has no notes; give": ("a.mid", lambda t: made(t, lambda p: write_midi(p, []))),
     "apart from drums": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(0, 480, 36)], channel=9))),
     "no note within": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(0, 480, 20)]))),
-    "shorter than half a frame": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(0, 100, 60)]))),
     "at most 20000": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(480 * 10_000, 480 * 10_001, 60)]))),
     "division by zero": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(0, 480, 60)], ticks_per_quarter=0))),
     "has 2 MB; at most 1 MB": ("big.mid", lambda t: bytes(2**21)),

@@ -109,7 +109,7 @@ def test_six_chorales_are_bundled():
     assert len(CHORALES) == 6
 
 
-def test_a_note_is_on_in_the_frames_whose_middle_it_covers_whatever_the_tempo(tmp_path):
+def test_a_note_is_on_in_the_frames_whose_middle_it_covers_or_where_it_begins_whatever_the_tempo(tmp_path):
     generator = np.random.default_rng(0)
     starts = generator.integers(0, 480 * 16, 40)
     notes = [(int(s), int(s + generator.integers(1, 1500)), 30 + i) for i, s in enumerate(starts)]
@@ -118,7 +118,8 @@ def test_a_note_is_on_in_the_frames_whose_middle_it_covers_whatever_the_tempo(tm
     middles = (np.arange(len(roll)) + 0.5) * 480 / 4
     expected = np.zeros_like(roll)
     for start, end, pitch in notes:
-        expected[(start <= middles) & (middles < end), pitch - 21] = 1
+        covered = (start <= middles) & (middles < end)
+        expected[covered if covered.any() else start // 120, pitch - 21] = 1
     np.testing.assert_array_equal(roll, expected)
     assert middles[-1] < max(end for _, end, _ in notes) <= middles[-1] + 480 / 4
 
@@ -136,7 +137,6 @@ def test_notes_off_the_keyboard_are_dropped_and_counted(tmp_path):
         ([], 0, "has no notes; give"),
         ([(0, 480, 36)], 9, "has no notes apart from drums"),
         ([(0, 480, 20), (0, 480, 109)], 0, "no note within MIDI pitch 21 to 108"),
-        ([(0, 100, 60)], 0, "shorter than half a frame"),
         ([(480 * 10_000, 480 * 10_001, 60)], 0, "has 20002 frames; at most 20000"),
     ],
 )
