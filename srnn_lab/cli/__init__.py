@@ -614,8 +614,8 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from srnn_lab.checkpoint import load_checkpoint, write_atomically
-    from srnn_lab.data import read_signal
-    from srnn_lab.data.sound import midi_to_wav, roll_to_midi, wav_bytes
+    from srnn_lab.data import read_clip
+    from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi, wav_bytes
     from srnn_lab.inference.sampling import generate
 
     checkpoint = load_checkpoint(args.checkpoint)
@@ -623,10 +623,10 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
     suffixes = (".mid", ".wav") if data.features == "roll" else (".wav",)
     if args.out.suffix.lower() not in suffixes:
         raise ValueError(f"--out is {args.out}; this checkpoint writes {' or '.join('FILE' + s for s in suffixes)}.")
-    prefix = None
+    prefix, timing = None, None
     if args.prime:
-        frames = checkpoint.frontend.frames(read_signal(args.prime, data), x_dim)
-        prefix = torch.as_tensor(frames)[None]
+        signal, timing = read_clip(args.prime, data)
+        prefix = torch.as_tensor(checkpoint.frontend.frames(signal, x_dim))[None]
     first_frame = checkpoint.config.evaluation.first_frame
     drawn = generate(
         checkpoint.model,
@@ -638,7 +638,7 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
     )
     whole = (drawn if prefix is None else torch.cat([prefix, drawn], 1))[0].numpy()
     if data.features == "roll":
-        content = roll_to_midi(whole, data.frames_per_quarter)
+        content = roll_to_midi(whole, data.frames_per_quarter, timing or DEFAULT_TIMING)
         content = content if args.out.suffix.lower() == ".mid" else midi_to_wav(content)
     else:
         content = wav_bytes(checkpoint.frontend.waveform(whole), data.sample_rate)

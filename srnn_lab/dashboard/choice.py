@@ -23,6 +23,8 @@ from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_check
 from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import insert_silence, transpose
+from srnn_lab.data.midi import Timing, parse_midi
+from srnn_lab.data.music import MIDI_SUFFIXES
 from srnn_lab.data.notices import collect_notices
 from srnn_lab.data.sound import QUARTERS_PER_MINUTE, frame_seconds, midi_to_wav, roll_to_midi
 
@@ -47,7 +49,7 @@ ABOUT = {
 }
 """The bundled checkpoints in the order in which they are offered, the first page's first, and what is said of each."""
 FIRST = next(iter(ABOUT))
-MIDI, AUDIO = ("mid", "midi"), ("wav", "flac", "ogg", "mp3")
+MIDI, AUDIO = tuple(suffix[1:] for suffix in MIDI_SUFFIXES), ("wav", "flac", "ogg", "mp3")
 UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
 MEGABYTES = {MIDI: 1, AUDIO: 50}
 """Largest file that is taken; the notes of a MIDI file are read one by one."""
@@ -149,6 +151,12 @@ def cached_signal(
     return (transpose(signal, semitones) if semitones else signal), messages
 
 
+@cache_data(max_entries=16, show_spinner=False)
+def cached_timing(content: ClipBytes) -> Timing:
+    """The tempo and metre of a MIDI file that has been read."""
+    return parse_midi(content.bytes).timing
+
+
 @cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 0.7 GB
 def cached_inspection(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Inspection:
     """What the model makes of a clip; the file is the key, since Streamlit only samples large arrays."""
@@ -156,9 +164,9 @@ def cached_inspection(path: str, modified: float, content: ClipBytes, name: str,
 
 
 @st.cache_data(max_entries=4, show_spinner="Playing the notes …")
-def cached_music(roll: np.ndarray, frames_per_quarter: int) -> bytes:
+def cached_music(roll: np.ndarray, frames_per_quarter: int, tempo: float) -> bytes:
     """The sound of a piano roll, as a WAV file."""
-    return midi_to_wav(roll_to_midi(roll, frames_per_quarter))
+    return midi_to_wav(roll_to_midi(roll, frames_per_quarter, Timing(tempo)))
 
 
 @st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
@@ -195,6 +203,11 @@ class Choice(NamedTuple):
         return cached_signal(*self)[0]
 
     @property
+    def timing(self) -> Timing:
+        """The tempo and metre of music."""
+        return cached_timing(self.content)
+
+    @property
     def length(self) -> float:
         """Of the clip, in seconds, or of music in quarter notes."""
         return len(self.signal) / self.checkpoint.config.data.rate
@@ -216,14 +229,14 @@ def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
     return play(signal, data.frames_per_quarter) if data.features == "roll" else (signal, data.sample_rate)
 
 
-def play(roll: np.ndarray, frames_per_quarter: int) -> tuple[np.ndarray, int]:
+def play(roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE) -> tuple[np.ndarray, int]:
     """The sound of the first minutes of notes, 16-bit samples and their number a second; silence if there are none."""
-    roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter))]
+    roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter, tempo))]
     if not roll.any():
         return np.zeros(1, np.int16), 16000
     import soundfile
 
-    content = cached_music(roll, frames_per_quarter)
+    content = cached_music(roll, frames_per_quarter, tempo)
     samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
     return samples.mean(1).astype(np.int16), rate
 
@@ -423,8 +436,8 @@ def choose_transposition() -> int:
         semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
     st.sidebar.caption(
         "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of "
-        f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, whatever its "
-        "file says."
+        f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, but on the page "
+        "Studio, and in MIDI files, at the tempo of its file."
     )
     return int(semitones)
 

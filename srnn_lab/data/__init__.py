@@ -11,7 +11,8 @@ from srnn_lab.config import DataConfig
 from srnn_lab.data.dither import dithered
 from srnn_lab.data.festvox import reader, reader_files
 from srnn_lab.data.labels import Labels, labels_beside, read_labels
-from srnn_lab.data.music import MIDI_SUFFIXES, MUSIC, read_midi
+from srnn_lab.data.midi import Timing
+from srnn_lab.data.music import MIDI_SUFFIXES, MUSIC, read_song
 from srnn_lab.data.sequences import Batch, Streams, make_batch
 from srnn_lab.data.speech import (
     AUDIO_SUFFIXES,
@@ -124,10 +125,19 @@ def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
 
 
 def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> np.ndarray:
-    """A file as a piano roll (T, 88), if its ending is that of MIDI, or else as a waveform (N,) of ``max_seconds``."""
-    if Path(path).suffix.lower() in MIDI_SUFFIXES:
-        return read_midi(path, config.frames_per_quarter)
-    return read_audio(path, config.sample_rate, max_seconds)
+    """A file as a piano roll (T, 88) or as a waveform (N,) of at most ``max_seconds``: ``read_clip`` without timing."""
+    return read_clip(path, config, max_seconds)[0]
+
+
+def read_clip(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> tuple[np.ndarray, Timing | None]:
+    """A file as a signal, and of music also its tempo and metre.
+
+    What kind of file it is its ending says, or else, as of standard input, the kind of the model's frames.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in MIDI_SUFFIXES or (config.features == "roll" and suffix not in AUDIO_SUFFIXES):
+        return read_song(path, config.frames_per_quarter)
+    return read_audio(path, config.sample_rate, max_seconds), None
 
 
 __all__ = [
@@ -140,6 +150,7 @@ __all__ = [
     "load_labels",
     "load_split",
     "make_batch",
+    "read_clip",
     "read_labels",
     "read_signal",
     "widen",

@@ -6,23 +6,31 @@ from importlib import resources
 import numpy as np
 from jaxtyping import Float
 
+from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import LOWEST_PITCH, Roll
 
 QUARTERS_PER_MINUTE = 90.0
-"""Tempo at which piano rolls are played."""
+"""Tempo at which piano rolls are played that come from no file."""
+DEFAULT_TIMING = Timing(QUARTERS_PER_MINUTE)
+"""Their tempo and metre, which is 4/4."""
 TAIL_SECONDS = 1.0
 """Silence after the last note, in which it dies away."""
 PIANO_GAIN, SINE_GAIN = 4.0, 50.0
 """From what the renderers give to what is heard."""
 
 
-def frame_seconds(frames_per_quarter: int) -> float:
+def frame_seconds(frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE) -> float:
     """Seconds that a frame of a piano roll lasts when it is played."""
-    return 60 / QUARTERS_PER_MINUTE / frames_per_quarter
+    return 60 / tempo / frames_per_quarter
 
 
-def roll_to_midi(roll: Roll, frames_per_quarter: int) -> bytes:
+def roll_to_midi(roll: Roll, frames_per_quarter: int, timing: Timing = DEFAULT_TIMING) -> bytes:
     """A Standard MIDI file (piano); a note that stays on over several frames is held.
+
+    Args:
+        roll: The notes.
+        frames_per_quarter: Frames in a quarter note.
+        timing: The tempo and the metre that are written.
 
     Raises:
         ValueError: The roll has no note.
@@ -31,9 +39,12 @@ def roll_to_midi(roll: Roll, frames_per_quarter: int) -> bytes:
 
     if not roll.any():
         raise ValueError("The piano roll has no note, so there is nothing to write; draw more frames or another seed.")
-    seconds = frame_seconds(frames_per_quarter)
+    seconds = frame_seconds(frames_per_quarter, timing.tempo)
     ticks = frames_per_quarter * max(1, 220 // frames_per_quarter)  # a frame begins at a tick
-    midi = pretty_midi.PrettyMIDI(resolution=ticks, initial_tempo=QUARTERS_PER_MINUTE)
+    midi = pretty_midi.PrettyMIDI(resolution=ticks, initial_tempo=timing.tempo)
+    midi.time_signature_changes = [
+        pretty_midi.TimeSignature(beats, unit, start * 60 / timing.tempo) for start, beats, unit in timing.signatures
+    ]
     piano = pretty_midi.Instrument(program=0)
     edges = np.diff(np.pad(roll > 0, ((1, 1), (0, 0))).astype(int), axis=0)
     for note in range(roll.shape[1]):

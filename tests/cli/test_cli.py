@@ -21,6 +21,8 @@ from tiny import RATE, SIZES, a_result, midi_folder, roll, speech_run, untrained
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import CONVENTIONS, PRESETS, DataConfig
+from srnn_lab.data.midi import Signature, Timing, parse_midi
+from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.reports.benchmark import Benchmark
 from srnn_lab.reports.records import read_results, record
 from srnn_lab.reports.tables import TABLES
@@ -442,6 +444,16 @@ def test_sample_continues_a_song(music, run, tmp_path):
     notes = pretty_midi.PrettyMIDI(io.BytesIO((tmp_path / "a.MID").read_bytes())).instruments[0].notes
     start = {n.pitch for n in notes if n.start == 0}
     assert start == {21 + i for i in np.flatnonzero(roll(1, 39)[0])}
+
+
+def test_sample_goes_on_in_the_tempo_and_metre_of_the_song(music, run, tmp_path):
+    song = roll_to_midi(roll(20), 2, Timing(132.0, (Signature(0.0, 1, 4), Signature(1.0, 3, 4))))
+    (tmp_path / "song.mid").write_bytes(song)
+    command = ("sample", music["checkpoint"], "--out", tmp_path / "new.mid", "--steps", 8)
+    run(*command, "--prime", tmp_path / "song.mid")
+    assert parse_midi((tmp_path / "new.mid").read_bytes()).timing == parse_midi(song).timing
+    run(*command)
+    assert str(parse_midi((tmp_path / "new.mid").read_bytes()).timing) == "4/4 at 90 quarter notes a minute"
 
 
 def test_sample_plays_a_song(music, run, tmp_path):

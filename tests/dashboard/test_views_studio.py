@@ -4,6 +4,7 @@ import numpy as np
 import pretty_midi
 import pytest
 from streamlit.testing.v1 import AppTest
+from test_midi import scale, signature, song, tempo
 from tiny import roll
 from views import arrays_of, kept_by
 
@@ -108,6 +109,38 @@ def test_an_uploaded_song_is_continued_and_kept(page, shown):
         "Figure (SVG)",
         "Arrays (.npz)",
     ]
+
+
+def song_in_three_four(pickup=0):
+    metre = [(0, signature(pickup, 2)), (480 * pickup, signature(3, 2))] if pickup else [(0, signature(3, 2))]
+    return song((0, tempo(400_000)), *metre, *scale(), *scale())
+
+
+@pytest.mark.parametrize(("pickup", "given"), [(0, 6.0), (1, 4.0)])
+def test_a_song_goes_on_in_its_tempo_and_metre_from_its_bars(page, shown, monkeypatch, pickup, given):
+    kept = kept_by("studio", monkeypatch)
+    page.run()
+    page.sidebar.file_uploader(key="upload-chorales").upload("waltz.mid", song_in_three_four(pickup)).run()
+    assert not page.exception
+    words = "3/4 after a pickup of 1 quarter note" if pickup else "3/4"
+    assert f"waltz.mid is in {words} at 150 quarter notes a minute." in [caption.value for caption in page.caption]
+    assert shown["marks"].tolist() == [given]  # two bars
+    assert len(shown["times"]) == (given + 6 * 3) * 2
+    assert shown["seconds"] == 0.4
+    for wave, rate in shown["sounds"].values():
+        assert 0 <= len(wave) / rate - len(shown["times"]) / 2 * 0.4 < 3
+    written = pretty_midi.PrettyMIDI(io.BytesIO(kept["MIDI"]))
+    assert written.get_tempo_changes()[1].tolist() == [pytest.approx(150)]
+    metre = [(s.numerator, s.denominator, round(s.time / 0.4, 3)) for s in written.time_signature_changes]
+    assert metre == ([(1, 4, 0), (3, 4, 1)] if pickup else [(3, 4, 0)])
+
+
+def test_without_bars_of_the_clip_the_tempo_and_metre_are_not_those_of_the_clip(page, shown):
+    page.run()
+    page.sidebar.file_uploader(key="upload-chorales").upload("waltz.mid", song_in_three_four()).run()
+    page.slider(key="prime-6").set_value(0).run()
+    assert len(shown["times"]) == 6 * 4 * 2
+    assert shown["seconds"] == 60 / 90
 
 
 def test_bars_that_a_shorter_clip_does_not_have_are_not_asked_of_it(page, shown):

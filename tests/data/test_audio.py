@@ -8,6 +8,7 @@ import soundfile
 from tiny import roll
 
 from srnn_lab.data import DataConfig, read_signal
+from srnn_lab.data.midi import Signature, Timing, parse_midi
 from srnn_lab.data.sound import QUARTERS_PER_MINUTE, TAIL_SECONDS, frame_seconds, midi_to_wav, roll_to_midi, wav_bytes
 
 
@@ -44,6 +45,15 @@ def test_a_quarter_note_lasts_as_long_as_the_tempo_says():
     midi = parsed(roll_to_midi(roll(8), 4))
     assert midi.get_tempo_changes()[1] == pytest.approx([QUARTERS_PER_MINUTE], rel=1e-5)
     assert max(n.end for n in midi.instruments[0].notes) == pytest.approx(2 * 60 / QUARTERS_PER_MINUTE)
+
+
+def test_tempo_and_metre_are_written_and_read_again(tmp_path):
+    timing = Timing(132.0, (Signature(0.0, 1, 8), Signature(0.5, 6, 8), Signature(6.5, 5, 4)))
+    content = roll_to_midi(roll(40), 2, timing)
+    assert parse_midi(content).timing == timing
+    assert parse_midi(roll_to_midi(roll(40), 2)).timing == Timing(QUARTERS_PER_MINUTE)
+    (tmp_path / "song.mid").write_bytes(content)
+    np.testing.assert_array_equal(read_signal(tmp_path / "song.mid", DataConfig(frames_per_quarter=2)), roll(40))
 
 
 @pytest.mark.parametrize("num_frames", [0, 5])

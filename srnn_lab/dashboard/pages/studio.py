@@ -9,17 +9,17 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.dashboard.address import settle_place, share_place
-from srnn_lab.dashboard.choice import cached_checkpoint, choose, explain, owned, play
+from srnn_lab.dashboard.choice import cached_checkpoint, choose, explain, owned, plain, play
 from srnn_lab.dashboard.panels.keep import keep, scene_files
 from srnn_lab.dashboard.panels.sounds import make_missing, ready
-from srnn_lab.data.sound import QUARTERS_PER_MINUTE, midi_to_wav, roll_to_midi
+from srnn_lab.data.midi import Timing
+from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
 from srnn_lab.inference.sampling import draw
 from srnn_lab.pictures.charts import KL, SIGNAL
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
 from srnn_lab.player import Picture, Scene, player
 
 PLAYER = "studio-player"
-QUARTERS_PER_BAR = 4
 FAINTEST = 0.15
 """Opacity of a note that sounds although the model had ruled it out."""
 NOTES = [
@@ -58,35 +58,40 @@ def show() -> None:
     )
     choice = choose(("roll",), "music")
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
-    per_bar = QUARTERS_PER_BAR * per_quarter
     left, middle, right = st.columns(3)
-    prefix = choose_prefix(choice.signal, per_bar, left, middle)
+    prefix, timing = choose_prefix(choice.signal, choice.timing, per_quarter, left, middle)
     seed = int(right.number_input("Seed of the first take", 0, 9999, 0, key="seed", bind="query-params"))
+    st.caption(f"{plain(choice.name)} is in {choice.timing}.")
     left, middle, right = st.columns(3)
     bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
     temperature = middle.slider("Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params")
     takes = right.segmented_control(
         "Takes", [1, 2, 3, 4], default=2, required=True, key="takes", bind="query-params", width="stretch"
     )
-    seeds = range(seed, seed + takes)
+    steps = max(1, round(bars * timing.signatures[-1].quarters * per_quarter))
     drawn = {
-        f"seed {s}": cached_draw(choice.path, choice.modified, bars * per_bar, s, temperature, prefix) for s in seeds
+        f"seed {s}": cached_draw(choice.path, choice.modified, steps, s, temperature, prefix)
+        for s in range(seed, seed + takes)
     }
-    frames = bars * per_bar + (0 if prefix is None else len(prefix))
+    frames = steps + (0 if prefix is None else len(prefix))
     settle_place(PLAYER, choice, frames / per_quarter)
     if temperature == 0 and takes > 1:
         st.info("At temperature 0 nothing is left to chance: every seed gives the same take.")
-    show_takes(drawn, 0 if prefix is None else len(prefix), choice.checkpoint.frontend.times, per_quarter)
+    show_takes(drawn, 0 if prefix is None else len(prefix), choice.checkpoint.frontend.times, per_quarter, timing)
 
 
-def choose_prefix(signal: np.ndarray, per_bar: int, left: DeltaGenerator, right: DeltaGenerator) -> np.ndarray | None:
-    """The bars of the clip that are given, or None."""
-    length = -(-len(signal) // per_bar)
+def choose_prefix(
+    signal: np.ndarray, timing: Timing, per_quarter: int, left: DeltaGenerator, right: DeltaGenerator
+) -> tuple[np.ndarray | None, Timing]:
+    """The bars of the clip that are given, or None, and the tempo and metre in which they go on."""
+    bars = timing.bars(len(signal) / per_quarter)
+    length, edges = len(bars), np.append(bars, len(signal) / per_quarter)
     key = owned("prime", length)
     given = left.slider("Bars given", 0, min(32, length), min(2, length), key=key, bind="query-params")
     first = right.number_input("From bar", 1, length, 1, key="from", bind="query-params", disabled=not given)
-    prefix = signal[(int(first) - 1) * per_bar :][: given * per_bar]
-    return prefix if given else None
+    start, stop = edges[int(first) - 1], edges[min(int(first) - 1 + given, length)]
+    prefix = signal[round(start * per_quarter) : round(stop * per_quarter)]
+    return (prefix, timing.part(start, stop)) if len(prefix) else (None, DEFAULT_TIMING)
 
 
 def show_takes(
@@ -94,6 +99,7 @@ def show_takes(
     given: int,
     times_of: Callable[[int], np.ndarray],
     per_quarter: int,
+    timing: Timing,
 ) -> None:
     """All takes below each other, with their sounds and files.
 
@@ -102,6 +108,7 @@ def show_takes(
         given: Frames at their beginning that the model was given.
         times_of: Middles of so many frames, in quarter notes.
         per_quarter: Frames in a quarter note.
+        timing: Their tempo and metre.
     """
     rolls = [roll for roll, _ in drawn.values()]
     if not np.any(rolls):
@@ -121,11 +128,15 @@ def show_takes(
         f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the same in all "
         "of them. Notes that sound are blue, silent ones that might have sounded orange.",
         unit="quarter notes",
-        seconds=60 / QUARTERS_PER_MINUTE,
+        seconds=60 / timing.tempo,
         marks=np.array([given / per_quarter] if given else []),
         mark_name="the model goes on from here",
     )
-    wanted = {name: ((roll.tobytes(), per_quarter), partial(play, roll, per_quarter)) for name, roll in heard.items()}
+    tempo = timing.tempo
+    wanted = {
+        name: ((roll.tobytes(), per_quarter, tempo), partial(play, roll, per_quarter, tempo))
+        for name, roll in heard.items()
+    }
     sounds = ready(wanted)
     player(scene, sounds(), PLAYER)
     share_place(PLAYER)
@@ -133,7 +144,9 @@ def show_takes(
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
         "they were drawn (the given bars are fully opaque). A faint blue note is a surprise. **Orange**: notes that "
         "stayed silent; the stronger, the likelier they had been. The dotted line is where the model goes on alone. A "
-        "column is a frame; a bar is taken as four quarter notes, whatever the file says.\n\n"
+        "column is a frame. Bars and tempo are those of the file, a pickup counts as bar 1, and what is composed has "
+        "the metre of the last given bar; with no bar given, 4/4 at 90 quarter notes a minute. Of a tempo that "
+        "changes, the median is taken.\n\n"
         "**Temperature** τ multiplies the standard deviation of z, under the prior and under the belief about the "
         "given bars, and divides the logits of the notes; p(note) is shown as the model has it, at τ = 1. At 0 the "
         "likeliest notes follow from the mean of z: expect it to hold one chord. Above 1 the harmony dissolves.\n\n"
@@ -152,7 +165,7 @@ def show_takes(
     name = st.segmented_control(
         "Take to keep", list(heard), default=next(iter(heard)), required=True, key="keep", bind="query-params"
     )
-    midi = partial(roll_to_midi, heard[name], per_quarter)
+    midi = partial(roll_to_midi, heard[name], per_quarter, timing)
     keep(
         f"srnn-{name.replace(' ', '-')}",
         {

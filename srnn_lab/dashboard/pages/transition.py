@@ -211,7 +211,7 @@ def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scen
 
     edited = (partial(wav_bytes, after, data.sample_rate), "wav")
     if data.features == "roll":
-        edited = (partial(roll_to_midi, after, data.frames_per_quarter), "mid")
+        edited = (partial(roll_to_midi, after, data.frames_per_quarter, choice.timing), "mid")
     keep(
         f"{stem_of(choice.name)}-edited",
         {
