@@ -32,7 +32,7 @@ def test_what_frames_stand_for_begins_with_the_clip(run, tmp_path):
 def test_of_music_that_lasts_an_hour_the_first_minutes_are_played(monkeypatch):
     lengths = []
 
-    def cached_music(roll, frames_per_quarter):
+    def cached_music(roll, frames_per_quarter, tempo):
         lengths.append(len(roll))
         raise KeyboardInterrupt
 
@@ -40,6 +40,9 @@ def test_of_music_that_lasts_an_hour_the_first_minutes_are_played(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         shared.play(np.ones((12_000, 88), np.float32), 2)
     assert lengths == [shared.MAX_PLAYED_SECONDS * 3]
+    with pytest.raises(KeyboardInterrupt):
+        shared.play(np.ones((12_000, 88), np.float32), 2, 180.0)
+    assert lengths[1] == 2 * lengths[0]
     late = np.zeros((12_000, 88), np.float32)
     late[-1] = 1
     assert not shared.play(late, 2)[0].any()
