@@ -242,7 +242,10 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.set_defaults(run=_reproduce)
 
     benchmark = commands.add_parser("benchmark", help="how fast the library is here", description="Measure the speed.")
-    benchmark.add_argument("--shape", choices=("music", "timit"), default="music", help="Default: %(default)s.")
+    benchmark.add_argument(
+        "--shape", choices=("music", "timit", "blizzard"), default="music", help="Default: %(default)s."
+    )
+    benchmark.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="Default: %(default)s.")
     _add_json(benchmark)
     benchmark.set_defaults(run=_benchmark)
     return parser
@@ -761,7 +764,7 @@ def _areas_by_kind(areas: Mapping[str, Any]) -> dict[str, dict[str, int | float]
 def _benchmark(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.reports.benchmark import benchmark
 
-    return asdict(benchmark(args.shape))
+    return asdict(benchmark(args.shape, args.device))
 
 
 def _print(result: dict[str, Any] | str, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""How fast the library is: as ratios to a plain implementation and to the machine's peak, measured in one run."""
+"""How fast the library is: as ratios to two other implementations and to the machine's peak, measured in one run."""
 
 import resource
 import sys
@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -19,65 +19,14 @@ from srnn_lab.data import Batch, make_batch
 from srnn_lab.inference.bounds import elbo
 from srnn_lab.inference.sampling import generate
 from srnn_lab.models import SRNN, SequenceModel, build_model
-from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
-from srnn_lab.models.networks import mlp
+from srnn_lab.reports.yardsticks import PeerSRNN, PlainSRNN
 from srnn_lab.system.memory import keep_freed_memory
 from srnn_lab.training.fitting import use_bf16
 
-SHAPES = {"music": PRESETS["jsb"], "timit": PRESETS["timit"]}
-"""The paper's models and batches: 16 x 100 frames of 88 notes, 64 x 40 frames of 200 samples."""
+SHAPES = {"music": PRESETS["jsb"], "timit": PRESETS["timit"], "blizzard": PRESETS["blizzard"]}
+"""The paper's models and batches: 16 x 100 frames of 88 notes, 64 x 40 and 128 x 40 frames of 200 samples."""
 TIMINGS, WARM_UP = 9, 2
 """Timings whose median counts, and those before them that do not."""
-
-
-class PlainSRNN(nn.Module):
-    """The SRNN (smoothing, Res_q) as one writes it down first: the yardstick that the library is measured against.
-
-    Args:
-        model: The library's model, whose weights it copies.
-    """
-
-    def __init__(self, model: SRNN):
-        super().__init__()
-        c = model.config
-        self.floor, self.likelihood = c.variance_floor, model.likelihood
-        self.features = mlp(c.x_dim, c.hidden_dim, 2)
-        self.gru_d = nn.GRU(c.hidden_dim, c.d_dim, batch_first=True)
-        self.gru_a = nn.GRU(c.d_dim + c.hidden_dim, c.d_dim, batch_first=True)
-        networks = [mlp(c.z_dim + c.d_dim, c.hidden_dim, c.num_layers, c.z_dim) for _ in range(4)]
-        self.mu_p, self.logvar_p, self.mu_q, self.logvar_q = networks
-        self.emission = mlp(c.d_dim + c.z_dim, c.hidden_dim, model.emission_layers, model.likelihood.num_params)
-        for mine, theirs in self.pairs(model):
-            mine.data.copy_(theirs)
-
-    def pairs(self, model: SRNN) -> list[tuple[Tensor, Tensor]]:
-        """Each of its parameters with what the library's model has in its place."""
-        theirs = [*model.features.parameters(), *model.gru_d.parameters(), *model.a.gru.parameters()]
-        for network in (model.prior, model.posterior):
-            first = torch.cat([network.from_z.weight, network.from_c.weight], 1).chunk(2)
-            biases = network.from_c.bias.chunk(2)
-            for weight, bias, further in zip(first, biases, (network.mu, network.logvar), strict=True):
-                theirs += [weight, bias, *further.parameters()]
-        theirs += list(model.emission.parameters())
-        return list(zip(self.parameters(), theirs, strict=True))
-
-    def forward(
-        self, u: Float[Tensor, "b t x"], x: Float[Tensor, "b t x"], noise: Float[Tensor, "b t z"]
-    ) -> tuple[Float[Tensor, "b t"], Float[Tensor, "b t"]]:
-        """The terms log p(x_t | z_t, d_t) and KL of the bound."""
-        d, _ = self.gru_d(self.features(u))
-        a, _ = self.gru_a(torch.cat([d, self.features(x)], -1).flip(1))
-        a = a.flip(1)
-        z_t, zs, kls = torch.zeros_like(noise[:, 0]), [], []
-        for d_t, a_t, noise_t in zip(d.unbind(1), a.unbind(1), noise.unbind(1), strict=True):
-            for_p, for_q = torch.cat([z_t, d_t], -1), torch.cat([z_t, a_t], -1)
-            mu_p, logvar_p = self.mu_p(for_p), floor_variance(self.logvar_p(for_p), self.floor)
-            mu_q, logvar_q = mu_p + self.mu_q(for_q), floor_variance(self.logvar_q(for_q), self.floor)
-            z_t = mu_q + torch.exp(0.5 * logvar_q) * noise_t
-            zs.append(z_t)
-            kls.append(DiagonalGaussian(mu_q, logvar_q).kl(DiagonalGaussian(mu_p, logvar_p)).sum(-1))
-        params = self.emission(torch.cat([d, torch.stack(zs, 1)], -1))
-        return self.likelihood.log_prob(params, x), torch.stack(kls, 1)
 
 
 @dataclass(frozen=True)
@@ -86,14 +35,21 @@ class Benchmark:
 
     Attributes:
         shape: A name in ``SHAPES``.
+        device: Where the training steps ran: the name of the GPU, or ``cpu``; inference and sampling are the CPU's.
         frames: Frames of one training step.
         parameters: Of the model.
         threads: Of each operation, but for inference and sampling, which have one.
-        peak_fp32_gflops: Largest rate of a matrix product, 2048 x 2048.
+        peak_fp32_gflops: Largest rate of a matrix product, 2048 x 2048; on a GPU 8192 x 8192.
         peak_bf16_gflops: The same in bf16; None where the hardware is not made for it, as for all of bf16.
         plain_ms: A training step (forward, backward, clip, Adam) of ``PlainSRNN``, in fp32.
+        peer_parameters: Of ``PeerSRNN``.
+        peer_ms: A training step of ``PeerSRNN``, in fp32.
+        peer_bf16_ms: The same in bf16.
         fp32_ms: The library's.
         bf16_ms: The library's in bf16.
+        grus_ms: The library's two GRUs alone, in fp32: on a GPU what cuDNN leaves as a floor.
+        arithmetic_floor_ms: 6 x parameters x frames operations at the peak, of bf16 where there is one.
+        sequential_floor_ms: As many small products as wait for one another in a step, one after the other.
         fp32_frames_per_s: Frames that it trains on a second.
         bf16_frames_per_s: The same in bf16.
         fp32_gflops: 6 x parameters x frames operations a step, a second.
@@ -101,7 +57,10 @@ class Benchmark:
         fp32_share: Share of the peak that this is.
         bf16_share: The same in bf16.
         fp32_over_plain: How many times as fast as plain the library is.
-        bf16_over_plain: The same in bf16.
+        bf16_over_plain: The same in bf16, of plain in fp32.
+        fp32_over_peer: How many times as fast as the peer the library is.
+        bf16_over_peer: The same in bf16, of the peer in fp32.
+        bf16_over_peer_bf16: The same, both in bf16.
         growth_4t: Time of a step of sequences four times as long, over that of a step; 4 if the cost is linear.
         posterior_2s_ms: The bound of 2 s of audio under the bundled ``voice`` model, on one thread.
         posterior_60s_ms: The same of 60 s.
@@ -110,14 +69,21 @@ class Benchmark:
     """
 
     shape: str
+    device: str
     frames: int
     parameters: int
     threads: int
     peak_fp32_gflops: float
     peak_bf16_gflops: float | None
     plain_ms: float
+    peer_parameters: int
+    peer_ms: float
+    peer_bf16_ms: float | None
     fp32_ms: float
     bf16_ms: float | None
+    grus_ms: float
+    arithmetic_floor_ms: float
+    sequential_floor_ms: float
     fp32_frames_per_s: float
     bf16_frames_per_s: float | None
     fp32_gflops: float
@@ -126,6 +92,9 @@ class Benchmark:
     bf16_share: float | None
     fp32_over_plain: float
     bf16_over_plain: float | None
+    fp32_over_peer: float
+    bf16_over_peer: float | None
+    bf16_over_peer_bf16: float | None
     growth_4t: float
     posterior_2s_ms: float
     posterior_60s_ms: float
@@ -133,15 +102,30 @@ class Benchmark:
     peak_rss_mb: float
 
 
-def medians(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
+def medians(runs: dict[str, Callable[[], object]], device: str = "cpu") -> dict[str, float]:
     """Median seconds of each run; they take turns, so that a noisy machine disturbs all of them alike."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in tqdm(range(WARM_UP + TIMINGS), ", ".join(runs), leave=False):
         for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(seconds_on_gpu(run) if device == "cuda" else seconds_of(run))
     return {name: median(values[WARM_UP:]) for name, values in seconds.items()}
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    """How long it takes, by the clock."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def seconds_on_gpu(run: Callable[[], object]) -> float:
+    """How long it takes on the GPU, from its first kernel to its last, launches that it waits for included."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    run()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / 1e3
 
 
 def random_batch(shape: str, num_frames: int) -> Batch:
@@ -167,15 +151,44 @@ def training_step(model: nn.Module, loss: Callable[[], Tensor], **adam: bool) ->
 
 def bound_loss(model: SequenceModel, batch: Batch, bf16: bool) -> Tensor:
     """The library's objective."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=bf16):
         bound = elbo(model, batch)
     return -bound.elbo.mean()
 
 
-def plain_loss(model: PlainSRNN, batch: Batch, z_dim: int) -> Tensor:
-    """The same for the yardstick."""
-    log_px, kl = model(batch.u, batch.x, torch.randn(*batch.x.shape[:2], z_dim))
+def yardstick_loss(yardstick: PlainSRNN | PeerSRNN, batch: Batch, z_dim: int, bf16: bool) -> Tensor:
+    """The same of what the library is measured against."""
+    noise = torch.randn(*batch.x.shape[:2], z_dim, device=batch.x.device)
+    with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=bf16):
+        log_px, kl = yardstick(batch.u, batch.x, noise)
     return (kl - log_px).mean()
+
+
+def grus_step(model: SRNN, batch: Batch) -> Callable[[], object]:
+    """Forward and backward passes of the two GRUs alone, as a training step has them."""
+    grus = [model.gru_d, model.a.gru]
+    size, device = batch.x.shape[:2], batch.x.device
+    inputs = [torch.randn(*size, gru.input_size, device=device, requires_grad=True) for gru in grus]
+    zeros = torch.zeros(size[0], model.d_dim, device=device)
+
+    def step() -> None:
+        losses = [gru(x, zeros).sum() for gru, x in zip(grus, inputs, strict=True)]
+        torch.autograd.grad(sum(losses), [*inputs, *(p for gru in grus for p in gru.parameters())])
+
+    return step
+
+
+def sequential_products(model: SRNN, batch: Batch) -> Callable[[], object]:
+    """Small products that wait for one another: forward and backward, one of d, one of a and those of z a frame."""
+    count = 2 * batch.x.shape[1] * (3 + model.config.num_layers)
+    z, weight = (torch.zeros(n, model.z_dim, device=batch.x.device) for n in (len(batch.x), model.z_dim))
+
+    def run() -> None:
+        values = z
+        for _ in range(count):
+            values = values @ weight
+
+    return run
 
 
 @contextmanager
@@ -210,52 +223,79 @@ def random_frames(num_frames: int, x_dim: int) -> Batch:
     return make_batch([torch.randn(num_frames, x_dim).numpy()], first_frame=False)
 
 
-def benchmark(shape: str) -> Benchmark:
-    """Measure everything at one shape, on the CPU; it takes one to three minutes.
+def benchmark(shape: str, device: str = "cpu") -> Benchmark:
+    """Measure everything at one shape; on a CPU it takes one to three minutes, far longer at ``blizzard``.
 
     Args:
         shape: A name in ``SHAPES``.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        ValueError: There is no CUDA GPU.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device is 'cuda', and torch finds no CUDA GPU here; choose cpu.")
     keep_freed_memory()  # as ``fit`` does
     config = SHAPES[shape]
-    has_bf16 = use_bf16(TrainConfig(precision="auto"), "cpu")
+    has_bf16 = use_bf16(TrainConfig(precision="auto"), device)
     torch.manual_seed(0)
-    squares = {torch.float32: torch.randn(2048, 2048), torch.bfloat16: torch.randn(2048, 2048).bfloat16()}
     model = build_model(config.model)
-    plain = PlainSRNN(model)
-    batch, longer = (random_batch(shape, n * config.train.segment_length) for n in (1, 4))
-    step = training_step(model, lambda: bound_loss(model, batch, False), fused=True)
-    runs = {
-        "peak_fp32": lambda: squares[torch.float32] @ squares[torch.float32],
-        "plain": training_step(plain, lambda: plain_loss(plain, batch, config.model.z_dim)),
-        "fp32": step,
-    }
+    plain, peer = PlainSRNN(model).to(device), PeerSRNN.of_size(model).to(device)
+    model.to(device)
+    batch, longer = (random_batch(shape, n * config.train.segment_length).to(device) for n in (1, 4))
+    side = 8192 if device == "cuda" else 2048
+    yardsticks = {"plain": plain, "peer": peer}
+
+    def steps(name: str, dtype: torch.dtype) -> dict[str, Callable[[], object]]:
+        square, bf16 = torch.randn(side, side, device=device, dtype=dtype), dtype == torch.bfloat16
+        runs = {
+            f"peak_{name}": lambda: square @ square,
+            name: training_step(model, lambda: bound_loss(model, batch, bf16), fused=True),
+        }
+        for yardstick, module in yardsticks.items():
+            loss = partial(yardstick_loss, module, batch, config.model.z_dim, bf16)
+            runs[f"{yardstick}_{name}"] = training_step(module, loss, fused=module is peer)
+        return runs
+
+    runs = steps("fp32", torch.float32)
     if has_bf16:
-        runs["peak_bf16"] = lambda: squares[torch.bfloat16] @ squares[torch.bfloat16]
-        runs["bf16"] = training_step(model, lambda: bound_loss(model, batch, True), fused=True)
-    s = medians(runs)
-    growth = medians({"t": step, "4t": training_step(model, lambda: bound_loss(model, longer, False), fused=True)})
+        runs |= steps("bf16", torch.bfloat16)
+        del runs["plain_bf16"]
+    runs |= {"grus": grus_step(model, batch), "sequential": sequential_products(model, batch)}
+    s = medians(runs, device)
+    growing = {"t": runs["fp32"], "4t": training_step(model, lambda: bound_loss(model, longer, False), fused=True)}
+    growth = medians(growing, device)
     inference = time_inference()
     parameters, frames = sum(p.numel() for p in model.parameters()), batch.x.shape[0] * batch.x.shape[1]
-    gflop, peaks = 6e-9 * parameters * frames, {name: 2e-9 * 2048**3 / s[name] for name in s if "peak" in name}
+    gflop, peaks = 6e-9 * parameters * frames, {name: 2e-9 * side**3 / s[name] for name in s if "peak" in name}
     return Benchmark(
         shape=shape,
+        device=torch.cuda.get_device_name() if device == "cuda" else device,
         frames=frames,
         parameters=parameters,
         threads=torch.get_num_threads(),
         peak_fp32_gflops=peaks["peak_fp32"],
         peak_bf16_gflops=peaks.get("peak_bf16"),
-        plain_ms=1e3 * s["plain"],
+        plain_ms=1e3 * s["plain_fp32"],
+        peer_parameters=sum(p.numel() for p in peer.parameters()),
+        peer_ms=1e3 * s["peer_fp32"],
+        peer_bf16_ms=1e3 * s["peer_bf16"] if has_bf16 else None,
         fp32_ms=1e3 * s["fp32"],
         bf16_ms=1e3 * s["bf16"] if has_bf16 else None,
+        grus_ms=1e3 * s["grus"],
+        arithmetic_floor_ms=1e3 * gflop / max(peaks.values()),
+        sequential_floor_ms=1e3 * s["sequential"],
         fp32_frames_per_s=frames / s["fp32"],
         bf16_frames_per_s=frames / s["bf16"] if has_bf16 else None,
         fp32_gflops=gflop / s["fp32"],
         bf16_gflops=gflop / s["bf16"] if has_bf16 else None,
         fp32_share=gflop / s["fp32"] / peaks["peak_fp32"],
         bf16_share=gflop / s["bf16"] / peaks["peak_bf16"] if has_bf16 else None,
-        fp32_over_plain=s["plain"] / s["fp32"],
-        bf16_over_plain=s["plain"] / s["bf16"] if has_bf16 else None,
+        fp32_over_plain=s["plain_fp32"] / s["fp32"],
+        bf16_over_plain=s["plain_fp32"] / s["bf16"] if has_bf16 else None,
+        fp32_over_peer=s["peer_fp32"] / s["fp32"],
+        bf16_over_peer=s["peer_fp32"] / s["bf16"] if has_bf16 else None,
+        bf16_over_peer_bf16=s["peer_bf16"] / s["bf16"] if has_bf16 else None,
         growth_4t=growth["4t"] / growth["t"],
         posterior_2s_ms=1e3 * inference["posterior_2s"],
         posterior_60s_ms=1e3 * inference["posterior_60s"],

@@ -484,13 +484,19 @@ def test_transitions_reports_the_area_its_null_and_the_splices(music, run):
 
 def test_benchmark_prints_what_it_measures(run, capsys, monkeypatch):
     figures = {f.name: None if "bf16" in f.name else 1.5 for f in fields(Benchmark)}
-    figures |= {"shape": "", "frames": 1600, "parameters": 1000, "threads": 1}
-    monkeypatch.setattr("srnn_lab.reports.benchmark.benchmark", lambda shape: Benchmark(**figures | {"shape": shape}))
-    assert run("benchmark", "--shape=timit") == figures | {"shape": "timit"}
+    figures |= {"shape": "", "device": "", "frames": 1600, "parameters": 1000, "peer_parameters": 1010}
+    figures |= {"threads": 1}
+
+    def measure(shape, device):
+        return Benchmark(**figures | {"shape": shape, "device": device})
+
+    monkeypatch.setattr("srnn_lab.reports.benchmark.benchmark", measure)
+    assert run("benchmark", "--shape=timit", "--device=cuda") == figures | {"shape": "timit", "device": "cuda"}
     assert main(["benchmark"]) == 0
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
     assert printed.keys() == figures.keys()
-    assert [printed[name] for name in ("shape", "frames", "fp32_ms", "bf16_ms")] == ["music", "1600", "1.5000", "None"]
+    names = ("shape", "device", "frames", "fp32_ms", "bf16_ms")
+    assert [printed[name] for name in names] == ["music", "cpu", "1600", "1.5000", "None"]
 
 
 @pytest.mark.parametrize("argv", [[], *[[c] for c in COMMANDS], *[["train", name] for name in PRESETS]], ids=" ".join)
