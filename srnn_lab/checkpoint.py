@@ -25,6 +25,8 @@ ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
 PART = ".part"
 """Ending of a file that is being written; one that was killed leaves it behind."""
+RANGE = ("low", "high")
+"""The smallest and the largest log-mel energies of the training set, in a front end and in its checkpoint."""
 MAX_DIMENSIONS, MAX_TENSORS = 8, 10_000
 """Dimensions of a tensor, and tensors of a checkpoint, that are read at the most; the largest preset has matrices, and
 some hundred tensors with the state of its training."""
@@ -68,6 +70,11 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
         **weights,
         "normalisation.mean": torch.as_tensor(checkpoint.frontend.mean),
         "normalisation.std": torch.as_tensor(checkpoint.frontend.std),
+        **{
+            f"normalisation.{name}": torch.as_tensor(value)
+            for name in RANGE
+            if (value := getattr(checkpoint.frontend, name)) is not None
+        },
         **{f"extra.{name}": value for name, value in checkpoint.extra.items()},
     }
     for name, value in tensors.items():
@@ -161,8 +168,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         mean, std = (_normalisation(config, tensors, name) for name in ("mean", "std"))
         if not (std > 0).all():
             raise ValueError("its normalisation divides by a number that is not above 0.")
+        # Checkpoints of before have no range.
+        ranges = [_normalisation(config, tensors, name) for name in RANGE if f"normalisation.{name}" in tensors]
+        if ranges and (len(ranges) < len(RANGE) or not (ranges[0] <= ranges[1]).all()):
+            raise ValueError("its normalisation has no range from low to high.")
     extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
-    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std), scores, extra)
+    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std, *ranges), scores, extra)
 
 
 def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:

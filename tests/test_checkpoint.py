@@ -81,6 +81,23 @@ def test_a_loaded_checkpoint_is_the_one_that_was_saved(config, tmp_path):
     assert torch.equal(frame_elbo(after, frames), frame_elbo(before, frames))
 
 
+def test_the_range_of_the_training_frames_is_kept_and_may_be_missing_but_not_reversed(tmp_path):
+    path = tmp_path / "model.safetensors"
+    before = untrained(speech_run(features="log-mel"))
+    bins = before.config.model.x_dim
+    low, high = np.full(bins, -3, np.float32), np.linspace(0, 2, bins, dtype=np.float32)
+    save_checkpoint(replace(before, frontend=replace(before.frontend, low=None, high=None)), path)
+    assert (load_checkpoint(path).frontend.low, load_checkpoint(path).frontend.high) == (None, None)
+    save_checkpoint(replace(before, frontend=replace(before.frontend, low=low, high=high)), path)
+    after = load_checkpoint(path).frontend
+    np.testing.assert_array_equal(after.low, low)
+    np.testing.assert_array_equal(after.high, high)
+    rewrite(path, lambda _, tensors: tensors.pop("normalisation.low"))
+    assert "no range from low to high" in refusal(path)
+    save_checkpoint(replace(before, frontend=replace(before.frontend, low=high, high=low)), path)
+    assert "no range from low to high" in refusal(path)
+
+
 @pytest.mark.parametrize("run", [music_run(), speech_run()])
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_and_likelihood_is_loaded_as_it_was_saved(name, run, tmp_path):

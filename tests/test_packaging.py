@@ -15,7 +15,7 @@ from srnn_lab.dashboard.choice import ABOUT
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "srnn_lab"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CONDA_NAMES = {"torch": "pytorch", "soundfile": "pysoundfile"}
+CONDA_NAMES = {"torch": "pytorch", "soundfile": "pysoundfile", "soxr": "soxr-python"}
 SLOW = ("librosa", "streamlit", "plotly")
 
 

@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data.decode import AUDIO_SUFFIXES, File, decode, open_audio
+from srnn_lab.data.limiter import limit
+from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
 from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.data.storage import FULL_SCALE, on_disk, read_files, widen
 
@@ -20,6 +22,9 @@ MAX_SECONDS = 7200
 """Longest file that is read: 0.5 GB in memory at 16 kHz."""
 MAX_PEAK = 16
 """Largest sample that is read, where full scale is 1; more means that a file is damaged or not scaled."""
+FAR = 5
+"""Standard deviations from a bin's mean beyond which a log-mel energy is not heard: the prompts' reach from -2.1 to 5.9
+(in half of the bins to 3.3 at most)."""
 LOG_FLOOR = 1e-5
 """Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence stays finite."""
 SOUNDS = Path("/usr/share/asterisk/sounds")
@@ -157,11 +162,15 @@ class Frontend:
         config: What a frame is.
         mean: Subtracted: one number for raw samples, one a bin for log-mel energies, 0 for piano rolls.
         std: Divided by afterwards; of the same shape.
+        low, high: Range of each bin of log-mel energies in the training set; None, as in older checkpoints: ``FAR``
+            deviations around the mean.
     """
 
     config: DataConfig
     mean: Float[np.ndarray, "*x"]
     std: Float[np.ndarray, "*x"]
+    low: Float[np.ndarray, "*r"] | None = None
+    high: Float[np.ndarray, "*r"] | None = None
 
     @classmethod
     def fit(cls, config: DataConfig, x_dim: int, signals: Iterable[np.ndarray]) -> "Frontend":
@@ -187,7 +196,8 @@ class Frontend:
                 "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
                 "or, for log-mel frames, a smaller x_dim or a longer window_length."
             )
-        return cls(config, np.asarray(mean, np.float32), np.asarray(np.sqrt(squares / count), np.float32))
+        extremes = (low, high) if config.features == "log-mel" else ()
+        return cls(config, np.asarray(mean, np.float32), np.asarray(np.sqrt(squares / count), np.float32), *extremes)
 
     def check(self, signal: np.ndarray) -> None:
         """Whether ``signal`` can be cut into frames.
@@ -234,26 +244,28 @@ class Frontend:
         return on_disk(lazy, lambda sequence: sequence[:]) if self.config.features == "log-mel" else lazy
 
     def _mel(self, x_dim: int) -> Float[np.ndarray, "x f"]:
-        import librosa
-
-        return librosa.filters.mel(sr=self.config.sample_rate, n_fft=self.config.window_length, n_mels=x_dim)
+        return mel_filters(self.config.sample_rate, self.config.window_length, x_dim)
 
     def waveform(self, frames: FrameArray) -> Waveform:
-        """The waveform of raw frames; of log-mel frames, one with these energies (Griffin-Lim phases)."""
+        """The waveform of raw frames; of log-mel frames, one with these energies (Griffin-Lim phases).
+
+        Energies that the training set never had, as some draws have them, are brought into its range, and what exceeds
+        full scale is limited.
+        """
         values = frames * self.std + self.mean
         if self.config.features == "raw":
-            return values.reshape(-1).astype(np.float32)
-        import librosa
-
+            return limit(values.reshape(-1).astype(np.float32), self.config.sample_rate)
         hop, width = self.config.frame_length, self.config.window_length
-        values = np.minimum(values, 2 * np.log(width / 2))  # a full-scale signal has no more; a drawn frame may
+        low = self.mean - FAR * self.std if self.low is None else self.low
+        high = self.mean + FAR * self.std if self.high is None else self.high
+        values = np.clip(values, low, np.minimum(high, 2 * np.log(width / 2)))  # a full-scale signal has no more
         # The first and last samples lie under the edge of one window, where inversion divides by almost 0: the frames
         # are continued on both sides so that other windows cover them too.
         margin = -(-width // hop)
-        energies = np.pad(np.maximum(np.exp(values.T) - LOG_FLOOR, 0), ((0, 0), (margin, margin)), mode="edge")
-        magnitudes = librosa.feature.inverse.mel_to_stft(energies, sr=self.config.sample_rate, n_fft=width, power=2.0)
-        wave = librosa.griffinlim(magnitudes, n_iter=32, hop_length=hop, n_fft=width, center=False, random_state=0)
-        return wave[margin * hop : -margin * hop].astype(np.float32)
+        energies = np.pad(np.maximum(np.exp(values) - LOG_FLOOR, 0), ((margin, margin), (0, 0)), mode="edge")
+        powers = mel_to_power(energies.astype(np.float32), self._mel(frames.shape[1]))
+        wave = griffin_lim(np.sqrt(powers), hop, width)[margin * hop : -margin * hop]
+        return limit(wave, self.config.sample_rate)
 
     def times(self, num_frames: int) -> Float[np.ndarray, "t"]:
         """Middle of each frame: seconds from the start of a waveform, quarter notes from the start of a piano roll."""

@@ -32,7 +32,7 @@ Ready = Callable[[], dict[str, Sound]]
 """Gives the sounds that are made, by name."""
 RECORDING = "recording"
 MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
-ALL_AT_ONCE_SECONDS = {"raw": 30, "log-mel": 30, "roll": 120}
+ALL_AT_ONCE_SECONDS = {"raw": 10, "log-mel": 10, "roll": 120}
 """Longest clip, by its frames, whose reconstructions are made without being asked for."""
 
 
