@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 
 from srnn_lab.analysis.inspection import NEAR, SETTLING, Inspection
 from srnn_lab.dashboard.choice import Choice
+from srnn_lab.dashboard.visit import remember, visit, went_through_history
 from srnn_lab.player import Look, Place, jump, look_at, look_of, place_of, spacing
 
 PLAYER = "player"
@@ -17,24 +18,25 @@ MAX_NAME = 100
 
 
 def settle_place(key: str, choice: Choice, length: float = LONGEST) -> None:
-    """Take a player where a link points to; leave the old place when another clip is chosen.
+    """Take a player where the address points to; leave the old place when another clip is chosen.
 
     Args:
         key: The player's.
         choice: What it shows, or what that is made of.
         length: Of its time axis, if that is known.
     """
-    state, identity, name = st.session_state, (choice.content, choice.name, choice.semitones), f"{key} clip"
-    last, state[name] = state.get(name), identity
-    if last is None:
-        params = st.query_params
-        if place := parse_place(params.get("place", ""), length):
+    identity, params = (choice.content, choice.name, choice.semitones), st.query_params
+    shown = visit().shown
+    if key not in shown or went_through_history():
+        place = parse_place(params.get("place", ""), length)
+        if place != place_of(key):
             jump(key, place)
         zoom = parse_place(params.get("zoom", ""), length) or Place(0.0, 0.0)
         look_at(key, Look(*zoom, params.get("sound", "")[:MAX_NAME]))
-    elif last != identity:
+    elif shown[key] != identity:
         jump(key, None)
         look_at(key, Look(sound=look_of(key).sound))
+    remember(shown={**shown, key: identity})
 
 
 def parse_place(text: str, length: float) -> Place | None:

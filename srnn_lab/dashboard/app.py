@@ -1,6 +1,8 @@
 """The pages of the dashboard and their order."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas  # noqa: F401 -- else two threads of a first visit import it at once, and one finds half of it
@@ -9,19 +11,37 @@ import torch
 
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
-from srnn_lab.dashboard.choice import FIRST, bundled_clips, guarded, plain, runs_folder
+from srnn_lab.dashboard.choice import FIRST, UPLOADS, bundled_clips, guarded, plain, runs_folder
 from srnn_lab.dashboard.pages import compare, explore, latents, results, studio, train, transition
+from srnn_lab.dashboard.sidebar import choose, fold_choice
+from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.data import read_signal
 from srnn_lab.system.memory import share_arenas
 
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Attributes:
+        heading: What stands above it.
+        show: Shows the rest of it, of what is chosen at the side if it is for that.
+        features: Kinds of frames that it is for; none if it does not need the choice.
+    """
+
+    heading: str
+    show: Callable[..., None]
+    features: tuple[str, ...] = tuple(UPLOADS)
+
+
 PAGES = {
-    "Explore": explore.show,
-    "Compare": compare.show,
-    "Latents": latents.show,
-    "Make a transition": transition.show,
-    "Studio": studio.show,
-    "Train": train.show,
-    "Results": results.show,
+    "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show),
+    "Compare": Page("Which model is surprised where?", compare.show),
+    "Latents": Page("What does z carry?", latents.show),
+    "Make a transition": Page("Make a transition", transition.show),
+    "Studio": Page("Studio: let the model go on", studio.show, ("roll",)),
+    "Train": Page("Train a model of your own", train.show, ()),
+    "Results": Page("What does it reach?", results.show, ()),
 }
 
 
@@ -40,13 +60,37 @@ def show() -> None:
     st.sidebar.title("srnn_lab")
     guarded(warn_of_runs)()
     pages = [
-        st.Page(guarded(page), title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
-        for title, page in PAGES.items()
+        st.Page(body_of(title), title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
+        for title in PAGES
     ]
     page = st.navigation(pages)
-    st.session_state["page turned"] = st.session_state.get("page") not in (None, page.title)
-    st.session_state["page"] = page.title
+    # What is chosen belongs to all pages: a box of the page itself would be another one on the next.
+    show_head(page.title)
     page.run()
+
+
+def show_head(title: str) -> None:
+    """The heading of a page, and the choice at the side."""
+    page = PAGES[title]
+    st.header(page.heading)
+    remember(choice=None)
+    if page.features:
+        guarded(lambda: remember(choice=choose(page.features)))()
+    else:
+        fold_choice()
+
+
+def body_of(title: str) -> Callable[[], None]:
+    """What a page shows below its heading; nothing if what is chosen cannot be read."""
+    page = PAGES[title]
+
+    def show_body() -> None:
+        if not page.features:
+            page.show()
+        elif choice := visit().choice:
+            page.show(choice)
+
+    return guarded(show_body)
 
 
 def warn_of_runs() -> None:

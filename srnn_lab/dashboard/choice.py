@@ -1,4 +1,4 @@
-"""What the pages share: cached loaders, the choice of checkpoint and clip at the side, figures in the page's look."""
+"""What the pages share: cached loaders, files that visitors bring, figures in the page's look."""
 
 import argparse
 import hashlib
@@ -8,8 +8,7 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from srnn_lab.analysis.inspection import Inspection, inspect_signal
-from srnn_lab.checkpoint import ASSETS, Checkpoint, list_checkpoints, load_checkpoint, read_header
+from srnn_lab.checkpoint import ASSETS, Checkpoint, load_checkpoint, read_header
 from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import insert_silence, transpose
@@ -251,23 +250,8 @@ def unit_seconds(data: DataConfig) -> float:
     return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
 
 
-def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
-    """The bundled checkpoints, those of the folder of runs and the uploaded one, by name, in the order of ``ABOUT``.
-
-    Args:
-        features: Kinds of frames, where what cannot be read is left out; by default everything.
-    """
-    folder = runs_folder()
-    own = {f"{folder.name}/{path.parent.name}": path for path in sorted(folder.glob("*/best.safetensors"))}
-    if uploaded := st.session_state.get("own checkpoint"):
-        own[uploaded.name] = uploaded.file
-    found = list_checkpoints() | own
-    if features:
-        found = {name: path for name, path in found.items() if _features(path) in features}
-    return {name: found[name] for name in [*ABOUT, *(name for name in found if name not in ABOUT)] if name in found}
-
-
-def _features(path: Path) -> str | None:
+def features_of(path: Path) -> str | None:
+    """What the frames of a checkpoint are; None if it cannot be read."""
     try:
         return cached_features(str(path), path.stat().st_mtime)
     except (ValueError, OSError):
@@ -283,6 +267,10 @@ def cached_features(path: str, modified: float) -> str:  # noqa: ARG001 (a new f
 class Uploaded:
     """A checkpoint that a visitor brought, in a temporary folder that goes when the visit ends.
 
+    Attributes:
+        name: What it is called in the list of checkpoints.
+        file: Where it is.
+
     Args:
         name: Its file's name, without harm.
         content: The file, which gets a name of ours.
@@ -293,8 +281,10 @@ class Uploaded:
         OSError: It cannot be kept, for instance because the disk is full.
     """
 
+    PREFIX = "yours: "
+
     def __init__(self, name: str, content: bytes, features: tuple[str, ...]):
-        self.name = f"yours: {name}"
+        self.name = f"{self.PREFIX}{name}"
         folder = tempfile.mkdtemp(prefix="srnn_lab-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.file = Path(folder) / "own.safetensors"
@@ -307,120 +297,6 @@ class Uploaded:
             raise ValueError(f"{name} takes {found!r} frames; this page is for {' or '.join(features)}.")
 
 
-def upload_checkpoint(features: tuple[str, ...], key: str) -> None:
-    """A box at the side for a checkpoint of one's own; one with frames of these kinds is chosen under ``key``."""
-
-    def keep() -> None:
-        for name in ("own checkpoint", "refused checkpoint"):
-            st.session_state.pop(name, None)
-        given = st.session_state["upload-checkpoint"]
-        if given is None:
-            return
-        try:
-            uploaded = Uploaded(harmless(given.name), given.getvalue(), features)
-        except (ValueError, OSError) as error:
-            st.session_state["refused checkpoint"] = str(error)
-        else:
-            st.session_state["own checkpoint"] = uploaded
-            st.session_state[key] = uploaded.name
-
-    with st.sidebar.expander("Your own checkpoint"):
-        given = st.file_uploader(
-            "A .safetensors file that srnn-lab wrote; nothing in it is run.",
-            type="safetensors",
-            key="upload-checkpoint",
-            on_change=keep,
-            max_upload_size=CHECKPOINT_MEGABYTES,
-        )
-    if given is not None and "refused checkpoint" in st.session_state:
-        st.error(plain(st.session_state["refused checkpoint"]))
-
-
-@contextmanager
-def carried(key: str, options: Container) -> Iterator[None]:
-    """Take a choice along to another page; Streamlit loses one that came with the address when nothing was done since.
-
-    Args:
-        key: Of the widget that is made meanwhile, in the session and in the address.
-        options: What can be chosen on this page.
-    """
-    state, last = st.session_state, f"last {key}"
-    if state.get("page turned") and key not in st.query_params and state.get(last) in options:
-        state[key] = state[last]
-        st.query_params[key] = str(state[last])
-    yield
-    state[last] = state[key]
-
-
-def choose(features: tuple[str, ...] = tuple(UPLOADS), key: str = "checkpoint") -> Choice:
-    """The checkpoint and the clip that are chosen at the side, with what the clip's reader warned of.
-
-    Args:
-        features: Kinds of frames that the page is for.
-        key: Name of the choice of the checkpoint, in the session and in the address.
-
-    Raises:
-        ValueError: The file is no such checkpoint or clip.
-    """
-    found = checkpoints(features)
-    with carried(key, found):
-        name = st.sidebar.selectbox("Checkpoint", list(found), key=key, bind="query-params")
-    st.sidebar.caption(ABOUT.get(name, "A model of your own."))
-    path, modified = str(found[name]), found[name].stat().st_mtime
-    kind = cached_checkpoint(path, modified).config.data.features
-    content, file_name = choose_clip(kind)
-    choice = Choice(path, modified, content, file_name, choose_transposition() if kind == "roll" else 0)
-    upload_checkpoint(features, key)
-    for message in cached_signal(*choice)[1]:
-        st.warning(plain(message))
-    return choice
-
-
-def choose_clip(features: str) -> tuple[ClipBytes, str]:
-    """The content and the name of the chosen, uploaded or recorded file.
-
-    The boxes for files are emptied when another page is opened, so what they held is kept here.
-    """
-    state, clips, kinds = st.session_state, bundled_clips(features), UPLOADS[features]
-    folder = "chorales" if features == "roll" else "voice"
-    own, boxes = f"own {folder}", [f"{way}-{folder}" for way in ("upload", "record")]
-
-    def keep(box: str) -> None:
-        found = [state[name] for name in (box, *boxes) if state.get(name) is not None]
-        state[own] = (ClipBytes(found[0].getvalue()), harmless(found[0].name)) if found else None
-
-    key = "clip" if features == "roll" else "prompt"
-    with carried(key, clips):
-        taken = state.get(own) is not None
-        name = st.sidebar.selectbox("Clip", list(clips), key=key, bind="query-params", disabled=taken)
-    st.sidebar.file_uploader(
-        "Or your own file",
-        type=kinds,
-        key=boxes[0],
-        max_upload_size=MEGABYTES[kinds],
-        on_change=partial(keep, boxes[0]),
-    )
-    if features != "roll":
-        st.sidebar.audio_input("Or your voice", sample_rate=16000, key=boxes[1], on_change=partial(keep, boxes[1]))
-    if (kept := state.get(own)) is None:
-        return ClipBytes(clips[name].read_bytes()), clips[name].name
-    if any(state.get(box) is not None for box in boxes):
-        st.sidebar.caption("Remove your file or recording to choose a clip again.")
-    else:
-        st.sidebar.caption(f"Your file, {plain(kept[1])}, is still the clip.")
-        st.sidebar.button("Choose a clip again", on_click=lambda: state.update({own: None}))
-    return kept
-
-
-def choose_other(choice: Choice) -> tuple[ClipBytes, str]:
-    """The content and the name of another bundled clip of the same kind."""
-    clips = bundled_clips(choice.checkpoint.config.data.features)
-    names = [name for name, path in clips.items() if path.name != choice.name]
-    music = choice.checkpoint.config.data.features == "roll"
-    name = st.selectbox("Another clip", names, key="other-clip" if music else "other-prompt", bind="query-params")
-    return ClipBytes(clips[name].read_bytes()), clips[name].name
-
-
 def owned(key: str, *owner: object) -> str:
     """The key of a slider whose value belongs to ``owner``, as times do to a clip.
 
@@ -428,18 +304,6 @@ def owned(key: str, *owner: object) -> str:
     the old one from the address.
     """
     return "-".join(map(str, (key, *owner)))
-
-
-def choose_transposition() -> int:
-    """Semitones up."""
-    with carried("transpose", range(-24, 25)):
-        semitones = st.sidebar.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
-    st.sidebar.caption(
-        "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of "
-        f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, but on the page "
-        "Studio, and in MIDI files, at the tempo of its file."
-    )
-    return int(semitones)
 
 
 def bundled_clips(features: str) -> dict[str, Path]:

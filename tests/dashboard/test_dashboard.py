@@ -18,14 +18,16 @@ import pytest
 import soundfile
 from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_to_see, wait_until_it_moves
 from payload import unpacked
+from playwright.sync_api import expect
 from processes import CONTEXT, PATIENCE, wait_for
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
-from views import kept_by
+from views import kept_by, page_of
 
 from srnn_lab.checkpoint import ASSETS
 from srnn_lab.dashboard.address import parse_place
 from srnn_lab.dashboard.pages import explore
+from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.player import Place
 from srnn_lab.system.lock import is_running, terminate
@@ -134,8 +136,8 @@ def test_the_sounds_of_music_begin_together_and_differ_in_their_notes(page):
     page.run()
     head, _ = shown(page)
     assert len({sound["address"] for sound in sounds(page)}) == 4
-    (recording, rate), _, _, (continued, _) = page.session_state["sounds"].values()
-    assert all(np.abs(sound).max() > 1000 for sound, _ in page.session_state["sounds"].values())
+    (recording, rate), _, _, (continued, _) = page.session_state["visit"].sounds.values()
+    assert all(np.abs(sound).max() > 1000 for sound, _ in page.session_state["visit"].sounds.values())
     half = head["end"] * head["seconds"] / 2
     until = int(rate * (half - 0.5))
     assert np.corrcoef(recording[:until], continued[:until])[0, 1] > 0.99
@@ -180,7 +182,7 @@ def test_a_link_to_a_place():
 @pytest.mark.parametrize("place", ["inf", "0-inf", "1e308"])
 @pytest.mark.parametrize("view", ["compare", "latents", "transition", "studio"])
 def test_no_page_takes_a_place_without_end(view, place):
-    page = AppTest.from_string(f"from srnn_lab.dashboard.pages import {view}\n{view}.show()", default_timeout=180)
+    page = page_of(view)
     page.query_params.update({"checkpoint": "jsb", "place": place, "zoom": place})
     page.run()
     assert not page.exception
@@ -209,8 +211,41 @@ def test_a_link_says_from_where_the_prior_goes_on(page, asked, start):
     page.query_params.update({"checkpoint": "jsb", "continue": asked})
     page.run()
     assert not page.error
-    assert page.session_state["continue from"] == start
+    assert page.session_state["visit"].continue_from == start
     assert page.query_params.get("continue") == ("5" if start == 5 else None)
+
+
+def test_a_link_to_a_checkpoint_and_a_clip_that_are_gone_says_so_until_another_is_chosen(page):
+    page.query_params.update({"checkpoint": "runs/gone", "prompt": "nowhere"})
+    page.run()
+    said = [
+        f"This link names {gone}, which is not on this computer; showing {shown}."
+        for gone, shown in {"runs/gone": "voice-mel", "nowhere": "agent-newlocation"}.items()
+    ]
+    assert [warning.value for warning in page.warning] == said
+    page.slider(key="prominence").set_value(2.0).run()
+    assert [warning.value for warning in page.warning] == said
+    page.sidebar.selectbox(key="checkpoint").select("voice").run()
+    page.sidebar.selectbox(key="prompt").select("call-fwd-no-ans").run()
+    assert not page.warning
+
+
+@pytest.mark.parametrize("view", ["latents", "transition"])
+@pytest.mark.parametrize(("asked", "shown"), [("bwv110-7", "bwv110-7"), ("gone", "bwv102-7")])
+def test_a_link_to_another_clip_is_followed_or_says_that_it_is_gone(view, asked, shown):
+    page = page_of(view)
+    page.query_params.update({"checkpoint": "jsb", "clip": "bwv270", "other-clip": asked})
+    page.run()
+    assert [box.value for box in page.selectbox if box.label == "Another clip"] == [shown]
+    said = f"This link names {asked}, which is not on this computer; showing {shown}."
+    assert [warning.value for warning in page.warning] == [said] * (asked != shown)
+
+
+def test_an_older_link_to_the_studio_chooses_the_same_model():
+    page = page_of("studio")
+    page.query_params["music"] = "nottingham"
+    page.run()
+    assert page.sidebar.selectbox(key="checkpoint").value == "nottingham"
 
 
 def test_a_link_to_the_edge_of_a_clip_is_rounded_beyond_it():
@@ -395,7 +430,7 @@ def test_a_file_of_ones_own_is_still_the_clip_on_another_page_until_it_is_given_
     upload(page, "jsb", "<mine>.mid", roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2))
     other = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=180)  # whose boxes are empty
     other.query_params["checkpoint"] = "jsb"
-    other.session_state["own chorales"] = page.session_state["own chorales"]
+    other.session_state["visit"] = Visit(clips=page.session_state["visit"].clips)
     other.run()
     assert shown(other)[0]["end"] == shown(page)[0]["end"] == 12
     assert other.sidebar.selectbox(key="clip").disabled
@@ -506,6 +541,56 @@ def test_what_a_link_chooses_is_taken_along_to_other_pages_and_into_their_addres
             side = page.get_by_test_id("stSidebar")
             chosen = [side.get_by_label(label, exact=True) for label in ("Checkpoint", "Clip")]
             assert [box.input_value() for box in chosen] == ["muse", "bwv270"]
+
+
+def test_the_browsers_back_button_shows_what_its_address_says(browser, address):
+    with open_page(browser, address) as page:
+        side = page.get_by_test_id("stSidebar")
+        both = "checkpoint=nottingham&clip=bwv270"
+
+        def expect_shown(where):
+            page.wait_for_url(f"{address}{where}", timeout=60_000)
+            page.locator(PLAYER).wait_for(timeout=180_000)
+            for label, name in {"Checkpoint": "nottingham", "Clip": "bwv270"}.items():
+                expect(side.get_by_label(label, exact=True)).to_have_value(name, timeout=60_000)
+            page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+
+        def go_to(name):
+            page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
+
+        page.goto(f"{address}/?{both}")
+        expect_shown(f"/?{both}")
+        drag(page, 4.1, 7.9)
+        expect_shown(f"/?{both}&place=4.0000-8.0000")
+        go_to("Studio")
+        expect_shown(f"/studio?{both}")
+        page.go_back()
+        expect_shown(f"/?{both}&place=4.0000-8.0000")
+        selected = re.compile("selected 4.00 to 8.00")
+        expect(page.locator(PLAYER)).to_have_attribute("aria-valuetext", selected, timeout=60_000)
+        page.go_back()
+        expect_shown(f"/?{both}")
+        expect(page.locator(PLAYER)).not_to_have_attribute("aria-valuetext", selected, timeout=60_000)
+        go_to("Results")  # which needs no checkpoint, and does not lose it
+        page.wait_for_url(f"{address}/results?{both}", timeout=60_000)
+        page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+        page.reload()
+        page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+        go_to("Compare")
+        expect_shown(f"/compare?{both}")
+
+
+def test_a_page_that_cannot_take_the_checkpoint_says_so_and_the_next_one_has_it(browser, address):
+    with open_page(browser, address) as page:
+        page.goto(f"{address}/?checkpoint=voice")
+        box = page.get_by_test_id("stSidebar").get_by_label("Checkpoint", exact=True)
+        for name, chosen in {"Explore": "voice", "Studio": "jsb", "Compare": "voice"}.items():
+            page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
+            expect(box).to_have_value(chosen, timeout=180_000)
+            page.locator(PLAYER).wait_for(timeout=180_000)
+            page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+            said = page.get_by_text("voice is no model of music, which this page needs; showing jsb.")
+            assert said.count() == (name == "Studio")
 
 
 def test_a_selection_is_a_link_that_another_visitor_can_follow(browser, address):

@@ -17,11 +17,11 @@ import soundfile
 import torch
 from browser import launch, open_page, serve
 from safetensors.torch import load_file, save
-from streamlit.testing.v1 import AppTest
 from test_checkpoint import rewrite
 from test_music import write_midi
 from test_speech import sine, write_sphere
 from tiny import music_run, roll, speech_run, untrained
+from views import page_of
 
 from srnn_lab.checkpoint import list_checkpoints, save_checkpoint
 from srnn_lab.dashboard.choice import ClipBytes, cached_signal, harmless, plain
@@ -33,20 +33,6 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("default")
 
 HOSTILE = "<img src=x onerror=alert(1)>![](http://evil.example/x.png) [a](http://evil.example) $x$ :red[b] `c`"
-
-
-def _explore():
-    from srnn_lab.dashboard import choice as shared
-    from srnn_lab.dashboard.pages import explore
-
-    shared.guarded(explore.show)()
-
-
-def _studio():
-    from srnn_lab.dashboard import choice as shared
-    from srnn_lab.dashboard.pages import studio
-
-    shared.guarded(studio.show)()
 
 
 def made(tmp_path, make, name="file"):
@@ -160,7 +146,7 @@ MIDI = {
 
 
 def test_bad_recordings_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
-    page = AppTest.from_function(_explore, default_timeout=180).run()
+    page = page_of("explore").run()
     files = {sentence: (name, make(tmp_path)) for sentence, (name, make) in AUDIO.items()}
     for error in refused(page, "upload-voice", files, written):
         assert str(tmp_path.parent) not in error
@@ -171,7 +157,7 @@ def test_bad_recordings_each_get_a_sentence_and_the_page_lives_on(tmp_path, writ
 
 
 def test_bad_songs_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
-    page = AppTest.from_function(_studio, default_timeout=180).run()
+    page = page_of("studio").run()
     good = roll_to_midi(roll(32), 2)
     files = {sentence: (name, make(tmp_path)) for sentence, (name, make) in MIDI.items()}
     assert len(list(refused(page, "upload-chorales", files, written))) == len(MIDI)
@@ -180,7 +166,7 @@ def test_bad_songs_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
 
 
 def test_what_can_be_read_is_read_and_what_was_dropped_is_said(tmp_path):
-    page = AppTest.from_function(_studio, default_timeout=180).run()
+    page = page_of("studio").run()
     notes = [(480 * i, 480 * (i + 1), pitch) for i, pitch in enumerate((20, 60, 64, 67, 109, 60, 64, 67, 60))]
     content = made(tmp_path, lambda p: write_midi(p, notes, tempi=[(0, 90), (960, 200)]))
     assert give(page, "upload-chorales", "wide.mid", content) == []
@@ -198,7 +184,7 @@ NAMES = [HOSTILE, "../../../evil", "..\\..\\evil", "/etc/evil", "ä" * 300, "a\n
 
 def test_a_hostile_name_is_only_ever_shown(tmp_path, written, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    page = AppTest.from_function(_explore, default_timeout=180).run()
+    page = page_of("explore").run()
     del written[:]
     for name in NAMES:
         (error,) = give(page, "upload-voice", f"{name}.wav", b"no sound")
@@ -216,7 +202,7 @@ def test_hostile_metadata_of_a_song_is_not_shown(tmp_path):
     for kind in ("track_name", "lyrics", "text", "copyright", "instrument_name"):
         text = {"name" if kind.endswith("name") else "text": HOSTILE}
         song.tracks[0].insert(0, mido.MetaMessage(kind, **text))
-    page = AppTest.from_function(_studio, default_timeout=180).run()
+    page = page_of("studio").run()
     assert give(page, "upload-chorales", "song.mid", made(tmp_path, song.save)) == []
     assert "evil.example" not in str(page.main) + str(page.sidebar)
 
@@ -280,12 +266,12 @@ CHECKPOINTS = {
 
 
 def test_bad_checkpoints_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
-    page = AppTest.from_function(_studio, default_timeout=180).run()
+    page = page_of("studio").run()
     files = {sentence: (f"{HOSTILE}.safetensors", made(tmp_path, make)) for sentence, make in CHECKPOINTS.items()}
     for error in refused(page, "upload-checkpoint", files, written):
         assert "/own.safetensors" not in error
         assert "![" not in error
-        assert page.sidebar.selectbox(key="music").value == "jsb"
+        assert page.sidebar.selectbox(key="checkpoint").value == "jsb"
     assert not (tmp_path / "evil").exists()
     page.sidebar.file_uploader(key="upload-checkpoint").clear().run()
     assert not page.error
@@ -295,7 +281,7 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
     def full(folder, content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    page = AppTest.from_function(_studio, default_timeout=180).run()
+    page = page_of("studio").run()
     content = made(tmp_path, whole)
     monkeypatch.setattr(Path, "write_bytes", full)
     (error,) = give(page, "upload-checkpoint", "mine.safetensors", content)
@@ -304,18 +290,18 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
 
 def test_a_good_checkpoint_is_used_as_long_as_the_visit_lasts(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    page = AppTest.from_function(_studio, default_timeout=180).run()
+    page = page_of("studio").run()
     content = made(tmp_path, whole)
     (tmp_path / "file").unlink()
     assert give(page, "upload-checkpoint", f"{HOSTILE}.safetensors", content) == []
-    assert page.sidebar.selectbox(key="music").value == f"yours: {harmless(f'{HOSTILE}.safetensors')}"
+    assert page.sidebar.selectbox(key="checkpoint").value == f"yours: {harmless(f'{HOSTILE}.safetensors')}"
     (folder,) = tmp_path.iterdir()
     assert [path.name for path in folder.iterdir()] == ["own.safetensors"]
     assert load_file(folder / "own.safetensors")
 
 
 def test_finite_weights_that_overflow_are_a_sentence(tmp_path):
-    page = AppTest.from_function(_studio, default_timeout=180).run()
+    page = page_of("studio").run()
     overflowing = made(
         tmp_path,
         lambda path: changed(path, lambda header, tensors: [v.fill_(3e38) for k, v in tensors.items() if "model" in k]),
@@ -333,7 +319,7 @@ def test_a_text_is_shown_as_it_is_and_not_at_any_length():
 
 
 def test_a_recording_is_a_clip_beside_the_others_and_a_silent_one_a_sentence():
-    page = AppTest.from_function(_explore, default_timeout=180).run()
+    page = page_of("explore").run()
     page.sidebar.audio_input(key="record-voice").set_value(("audio.wav", wav(np.zeros(8000)), "audio/wav")).run()
     assert "audio.wav is silent" in unescaped(page.error[0].value)
     page.sidebar.audio_input(key="record-voice").set_value(("audio.wav", wav(sine(440)), "audio/wav")).run()

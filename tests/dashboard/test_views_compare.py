@@ -165,7 +165,7 @@ def test_the_clip_and_each_reconstruction_can_be_heard(folder, monkeypatch, firs
     at_hand = [] if first == "jsb" else ["recording"]
     assert [sound["name"] for sound in shown(page)["sounds"]] == at_hand  # the others follow
     assert sounds(page) == ["recording", first, other]
-    (clip, _), *others = page.session_state["sounds"].values()
+    (clip, _), *others = page.session_state["visit"].sounds.values()
     assert all(np.abs(wave).max() > 100 and not np.array_equal(wave, clip) for wave, _ in others)
     page.run()
     assert [sound["name"] for sound in shown(page)["sounds"]] == ["recording", first, other]

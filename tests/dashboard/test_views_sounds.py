@@ -11,6 +11,7 @@ from srnn_lab.checkpoint import save_checkpoint
 from srnn_lab.dashboard import choice as shared
 from srnn_lab.dashboard.choice import Choice, ClipBytes, signal_of
 from srnn_lab.dashboard.panels import sounds as listen
+from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data.notices import notify
 
 
@@ -50,7 +51,7 @@ def test_of_music_that_lasts_an_hour_the_first_minutes_are_played(monkeypatch):
 
 def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(monkeypatch):
     made = {"the old clip": (np.ones(3), 8000), "given up": (np.ones(3), 8000)}
-    monkeypatch.setattr("streamlit.session_state", {"sounds": made})
+    monkeypatch.setattr("streamlit.session_state", {"visit": Visit(sounds=made)})
     wanted = {"after": ("the new clip", lambda: (np.zeros(3), 8000)), "before": ("the old clip", None)}
     sounds = listen.ready(wanted)
     assert sounds() == {}

@@ -3,10 +3,9 @@ import io
 import numpy as np
 import pretty_midi
 import pytest
-from streamlit.testing.v1 import AppTest
 from test_midi import scale, signature, song, tempo
 from tiny import roll
-from views import arrays_of, kept_by
+from views import arrays_of, kept_by, page_of
 
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.pages import studio
@@ -17,13 +16,6 @@ from srnn_lab.inference.sampling import generate
 
 # Streamlit warns of things that are not ours.
 pytestmark = pytest.mark.filterwarnings("default")
-
-
-def _page():
-    from srnn_lab.dashboard import choice as shared
-    from srnn_lab.dashboard.pages import studio
-
-    shared.guarded(studio.show)()
 
 
 @pytest.fixture
@@ -37,7 +29,7 @@ def shown(monkeypatch):
 
 @pytest.fixture
 def page(shown):
-    return AppTest.from_function(_page, default_timeout=180)
+    return page_of("studio")
 
 
 def notes(row):
@@ -185,6 +177,6 @@ def test_a_silent_take_is_said_to_be_one(page, shown, monkeypatch):
 
 def test_the_checkpoints_are_those_of_music(page):
     page.run()
-    options = page.sidebar.selectbox(key="music").options
+    options = page.sidebar.selectbox(key="checkpoint").options
     assert "jsb" in options
     assert "voice" not in options

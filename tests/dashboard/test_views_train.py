@@ -115,7 +115,7 @@ def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):
     def show():
         import streamlit as st
 
-        from srnn_lab.dashboard.choice import checkpoints
+        from srnn_lab.dashboard.sidebar import checkpoints
 
         st.text(" ".join(checkpoints(("roll",))))
 

@@ -26,12 +26,19 @@ def save_runs(folder: Path, **runs: RunConfig) -> None:
         save_checkpoint(untrained(run, seed), folder / "runs" / name / "best.safetensors")
 
 
+def page_of(view: str) -> AppTest:
+    """A page by the name of its module, without the others, not run yet."""
+    title = {"transition": "Make a transition"}.get(view, view.title())
+    script = f"from srnn_lab.dashboard.app import body_of, show_head\nshow_head({title!r})\nbody_of({title!r})()"
+    return AppTest.from_string(script, default_timeout=180)
+
+
 def open_view(
     view: str, checkpoint: str | None, monkeypatch: pytest.MonkeyPatch, folder: Path, **params: object
 ) -> AppTest:
     """A page, run once, in a folder with ``runs``; without a checkpoint, as at a first visit."""
     monkeypatch.chdir(folder)
-    page = AppTest.from_string(f"from srnn_lab.dashboard.pages import {view}\n{view}.show()", default_timeout=120)
+    page = page_of(view)
     if checkpoint:
         page.query_params["checkpoint"] = checkpoint
     for name, value in params.items():

@@ -18,8 +18,6 @@ from srnn_lab.dashboard.choice import (
     BY_KIND,
     Choice,
     cached_inspection,
-    checkpoints,
-    choose,
     explain,
     plain,
     time_unit,
@@ -37,6 +35,8 @@ from srnn_lab.dashboard.panels.sounds import (
     offer_sounds,
     ready,
 )
+from srnn_lab.dashboard.sidebar import checkpoints, say_gone
+from srnn_lab.dashboard.visit import visit, want, went_through_history
 from srnn_lab.pictures.side_by_side import comparison_rows
 from srnn_lab.player import Place, Scene, Sounds, place_of, player
 
@@ -51,15 +51,13 @@ def cached_config(path: str, modified: float) -> RunConfig:  # noqa: ARG001 (a n
     return read_config(path)
 
 
-def show() -> None:
+def show(choice: Choice) -> None:
     """The page."""
-    st.header("Which model is surprised where?")
     st.caption(
         "Two to four checkpoints on the same clip: smoothing against filtering, Res_q on and off, the SRNN against its "
         "relatives. Nats per frame compare only between models that see the same frames, so only those are offered. "
         "The address of this page is a link to exactly this comparison."
     )
-    choice = choose()
     settle_place(PLAYER, choice, choice.length)
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
@@ -81,8 +79,11 @@ def show() -> None:
 
 def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     """The checkpoints that are compared with the first, of those that have its frames."""
-    alike, configs, other, unreadable = {}, {}, [], []
-    for name, path in checkpoints().items():
+    alike, configs, other, unreadable, key = {}, {}, [], [], "against"
+    known = checkpoints()
+    if key not in visit().wanted or went_through_history():
+        want(key, ", ".join(name for name in st.query_params.get_all(key) if name not in known))
+    for name, path in known.items():
         try:
             found = cached_config(str(path), path.stat().st_mtime)
         except (ValueError, OSError):
@@ -105,10 +106,13 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
             list(alike),
             default=closest({name: found for name, found in configs.items() if name in ABOUT} or configs, config),
             max_selections=3,
-            key="against",
+            key=key,
             bind="query-params",
+            on_change=partial(want, key, ""),
             help=plain(" ".join(left_out)) or None,
         )
+        if gone := visit().wanted[key]:
+            say_gone(gone, ", ".join(chosen))
         if chosen:
             return [(name, alike[name]) for name in chosen]
         st.info("Choose at least one checkpoint to compare with.")

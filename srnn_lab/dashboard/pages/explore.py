@@ -11,7 +11,7 @@ from srnn_lab.analysis.export import csv_text, label_track
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
 from srnn_lab.dashboard.address import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
-from srnn_lab.dashboard.choice import BY_KIND, Choice, cached_inspection, choose, explain, time_unit, unit_seconds
+from srnn_lab.dashboard.choice import BY_KIND, Choice, cached_inspection, explain, time_unit, unit_seconds
 from srnn_lab.dashboard.panels.keep import chart_files, keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.posterior import show_frame
 from srnn_lab.dashboard.panels.sounds import (
@@ -25,6 +25,7 @@ from srnn_lab.dashboard.panels.sounds import (
 )
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
 from srnn_lab.dashboard.panels.tour import show_tour
+from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.pictures.clip_rows import clip_rows
 from srnn_lab.player import Scene, jump, place_of, player
 
@@ -32,10 +33,8 @@ HEAD_START = 1.2
 """Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
 
 
-def show() -> None:
+def show(choice: Choice) -> None:
     """The page; what takes long comes after everything else has been shown."""
-    st.header("Where is a stochastic recurrent network surprised?")
-    choice = choose()
     clip = cached_inspection(*choice)
     unit = time_unit(choice.checkpoint.config.data)
     settle_place(PLAYER, choice, choice.length)
@@ -104,8 +103,8 @@ def show_player(
             mark_name=change,
         )
         player(scene, sounds, PLAYER)
-        if "rows shown" not in st.session_state:
-            st.session_state["rows shown"] = True
+        if not visit().rows_shown:
+            remember(rows_shown=True)
             time.sleep(HEAD_START)
         show_sound_controls(choice, clip, unit)
         explain_player(data.features)

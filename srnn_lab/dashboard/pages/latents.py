@@ -17,8 +17,6 @@ from srnn_lab.dashboard.choice import (
     cached_checkpoint,
     cached_inspection,
     cached_signal,
-    choose,
-    choose_other,
     explain,
     owned,
     signal_of,
@@ -38,6 +36,7 @@ from srnn_lab.dashboard.panels.sounds import (
     offer_sounds,
     ready,
 )
+from srnn_lab.dashboard.sidebar import choose_other
 from srnn_lab.pictures.side_by_side import reconstruction_rows
 from srnn_lab.player import Scene, place_of, player
 
@@ -67,15 +66,13 @@ def cached_replacements(
     return replace_latents(checkpoint, cached_signal(*choice)[0], other=path, start=start, stop=stop, seed=seed)
 
 
-def show() -> None:
+def show(choice: Choice) -> None:
     """The page."""
-    st.header("What does z carry?")
     st.caption(
         "Each frame is drawn from p(x | z, d): d knows the past, z adds what the past could not tell. Put something "
         "else in the place of z, leave the clip's own past in d, and see what is lost. Where d depends on z (VRNN, "
         "STORN), d is computed again along the new z."
     )
-    choice = choose()
     checkpoint = choice.checkpoint
     if checkpoint.model.z_dim == 0:
         st.info("This model has no z: its reconstruction follows from the past alone. Choose another checkpoint.")

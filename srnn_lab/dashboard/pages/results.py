@@ -8,6 +8,7 @@ import streamlit as st
 
 from srnn_lab.dashboard.choice import explain, show_figure
 from srnn_lab.dashboard.panels.keep import chart_files, keep
+from srnn_lab.dashboard.sidebar import choose_linked
 from srnn_lab.pictures.charts import results_figure
 from srnn_lab.reports.records import RESULTS, Result, read_results
 from srnn_lab.reports.tables import TABLES, Figure, Table, make_tables, rows_of
@@ -26,7 +27,6 @@ LABELS = {
 
 def show() -> None:
     """The page."""
-    st.header("What does it reach?")
     st.caption(
         "Bounds on the log-likelihood of test data, in nats; higher is better. Only figures in one column of one table "
         "compare: the line above a table says on which version of the data they are, and how they are made. A dash "
@@ -61,7 +61,7 @@ def show() -> None:
     if not rows:
         st.info("No row of this choice is recorded yet; `srnn-lab evaluate CHECKPOINT --record` records one.")
     else:
-        show_row(rows[st.selectbox("Row", list(rows), key="row", bind="query-params")])
+        show_row(rows[choose_linked(st.selectbox, "Row", list(rows), "row")])
     keep(
         f"srnn-{name}",
         {

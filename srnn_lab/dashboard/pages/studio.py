@@ -9,7 +9,7 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.dashboard.address import settle_place, share_place
-from srnn_lab.dashboard.choice import cached_checkpoint, choose, explain, owned, plain, play
+from srnn_lab.dashboard.choice import Choice, cached_checkpoint, explain, owned, plain, play
 from srnn_lab.dashboard.panels.keep import keep, scene_files
 from srnn_lab.dashboard.panels.sounds import make_missing, ready
 from srnn_lab.data.midi import Timing
@@ -48,15 +48,13 @@ def cached_draw(
     return np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, p])
 
 
-def show() -> None:
+def show(choice: Choice) -> None:
     """The page."""
-    st.header("Studio: let the model go on")
     st.caption(
         "The model hears the first bars, forms its belief about the latent state at their end, and composes from "
         "there: z from its prior, notes from p(note), each frame fed back as the next input. Every take has the same "
         "beginning and another seed."
     )
-    choice = choose(("roll",), "music")
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     left, middle, right = st.columns(3)
     prefix, timing = choose_prefix(choice.signal, choice.timing, per_quarter, left, middle)

@@ -12,6 +12,8 @@ import streamlit as st
 from srnn_lab.checkpoint import ASSETS
 from srnn_lab.dashboard.choice import explain, guarded, owned, plain, runs_folder, show_figure
 from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
+from srnn_lab.dashboard.sidebar import choose_linked
+from srnn_lab.dashboard.visit import want
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training.runs import LOG, Progress, begin, list_runs, progress, read_curves
@@ -82,7 +84,6 @@ SIZES = {
 
 def show() -> None:
     """The page."""
-    st.header("Train a model of your own")
     st.caption(
         "Training climbs the ELBO: the reconstruction of the data from z, less the KL, in nats per frame. It runs in a "
         "process of its own, so this page may be closed or loaded again; what it writes is in the folder of runs."
@@ -97,7 +98,7 @@ def show() -> None:
             "`streamlit run dashboard.py -- --runs DIR`."
         )
         return
-    name = st.selectbox("Run", list(runs), key="run", bind="query-params")
+    name = choose_linked(st.selectbox, "Run", list(runs), "run")
     running = is_running(runs[name])
     st.fragment(guarded(partial(show_run, runs[name], running)), run_every=REFRESH if running else None)()
 
@@ -147,7 +148,7 @@ def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> 
     if path.exists() and not failed:
         raise ValueError(f"There is a run {name!r} already; give another name, or continue that one below.")
     begin_alone([preset, f"--out={path}", *options], path)
-    st.session_state["run"] = name
+    want("run", name)
 
 
 def begin_alone(arguments: list[str], run: Path) -> None:

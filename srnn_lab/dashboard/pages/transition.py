@@ -16,8 +16,6 @@ from srnn_lab.dashboard.choice import (
     cached_checkpoint,
     cached_inspection,
     cached_signal,
-    choose,
-    choose_other,
     explain,
     owned,
     sound_of,
@@ -26,6 +24,7 @@ from srnn_lab.dashboard.choice import (
 )
 from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.sounds import RECORDING, Ready, Sound, clip_sound, make_missing, ready
+from srnn_lab.dashboard.sidebar import choose_other
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.data.sound import roll_to_midi, wav_bytes
 from srnn_lab.pictures.side_by_side import edit_rows
@@ -65,14 +64,12 @@ def cached_edit(
     return after, measure_edit(cached_checkpoint(*choice[:2]), signal, after, joints)
 
 
-def show() -> None:
+def show(choice: Choice) -> None:
     """The page."""
-    st.header("Make a transition")
     st.caption(
         "Break the clip at a point of your choice and see whether the model notices: the KL before and after, over "
         "each other. Both are computed with the same noise, so that what differs is the edit's doing."
     )
-    choice = choose()
     data = choice.checkpoint.config.data
     unit, step = time_unit(data), data.hop / data.rate
     length = len(choice.signal) // data.hop
@@ -103,7 +100,7 @@ def show() -> None:
         )
     at, amount, size = round(at / step) * data.hop, 0, 0
     with right:
-        other = choose_other(choice) if edit == SPLICE else (choice.content, choice.name)
+        other = choose_other(choice, "spliced") if edit == SPLICE else (choice.content, choice.name)
         if edit == SPLICE:
             rest = cached_signal(choice.path, choice.modified, *other, choice.semitones)[0]
             amount = len(rest) // 2 // data.hop * data.hop

@@ -21,6 +21,7 @@ from srnn_lab.dashboard.choice import (
     sound_of,
     unit_seconds,
 )
+from srnn_lab.dashboard.visit import remember, visit, went_through_history
 from srnn_lab.inference.sampling import generate
 from srnn_lab.player import deliver, place_of, spacing
 
@@ -37,21 +38,20 @@ ALL_AT_ONCE_SECONDS = {"raw": 10, "log-mel": 10, "roll": 120}
 
 
 def settle_sounds(choice: Choice) -> None:
-    """Begin anew when another clip or checkpoint is chosen; the first place to continue from may be that of a link."""
-    state = st.session_state
-    if state.get("sounds of") == choice:
+    """Begin anew when another clip or checkpoint is chosen; the address may name the place to continue from."""
+    linked = visit().sounds_of is None or went_through_history()
+    if visit().sounds_of == choice and not linked:
         return
-    state["sounds of"] = choice
-    asked = "" if "continue from" in state else st.query_params.get("continue", "")
+    asked = st.query_params.get("continue", "") if linked else ""
     frames = len(cached_inspection(*choice).kl)
     start = int(asked) if asked.isdecimal() and len(asked) < 10 else 0
-    state["continue from"] = start if 0 < start < frames - 1 else _middle(frames)
+    remember(sounds_of=choice, continue_from=start if 0 < start < frames - 1 else _middle(frames))
 
 
 def sounds_of_clip(choice: Choice) -> Wanted:
     """What is heard of a clip, or, of a long one, what is heard unasked."""
     first = choice.checkpoint.config.evaluation.unscored
-    start, scored = st.session_state["continue from"], len(cached_inspection(*choice).kl)
+    start, scored = visit().continue_from, len(cached_inspection(*choice).kl)
     kinds = {RECORDING: 0}
     if all_sounds(choice):
         kinds |= {MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
@@ -72,7 +72,7 @@ def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
         wanted: The sounds.
         at_hand: Whether the first of them is, like a recording, so that it need not follow the rows.
     """
-    made = st.session_state.setdefault("sounds", {})  # not the session itself: a file is asked for outside of it
+    made = visit().sounds  # not the session itself: a file is asked for outside of it
     for gone in made.keys() - {what for what, _ in wanted.values()}:
         del made[gone]
     if at_hand:
@@ -88,7 +88,7 @@ def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
 
 def make_missing(player: str, wanted: Wanted) -> None:
     """Make the sounds that are missing, one after another, and bring them to a player that has been shown."""
-    made, sounds, below = st.session_state["sounds"], ready(wanted), st.empty()
+    made, sounds, below = visit().sounds, ready(wanted), st.empty()
     for name, (what, make) in wanted.items():
         if what not in made:
             with below, st.spinner(f"Making the sound: {plain(name)} …"):
@@ -145,7 +145,7 @@ def _continued(choice: Choice, start: int) -> np.ndarray:
 
 def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
     """From where the prior goes on, and a button for what takes long."""
-    start = st.session_state["continue from"]
+    start = visit().continue_from
     left, right = st.columns([3, 2], vertical_alignment="center")
     middle = "its middle, " if start == _middle(len(clip.kl)) else ""
     share("continue", "" if middle else str(start))
@@ -163,8 +163,7 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
         here = max(1, frame_at(clip, place.start)) if place else start
         st.button(
             "Continue from the playhead",
-            on_click=_continue_from,
-            args=(here,),
+            on_click=partial(remember, continue_from=here),
             disabled=place is None or here == start or here >= len(clip.kl) - 1,
             key="continue",
             help="Click in the rows to choose another place.",
@@ -176,19 +175,15 @@ def _middle(frames: int) -> int:
     return max(1, frames // 2)
 
 
-def _continue_from(frame: int) -> None:
-    st.session_state["continue from"] = frame
-
-
 def all_sounds(choice: Choice) -> bool:
     """Whether a clip is short enough for all of its sounds, or someone has asked for them."""
     data = choice.checkpoint.config.data
     short = choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]
-    return short or st.session_state.get("sounds asked for") == choice
+    return short or visit().sounds_asked_for == choice
 
 
 def offer_sounds(choice: Choice) -> None:
     """A button for the sounds of a long clip, until they are asked for."""
     if not all_sounds(choice):
-        ask = partial(st.session_state.update, {"sounds asked for": choice})
+        ask = partial(remember, sounds_asked_for=choice)
         st.button("Make the other sounds (this takes a while)", on_click=ask, key="sound")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from srnn_lab.dashboard.visit import remember, visit
+
 COOKIE = "srnn_lab_tour"
 LINKED = {"place", "zoom", "sound", "continue"}
 STEPS = (
@@ -45,16 +47,15 @@ def show_tour(show_me: Callable[[], None]) -> None:
     Args:
         show_me: What the second step's button does: select the largest spike.
     """
-    state = st.session_state
-    if "tour" not in state:
+    if not visit().tour_offered:
         known = st.context.cookies.get(COOKIE) == "seen"
-        state["tour"] = None if known or LINKED & set(st.query_params) else 0
+        remember(tour_offered=True, tour=None if known or LINKED & set(st.query_params) else 0)
     st.sidebar.button("Take the tour", on_click=_go, args=(0,), icon=":material/explore:", key="tour-again")
-    if state["tour"] is None:
-        if state.get("tour closed"):
+    step = visit().tour
+    if step is None:
+        if visit().tour_closed:
             _REMEMBER(data={"cookie": f"{COOKIE}=seen; path=/; max-age=31536000; SameSite=Lax"}, key="tour-seen")
         return
-    step = state["tour"]
     title, text = STEPS[step]
     with st.container(border=True):
         st.markdown(f"**{step + 1} of {len(STEPS)}: {title}.** {text}")
@@ -68,5 +69,4 @@ def show_tour(show_me: Callable[[], None]) -> None:
 
 
 def _go(step: int | None) -> None:
-    st.session_state["tour"] = step
-    st.session_state["tour closed"] = step is None
+    remember(tour=step, tour_closed=step is None)

@@ -1,0 +1,235 @@
+"""The choice of checkpoint and clip, which is the same on all pages and in all of their addresses."""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from srnn_lab.checkpoint import list_checkpoints
+from srnn_lab.dashboard.choice import (
+    ABOUT,
+    CHECKPOINT_MEGABYTES,
+    MEGABYTES,
+    UPLOADS,
+    Choice,
+    ClipBytes,
+    Uploaded,
+    bundled_clips,
+    cached_checkpoint,
+    cached_signal,
+    features_of,
+    harmless,
+    plain,
+    runs_folder,
+)
+from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
+from srnn_lab.data.sound import QUARTERS_PER_MINUTE
+
+
+def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
+    """The checkpoint and the clip that are chosen at the side, with what the clip's reader warned of.
+
+    Args:
+        features: Kinds of frames that the page is for.
+
+    Raises:
+        ValueError: The file is no such checkpoint or clip.
+    """
+    found, known = checkpoints(features), checkpoints()
+    name = choose_checkpoint(st.sidebar, found, known)
+    st.sidebar.caption(ABOUT.get(name, "A model of your own."))
+    if (wanted := visit().wanted["checkpoint"]) in known and wanted != name:
+        st.info(f"{plain(wanted)} is no model of music, which this page needs; showing {plain(name)}.")
+    path, modified = str(found[name]), found[name].stat().st_mtime
+    kind = cached_checkpoint(path, modified).config.data.features
+    content, file_name = choose_clip(kind)
+    semitones = choose_transposition(st.sidebar) if kind == "roll" else 0
+    if kind == "roll":
+        st.sidebar.caption(
+            "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of "
+            f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, but on the page "
+            "Studio, and in MIDI files, at the tempo of its file."
+        )
+    upload_checkpoint(features)
+    choice = Choice(path, modified, content, file_name, semitones)
+    for message in cached_signal(*choice)[1]:
+        st.warning(plain(message))
+    return choice
+
+
+def fold_choice() -> None:
+    """The choice, folded away on a page that does not need it: without its boxes the addresses would lose it."""
+    with st.sidebar.expander("Checkpoint and clip of the other pages") as side:
+        found = checkpoints()
+        kind = features_of(found[choose_checkpoint(side, found, found)])
+        if kind is not None:
+            choose_bundled_clip(side, kind)
+        if kind == "roll":
+            choose_transposition(side)
+
+
+def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
+    """The bundled checkpoints, those of the folder of runs and the uploaded one, by name, in the order of ``ABOUT``.
+
+    Args:
+        features: Kinds of frames, where what cannot be read is left out; by default everything.
+    """
+    folder = runs_folder()
+    own = {f"{folder.name}/{path.parent.name}": path for path in sorted(folder.glob("*/best.safetensors"))}
+    if uploaded := visit().checkpoint:
+        own[uploaded.name] = uploaded.file
+    found = list_checkpoints() | own
+    if features:
+        found = {name: path for name, path in found.items() if features_of(path) in features}
+    return {name: found[name] for name in [*ABOUT, *(name for name in found if name not in ABOUT)] if name in found}
+
+
+def choose_linked(
+    box: Callable[..., str],
+    label: str,
+    options: Sequence[str],
+    key: str,
+    former: str = "",
+    known: Collection[str] = (),
+    *,
+    disabled: bool = False,
+) -> str:
+    """One of several things, by its name in the address: what is wanted, or, where that is not offered, the first.
+
+    A page says so if what is wanted is nowhere to be found.
+
+    Args:
+        box: What shows a select box.
+        label: Of the box.
+        options: What it offers.
+        key: Of the box, in the session and in the address.
+        former: What older addresses call it.
+        known: What there is besides, though not for this box.
+        disabled: Whether nothing can be chosen now.
+    """
+    state, params = st.session_state, st.query_params
+    if key not in visit().wanted or went_through_history():
+        want(key, params.get(key) or params.get(former) or options[0])
+    if (wanted := visit().wanted[key]) in options and state.get(key) != wanted:
+        state[key] = wanted
+    name = box(
+        label,
+        options,
+        key=key,
+        bind="query-params",
+        on_change=lambda: want(key, state[key]),
+        disabled=disabled,
+    )
+    if wanted not in {*options, *known} and not disabled:
+        say_gone(wanted, name)
+    return name
+
+
+def choose_checkpoint(side: DeltaGenerator, found: Collection[str], known: Collection[str]) -> str:
+    """The name of a checkpoint; the page Studio once had a choice of its own."""
+    return choose_linked(side.selectbox, "Checkpoint", list(found), "checkpoint", "music", known)
+
+
+def say_gone(wanted: str, shown: str) -> None:
+    """Say that what an address names is not there."""
+    st.warning(f"This link names {plain(wanted)}, which is not on this computer; showing {plain(shown)}.")
+
+
+def upload_checkpoint(features: tuple[str, ...]) -> None:
+    """A box at the side for a checkpoint of one's own; one with frames of these kinds is then chosen."""
+
+    def keep() -> None:
+        if (last := visit().checkpoint) and visit().wanted["checkpoint"] == last.name:
+            want("checkpoint", next(iter(checkpoints(features))))
+        remember(checkpoint=None, refused_checkpoint="")
+        given = st.session_state["upload-checkpoint"]
+        if given is None:
+            return
+        try:
+            uploaded = Uploaded(harmless(given.name), given.getvalue(), features)
+        except (ValueError, OSError) as error:
+            remember(refused_checkpoint=str(error))
+        else:
+            remember(checkpoint=uploaded)
+            want("checkpoint", uploaded.name)
+
+    with st.sidebar.expander("Your own checkpoint"):
+        given = st.file_uploader(
+            "A .safetensors file that srnn-lab wrote; nothing in it is run.",
+            type="safetensors",
+            key="upload-checkpoint",
+            on_change=keep,
+            max_upload_size=CHECKPOINT_MEGABYTES,
+        )
+    if given is not None and (refused := visit().refused_checkpoint):
+        st.error(plain(refused))
+
+
+def choose_clip(features: str) -> tuple[ClipBytes, str]:
+    """The content and the name of the chosen, uploaded or recorded file.
+
+    The boxes for files are emptied when another page is opened, so the visit remembers what they held.
+    """
+    state, kinds = st.session_state, UPLOADS[features]
+    kind = "chorales" if features == "roll" else "voice"
+    boxes = [f"{way}-{kind}" for way in ("upload", "record")]
+
+    def keep(*given: str) -> None:
+        file = next((state[box] for box in given if state.get(box) is not None), None)
+        own = None if file is None else (ClipBytes(file.getvalue()), harmless(file.name))
+        remember(clips={**visit().clips, kind: own})
+
+    own = visit().clips.get(kind)
+    name = choose_bundled_clip(st.sidebar, features, disabled=own is not None)
+    st.sidebar.file_uploader(
+        "Or your own file",
+        type=kinds,
+        key=boxes[0],
+        max_upload_size=MEGABYTES[kinds],
+        on_change=partial(keep, *boxes),
+    )
+    if features != "roll":
+        st.sidebar.audio_input(
+            "Or your voice", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes))
+        )
+    if own is None:
+        path = bundled_clips(features)[name]
+        return ClipBytes(path.read_bytes()), path.name
+    if any(state.get(box) is not None for box in boxes):
+        st.sidebar.caption("Remove your file or recording to choose a clip again.")
+    else:
+        st.sidebar.caption(f"Your file, {plain(own[1])}, is still the clip.")
+        st.sidebar.button("Choose a clip again", on_click=keep)
+    return own
+
+
+def choose_bundled_clip(side: DeltaGenerator, features: str, *, disabled: bool = False) -> str:
+    """The name of a clip that models of such frames can take."""
+    return choose_linked(side.selectbox, "Clip", list(bundled_clips(features)), clip_key(features), disabled=disabled)
+
+
+def clip_key(features: str) -> str:
+    """What the address calls a clip of such frames."""
+    return "clip" if features == "roll" else "prompt"
+
+
+def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
+    """The content and the name of another bundled clip of the same kind.
+
+    Args:
+        choice: What is chosen at the side.
+        role: What the address calls it; each page has its own word, since Streamlit takes what one page has in its
+            address out of that of another.
+    """
+    features = choice.checkpoint.config.data.features
+    key, clips = f"{role}-{clip_key(features)}", bundled_clips(features)
+    names = [name for name, path in clips.items() if path.name != choice.name]
+    name = choose_linked(st.selectbox, "Another clip", names, key, f"other-{clip_key(features)}", clips)
+    return ClipBytes(clips[name].read_bytes()), clips[name].name
+
+
+def choose_transposition(side: DeltaGenerator) -> int:
+    """Semitones up."""
+    return int(side.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params"))
