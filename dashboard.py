@@ -7,6 +7,29 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
+EVERYWHERE = ("0.0.0.0", "::")
+"""Addresses of a server that listens at all of the machine's."""
+HERE = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine for itself."""
+
+
+def warn_of_hosts() -> None:
+    """Say so if other machines may connect, but not under any name that they have for this one."""
+    hosts = st.get_option("server.allowedHosts")
+    if st.get_option("server.address") not in HERE and hosts and set(hosts) <= set(HERE):
+        print("Visitors are refused but from this machine: add --server.allowedHosts NAME, as their browsers name it.")
+
+
+def own_address() -> str:
+    """Where a browser on this machine finds the dashboard, with whatever options the server was started."""
+    get = st.get_option
+    scheme = "https" if get("server.sslCertFile") else "http"
+    asked = (get("browser.serverAddress"), get("server.address"))
+    host = next((name for name in asked if name and name not in ("localhost", *EVERYWHERE)), "localhost")
+    host = f"[{host}]" if ":" in host else host
+    path = get("server.baseUrlPath").strip("/")
+    return f"{scheme}://{host}:{get('browser.serverPort')}/{path}"
+
 
 @asynccontextmanager
 async def get_ready(_: st.App) -> AsyncIterator[None]:
@@ -16,9 +39,10 @@ async def get_ready(_: st.App) -> AsyncIterator[None]:
     """
     from srnn_lab.dashboard import app as pages  # and with them PyTorch
 
+    warn_of_hosts()
     pages.warm_up()
     if not st.get_option("server.headless"):
-        webbrowser.open(f"http://localhost:{st.get_option('server.port')}")
+        webbrowser.open(own_address())
     with tempfile.TemporaryDirectory(prefix="srnn_lab-", ignore_cleanup_errors=True) as tempfile.tempdir:
         try:
             yield

@@ -88,14 +88,35 @@ def guarded(show: Callable[[], None]) -> Callable[[], None]:
     return page
 
 
-def runs_folder() -> Path:
-    """The folder of one's own trainings: ``streamlit run dashboard.py -- --runs DIR``; by default ``runs``, here."""
+_START = "start with: streamlit run dashboard.py -- --runs DIR --read-only (both can be left out)."
+
+
+def options() -> argparse.Namespace:
+    """What follows ``--`` in ``streamlit run dashboard.py -- --runs DIR --read-only``.
+
+    Returns:
+        ``runs``, the folder of one's own trainings, by default ``runs``, here; and ``read_only``, whether no visitor
+        may start or stop one.
+
+    Raises:
+        ValueError: It is something else; a misspelt ``--read-only`` must not let everyone in.
+    """
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--read-only", action="store_true")
     try:
-        return parser.parse_known_args(sys.argv[1:])[0].runs
+        found, unknown = parser.parse_known_args(sys.argv[1:])
     except argparse.ArgumentError as error:
-        raise ValueError("--runs was given no folder; start with: streamlit run dashboard.py -- --runs DIR") from error
+        lacking = "was given no folder" if error.argument_name == "--runs" else "takes no value"
+        raise ValueError(f"{error.argument_name} {lacking}; {_START}") from error
+    if unknown and Path(sys.argv[0]).name == "dashboard.py":  # elsewhere they are those of another program
+        raise ValueError(f"{unknown[0]!r} is no option of the dashboard; {_START}")
+    return found
+
+
+def runs_folder() -> Path:
+    """The folder of one's own trainings."""
+    return options().runs
 
 
 class ClipBytes:

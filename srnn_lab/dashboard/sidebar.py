@@ -49,8 +49,8 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     if kind == "roll":
         st.sidebar.caption(
             "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of "
-            f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, but on the page "
-            "Studio, and in MIDI files, at the tempo of its file."
+            f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, but on the "
+            "page Studio, and in MIDI files, at the tempo of its file."
         )
     upload_checkpoint(features)
     choice = Choice(path, modified, content, file_name, semitones)

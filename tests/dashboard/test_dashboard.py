@@ -10,8 +10,11 @@ import resource
 import runpy
 import tempfile
 import time
+from contextlib import closing
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -481,7 +484,7 @@ def test_what_takes_seconds_is_done_before_the_browser_opens(monkeypatch):
     done = []
     monkeypatch.setattr("srnn_lab.dashboard.app.warm_up", lambda: done.append("warm"))
     monkeypatch.setattr("webbrowser.open", done.append)
-    monkeypatch.setattr("streamlit.get_option", {"server.headless": False, "server.port": 8765}.get)
+    set_options(monkeypatch, {"server.port": 8765})
     dashboard = runpy.run_path(str(ROOT / "dashboard.py"), run_name="dashboard")
 
     async def start():
@@ -491,7 +494,83 @@ def test_what_takes_seconds_is_done_before_the_browser_opens(monkeypatch):
     brought = asyncio.run(start())
     assert not brought.parent.exists()  # what a visitor brought went with the server
     assert Path(tempfile.gettempdir()).exists()
-    assert done == ["warm", "http://localhost:8765"]
+    assert done == ["warm", "http://localhost:8765/"]
+
+
+def set_options(monkeypatch, given):
+    """Give Streamlit options; the others have the values of an interactive start on this machine."""
+    defaults = {
+        "browser.serverAddress": "localhost",
+        "browser.serverPort": given.get("server.port", 8501),
+        "server.address": "localhost",
+        "server.allowedHosts": ["localhost", "127.0.0.1", "::1"],
+        "server.baseUrlPath": "",
+        "server.headless": False,
+    }
+    monkeypatch.setattr("streamlit.get_option", (defaults | given).get)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "http://localhost:8501/"),
+        ({"server.baseUrlPath": "/lab/"}, "http://localhost:8501/lab"),
+        ({"server.baseUrlPath": "a/b", "server.port": 80}, "http://localhost:80/a/b"),
+        ({"server.address": "0.0.0.0"}, "http://localhost:8501/"),
+        ({"server.address": "::"}, "http://localhost:8501/"),
+        ({"server.address": "192.168.0.7"}, "http://192.168.0.7:8501/"),
+        ({"server.address": "fe80::1"}, "http://[fe80::1]:8501/"),
+        ({"server.sslCertFile": "cert.pem"}, "https://localhost:8501/"),
+        ({"browser.serverAddress": "lab.example", "browser.serverPort": 80}, "http://lab.example:80/"),
+    ],
+)
+def test_the_browser_is_opened_where_the_server_is(monkeypatch, given, address):
+    set_options(monkeypatch, given)
+    assert runpy.run_path(str(ROOT / "dashboard.py"), run_name="dashboard")["own_address"]() == address
+
+
+@pytest.mark.parametrize(
+    ("given", "warned"),
+    [
+        ({}, False),
+        ({"server.address": "0.0.0.0"}, True),
+        ({"server.address": "0.0.0.0", "server.allowedHosts": ["lab.example"]}, False),
+        ({"server.address": "0.0.0.0", "server.allowedHosts": []}, False),
+    ],
+)
+def test_who_serves_others_is_told_to_name_the_machine(monkeypatch, capsys, given, warned):
+    set_options(monkeypatch, given)
+    runpy.run_path(str(ROOT / "dashboard.py"), run_name="dashboard")["warn_of_hosts"]()
+    assert ("--server.allowedHosts NAME" in capsys.readouterr().out) == warned
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("{}", 101), ("localhost", 101), ("evil.example", 403), ("evil.example:8501", 403)]
+)
+def test_a_page_whose_name_was_made_to_lead_here_is_refused(address, host, status):
+    host = host.format(urlsplit(address).netloc)
+    connection = HTTPConnection(urlsplit(address).netloc, timeout=60)
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+    }
+    with closing(connection):
+        connection.request("GET", "/_stcore/stream", headers={"Host": host, "Origin": f"http://{host}", **handshake})
+        assert connection.getresponse().status == status
+
+
+def test_a_dashboard_below_a_path_of_its_own_works(browser):
+    with (
+        serve("run", str(ROOT / "dashboard.py"), "--server.baseUrlPath", "lab") as found,
+        open_page(browser, found) as page,
+    ):
+        page.goto(f"{found}/studio")
+        page.locator(PLAYER).wait_for(timeout=180_000)
+        page.get_by_test_id("stSidebarNav").get_by_text("Explore", exact=True).click()
+        page.wait_for_url(re.compile(rf"{found}/(\?.*)?$"), timeout=60_000)
+        page.locator(PLAYER).wait_for(timeout=180_000)
 
 
 @pytest.fixture(scope="module")

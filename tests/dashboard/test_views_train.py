@@ -197,6 +197,29 @@ def test_of_two_who_begin_at_once_one_is_asked_to_wait(folder, monkeypatch):
     assert sum(text is not None and "is being trained" in text for text in said) == 1
 
 
+def test_a_dashboard_that_is_read_only_shows_runs_and_cannot_touch_them(page, folder, monkeypatch):
+    finished(folder, epochs=3)
+    (folder / "done" / "curves.csv").write_text((folder / "done" / "curves.csv").read_text().rsplit("\n", 1)[0])
+    page.run()
+    assert buttons(page) == ["Begin", "Continue"]
+    monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs", str(folder), "--read-only"])
+    again = AppTest.from_function(_page, default_timeout=60).run()
+    assert not again.exception
+    assert buttons(again) == []
+    assert not [box.key for box in again.selectbox if box.key != "run"]
+    assert not again.text_input
+    assert again.get("plotly_chart")
+    assert "cannot start or stop one" in again.info[0].value
+
+
+@pytest.mark.parametrize("asked", ["--readonly", "--read-only=no", "--runs", "more"])
+def test_a_misspelt_option_lets_nobody_in(page, folder, monkeypatch, asked):
+    monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs", str(folder), asked])
+    page.run()
+    assert "start with: streamlit run dashboard.py -- --runs DIR --read-only" in page.error[0].value.replace("\\", "")
+    assert buttons(page) == []
+
+
 def test_a_training_that_failed_says_why(page, folder, monkeypatch):
     folder.mkdir()
     runs.begin(["jsb", f"--out={folder / 'bad'}", "--data=/nowhere"], folder / "bad")

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from processes import wait_for
 
 PLAYER = "canvas[aria-valuenow]"
+PATH = "--server.baseUrlPath"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
 
@@ -37,7 +38,8 @@ def serve(*arguments: str, program: str = "streamlit", cwd: Path | None = None) 
     env = {**os.environ, "STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_HEADLESS": "true"}
     command = [str(Path(sys.executable).parent / program), *arguments]
     process = subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
+    path = arguments[arguments.index(PATH) + 1] if PATH in arguments else ""
+    address = f"http://127.0.0.1:{port}/{path}".rstrip("/")
 
     def answers() -> bool:
         assert process.poll() is None, f"the server ended with status {process.returncode}"

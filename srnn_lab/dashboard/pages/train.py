@@ -8,9 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.checkpoint import ASSETS
-from srnn_lab.dashboard.choice import explain, guarded, owned, plain, runs_folder, show_figure
+from srnn_lab.dashboard.choice import explain, guarded, options, owned, plain, show_figure
 from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
 from srnn_lab.dashboard.sidebar import choose_linked
 from srnn_lab.dashboard.visit import want
@@ -88,19 +89,22 @@ def show() -> None:
         "Training climbs the ELBO: the reconstruction of the data from z, less the KL, in nats per frame. It runs in a "
         "process of its own, so this page may be closed or loaded again; what it writes is in the folder of runs."
     )
-    folder = runs_folder()
-    guarded(partial(begin_one, folder))()
+    folder, read_only = options().runs, options().read_only
+    if read_only:
+        st.info("This dashboard was started with `--read-only`: it shows trainings, and cannot start or stop one.")
+    else:
+        guarded(partial(begin_one, folder))()
     st.subheader("Runs")
     runs = list_runs(folder)
     if not runs:
         st.info(
-            f"{plain(str(folder))} holds no run yet. Begin one above, or name another folder: "
-            "`streamlit run dashboard.py -- --runs DIR`."
+            f"{plain(str(folder))} holds no run yet. {'Name' if read_only else 'Begin one above, or name'} another "
+            "folder: `streamlit run dashboard.py -- --runs DIR`."
         )
         return
     name = choose_linked(st.selectbox, "Run", list(runs), "run")
     running = is_running(runs[name])
-    st.fragment(guarded(partial(show_run, runs[name], running)), run_every=REFRESH if running else None)()
+    st.fragment(guarded(partial(show_run, runs[name], running, read_only)), run_every=REFRESH if running else None)()
 
 
 def begin_one(folder: Path) -> None:
@@ -163,19 +167,15 @@ def begin_alone(arguments: list[str], run: Path) -> None:
         begin(arguments, run)
 
 
-def show_run(run: Path, was_running: bool) -> None:
+def show_run(run: Path, was_running: bool, read_only: bool) -> None:
     """How far a run is and its curves, which are drawn anew while it runs."""
     state = progress(run)
     if state.running != was_running:
         st.rerun()
     show_state(state)
     buttons = st.container(horizontal=True)
-    if state.running and buttons.button("Stop", key="stop", help="It writes all that it needs to continue."):
-        terminate(run)
-        st.toast("Asked to stop; it ends after the current update.")
-    if state.header and not (state.running or state.test) and buttons.button("Continue", key="continue"):
-        begin_alone([f"--resume={run}"], run)
-        st.rerun()
+    if not read_only:
+        show_controls(run, state, buttons)
     best = run / "best.safetensors"
     if best.exists():
         buttons.download_button(
@@ -189,6 +189,16 @@ def show_run(run: Path, was_running: bool) -> None:
         download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "csv")})
     with st.expander("What it printed", expanded=bool(state.said) and not len(curves["epoch"])):
         st.code("\n".join(state.said) or f"Nothing yet ({LOG}).", language=None)
+
+
+def show_controls(run: Path, state: Progress, buttons: DeltaGenerator) -> None:
+    """Buttons that stop and continue a run."""
+    if state.running and buttons.button("Stop", key="stop", help="It writes all that it needs to continue."):
+        terminate(run)
+        st.toast("Asked to stop; it ends after the current update.")
+    if state.header and not (state.running or state.test) and buttons.button("Continue", key="continue"):
+        begin_alone([f"--resume={run}"], run)
+        st.rerun()
 
 
 def show_state(state: Progress) -> None:
