@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
+from srnn_lab.system.files import server_folder
+
 EVERYWHERE = ("0.0.0.0", "::")
 """Addresses of a server that listens at all of the machine's."""
 HERE = ("localhost", "127.0.0.1", "::1")
@@ -43,7 +45,8 @@ async def get_ready(_: st.App) -> AsyncIterator[None]:
     pages.warm_up()
     if not st.get_option("server.headless"):
         webbrowser.open(own_address())
-    with tempfile.TemporaryDirectory(prefix="srnn_lab-", ignore_cleanup_errors=True) as tempfile.tempdir:
+    with server_folder() as folder:
+        tempfile.tempdir = str(folder)
         try:
             yield
         finally:

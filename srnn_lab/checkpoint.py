@@ -1,9 +1,8 @@
 """One .safetensors file that rebuilds its model: weights, configuration, normalisation and scores; it runs no code."""
 
+import hashlib
 import json
-import os
 import reprlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,11 +19,10 @@ from torch.overrides import TorchFunctionMode
 from srnn_lab.config import ModelConfig, RunConfig
 from srnn_lab.data import Frontend
 from srnn_lab.models import SequenceModel, build_model
+from srnn_lab.system.files import write_atomically
 
 ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
-PART = ".part"
-"""Ending of a file that is being written; one that was killed leaves it behind."""
 RANGE = ("low", "high")
 """The smallest and the largest log-mel energies of the training set, in a front end and in its checkpoint."""
 MAX_DIMENSIONS, MAX_TENSORS = 8, 10_000
@@ -82,35 +80,19 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
             raise FloatingPointError(
                 f"{name} holds a value that is not a finite number, so {path} was not written; lower --learning-rate."
             )
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = {"format": FORMAT, "config": checkpoint.config.to_dict(), "scores": checkpoint.scores}
-    content = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, {"srnn_lab": json.dumps(header)})
-    write_atomically(Path(path), content)
+    header["sha256"] = _digest(header, tensors)
+    write_atomically(Path(path), save(tensors, {"srnn_lab": json.dumps(header)}))
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that ``path`` is always either the old content or the new, never a part of it.
-
-    Raises:
-        OSError: The file cannot be written; what was there before is still there.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=PART, delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(
-            f"{path} could not be written ({error.strerror or error}); what was there before is unchanged. Free some "
-            f"space or choose another folder."
-        ) from error
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)  # still there after any exception, Ctrl-C included
+def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """The SHA-256 of all that a checkpoint says: of what stands beside its tensors, and of each by its name."""
+    found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def list_checkpoints() -> dict[str, Path]:
@@ -158,7 +140,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: There is no such file and no bundled checkpoint of that name.
-        ValueError: The file is truncated, of another format, or its parts do not fit together.
+        ValueError: The file is truncated, damaged, of another format, or its parts do not fit together.
     """
     file, stored, tensors = _read(path)
     with _naming(file):
@@ -172,6 +154,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ranges = [_normalisation(config, tensors, name) for name in RANGE if f"normalisation.{name}" in tensors]
         if ranges and (len(ranges) < len(RANGE) or not (ranges[0] <= ranges[1]).all()):
             raise ValueError("its normalisation has no range from low to high.")
+    _check_digest(file, stored, tensors)
     extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
     return Checkpoint(config, model.eval(), Frontend(config.data, mean, std, *ranges), scores, extra)
 
@@ -209,6 +192,21 @@ def _naming(file: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{file} cannot be used: {error}") from error
+
+
+class ChecksumError(ValueError):
+    """A checkpoint is not as it was written."""
+
+
+def _check_digest(file: Path, stored: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Whether a checkpoint is as it was written; one of an earlier version has no checksum and is taken as it is."""
+    header = {name: value for name, value in stored.items() if name != "sha256"}
+    unknown = header.keys() - {"format", "config", "scores"}  # a checksum may be among them, with a letter changed
+    if unknown or ("sha256" in stored and stored["sha256"] != _digest(header, tensors)):
+        raise ChecksumError(
+            f"{file} was damaged or changed after it was written: its checksum is not that of its content. Use a copy "
+            f"of it, or train anew with another --out."
+        )
 
 
 def _header(stored: dict[str, Any]) -> Header:

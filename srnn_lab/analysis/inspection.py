@@ -1,5 +1,6 @@
 """A model and a clip -> plain NumPy: where the model is surprised, what it reconstructs, where the signal changes."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -139,6 +140,11 @@ def inspect_signal(
         logvar_p=prior.logvar.mean(0).numpy(),
         kl_z=posterior.kl(prior).mean(0).numpy(),
     )
+
+
+def longest_clip(config: DataConfig) -> int:
+    """Seconds of audio that ``MAX_FRAMES`` are, so that no more is read."""
+    return math.ceil((MAX_FRAMES * config.hop + config.window) / config.rate)
 
 
 def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.ndarray, "n x"], Batch]:

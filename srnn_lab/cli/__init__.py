@@ -31,6 +31,7 @@ from srnn_lab.config import (
     parse_bound,
 )
 from srnn_lab.reports.records import (
+    MEASURES,
     PROBE_MINUTES,
     RECORD,
     RESULTS,
@@ -41,26 +42,32 @@ from srnn_lab.reports.records import (
     surroundings,
 )
 from srnn_lab.reports.tables import TABLES, check_place, make_tables, rows_of, write_tables
+from srnn_lab.system.files import read_bounded, write_atomically
 from srnn_lab.system.interrupts import Stopped, noted_signals
+from srnn_lab.system.terminal import Lasting, drop_unwritten, lasting_output, one_line, printable
 
-
-def _one_line(message: str) -> str:
-    return " ".join(line.strip() for line in message.splitlines()) + "\n"
+MAX_STEPS = 100_000
+"""Frames that are drawn at the most: 20 minutes of the voice, nine hours of eighth notes."""
+MAX_REPETITIONS = 10_000
+"""Evaluations with other noise at the most, whose standard error is a hundredth of their deviation."""
+MAX_MINUTES = 6000
+"""Of speech that a probe is trained on at the most."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, _one_line(f"{self.prog}: {message}. See {self.prog} --help."))
+        self.exit(2, one_line(f"{self.prog}: {message}. See {self.prog} --help."))
 
 
 def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> None:
     """The options of a preset, or those of ``train`` itself, which continues a run; only those given reach ``args``."""
     out = f"Folder of a new run. Default: {Path('runs') / name}." if name else argparse.SUPPRESS
-    parser.add_argument("--out", type=Path, help=out)
+    parser.add_argument("--out", type=_path, help=out)
     begin = ", or begin it there if there is none" if name else ", with the options that it began with"
-    parser.add_argument("--resume", type=Path, metavar="RUN", help=f"Continue the run in this folder{begin}.")
+    parser.add_argument("--resume", type=_path, metavar="RUN", help=f"Continue the run in this folder{begin}.")
     parser.add_argument(
         "--device",
+        type=_text,
         help="cpu, cuda or mps. Default: a CUDA GPU if there is one; under torchrun, one for each process.",
     )
     parser.add_argument("--tensorboard", action="store_true", help="Write TensorBoard events to RUN/tensorboard.")
@@ -72,7 +79,7 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
         group = parser.add_argument_group(section.name)
         for f in fields(values):
             flag, default = f"--{f.name.replace('_', '-')}", getattr(values, f.name)
-            kind: dict[str, Any] = {"type": f.type}
+            kind: dict[str, Any] = {"type": _text if f.type is str else f.type}
             if f.type is bool:
                 kind = {"action": argparse.BooleanOptionalAction}
             elif get_origin(f.type) is Literal:
@@ -140,7 +147,10 @@ def _parser() -> argparse.ArgumentParser:
         "commas. elbo is always among them. Default: elbo.",
     )
     evaluate.add_argument(
-        "--repetitions", type=_count, default=1, help="Evaluations with other noise, averaged. Default: 1."
+        "--repetitions",
+        type=_count(MAX_REPETITIONS),
+        default=1,
+        help="Evaluations with other noise, averaged. Default: 1.",
     )
     for name in ("resampling", "resampling_share"):
         f = next(f for f in fields(TrainConfig) if f.name == name)
@@ -155,20 +165,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(evaluate)
 
     inspect = _checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", _inspect)
-    inspect.add_argument("file", type=Path, metavar="FILE", help="Audio or MIDI file.")
-    inspect.add_argument("--out", type=Path, help="Folder for posterior.npz and figure.html.")
+    inspect.add_argument("file", type=_path, metavar="FILE", help="Audio or MIDI file.")
+    inspect.add_argument("--out", type=_path, help="Folder for posterior.npz and figure.html.")
     inspect.add_argument(
         "--labels",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="Phones or other labels of the file, in seconds (of MIDI in quarter notes): TextGrid, .lab, TIMIT's .PHN, "
         "Audacity's label track (.txt), or .csv with time and label. Default: those beside FILE, if there are any.",
     )
 
     sample = _checkpoint_command(commands, "sample", "draw a new sequence", _sample)
-    sample.add_argument("--out", type=Path, required=True, help="FILE.mid or FILE.wav.")
-    sample.add_argument("--prime", type=Path, help="Audio or MIDI file to continue.")
-    sample.add_argument("--steps", type=_count, default=200, help="Frames to draw. Default: 200.")
+    sample.add_argument("--out", type=_path, required=True, help="FILE.mid or FILE.wav.")
+    sample.add_argument("--prime", type=_path, help="Audio or MIDI file to continue.")
+    sample.add_argument("--steps", type=_count(MAX_STEPS), default=200, help="Frames to draw. Default: 200.")
     sample.add_argument(
         "--temperature",
         type=float,
@@ -200,11 +210,15 @@ def _parser() -> argparse.ArgumentParser:
         "log-mel energies; majority always says the most frequent phone.",
     )
     probe.add_argument(
-        "--minutes", type=_count, default=PROBE_MINUTES, help="Speech to train it on. Default: %(default)s."
+        "--minutes",
+        type=_count(MAX_MINUTES),
+        default=PROBE_MINUTES,
+        help="Speech to train it on. Default: %(default)s.",
     )
     _add_record(probe)
     probe.add_argument(
         "--data",
+        type=_text,
         help="Data set or folder with phone labels. Default: the one the checkpoint was trained on, or reader.",
     )
     _add_data_dir(probe)
@@ -219,7 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--markdown", action="store_true", help="Print Markdown.")
     form.add_argument(
         "--write",
-        type=Path,
+        type=_path,
         metavar="FILE.md",
         help="Make the blocks of FILE.md anew: what stands between <!-- results:TABLE --> and <!-- /results -->.",
     )
@@ -253,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="FILE", help="Results file. Default: the one of the package."
+        "--results", type=_path, default=RESULTS, metavar="FILE", help="Results file. Default: the one of the package."
     )
     _add_json(parser)
 
@@ -261,7 +275,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 def _add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record",
-        type=Path,
+        type=_path,
         nargs="?",
         const=RECORD,
         metavar="FILE",
@@ -269,6 +283,7 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--row",
+        type=_text,
         help="Name of the recorded row. Default: that of the checkpoint's folder; evaluate: bundled/NAME of a bundled "
         "one; transitions and probe: transitions/NAME and probe/NAME.",
     )
@@ -276,9 +291,12 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", help="Data set or folder. Default: the one the checkpoint was trained on.")
+    parser.add_argument(
+        "--data", type=_text, help="Data set or folder. Default: the one the checkpoint was trained on."
+    )
     parser.add_argument(
         "--split",
+        type=_text,
         help="train, valid or test; of a folder also all. Default: test, or all of a folder given with --data.",
     )
     _add_data_dir(parser)
@@ -320,16 +338,28 @@ def _events(text: str) -> tuple[str, ...]:
     return kinds
 
 
+def _text(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; give a value or leave the option out")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_text(text))  # of an empty one Path makes the current folder
+
+
+def _whole(text: str, low: int, high: int, most: str) -> int:
+    if not text.isdecimal() or len(text) > 20 or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {most}")
+    return int(text)
+
+
 def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
-    return int(text)
+    return _whole(text, 0, 2**32 - 1, "2^32 - 1")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
+def _count(most: int) -> Callable[[str], int]:
+    return lambda text: _whole(text, 1, most, f"{most}")
 
 
 def _checkpoint_command(commands: Any, name: str, help: str, run: Callable, more: str = "") -> argparse.ArgumentParser:
@@ -347,7 +377,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", type=Path, help="Folder of the data sets' files. Default: SRNN_LAB_DATA.")
+    parser.add_argument("--data-dir", type=_path, help="Folder of the data sets' files. Default: SRNN_LAB_DATA.")
 
 
 def _train(args: argparse.Namespace) -> dict[str, Any]:
@@ -434,86 +464,99 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
     convention = replace(convention, **changed)
     data, split, signals = _load_data(args, checkpoint)
-    row = _row(args, "evaluate", checkpoint, data, split, convention)
-    frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
     given = {k: getattr(args, k) for k in ("resampling", "resampling_share") if getattr(args, k) is not None}
     train = replace(checkpoint.config.train, **given)
     how = {"resampling": train.resampling, "resampling_share": train.resampling_share}
     how |= {"repetitions": args.repetitions, "seed": args.seed}
+    draft = _draft(args, "evaluate", checkpoint, convention, (data, split, signals), **how)
+    frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
     keep_freed_memory()
     began = time.perf_counter()
     score = evaluate(checkpoint.model, frames, convention, bounds=args.bound, **how)
     seconds = time.perf_counter() - began
     found = {**score.to_dict(), "unit": _unit(score.average), "data": data, "split": split}
-    if not row:
-        return found
     figures = {name: value for name, value in score.to_dict().items() if isinstance(value, float)}
-    measured = {"command": "evaluate", "sequences": score.sequences, "frames": score.frames, "seconds": seconds, **how}
-    return found | _record(args, checkpoint, row, convention, (data, split, signals), figures=figures, **measured)
+    measured = {"sequences": score.sequences, "frames": score.frames, "seconds": seconds}
+    return found | _record(args, draft, figures=figures, **measured)
 
 
-def _row(
-    args: argparse.Namespace, command: str, checkpoint: Any, data: str, split: str, convention: EvaluationConfig
-) -> str | None:
-    """The name of the row to record, if there is one; what would keep it from being recorded is said now."""
+def _draft(
+    args: argparse.Namespace,
+    command: str,
+    checkpoint: Any,
+    convention: EvaluationConfig,
+    scored: tuple[str, str, list[Any]],
+    **how: Any,
+) -> Result | None:
+    """What is to be recorded but for its figures, if anything is; what would keep it from being recorded is said now.
+
+    Args:
+        args: The options.
+        command: ``evaluate``, ``transitions`` or ``probe``.
+        checkpoint: What is measured.
+        convention: How.
+        scored: Data, split and signals that it is measured on.
+        how: Further values of the ``Result``.
+    """
     from srnn_lab.checkpoint import list_checkpoints
 
     if not args.record:
         return None
-    bundled = args.checkpoint in list_checkpoints()
-    name = args.checkpoint if bundled else Path(args.checkpoint).resolve().parent.name
-    folder = {"evaluate": "bundled/" * bundled}.get(command, f"{command}/")
+    (data, split, signals), path = scored, list_checkpoints().get(args.checkpoint)
+    name = args.checkpoint if path else Path(args.checkpoint).resolve().parent.name
+    folder = {"evaluate": "bundled/" * bool(path)}.get(command, f"{command}/")
     row = args.row or f"{folder}{name}"
     check_place(row, command, data, split, convention.average, convention.first_frame)
     if args.record.exists():
         read_results(args.record)
-    if "test" not in checkpoint.scores:
+    scores, config, train = checkpoint.scores, checkpoint.config, checkpoint.config.train
+    if "test" not in scores:
         raise ValueError(f"{args.checkpoint} is of a run that has not ended; a row is recorded of one that has.")
-    return row
-
-
-def _record(
-    args: argparse.Namespace,
-    checkpoint: Any,
-    row: str,
-    convention: EvaluationConfig,
-    scored: tuple[str, str, list[Any]],
-    **measured: Any,
-) -> dict[str, str]:
-    """Record what was measured on the data, split and signals that were ``scored``."""
-    from srnn_lab.checkpoint import list_checkpoints
-
-    data, split, signals = scored
-    bundled = list_checkpoints().get(args.checkpoint)
-    config, train = checkpoint.config, checkpoint.config.train
     # What "auto" means depends on the machine; a checkpoint of an earlier version does not say what it was.
-    train = replace(train, precision=checkpoint.scores.get("precision", train.precision))
-    result = Result(
-        row=row,
-        checkpoint=args.checkpoint if bundled else "",
-        checkpoint_sha256=hashlib.sha256((bundled or Path(args.checkpoint)).read_bytes()).hexdigest(),
-        **asdict(convention),
-        data=data,
-        split=split,
-        data_sha256=signals_sha256(signals),
-        config=replace(config, train=train),
-        best_epoch=checkpoint.scores["epoch"],
-        parameters=sum(p.numel() for p in checkpoint.model.parameters()),
-        date=date.today().isoformat(),
-        **measured,
-        **surroundings(),
-    )
-    record(result, args.record)
-    return {"row": row, "recorded": str(args.record)}
+    train = {**asdict(train), "precision": scores.get("precision", train.precision)}
+    try:
+        return Result.from_dict(
+            {
+                "row": row,
+                "command": command,
+                "checkpoint": args.checkpoint if path else "",
+                "checkpoint_sha256": hashlib.sha256((path or Path(args.checkpoint)).read_bytes()).hexdigest(),
+                "figures": {MEASURES[command]: 0.0},
+                "sequences": 0,
+                "frames": 0,
+                "seconds": 0.0,
+                **asdict(convention),
+                "data": data,
+                "split": split,
+                "data_sha256": signals_sha256(signals),
+                "config": {**config.to_dict(), "train": train},
+                "best_epoch": scores.get("epoch"),
+                "parameters": sum(p.numel() for p in checkpoint.model.parameters()),
+                "date": date.today().isoformat(),
+                "train": "",
+                "measure": "",
+                **how,
+                **surroundings(),
+            }
+        )
+    except ValueError as error:
+        raise ValueError(f"{args.checkpoint} cannot be recorded ({error}); leave out --record.") from error
+
+
+def _record(args: argparse.Namespace, draft: Result | None, **measured: Any) -> dict[str, str]:
+    """Record a draft with what was measured, if there is one."""
+    if draft is None:
+        return {}
+    record(replace(draft, **measured), args.record)
+    return {"row": draft.row, "recorded": str(args.record)}
 
 
 def _results(args: argparse.Namespace) -> dict[str, Any] | str:
     results = read_results(args.results)
     if args.write:
-        from srnn_lab.checkpoint import write_atomically
-
+        page = read_bounded(args.write)
         try:
-            text = write_tables(args.write.read_text(encoding="utf-8"), results)
+            text = write_tables(page.decode(), results)
         except ValueError as error:
             raise ValueError(f"{args.write} cannot be filled in: {error}") from error
         write_atomically(args.write, text.encode())
@@ -579,15 +622,17 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.analysis.event_areas import measure_areas
     from srnn_lab.analysis.events import clip_events, near_windows
     from srnn_lab.analysis.export import npz_bytes
-    from srnn_lab.analysis.inspection import inspect_signal
-    from srnn_lab.checkpoint import load_checkpoint, write_atomically
+    from srnn_lab.analysis.inspection import inspect_signal, longest_clip
+    from srnn_lab.checkpoint import load_checkpoint
     from srnn_lab.data import read_labels, read_signal
     from srnn_lab.data.labels import labels_beside
     from srnn_lab.pictures.clip import clip_figure
 
+    if args.out and args.out.exists() and not args.out.is_dir():
+        raise NotADirectoryError(f"--out is {args.out}, which is a file; name a folder for the two files to write.")
     checkpoint = load_checkpoint(args.checkpoint)
     data = checkpoint.config.data
-    signal = read_signal(args.file, data)
+    signal = read_signal(args.file, data, longest_clip(data))
     labels = None
     if given := args.labels or labels_beside(args.file):
         labels = read_labels(given).within(len(signal) / data.rate)
@@ -616,20 +661,23 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
 def _sample(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
-    from srnn_lab.checkpoint import load_checkpoint, write_atomically
+    from srnn_lab.analysis.inspection import clip_batch, longest_clip
+    from srnn_lab.checkpoint import load_checkpoint
     from srnn_lab.data import read_clip
     from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi, wav_bytes
     from srnn_lab.inference.sampling import generate
 
     checkpoint = load_checkpoint(args.checkpoint)
-    data, x_dim = checkpoint.config.data, checkpoint.config.model.x_dim
+    data = checkpoint.config.data
     suffixes = (".mid", ".wav") if data.features == "roll" else (".wav",)
     if args.out.suffix.lower() not in suffixes:
         raise ValueError(f"--out is {args.out}; this checkpoint writes {' or '.join('FILE' + s for s in suffixes)}.")
+    if args.out.is_dir():
+        raise IsADirectoryError(f"{args.out} could not be written: it is a folder. Name a file in it.")
     prefix, timing = None, None
     if args.prime:
-        signal, timing = read_clip(args.prime, data)
-        prefix = torch.as_tensor(checkpoint.frontend.frames(signal, x_dim))[None]
+        signal, timing = read_clip(args.prime, data, longest_clip(data))
+        prefix = torch.as_tensor(clip_batch(checkpoint, signal)[0])[None]
     first_frame = checkpoint.config.evaluation.first_frame
     drawn = generate(
         checkpoint.model,
@@ -669,7 +717,9 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     labels = load_labels(data, split, args.data_dir)
     _check_events(args.events or (), data, bool(labels))
     signals = list(named.values())
-    row = _row(args, "transitions", checkpoint, data.data, split, config.evaluation)
+    how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}
+    how |= {"repetitions": 1, "seed": 0}
+    draft = _draft(args, "transitions", checkpoint, config.evaluation, (data.data, split, signals), **how)
     began = time.perf_counter()
     found = measure_transitions(checkpoint, signals, [labels.get(name) for name in named])
     seconds = time.perf_counter() - began
@@ -678,15 +728,10 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
         name: _plain_area(area) for name, area in found.areas.items() if not args.events or _kind(name) in args.events
     }
     shown = {**figures, "labelled": len(labels), "data": data.data, "split": split, **areas}
-    if not row:
-        return shown
-    measured = {"command": "transitions", "sequences": figures.pop("clips"), "frames": figures.pop("frames")}
-    measured |= {"seconds": seconds, "repetitions": 1, "seed": 0}
-    how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}
+    measured = {"sequences": figures.pop("clips"), "frames": figures.pop("frames"), "seconds": seconds}
     # One level, as in every record: onset/active/2/auc.
     figures |= {f"{name}/{key}": float(value) for name, area in areas.items() for key, value in area.items()}
-    scored = (data.data, split, signals)
-    return shown | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
+    return shown | _record(args, draft, figures=figures, **measured)
 
 
 def _probe(args: argparse.Namespace) -> dict[str, Any]:
@@ -700,7 +745,6 @@ def _probe(args: argparse.Namespace) -> dict[str, Any]:
     trained_on = config.data.data
     name = args.data or (trained_on if trained_on in LABELLED or Path(trained_on).is_dir() else "reader")
     data = replace(config.data, data=name)
-    row = _row(args, "probe", checkpoint, name, "test", config.evaluation)
 
     def labelled(split: str) -> dict[str, Any]:
         labels = load_labels(data, split, args.data_dir)
@@ -710,10 +754,14 @@ def _probe(args: argparse.Namespace) -> dict[str, Any]:
         return {"signals": signals, "labels": labels}
 
     began, test = time.perf_counter(), labelled("test")
+    how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}
+    how |= {"repetitions": 1, "seed": 0}
+    scored = (name, "test", list(test["signals"].values()))
+    draft = _draft(args, "probe", checkpoint, config.evaluation, scored, **how)
     try:
         train = labelled("train")
     except FileNotFoundError:  # the bundled sentences are of the test split
-        if row:
+        if draft:
             raise
         found = probe.probe_sentences(probe.phone_frames(checkpoint, **test))
         _say(f"each of the {found.test_sentences} sentences is tested on what the others teach: that is little.")
@@ -723,14 +771,9 @@ def _probe(args: argparse.Namespace) -> dict[str, Any]:
     sizes = {name: value for name, value in vars(found).items() if name != "of"}
     shown = {name: asdict(recognition) for name, recognition in found.of.items()}
     shown |= {**sizes, "data": name, "split": "test"}
-    if not row:
-        return shown
-    measured = {"command": "probe", "sequences": found.test_sentences, "frames": found.test_frames}
-    measured |= {"seconds": time.perf_counter() - began, "repetitions": 1, "seed": 0}
-    how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}
+    measured = {"sequences": found.test_sentences, "frames": found.test_frames}
     figures = found.figures() | {"minutes": float(args.minutes)}
-    scored = (name, "test", list(test["signals"].values()))
-    return shown | _record(args, checkpoint, row, config.evaluation, scored, figures=figures, **measured, **how)
+    return shown | _record(args, draft, figures=figures, seconds=time.perf_counter() - began, **measured)
 
 
 def _check_events(kinds: Sequence[str], data: DataConfig, labelled: bool) -> None:
@@ -769,7 +812,7 @@ def _benchmark(args: argparse.Namespace) -> dict[str, Any]:
 
 def _print(result: dict[str, Any] | str, as_json: bool) -> None:
     if isinstance(result, str):
-        print(result)
+        print(printable(result))
         return
     if as_json:
         print(json.dumps(result))
@@ -781,7 +824,7 @@ def _print(result: dict[str, Any] | str, as_json: bool) -> None:
             value = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
         elif isinstance(value, list):
             value = ", ".join(value)
-        print(f"{key:>{width}}  {value:.4f}" if isinstance(value, float) else f"{key:>{width}}  {value}")
+        print(printable(f"{key:>{width}}  {value:.4f}" if isinstance(value, float) else f"{key:>{width}}  {value}"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -791,6 +834,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 on success, 1 if the command failed, 130 or 143 after Ctrl-C or SIGTERM; argparse itself exits with 2 on a
         wrong option.
     """
+    try:
+        with lasting_output() as output:
+            return _run(argv, output)
+    finally:
+        drop_unwritten()
+
+
+def _run(argv: Sequence[str] | None, output: Lasting) -> int:
     args = _parser().parse_args(argv)
     try:
         with warnings.catch_warnings():
@@ -798,9 +849,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             result = args.run(args)
         if _is_first():
             _print(result, args.json)
+            output.flush()
+            if output.error and args.run is not _train:  # which has written its result to files
+                raise OSError(f"The result could not be printed ({output.error}); free some space or print elsewhere.")
     except (ValueError, OSError, FloatingPointError) as error:
         # Where the Python interface names a field, the command line has an option of that name.
         _say(re.sub(r"^\w+Config\.(\w+)", lambda field: f"--{field[1].replace('_', '-')}", f"{error}"))
+        return 1
+    except MemoryError:
+        _say("this does not fit into memory; give less data at a time, or a smaller model.")
         return 1
     except Stopped as stopped:
         if _is_first():
@@ -820,4 +877,4 @@ def _is_first() -> bool:
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(_one_line(f"srnn-lab: {message}"))
+    sys.stderr.write(one_line(f"srnn-lab: {message}"))

@@ -9,6 +9,7 @@ import re
 import reprlib
 import shlex
 import subprocess
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from srnn_lab.config import PRESETS, RunConfig
+from srnn_lab.system.files import open_regular, read_bounded
 
 RESULTS = Path(__file__).parent / "records.jsonl"
 """The figures that the README and the dashboard show."""
@@ -26,7 +28,11 @@ RECORD = Path("results.jsonl")
 
 PROBE_MINUTES = 10
 """Minutes of speech that a probe is trained on by default."""
-_MEASURES = {"evaluate": "elbo", "transitions": "auc", "probe": "log-mel/accuracy"}
+MAX_ROW = 200
+"""Characters of a row's name, which becomes a folder's."""
+MAX_WARNINGS = 5
+"""Lines of a file that are no results and are said one by one."""
+MEASURES = {"evaluate": "elbo", "transitions": "auc", "probe": "log-mel/accuracy"}
 """Command -> the figure that it always measures."""
 
 
@@ -95,10 +101,10 @@ class Result:
 
     def __post_init__(self):
         check_row(self.row)
-        if self.command not in _MEASURES:
-            raise ValueError(f"The command is {self.command!r}; expected {', '.join(_MEASURES)}.")
-        needed = _MEASURES[self.command]
-        if needed not in self.figures or not all(math.isfinite(value) for value in self.figures.values()):
+        if self.command not in MEASURES:
+            raise ValueError(f"The command is {self.command!r}; expected {', '.join(MEASURES)}.")
+        needed = MEASURES[self.command]
+        if needed not in self.figures or not all(map(_is_finite, self.figures.values())):
             raise ValueError(
                 f"The figures are {reprlib.repr(self.figures)}; expected finite numbers, the {needed} among them."
             )
@@ -184,6 +190,10 @@ class Result:
         return cls(**checked)
 
 
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and -math.inf < value < math.inf
+
+
 def check_row(row: str) -> None:
     """Whether a row may have this name, which becomes part of a folder's.
 
@@ -191,15 +201,21 @@ def check_row(row: str) -> None:
         ValueError: It may not.
     """
     name = r"[A-Za-z0-9][\w.+-]*"
-    if not re.fullmatch(rf"{name}(/{name})*", row, re.ASCII):
-        raise ValueError(f"The row is named {row!r}; expected words joined by /, such as table2/jsb/seed1.")
+    if len(row) > MAX_ROW or not re.fullmatch(rf"{name}(/{name})*", row, re.ASCII):
+        raise ValueError(
+            f"The row is named {row!r}; expected words joined by /, such as table2/jsb/seed1, of {MAX_ROW} characters "
+            f"at most."
+        )
 
 
 def _plain(name: str, value: Any, kind: Any) -> Any:
     if type(value) is not kind and not (kind is float and type(value) is int):
         expected = getattr(kind, "__name__", kind)
         raise ValueError(f"{name} is {reprlib.repr(value)}; expected a value of type {expected}.")
-    return kind(value)
+    try:
+        return kind(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} is a whole number too large for type float.") from error
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:
@@ -213,35 +229,46 @@ def _options(values: Mapping[str, Any]) -> list[str]:
 def read_results(path: str | Path = RESULTS) -> dict[str, Result]:
     """The recorded rows by name, in the order in which they were first recorded; of a row, its last line.
 
+    A line that is no result is left out with a warning; of a file that holds no other, one can only be mistaken.
+
     Raises:
         OSError: The file cannot be read.
-        ValueError: A line of it is no result.
+        ValueError: It holds lines, but no result, or is a device, a pipe or larger than ``files.MAX_BYTES``.
     """
-    results = {}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+    path, results, wrong = Path(path), {}, []
+    for number, line in enumerate(read_bounded(path).decode(errors="replace").split("\n"), 1):
         if not line.strip():
             continue
         try:
             result = Result.from_dict(json.loads(line))
         except (ValueError, RecursionError) as error:
             reason = "it is no JSON" if isinstance(error, json.JSONDecodeError | RecursionError) else f"{error}"
-            raise ValueError(
-                f"Line {number} of {path} is no result ({reason.rstrip('.')}); mend or remove it."
-            ) from error
-        results[result.row] = result
+            wrong.append(f"Line {number} of {path} is no result ({reason.rstrip('.')})")
+        else:
+            results[result.row] = result
+    if wrong and not results:
+        raise ValueError(f"{wrong[0]}; mend or remove it.")
+    for sentence in wrong[:MAX_WARNINGS]:
+        warnings.warn(f"{sentence}, so it was left out; mend or remove it.", stacklevel=2)
+    if len(wrong) > MAX_WARNINGS:
+        warnings.warn(f"{len(wrong) - MAX_WARNINGS} more lines of {path} are no results.", stacklevel=2)
     return results
 
 
 def record(result: Result, path: str | Path = RECORD) -> None:
-    """Append a line to the results file: the whole line or nothing of it.
+    """Append a line to the results file: the whole line or nothing of it, and only one that can be read again.
 
     Raises:
         OSError: The file cannot be written; what was in it before is unchanged.
+        ValueError: The result has a value of a wrong type or out of its range, or the file is a device or a pipe.
     """
-    path, line = Path(path), json.dumps(result.to_dict()).encode() + b"\n"
+    path, text = Path(path), json.dumps(result.to_dict())
+    Result.from_dict(json.loads(text))
+    line = text.encode() + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b", buffering=0) as file:
+        descriptor = open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        with os.fdopen(descriptor, "a+b", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
             if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
                 line = b"\n" + line

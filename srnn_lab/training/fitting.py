@@ -9,18 +9,18 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from srnn_lab.checkpoint import PART, Checkpoint, load_checkpoint, save_checkpoint, write_atomically
+from srnn_lab.checkpoint import Checkpoint, ChecksumError, load_checkpoint, read_header, save_checkpoint
 from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences
@@ -28,9 +28,11 @@ from srnn_lab.inference.bounds import Score, elbo, evaluate, fivo, iwae
 from srnn_lab.models import SequenceModel, State, build_model
 from srnn_lab.reports.records import signals_sha256
 from srnn_lab.system import distributed
+from srnn_lab.system.files import sweep, write_atomically
 from srnn_lab.system.interrupts import Stopped, noted_signals
-from srnn_lab.system.lock import LOCK, hold, sign
+from srnn_lab.system.lock import LOCK, check_held, hold, sign
 from srnn_lab.system.memory import keep_freed_memory
+from srnn_lab.system.terminal import outliving_terminal
 
 CURVES = (
     "epoch",
@@ -96,6 +98,7 @@ class Training:
         segments: The training set.
         out: Folder of the run.
         data: The SHA-256 of all signals, so that a run goes on with those it began with.
+        lock: The lock of ``out``, in the process that writes there.
         curves: A row for each whole epoch.
         update: Updates done in the epoch after these.
         elbo: Sum of the bound that is trained on over those that were not skipped, in nats per frame; of the ELBO with
@@ -114,6 +117,7 @@ class Training:
     segments: Segments
     out: Path
     data: Tensor
+    lock: TextIO | None
     curves: list[Row] = field(default_factory=list)
     update: int = 0
     elbo: float = 0.0
@@ -227,7 +231,7 @@ class Training:
             precision = precision_of(config, next(self.model.parameters()).device.type)
             scores = {"valid": figures, "epoch": epoch + 1, "precision": precision}
             best = Checkpoint(self.config, self.model, self.frontend, scores)
-            distributed.from_rank_0(lambda: save_checkpoint(best, self.out / "best.safetensors"))
+            distributed.from_rank_0(lambda: save_checkpoint(best, self.place("best.safetensors")))
         self.write()
         return self.curves[-1]
 
@@ -246,18 +250,23 @@ class Training:
                 extra[f"state.{name}"] = distributed.gather_rows(values, self.config.train.batch_size)
 
         def write() -> None:
-            write_atomically(self.out / "curves.csv", _as_csv(self.curves))
+            write_atomically(self.place("curves.csv"), _as_csv(self.curves))
             last = Checkpoint(self.config, self.model, self.frontend, {}, extra)
-            save_checkpoint(last, self.out / "last.safetensors")
+            save_checkpoint(last, self.place("last.safetensors"))
 
         distributed.from_rank_0(write)
         self.written = time.perf_counter()
+
+    def place(self, name: str) -> Path:
+        """Where to write a file of the run, whose folder is still the one that was locked."""
+        check_held(self.out, self.lock)
+        return self.out / name
 
     def restore(self, extra: dict[str, Tensor]) -> None:
         """Continue from what ``write`` put beside the weights.
 
         Raises:
-            ValueError: It is no such thing, or belongs to other data.
+            ValueError: It is no such thing, or belongs to other data, or the best epoch is of another training.
             FileNotFoundError: The best epoch's checkpoint is missing.
         """
         try:
@@ -292,6 +301,8 @@ class Training:
         best = self.out / "best.safetensors"
         if self.curves and not best.exists():
             raise FileNotFoundError(f"{best} is missing, which holds the best epoch so far; put it back or train anew.")
+        if self.curves and read_header(best).scores.get("epoch") not in range(1, len(self.curves) + 1):
+            raise ValueError(f"{best} is of none of the {len(self.curves)} epochs so far; put it back or train anew.")
 
 
 @contextmanager
@@ -316,21 +327,25 @@ def _as_csv(curves: Sequence[Row]) -> bytes:
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def _locked(out: Path) -> Iterator[TextIO]:
     """The lock of a run, with this process's number; a folder that was made for it and got nothing else goes again."""
     new = not out.exists()
     with hold(out) as lock:
         sign(lock, os.getpid())
         try:
-            yield
+            yield lock
         finally:
-            if new and [path.name for path in out.iterdir()] == [LOCK]:
-                shutil.rmtree(out)
+            with suppress(OSError, ValueError):  # it is not there any more, or another's
+                check_held(out, lock)
+                if new and [path.name for path in out.iterdir()] == [LOCK]:
+                    shutil.rmtree(out)
 
 
 def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, dict[str, Tensor] | None]:
     """The model, new or as its training last wrote it, with what was written beside it."""
     path, best = out / "last.safetensors", out / "best.safetensors"
+    for file in (path, best, out / "curves.csv"):
+        sweep(file)
     if not path.exists():
         if best.exists():
             raise FileExistsError(f"{best} is there, but no last.safetensors to continue from; choose another --out.")
@@ -343,7 +358,10 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
             ) from error
     if not resume:
         raise FileExistsError(f"{out} already holds a run; continue it with --resume {out} or choose another --out.")
-    last = load_checkpoint(path)
+    try:
+        last = load_checkpoint(path)
+    except ChecksumError as error:
+        raise ValueError(f"{path} holds no state of a training to continue: {error}") from error
     then, now = last.config.differences(config), config.differences(last.config)
     different = [
         f"--{name.replace('_', '-')} was {then[name]!r}, now {now[name]!r}" for name in then if name != "epochs"
@@ -353,9 +371,6 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
             f"{path} belongs to a run with another configuration ({', '.join(different)}); resume it with the options "
             f"it began with."
         )
-    for name in ("best.safetensors", "last.safetensors", "curves.csv"):  # what a kill left half written
-        for part in out.glob(f"{name}.*{PART}"):
-            part.unlink()
     return last.model, last.extra
 
 
@@ -446,8 +461,8 @@ def fit(
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
         NotADirectoryError: ``out`` is a file.
-        ValueError: There is no such model or device, the run to resume has another configuration or other data, or
-            another process trains in ``out``.
+        ValueError: There is no such model or device, the run to resume has another configuration or other data,
+            another process trains in ``out``, or ``out`` was removed or replaced meanwhile.
         FloatingPointError: The bound stopped being a number.
         ConnectionError: Another process ended.
         Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
@@ -467,7 +482,8 @@ def fit(
         world_size=world_size,
     )
     distributed.share(config.train.batch_size)  # fails now rather than once the data are read
-    with distributed.process_group(device), _locked(out) if rank == 0 else nullcontext():
+    here = _locked(out) if rank == 0 else nullcontext()
+    with outliving_terminal(), distributed.process_group(device), here as lock:
         model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
         frontend, segments, frames, data = _load(config, data_dir)
         if not torch.equal(data, distributed.from_rank_0(lambda: data)):
@@ -480,7 +496,7 @@ def fit(
             weight_decay=config.train.weight_decay,
             fused=True,
         )
-        training = Training(config, frontend, model, optimizer, segments, out, data)
+        training = Training(config, frontend, model, optimizer, segments, out, data, lock)
         if extra is not None:
             training.restore(extra)
             del extra  # Adam's state a second time
@@ -523,14 +539,14 @@ def fit(
         # A signal may have come to any process, and in the last validation too, after the last update looked for it.
         if distributed.add_up((), torch.tensor([float(bool(noted))], device=device)).item():
             raise Stopped(stopped, noted[0] if noted else signal.SIGTERM)
-        best = distributed.from_rank_0(lambda: load_checkpoint(out / "best.safetensors"))
+        best = distributed.from_rank_0(lambda: load_checkpoint(training.place("best.safetensors")))
         try:
             test = scored(best.model.to(device), frames["test"])
         except KeyboardInterrupt as error:
             raise Stopped(stopped, signal.SIGINT) from error
         best.model.cpu()
         best = replace(best, config=config, scores={**best.scores, "test": test.to_dict()})
-        distributed.from_rank_0(lambda: save_checkpoint(best, out / "best.safetensors"))
+        distributed.from_rank_0(lambda: save_checkpoint(best, training.place("best.safetensors")))
     return Run(
         best=best,
         curves=training.curves,

@@ -1,6 +1,7 @@
 """Trainings as folders of files: begin one in a process of its own, see from its files how far it is, stop it."""
 
 import csv
+import io
 import os
 import re
 import shlex
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from srnn_lab.checkpoint import Header, read_header
+from srnn_lab.system.files import open_regular, read_bounded
 from srnn_lab.system.lock import hold, is_running, sign
 from srnn_lab.training.fitting import CURVES
 
@@ -69,11 +71,12 @@ def begin(arguments: Sequence[str], run: Path) -> None:
         run: Folder of the run, where the process's log and number are put.
 
     Raises:
-        ValueError: A process works on this run already.
+        ValueError: A process works on this run already, or its log is a device or a pipe.
         OSError: The folder cannot be written to.
     """
-    with hold(run) as lock, (run / LOG).open("ab") as log:
-        log.write(f"$ srnn-lab train {shlex.join(arguments)}\n".encode())
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    with hold(run) as lock, os.fdopen(open_regular(run / LOG, flags), "ab") as log:
+        log.write(f"$ srnn-lab train {shlex.join(arguments)}\n".encode(errors="backslashreplace"))
         log.flush()
         # One thread, since others wait for each other where a page is drawn beside them.
         environment = {"OMP_NUM_THREADS": "1", "TQDM_MININTERVAL": "0.5", **os.environ}
@@ -116,9 +119,9 @@ def _tail(log: Path) -> list[str]:
     """The last lines of a log, back to where the run was last begun; a progress bar's states are lines too."""
     if not log.exists():
         return []
-    with log.open("rb") as file:
+    with os.fdopen(open_regular(log), "rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL))
-        text = file.read().decode(errors="replace")
+        text = file.read(TAIL).decode(errors="replace")
     lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
     return lines[max((i for i, line in enumerate(lines) if line.startswith("$ ")), default=0) :]
 
@@ -127,15 +130,15 @@ def read_curves(run: Path) -> dict[str, np.ndarray]:
     """The columns of ``curves.csv``, a value for each whole epoch; empty ones if the first is not done.
 
     Raises:
-        ValueError: The file is damaged.
+        ValueError: The file is damaged, too large or no regular file.
     """
     path = run / "curves.csv"
     if not path.exists():
         return {name: np.zeros(0) for name in CURVES}
+    text = read_bounded(path)
     try:
-        with path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
+        reader = csv.DictReader(io.StringIO(text.decode(), newline=""))
+        rows = list(reader)
         if missing := [name for name in CURVES if name not in (reader.fieldnames or ())]:
             raise ValueError(f"it has no column {missing[0]}")
         return {name: np.array([float(row[name]) for row in rows]) for name in CURVES}

@@ -608,6 +608,33 @@ def test_what_cannot_be_recorded_ends_evaluate_before_it_begins(argv, said, musi
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "text"]
 
 
+@pytest.mark.parametrize("command", ["evaluate", "transitions"])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epoch": None}, "best_epoch is None; expected a value of type int"),
+        ({"epoch": "3"}, "best_epoch is '3'; expected a value of type int"),
+        ({"epoch": 1.5}, "best_epoch is 1.5; expected a value of type int"),
+        ({"precision": "fp8"}, "precision is 'fp8'; choose one of"),
+        ({"precision": 3}, "precision is 3; expected a value of type str"),
+    ],
+)
+def test_scores_that_could_not_be_recorded_are_said_before_anything_is_measured(
+    changes, said, command, music, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("srnn_lab.inference.bounds.evaluate", None)
+    monkeypatch.setattr("srnn_lab.analysis.transitions.measure_transitions", None)
+    before = load_checkpoint(music["checkpoint"])
+    scores = {name: value for name, value in {**before.scores, **changes}.items() if value is not None}
+    save_checkpoint(replace(before, scores=scores), tmp_path / "best.safetensors")
+    record(a_result("a"), tmp_path / "file")
+    content = (tmp_path / "file").read_bytes()
+    line = fails(capsys, 1, command, tmp_path / "best.safetensors", "--record", tmp_path / "file", "--row=b")
+    assert f"{tmp_path / 'best.safetensors'} cannot be recorded (" in line
+    assert said in line
+    assert (tmp_path / "file").read_bytes() == content
+
+
 def test_an_unfinished_run_is_not_recorded(music, capsys, tmp_path):
     checkpoint = replace(load_checkpoint(music["checkpoint"]), scores={})
     save_checkpoint(checkpoint, tmp_path / "best.safetensors")
@@ -656,6 +683,30 @@ def test_a_run_that_cannot_begin_ends_the_command(options, said, music, capsys, 
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
+def test_inspect_needs_a_folder_and_says_so_before_it_begins(music, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("srnn_lab.data.read_signal", None)
+    (tmp_path / "taken").write_text("mine")
+    line = fails(capsys, 1, "inspect", music["checkpoint"], music["song"], "--out", tmp_path / "taken")
+    assert f"--out is {tmp_path / 'taken'}, which is a file; name a folder" in line
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["sample", "--out", "a.wav", "--prime"]], ids=["inspect", "prime"])
+def test_no_more_of_a_recording_is_read_than_a_model_takes(command, speech, capsys, tmp_path, monkeypatch):
+    """12,000 frames of 80 samples at 8 kHz are two minutes."""
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("long.wav", np.zeros(20 * 60 * 1000, np.int16), 1000)
+    line = fails(capsys, 1, command[0], speech["raw"], *command[1:], "long.wav")
+    assert "long.wav lasts 1200 s; at most 121 s are read" in line
+
+
+def test_a_song_that_is_too_long_is_not_continued(music, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("srnn_lab.analysis.inspection.MAX_FRAMES", 10)
+    line = fails(capsys, 1, "sample", music["checkpoint"], "--prime", music["song"], "--out", tmp_path / "a.mid")
+    assert "The clip has 15 frames; at most 10 are inspected" in line
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("out", ["taken/a.mid", "folder.mid"])
 def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tmp_path):
     (tmp_path / "taken").touch()
@@ -695,6 +746,10 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
         (["reproduce"], "ROW"),
         (["inspect", "jsb"], "FILE"),
         (["sample", "jsb"], "--out"),
+        (["evaluate", "jsb", "--repetitions", f"{10**22}"], "is not a whole number from 1 to 10000"),
+        (["sample", "jsb", "--out=a.mid", "--steps", f"{10**22}"], "is not a whole number from 1 to 100000"),
+        (["sample", "jsb", "--out=a.mid", "--steps", 5000 * "9"], "is not a whole number from 1 to 100000"),
+        (["train", "jsb", "--epochs", 5000 * "9"], "--epochs: invalid int value: '9999"),
         (["sample", "jsb", "--out", "a.mid", "--seed", str(2**32)], "is not a whole number from 0 to 2^32 - 1"),
     ],
 )
@@ -702,6 +757,53 @@ def test_a_wrong_option_is_named(argv, said, capsys):
     line = fails(capsys, 2, *argv)
     assert said in line
     assert "--help" in line
+
+
+OPTIONS_OF_TEXT = {
+    "train jsb": ("out", "resume", "data-dir", "device", "data", "model", "likelihood"),
+    "evaluate jsb": ("record", "row", "data", "split", "data-dir"),
+    "transitions jsb": ("record", "row", "data", "split", "data-dir"),
+    "inspect jsb a.mid": ("out",),
+    "sample jsb": ("out", "prime"),
+    "results": ("results", "write"),
+    "reproduce a": ("results",),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [(command, name) for command, names in OPTIONS_OF_TEXT.items() for name in names]
+)
+def test_an_option_without_a_value_is_named(command, option, capsys):
+    """An empty path would be the current folder."""
+    line = fails(capsys, 2, *command.split(), f"--{option}=")
+    assert f"argument --{option}: it is empty; give a value or leave the option out" in line
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["evaluate", 10**6 * "x"], 1),
+        (["train", "jsb", f"--data={10**6 * 'x'}"], 1),
+        (["train", "jsb", f"--model={10**6 * 'x'}"], 1),
+        (["train", "jsb", f"--epochs={10**6 * 'x'}"], 2),
+        (["train", 10**6 * "x"], 2),
+        (["evaluate", "jsb", f"--bound={10**6 * 'x'}"], 2),
+        (["evaluate", "jsb", f"--seed={10**6 * 'x'}"], 2),
+        (["reproduce", 10**6 * "x"], 1),
+    ],
+)
+def test_a_message_repeats_no_megabyte(argv, code, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = fails(capsys, code, *argv)
+    assert 20 < len(line) < 1200
+
+
+def test_a_message_steers_no_terminal(capsys):
+    """Nor does it fail at a byte that is no UTF-8, which is shown as ``ls`` shows it."""
+    name = b"caf\xe9 \x1b]0;owned\x07\x1b[2J\xc2\x9b\xe2\x80\xae.mid".decode(errors="surrogateescape")
+    line = fails(capsys, 1, "inspect", "jsb", name)
+    assert r"caf\xe9 \x1b]0;owned\x07\x1b[2J\x9b\u202e.mid does not exist" in line
+    assert line.isprintable() or line[:-1].isprintable()
 
 
 @pytest.mark.parametrize(("code", "argv"), [(1, ["evaluate", "no\nfile"]), (2, ["evaluate", "jsb", "--no\noption"])])

@@ -90,17 +90,56 @@ def broken(**changes):
         (broken(figures={"elbo": "high"}), r"figures\['elbo'\] is 'high'; expected a value of type float"),
         (broken(figures={"elbo": float("nan")}), "expected finite numbers, the elbo among them"),
         (broken(figures={"kl": 1.0}), "expected finite numbers, the elbo among them"),
+        (broken(figures={"elbo": 10**400}), r"figures\['elbo'\] is a whole number too large for type float"),
+        (broken(seconds=10**400), "seconds is a whole number too large for type float"),
+        (json.dumps({**a_result("a").to_dict(), "row": 10**9}).replace("1" + 9 * "0", 5000 * "9"), "digits"),
+        (broken(row="a" * 201), "of 200 characters at most"),
         (broken(average="mean"), "average is 'mean'; choose one of"),
         (broken(resampling="dice"), "resampling is 'dice'; choose one of"),
         (broken(resampling_share=2), "resampling_share is 2.0, which is out of its range"),
         (broken(config={"model": {"colour": 1}}), "ModelConfig has no key 'colour'"),
     ],
 )
-def test_a_broken_line_is_one_sentence_with_file_and_line(line, reason, tmp_path):
+def test_a_broken_line_costs_that_line_with_a_sentence_of_file_and_line(line, reason, tmp_path):
     file = tmp_path / "results.jsonl"
-    file.write_text(f"{json.dumps(a_result('a').to_dict())}\n\n{line}\n")
-    with pytest.raises(ValueError, match=rf"^Line 3 of {file} is no result \(.*{reason}.*\); mend or remove it\.$"):
+    said = rf"^Line {{}} of {file} is no result \(.*{reason}.*\){{}}; mend or remove it\.$"
+    file.write_text(f"{json.dumps(a_result('a').to_dict())}\n\n{line}\n{json.dumps(a_result('b').to_dict())}")
+    with pytest.warns(UserWarning, match=said.format(3, ", so it was left out")) as caught:
+        assert list(read_results(file)) == ["a", "b"]
+    assert len(str(caught[0].message)) < 1000
+    file.write_text(f"{line}\n")  # nothing else: another file was meant
+    with pytest.raises(ValueError, match=said.format(1, "")):
         read_results(file)
+
+
+def test_of_very_many_broken_lines_a_few_are_said(tmp_path):
+    file = tmp_path / "results.jsonl"
+    record(a_result("a"), file)
+    file.write_text(file.read_text() + 100 * "words\n")
+    with pytest.warns(UserWarning) as caught:
+        assert list(read_results(file)) == ["a"]
+    assert len(caught) == 6
+    assert str(caught[-1].message) == f"95 more lines of {file} are no results."
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"best_epoch": "3"}, {"best_epoch": None}, {"frames": 2.5}, {"seconds": 10**400}, {"data": 3}, {"seed": True}],
+)
+def test_what_could_not_be_read_again_is_not_recorded(changes, tmp_path):
+    file = tmp_path / "results.jsonl"
+    record(a_result("a"), file)
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        record(unchecked(a_result("b"), **changes), file)
+    assert file.read_bytes() == before
+
+
+def unchecked(result, **changes):
+    """A result with values that its constructor's type checks, which only the tests have, would refuse."""
+    for name, value in changes.items():
+        object.__setattr__(result, name, value)
+    return result
 
 
 def test_a_file_that_is_no_text_is_refused_and_one_that_is_not_there_too(tmp_path):
