@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import json
 import math
+import os
 import re
 import shlex
 import signal
@@ -870,7 +871,9 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
 
 
 def _is_first() -> bool:
-    """Whether this process speaks, where several do the same under torchrun; asked once torch is there anyway."""
+    """Whether this process speaks, where several do the same under torchrun; alone it need not load torch to know."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return True
     from srnn_lab.system.distributed import rank
 
     return rank() == 0
