@@ -69,7 +69,7 @@ class ModelConfig:
     gated_transition: bool = option(False, "dkf: the gated transition of the deep Markov model (Krishnan et al.).")
     num_components: int = option(20, "Components of a gaussian-mixture likelihood; at least 1.")
     ar_order: int = option(
-        16, "gaussian-ar, student-t-ar: values before it that each value of a frame is predicted from; from 1 to 64."
+        16, "gaussian-ar, student-t-ar, conv-ar: values before it that predict each value of a frame; from 1 to 64."
     )
     ar_past: Literal["none", "taps", "predictor"] = option(
         "none",
@@ -80,8 +80,9 @@ class ModelConfig:
         False, "gaussian-ar, student-t-ar: the scale of a value follows the residuals of those before it (ARCH)."
     )
     student_df: float = option(
-        4.0, "student-t, student-t-ar: degrees of freedom; the fewer, the heavier the tails. Above 2."
+        4.0, "student-t, student-t-ar, conv-ar: degrees of freedom; the fewer, the heavier the tails. Above 2."
     )
+    conv_channels: int = option(16, "conv-ar: channels of the convolutions over the values of a frame; at least 1.")
     variance_floor: float = option(1e-6, "Added to each variance; 0 or more.")
     centred_inputs: bool = option(False, "Subtract the training set's mean from u and x before the feature extractor.")
     dropout_features: float = option(0.0, "Share of the features of u and x set to zero in training; in [0, 1).")
@@ -277,10 +278,11 @@ READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "residual": ("model", ("srnn", "dkf")),
     "gated_transition": ("model", ("dkf",)),
     "num_components": ("likelihood", ("gaussian-mixture",)),
-    "ar_order": ("likelihood", ("gaussian-ar", "student-t-ar")),
+    "ar_order": ("likelihood", ("gaussian-ar", "student-t-ar", "conv-ar")),
     "ar_past": ("likelihood", ("gaussian-ar", "student-t-ar")),
     "ar_adaptive": ("likelihood", ("gaussian-ar", "student-t-ar")),
-    "student_df": ("likelihood", ("student-t", "student-t-ar")),
+    "student_df": ("likelihood", ("student-t", "student-t-ar", "conv-ar")),
+    "conv_channels": ("likelihood", ("conv-ar",)),
     "sample_rate": _AUDIO,
     "frame_length": _AUDIO,
     "window_length": _AUDIO,
@@ -328,7 +330,7 @@ class RunConfig:
                 f"samples than in its window, {self.data.window_length}."
             )
         binary = ("bernoulli", "nade")
-        real = ("gaussian", "gaussian-mixture", "student-t", "gaussian-ar", "student-t-ar")
+        real = ("gaussian", "gaussian-mixture", "student-t", "gaussian-ar", "student-t-ar", "conv-ar")
         if self.model.likelihood in binary and self.data.features != "roll":
             raise ValueError(
                 f"ModelConfig.likelihood is {self.model.likelihood!r}, which needs values of 0 and 1; "

@@ -12,6 +12,7 @@ from srnn_lab.models.likelihoods import (
     LIKELIHOODS,
     NADE,
     Bernoulli,
+    ConvAR,
     Gaussian,
     GaussianAR,
     GaussianMixture,
@@ -188,7 +189,7 @@ def test_whatever_a_network_says_the_filter_of_a_frame_is_stable(kind):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("kind", [GaussianAR, StudentTAR])
+@pytest.mark.parametrize("kind", [GaussianAR, StudentTAR, ConvAR])
 def test_prediction_is_in_full_precision_where_products_are_in_16_bits(kind):
     likelihood = build(kind, 6).float()
     params, x = params_of(likelihood, 64).float(), FRAMES.float()
@@ -281,6 +282,89 @@ def test_a_sound_at_another_level_has_the_same_density_but_for_the_unit(kind):
     torch.testing.assert_close(quiet, loud + 6 * math.log(100), rtol=1e-6, atol=1e-4)
 
 
+def conv_case(x_dim, rows=3):
+    """A conv-ar whose own weights are far from 0, what it is given for some frames, and draws of them."""
+    torch.manual_seed(0)
+    likelihood = ConvAR(ModelConfig(x_dim=x_dim, ar_order=3, conv_channels=4, variance_floor=0.0, student_df=10.0))
+    for parameter in likelihood.parameters():
+        parameter.data.normal_(std=0.3)
+    u = torch.randn(rows, x_dim)
+    params = likelihood.double().given(0.3 * torch.randn(rows, likelihood.num_params).double(), u.double())
+    with torch.no_grad():
+        return likelihood, params, likelihood._walk(params, torch.Generator().manual_seed(1), 1.0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("x_dim", [6, 100])
+def test_conv_ar_is_the_product_of_the_densities_that_its_draws_come_from(x_dim):
+    likelihood, params, (x, means, variances) = conv_case(x_dim)
+    expected = stats.t(10, means, (variances * 0.8).sqrt()).logpdf(x).sum(-1)
+    torch.testing.assert_close(likelihood.log_prob(params, x), torch.as_tensor(expected))
+
+
+@torch.no_grad()
+def test_conv_ar_by_hand():
+    """Value by value, each hidden unit by its recursion, which is called anew wherever it is needed."""
+    likelihood, params, (x, *_) = conv_case(6, rows=1)
+    stack = likelihood.stack
+    biases, (mu, logvar, taps, weights, u) = (
+        params[0, :16].view(4, 4),
+        [part[0] for part in likelihood.linear.parts(params[:, 16:])],
+    )
+    y = torch.cat([torch.zeros(74, dtype=torch.float64), u, x[0] - mu])
+    e = [y[i] - sum(taps[k - 1] * y[i - k] for k in (1, 2, 3) if k <= i) for i in range(86)]
+
+    def m(i):
+        means = [
+            sum((1 - math.exp(-1 / t)) * math.exp(-(i - j - 1) / t) * e[j] ** 2 for j in range(i))
+            for t in (10, 30, 100)
+        ]
+        return sum(weight * mean for weight, mean in zip(weights, means, strict=False)) + weights[-1]
+
+    def hidden(layer, i):
+        if layer == 0:
+            before = torch.asinh(e[i - 1] / m(i - 1).sqrt()) if i > 0 else torch.zeros((), dtype=torch.float64)
+            return stack.enter(torch.stack([before, 0.25 * torch.log(m(i) / m(80))]))
+        d = 3 ** (layer - 1)
+        read = torch.cat([hidden(layer - 1, i - k * d) for k in (2, 1, 0)])
+        inner = stack.read[layer - 1](read) + biases[layer - 1]
+        return hidden(layer - 1, i) + stack.add[layer - 1](torch.where(inner > 0, inner, inner / 3))
+
+    total = 0.0
+    for i in range(80, 86):
+        h = hidden(4, i)
+        f, g = 4 * torch.tanh(stack.leave(torch.where(h > 0, h, h / 3)) / 4)
+        scale = (logvar[i - 80] / 2).exp() * m(i).sqrt()
+        total += stats.t(10, f * scale, scale * (g / 2).exp()).logpdf(e[i])
+    torch.testing.assert_close(likelihood.log_prob(params, x)[0], torch.as_tensor(total))
+
+
+@torch.no_grad()
+def test_conv_ar_without_its_convolutions_is_the_adaptive_predictor():
+    likelihood, params, (x, *_) = conv_case(6)
+    likelihood.stack.leave.weight.zero_()
+    likelihood.stack.leave.bias.zero_()
+    expected = likelihood.linear.log_prob(params[:, likelihood.num_biases :], x)
+    torch.testing.assert_close(likelihood.log_prob(params, x), expected)
+
+
+@torch.no_grad()
+def test_conv_ar_takes_many_frames_as_it_takes_one():
+    likelihood, params, (x, *_) = conv_case(6, rows=300)
+    alone = torch.cat([likelihood.log_prob(*frame) for frame in zip(params.split(1), x.split(1), strict=True)])
+    torch.testing.assert_close(likelihood.log_prob(params, x), alone)
+
+
+@torch.no_grad()
+def test_moments_of_conv_ar_are_unbiased_estimates():
+    likelihood, params, _ = conv_case(4, rows=1)
+    samples = likelihood.sample(params.expand(40_000, -1), torch.Generator().manual_seed(2))
+    estimates = likelihood.mean(params.expand(500, -1)), likelihood.variance(params.expand(500, -1))
+    for estimate, expected in zip(estimates, (samples.mean(0), samples.var(0)), strict=True):
+        assert ((estimate.mean(0) - expected).abs() < 6 * estimate.std(0) / 500**0.5 + 0.05 * samples.std(0)).all()
+    assert torch.equal(likelihood.mean(params), likelihood.mean(params))
+
+
 def test_nade_by_hand():
     likelihood = build(NADE, 6)
     params = params_of(likelihood, 64)
@@ -327,7 +411,7 @@ def test_nade_is_in_full_precision_where_products_are_in_16_bits():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", [name for name in LIKELIHOODS if name != "nade"])
+@pytest.mark.parametrize("name", [name for name in LIKELIHOODS if name not in ("nade", "conv-ar")])
 def test_mean_and_variance_are_those_of_samples(name):
     likelihood, n = build(LIKELIHOODS[name], 5), 100_000
     params = params_of(likelihood)
@@ -348,8 +432,10 @@ def test_log_prob_is_below_that_of_the_mode_and_in_nats(name):
     expected = -0.5 * math.log(2 * math.pi)
     if name in ("bernoulli", "nade"):
         expected = -math.log(2)
-    elif name.startswith("student-t"):
+    elif name.startswith("student-t") or name == "conv-ar":
         expected = -math.log(10**0.5 * special.beta(0.5, 5))
+    if name == "conv-ar":  # no residual is known, so the scale is the smallest
+        expected += 8
     assert float(likelihood.log_prob(params, torch.zeros(1, 1, dtype=torch.float64))) == pytest.approx(expected)
 
 

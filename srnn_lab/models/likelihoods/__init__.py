@@ -1,0 +1,32 @@
+"""Emission distributions p(x_t | z_t, d_t): what a network's outputs mean, frame by frame."""
+
+from srnn_lab.models.likelihoods.autoregressive import GaussianAR, StudentTAR
+from srnn_lab.models.likelihoods.base import Likelihood
+from srnn_lab.models.likelihoods.binary import NADE, Bernoulli
+from srnn_lab.models.likelihoods.convolutional import ConvAR
+from srnn_lab.models.likelihoods.real import Gaussian, GaussianMixture, StudentT
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    "bernoulli": Bernoulli,
+    "gaussian": Gaussian,
+    "gaussian-mixture": GaussianMixture,
+    "student-t": StudentT,
+    "gaussian-ar": GaussianAR,
+    "student-t-ar": StudentTAR,
+    "conv-ar": ConvAR,
+    "nade": NADE,
+}
+"""Name in a configuration -> class; the only list of likelihoods."""
+
+__all__ = [
+    "LIKELIHOODS",
+    "NADE",
+    "Bernoulli",
+    "ConvAR",
+    "Gaussian",
+    "GaussianAR",
+    "GaussianMixture",
+    "Likelihood",
+    "StudentT",
+    "StudentTAR",
+]

@@ -1,0 +1,69 @@
+"""What a likelihood is."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from srnn_lab.config import ModelConfig
+
+
+def sharpen(logits: Float[Tensor, "*batch"], temperature: float) -> Float[Tensor, "*batch"]:
+    """Logits at a temperature: unchanged at 1; at 0 so far apart that the largest decides, where it is alone."""
+    return logits / max(temperature, 1e-6)
+
+
+class Likelihood(nn.Module, ABC):
+    """A distribution over frames of ``config.x_dim`` values, given ``num_params`` network outputs a frame.
+
+    Args:
+        config: Sizes, and the floor of each variance, where there is one.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.x_dim = config.x_dim
+        self.variance_floor = config.variance_floor
+
+    @property
+    @abstractmethod
+    def num_params(self) -> int:
+        """Network outputs a frame."""
+
+    def given(
+        self,
+        params: Float[Tensor, "*batch p"],
+        u: Float[Tensor, "*batch x"],  # noqa: ARG002
+    ) -> Float[Tensor, "*batch q"]:
+        """What the other methods are given: a network's outputs, and what they need of u_t = x_{t-1}."""
+        return params
+
+    @abstractmethod
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """Log p(x) in nats, one number a frame."""
+
+    @abstractmethod
+    def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """E[x]."""
+
+    @abstractmethod
+    def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Var[x]."""
+
+    @abstractmethod
+    def sample(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+    ) -> Float[Tensor, "*batch x"]:
+        """One draw of x.
+
+        Args:
+            params: What a network gave for each frame.
+            generator: Where the random numbers come from.
+            temperature: Multiplies standard deviations and divides logits; 1 leaves both as they are, and 0 gives the
+                likeliest value.
+        """
+
+    @abstractmethod
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
+        """Parameters with this mean and, where it is free, this variance, for a training to begin with."""
