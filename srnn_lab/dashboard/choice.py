@@ -329,7 +329,10 @@ def owned(key: str, *owner: object) -> str:
 
 def bundled_clips(features: str) -> dict[str, Path]:
     """The clips that models of such frames can take, by name."""
-    return clip_names(ASSETS / "chorales", "*.mid") if features == "roll" else clip_names(ASSETS / "voice", "**/*.flac")
+    if features == "roll":
+        return clip_names(ASSETS / "chorales", "*.mid")
+    labelled = {f"reader/{name}": path for name, path in clip_names(ASSETS / "reader", "*.flac").items()}
+    return clip_names(ASSETS / "voice", "**/*.flac") | labelled
 
 
 def clip_names(folder: Path, pattern: str) -> dict[str, Path]:

@@ -93,14 +93,28 @@ def read_labels(path: str | Path) -> Labels:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the path of a label file.")
-    if path.suffix.lower() not in LABEL_SUFFIXES:
-        raise ValueError(f"{path} is no label file that is read; its ending is one of {', '.join(LABEL_SUFFIXES)}.")
     if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes; label files of up to {MAX_BYTES} bytes are read.")
-    text = _decode(path)
-    parse = _PARSERS[path.suffix.lower()]
+        raise _too_large(path, path.stat().st_size)
+    return parse_labels(path.read_bytes(), path)
+
+
+def parse_labels(content: bytes, path: str | Path) -> Labels:
+    """The labels in the content of a file.
+
+    Args:
+        content: The file's bytes.
+        path: Its name, whose ending says what it is and which errors name.
+
+    Raises:
+        ValueError: As of ``read_labels``.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _PARSERS:
+        raise ValueError(f"{path} is no label file that is read; its ending is one of {', '.join(LABEL_SUFFIXES)}.")
+    if len(content) > MAX_BYTES:
+        raise _too_large(path, len(content))
     try:
-        intervals = parse(text)
+        intervals = _PARSERS[suffix](_decode(content))
     except (IndexError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as labels: {error}") from error
     if not intervals:
@@ -111,15 +125,18 @@ def read_labels(path: str | Path) -> Labels:
     return Labels.from_intervals(intervals)
 
 
-def _decode(path: Path) -> str:
-    content = path.read_bytes()
+def _too_large(path: str | Path, size: int) -> ValueError:
+    return ValueError(f"{path} has {size} bytes; label files of up to {MAX_BYTES} bytes are read.")
+
+
+def _decode(content: bytes) -> str:
     utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text in UTF-8 or UTF-16; save it so again.") from error
+        raise ValueError("it is not text in UTF-8 or UTF-16; save it so again.") from error
     if "\0" in text:
-        raise ValueError(f"{path} is no text: it holds zero bytes.")
+        raise ValueError("it is no text: it holds zero bytes.")
     return text
 
 

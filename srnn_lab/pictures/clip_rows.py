@@ -8,10 +8,12 @@ from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
+from srnn_lab.data.labels import Labels
 from srnn_lab.data.music import LOWEST_PITCH, Roll
 from srnn_lab.pictures.charts import KL, LOGVAR, MEAN, SIGNAL
 from srnn_lab.pictures.clip import signal_times
 from srnn_lab.pictures.limits import beyond, robust_limits
+from srnn_lab.pictures.scene import Names
 from srnn_lab.player import Line, Lines, Picture, Row
 
 NOTES = [f"{SIGNAL}00", SIGNAL]
@@ -31,6 +33,11 @@ def clip_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spik
     shown = {"raw": _waveform_rows, "log-mel": _mel_rows, "roll": _roll_rows}[data.features]
     kl = kl_row(clip, spikes, "steps" if data.features == "roll" else "line")
     return {first.title.lower(): first, "KL": kl, **shown(checkpoint, signal, clip), "KL of z": latent_row(clip)}
+
+
+def label_row(labels: Labels) -> Names:
+    """What is heard when."""
+    return Names("Labels", labels.times, labels.names)
 
 
 def kl_row(clip: Inspection, spikes: Spikes, style: str) -> Lines:

@@ -83,7 +83,22 @@ class Picture:
     axis: str = ""
 
 
-Row = Lines | Picture
+@dataclass(frozen=True)
+class Names:
+    """A row of names, such as phones, each valid from its time until the next one.
+
+    Attributes:
+        title: What stands above the row.
+        times: Where each name starts, strictly ascending, in units of the time axis.
+        names: One a time; an empty one leaves a gap.
+    """
+
+    title: str
+    times: Float[np.ndarray, "n"]
+    names: Sequence[str]
+
+
+Row = Lines | Picture | Names
 
 
 @dataclass(frozen=True)
@@ -136,7 +151,7 @@ class Scene:
         return begin, begin + span
 
 
-def limits_of(row: Row) -> tuple[float, float]:
+def limits_of(row: Lines | Picture) -> tuple[float, float]:
     """Lowest and highest value of a row's scale; never equal."""
     if row.limits is not None:
         low, high = row.limits
@@ -168,6 +183,9 @@ def row_arrays(scene: Scene) -> dict[str, np.ndarray]:
     """What is drawn: times and values of each row, in their units, by its title and the name of a curve."""
     found = {}
     for row in scene.rows:
+        if isinstance(row, Names):
+            found |= {f"{row.title}, times ({scene.unit})": row.times, row.title: np.array(row.names, str)}
+            continue
         curves = {row.title: row} if isinstance(row, Picture) else {line.name: line for line in row.lines}
         unit = f" ({row.unit})" if row.unit else ""
         for curve, drawn in curves.items():
@@ -232,6 +250,8 @@ def pack(scene: Scene, changing: dict[str, Any]) -> tuple[bytes, str]:
 
 def pack_row(row: Row, packer: Packer) -> dict[str, Any]:
     """A row's description, with its arrays in ``packer``."""
+    if isinstance(row, Names):
+        return {"title": row.title, "names": list(row.names), "times": packer.add(row.times, "f4")}
     common = {"title": row.title, "unit": row.unit, "limits": limits_of(row)}
     if isinstance(row, Picture):
         times, index = shades(row)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from srnn_lab.pictures.charts import envelope
-from srnn_lab.pictures.scene import Line, Lines, Picture, Row, Scene, colour_table, limits_of, shades, spacing
+from srnn_lab.pictures.scene import Line, Lines, Names, Picture, Row, Scene, colour_table, limits_of, shades, spacing
 
 WIDTH, LEFT, RIGHT, TITLE, HEIGHT, GAP, AXIS = 1000, 70, 20, 24, 90, 12, 44
 """Pixels: the whole width, the margins, and of each row its title, its height and the gap below it; the time axis."""
@@ -66,8 +66,11 @@ def _text(x: int | float, y: int | float, text: str, anchor: str = "start", more
 
 
 def _row(row: Row, top: int, place: Place, view: tuple[float, float], number: int) -> Iterator[str]:
-    low, high = limits_of(row)
     yield _heading(row, top - 7)
+    if isinstance(row, Names):
+        yield from _names(row, top, place, view, number)
+        return
+    low, high = limits_of(row)
     label = row.axis if isinstance(row, Picture) else row.unit
     yield _text(0, 0, label, "middle", f'transform="translate(14 {top + HEIGHT / 2}) rotate(-90)"')
     if isinstance(row, Picture):
@@ -95,6 +98,22 @@ def _row(row: Row, top: int, place: Place, view: tuple[float, float], number: in
     yield "</g>"
     for value in (low, high):
         yield _text(LEFT - 6, top + HEIGHT * (high - value) / (high - low) + 4, f"{value:.3g}", "end")
+
+
+def _names(row: Names, top: int, place: Place, view: tuple[float, float], number: int) -> Iterator[str]:
+    """A box for each name, with the name in it where it has room."""
+    yield f'<g clip-path="url(#row{number})">'
+    for name, start, end in zip(row.names, row.times, [*row.times[1:], view[1]], strict=True):
+        if not name or end <= view[0] or start >= view[1]:
+            continue
+        x, right = place(max(float(start), view[0])), place(min(float(end), view[1]))
+        yield (
+            f'<rect x="{x:.2f}" y="{top}" width="{right - x:.2f}" height="{HEIGHT // 3}" fill="#f4f4f4" stroke="#999" '
+            f'stroke-width="0.5"/>'
+        )
+        if 6.5 * len(name) < right - x:  # what the text takes is guessed
+            yield _text((x + right) / 2, top + HEIGHT // 6 + 4, name, "middle")
+    yield "</g>"
 
 
 def _beyond(line: Line, limits: tuple[float, float], top: int, place: Place) -> Iterator[str]:

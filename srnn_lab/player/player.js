@@ -1,6 +1,6 @@
 // The browser's half of srnn_lab.player: draws the rows, plays the sounds, and reports what is chosen.
 
-const LEFT = 66, RIGHT = 14, TITLE = 20, LEGEND = 15, LINES = 84, PICTURE = 104, AXIS = 38;
+const LEFT = 66, RIGHT = 14, TITLE = 20, LEGEND = 15, LINES = 84, PICTURE = 104, NAMES = 32, AXIS = 38;
 const SWATCH = 21; // pixels of a legend before its name
 const COLOURS = 52; // pixels of a picture's colours before their highest value
 const BOLD = { size: 12, weight: "600" };
@@ -28,18 +28,19 @@ function unpack(head, body) {
   return {
     ...head,
     marks: array(head.marks),
-    rows: head.rows.map((row) =>
-      row.lines
-        ? {
-            ...row,
-            lines: row.lines.map((line) => ({ ...line, times: array(line.times), values: array(line.values) })),
-          }
-        : {
-            ...row,
-            image: imageOf(array(row.values), array(row.colours), row.bins),
-            scale: imageOf(Uint8Array.from({ length: 256 }, (_, i) => i), array(row.colours), 1),
-          },
-    ),
+    rows: head.rows.map((row) => ({ ...row, ...unpackRow(row, array) })),
+  };
+}
+
+/** What a row's description does not hold: its arrays. */
+function unpackRow(row, array) {
+  if (row.names) return { times: array(row.times) };
+  if (row.lines) {
+    return { lines: row.lines.map((line) => ({ ...line, times: array(line.times), values: array(line.values) })) };
+  }
+  return {
+    image: imageOf(array(row.values), array(row.colours), row.bins),
+    scale: imageOf(Uint8Array.from({ length: 256 }, (_, i) => i), array(row.colours), 1),
   };
 }
 
@@ -259,6 +260,12 @@ function nearest(times, time) {
 
 /** Whether a line is a circle at each value, beside a curve that has the same values. */
 const isCircles = ({ style }) => style === "dots" || style === "rings";
+
+/** The name that is valid at a time; none before the first. */
+function nameAt({ names, times }, time) {
+  const next = firstFrom(times, time);
+  return names[times[next] === time ? next : next - 1] ?? "";
+}
 
 /** The nearest value of a line; none before its first frame, after its last one and in a gap. */
 function valueAt({ times, values }, time, step) {
@@ -713,7 +720,7 @@ class Player {
   }
 
   rowHeight(row) {
-    return row.lines ? LINES : PICTURE;
+    return row.names ? NAMES : row.lines ? LINES : PICTURE;
   }
 
   paint() {
@@ -796,6 +803,11 @@ class Player {
   /** Draws a row, and tells where the text above it ends. */
   paintRow(context, { row, head, top, height }) {
     const inside = height - 8; // what is left is the gap to the next row
+    if (row.names) {
+      this.write(context, head.title, head.left, top - head.height + TITLE - 9, BOLD);
+      this.paintNames(context, row, top, inside);
+      return head.right;
+    }
     const y = (value) => top + inside - ((value - row.limits[0]) / (row.limits[1] - row.limits[0])) * inside;
     this.write(context, head.title, head.left, top - head.height + TITLE - 9, BOLD);
     context.save();
@@ -827,6 +839,31 @@ class Player {
     }
     this.paintScale(context, row, y, top, inside);
     return right;
+  }
+
+  /** A box for each name, with the name in it where it has room. */
+  paintNames(context, { names, times }, top, inside) {
+    const [from, to] = this.view;
+    const last = firstFrom(times, to);
+    context.save();
+    context.beginPath();
+    context.rect(LEFT, top - 1, this.width, inside + 2);
+    context.clip();
+    for (let i = Math.max(0, firstFrom(times, from) - 1); i < last; i++) {
+      if (!names[i]) continue;
+      const left = this.x(Math.max(times[i], from));
+      const right = this.x(Math.min(times[i + 1] ?? to, to));
+      context.globalAlpha = 0.35;
+      context.strokeStyle = this.text;
+      context.lineWidth = 1;
+      context.strokeRect(left, top + 0.5, right - left, inside - 1);
+      context.globalAlpha = 1;
+      context.font = `11px ${this.font}`;
+      const room = right - left - 2;
+      if (context.measureText(names[i]).width > room) continue;
+      this.write(context, names[i], (left + right) / 2, top + inside / 2, { align: "center" });
+    }
+    context.restore();
   }
 
   /** Triangles at the edge of the axis, where a line leaves it. */
@@ -1099,7 +1136,7 @@ class Player {
   /** The values of each row at a time, at the right of its title; of several lines beside their colours. */
   drawValues(context, time) {
     for (const { row, top, right } of this.placed) {
-      const parts = row.lines ? this.valuesOfLines(row, time) : [];
+      const parts = row.lines ? this.valuesOfLines(row, time) : row.names ? [{ text: nameAt(row, time) }] : [];
       context.font = `11px ${this.font}`;
       let x = LEFT + this.width - context.measureText(parts.map(({ text }) => text).join("")).width;
       if (x > right) for (const { text, colour } of parts) x += this.write(context, text, x, top - 9, { colour });

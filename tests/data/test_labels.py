@@ -121,7 +121,7 @@ def test_labels_of_the_usual_programs_are_read(tmp_path, name, encoding):
         ("a.lab", b"#\n", "holds no labels"),
         ("a.lab", b"one two three\n", "'one' stands where a time is expected"),
         ("a.lab", b"1.5\n", "the line '1.5' has no start and end"),
-        ("a.csv", b"1\xff,a\n", "not text in UTF-8 or UTF-16"),
+        ("a.csv", b"1\xff,a\n", "is not text in UTF-8 or UTF-16"),
         ("a.csv", b"1,a\0\n", "holds zero bytes"),
         ("a.csv", b"time,label\n", "holds no labels"),
         ("a.csv", b"1\n", "has one column"),

@@ -3,6 +3,7 @@
 import time
 from functools import partial
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -12,7 +13,9 @@ from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
 from srnn_lab.dashboard.address import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
 from srnn_lab.dashboard.choice import BY_KIND, Choice, cached_inspection, explain, time_unit, unit_seconds
+from srnn_lab.dashboard.panels.figure3 import show_figure3_view
 from srnn_lab.dashboard.panels.keep import chart_files, keep, scene_files, sound_file, stem_of
+from srnn_lab.dashboard.panels.labels import choose_labels, show_words
 from srnn_lab.dashboard.panels.posterior import show_frame
 from srnn_lab.dashboard.panels.sounds import (
     Ready,
@@ -26,7 +29,8 @@ from srnn_lab.dashboard.panels.sounds import (
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
 from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
-from srnn_lab.pictures.clip_rows import clip_rows
+from srnn_lab.data import Labels
+from srnn_lab.pictures.clip_rows import clip_rows, label_row
 from srnn_lab.player import Scene, jump, place_of, player
 
 HEAD_START = 1.2
@@ -39,19 +43,23 @@ def show(choice: Choice) -> None:
     unit = time_unit(choice.checkpoint.config.data)
     settle_place(PLAYER, choice, choice.length)
     settle_sounds(choice)
+    labels = choose_labels(choice)
+    show_words(choice)
+    show_figure3_view(choice, clip)
     show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
     with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
         show_numbers(clip, unit)
     slot = st.container()
-    clip, match, change = choose_changes(choice, clip)
+    clip, match, change = choose_changes(choice, clip, labels)
     wanted = sounds_of_clip(choice)
     sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
-    scene = show_player(choice, clip, match, change, sounds(), slot)
+    scene = show_player(choice, clip, match, change, sounds(), slot, labels)
     place = place_of(PLAYER)
     share_place(PLAYER)
     charts = show_frame(choice, clip, place, unit)
     table, null = show_spikes(clip, match, change, unit, place)
-    keep_clip(choice, clip, scene, sounds, match, table, charts + null)
+    arrays = clip.arrays() | (labels.arrays() if labels else {})
+    keep_clip(choice, clip, scene, sounds, match, table, charts + null, arrays)
     make_missing(PLAYER, wanted)
 
 
@@ -69,7 +77,13 @@ def show_numbers(clip: Inspection, unit: str) -> None:
 
 
 def show_player(
-    choice: Choice, clip: Inspection, match: Spikes, change: str, sounds: dict[str, Sound], slot: DeltaGenerator
+    choice: Choice,
+    clip: Inspection,
+    match: Spikes,
+    change: str,
+    sounds: dict[str, Sound],
+    slot: DeltaGenerator,
+    labels: Labels | None,
 ) -> Scene:
     """The rows and the sounds."""
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
@@ -92,8 +106,9 @@ def show_player(
         )
         if "KL of z" in rows and (used := rows["KL of z"].values.shape[1]) < (known := clip.kl_z.shape[1]):
             description += f" The heat map has the {used} most used of {known} dimensions of z."
+        first, *others = rows.values()
         scene = Scene(
-            list(rows.values()),
+            [first, *([label_row(labels)] if labels else []), *others],
             clip.times,
             description,
             end=choice.length,
@@ -119,12 +134,13 @@ def keep_clip(
     match: Spikes,
     table: dict[str, list],
     charts: list[go.Figure],
+    arrays: dict[str, np.ndarray],
 ) -> None:
     """Files of what is on the page."""
     keep(
         stem_of(choice.name),
         {
-            **scene_files(choice.name, scene, sounds, PLAYER, clip.arrays()),
+            **scene_files(choice.name, scene, sounds, PLAYER, arrays),
             **sound_file(sounds, PLAYER),
             **chart_files(*charts),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from srnn_lab.dashboard.choice import explain, show_figure
+from srnn_lab.dashboard.panels.figure3 import show_figure3
 from srnn_lab.dashboard.panels.keep import chart_files, keep
 from srnn_lab.dashboard.sidebar import choose_linked
 from srnn_lab.pictures.charts import results_figure
@@ -32,6 +33,7 @@ def show() -> None:
         "compare: the line above a table says on which version of the data they are, and how they are made. A dash "
         "stands where nothing is recorded."
     )
+    show_figure3()
     results = read_results(RESULTS)
     name = st.segmented_control(
         "Table", list(TABLES), default="table2", required=True, format_func=LABELS.get, key="table", bind="query-params"

@@ -7,20 +7,33 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from srnn_lab.analysis.event_kinds import EVENT_KINDS, PHONE_EVENTS
+from srnn_lab.analysis.events import clip_events
 from srnn_lab.analysis.export import event_table
-from srnn_lab.analysis.inspection import NEAR, Inspection, find_events
+from srnn_lab.analysis.inspection import EVENTS, NEAR, Inspection, find_events
 from srnn_lab.analysis.transitions import Spikes, match_spikes
 from srnn_lab.dashboard.address import PLAYER, frames_inside, go_to_row
 from srnn_lab.dashboard.choice import BY_KIND, Choice, ClipBytes, cache_data, cached_inspection, explain, show_figure
-from srnn_lab.data import widen
+from srnn_lab.data import Labels, widen
 from srnn_lab.pictures.charts import null_figure
 from srnn_lab.player import Place
 
-CHANGES = {"onset": "onsets", "offset": "offsets", "change": "spectral changes"}
+CHANGES = {
+    "onset": "onsets",
+    "offset": "offsets",
+    "change": "spectral changes",
+    "silence-to-sound": "silence to sound",
+    "phone": "phone boundaries",
+    "closure-to-burst": "bursts",
+    "vowel-to-fricative": "vowel to fricative",
+    "pause-to-speech": "pause to speech",
+}
+"""What the spikes of a recording can be compared with; phones where it has labels."""
 HITS = {
     "onset": f"within {NEAR} frames of an onset",
     "offset": f"within {NEAR} frames of an offset",
     "change": f"within {NEAR} frames of a spectral change",
+    **{title: f"within {NEAR} frames of the event “{title}”" for title in EVENT_KINDS.values()},
     "chord change": "at a chord change",
 }
 """Where a spike lies that is a hit, by what it is compared with."""
@@ -36,16 +49,19 @@ def cached_events(path: str, modified: float, content: ClipBytes, name: str, sem
     return frames[frames >= first] - first
 
 
-def choose_changes(choice: Choice, clip: Inspection) -> tuple[Inspection, Spikes, str]:
+def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = None) -> tuple[Inspection, Spikes, str]:
     """The clip with the changes that its spikes are compared with, the comparison, and what a change is."""
     left, right = st.columns([3, 2])
     if choice.checkpoint.config.data.features == "roll":
         kind, near = "chord change", 0
         left.markdown("Compared with the spikes: **chord changes** (dotted).")
     else:
+        kinds = [kind for kind in CHANGES if labels is not None or kind not in PHONE_EVENTS]
+        if st.session_state.get("changes", "onset") not in kinds:  # the clip before had labels
+            del st.session_state["changes"]
         kind = left.segmented_control(
             "Transitions (dotted)",
-            list(CHANGES),
+            kinds,
             default="onset",
             required=True,
             format_func=CHANGES.get,
@@ -53,7 +69,11 @@ def choose_changes(choice: Choice, clip: Inspection) -> tuple[Inspection, Spikes
             bind="query-params",
         )
         near = NEAR
-        clip = replace(clip, changes=cached_events(*choice, kind))
+        if kind in EVENTS:
+            clip = replace(clip, changes=cached_events(*choice, kind))
+        else:
+            events = clip_events(clip, choice.signal, choice.checkpoint.config.data, labels)
+            clip, kind = replace(clip, changes=events[kind]), EVENT_KINDS[kind]
     prominence = right.slider(
         "A spike rises by (robust standard deviations of the KL)",
         0.25,

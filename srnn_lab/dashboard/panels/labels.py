@@ -1,0 +1,47 @@
+"""The words and the labels of a clip: those of a bundled one, or a label file of one's own."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from srnn_lab.checkpoint import ASSETS
+from srnn_lab.dashboard.choice import Choice, ClipBytes, bundled_clips, harmless, plain
+from srnn_lab.data.labels import LABEL_SUFFIXES, MAX_BYTES, Labels, labels_beside, parse_labels, read_labels
+from srnn_lab.data.transcripts import transcripts
+
+
+def bundled_clip(choice: Choice) -> Path | None:
+    """The file of the clip, if it is a bundled one."""
+    clips = bundled_clips(choice.checkpoint.config.data.features).values()
+    alike = (path for path in clips if path.name == choice.name)
+    return next((path for path in alike if ClipBytes(path.read_bytes()) == choice.content), None)
+
+
+def show_words(choice: Choice) -> None:
+    """What is said in a bundled clip."""
+    if not (path := bundled_clip(choice)):
+        return
+    folder = ASSETS / path.relative_to(ASSETS).parts[0]
+    if text := transcripts(folder).get(path.relative_to(folder).with_suffix("").as_posix()):
+        st.caption(f"“{plain(text)}”")
+
+
+def choose_labels(choice: Choice) -> Labels | None:
+    """The labels of the clip: of an uploaded file, or else those beside a bundled one."""
+    with st.sidebar.expander("Labels of the clip"):
+        given = st.file_uploader(
+            "Phones or words: TextGrid, .lab, TIMIT's .PHN, an Audacity label track (.txt), or .csv with time and "
+            "label. They are drawn as a row, and the spikes are scored against them.",
+            type=[suffix[1:] for suffix in LABEL_SUFFIXES],
+            key="labels",
+            max_upload_size=MAX_BYTES // 2**20,
+        )
+        if given is None:
+            path = bundled_clip(choice)
+            beside = labels_beside(path) if path else None
+            return read_labels(beside) if beside else None
+        try:
+            return parse_labels(given.getvalue(), harmless(given.name)).within(choice.length)
+        except ValueError as error:
+            st.error(plain(str(error)))
+            return None

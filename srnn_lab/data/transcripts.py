@@ -1,0 +1,21 @@
+"""What is said in the bundled clips."""
+
+from pathlib import Path
+
+TRANSCRIPTS = "transcripts.tsv"
+"""Name of the file in a folder of clips: on each line a clip's path without its ending, a tab and its text."""
+
+
+def transcripts(folder: Path) -> dict[str, str]:
+    """Clip -> text, of a folder of clips; none without such a file.
+
+    Raises:
+        ValueError: A line has no tab.
+    """
+    path = folder / TRANSCRIPTS
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if wrong := next((line for line in lines if "\t" not in line), None):
+        raise ValueError(f"{path}: the line {wrong[:40]!r} has no tab; expected a clip, a tab and its text.")
+    return dict(line.split("\t", 1) for line in lines)
