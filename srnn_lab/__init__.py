@@ -26,25 +26,84 @@ Drawing from a model is ``srnn_lab.inference.sampling.generate``.
 """
 
 import importlib
-from typing import Any
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what an editor sees; the names below say where each is found at run time
+    from srnn_lab.analysis.inspection import inspect_signal
+    from srnn_lab.analysis.transitions import measure_transitions
+    from srnn_lab.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
+    from srnn_lab.config import (
+        CONVENTIONS,
+        PRESETS,
+        DataConfig,
+        EvaluationConfig,
+        ModelConfig,
+        RunConfig,
+        TrainConfig,
+    )
+    from srnn_lab.data import DATASETS, Batch, Frontend, load_split, make_batch, read_signal
+    from srnn_lab.inference.bounds import Bound, Score, SequenceBound, elbo, evaluate, fivo, iwae
+    from srnn_lab.models import MODELS, SequenceModel, build_model
+    from srnn_lab.models.likelihoods import LIKELIHOODS
+    from srnn_lab.training.fitting import fit
+
+__version__: str
 
 _HOMES = {
-    "inference.bounds": ("Bound", "Score", "SequenceBound", "elbo", "evaluate", "fivo", "iwae"),
+    "analysis.inspection": ("inspect_signal",),
+    "analysis.transitions": ("measure_transitions",),
     "checkpoint": ("Checkpoint", "list_checkpoints", "load_checkpoint", "save_checkpoint"),
     "config": ("CONVENTIONS", "PRESETS", "DataConfig", "EvaluationConfig", "ModelConfig", "RunConfig", "TrainConfig"),
     "data": ("DATASETS", "Batch", "Frontend", "load_split", "make_batch", "read_signal"),
-    "analysis.inspection": ("inspect_signal",),
-    "models.likelihoods": ("LIKELIHOODS",),
+    "inference.bounds": ("Bound", "Score", "SequenceBound", "elbo", "evaluate", "fivo", "iwae"),
     "models": ("MODELS", "SequenceModel", "build_model"),
+    "models.likelihoods": ("LIKELIHOODS",),
     "training.fitting": ("fit",),
-    "analysis.transitions": ("measure_transitions",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "CONVENTIONS",
+    "DATASETS",
+    "LIKELIHOODS",
+    "MODELS",
+    "PRESETS",
+    "Batch",
+    "Bound",
+    "Checkpoint",
+    "DataConfig",
+    "EvaluationConfig",
+    "Frontend",
+    "ModelConfig",
+    "RunConfig",
+    "Score",
+    "SequenceBound",
+    "SequenceModel",
+    "TrainConfig",
+    "build_model",
+    "elbo",
+    "evaluate",
+    "fit",
+    "fivo",
+    "inspect_signal",
+    "iwae",
+    "list_checkpoints",
+    "load_checkpoint",
+    "load_split",
+    "make_batch",
+    "measure_transitions",
+    "read_signal",
+    "save_checkpoint",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        try:
+            return importlib.metadata.version("srnn-lab")
+        except importlib.metadata.PackageNotFoundError:  # a checkout that nobody installed
+            return ""
     if name == "plots":  # the charts, by the name that they had
         return importlib.import_module(f"{__name__}.pictures.charts")
     if name not in _HOME:

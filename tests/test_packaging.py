@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,7 @@ from packaging.requirements import Requirement
 
 import srnn_lab
 from srnn_lab.checkpoint import list_checkpoints
+from srnn_lab.cli import main
 from srnn_lab.dashboard.choice import ABOUT
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +71,23 @@ def test_every_public_name_is_there_and_an_unknown_one_is_an_error():
     assert set(srnn_lab.__all__) <= set(dir(srnn_lab))
     with pytest.raises(AttributeError, match="has no attribute 'train'"):
         srnn_lab.train  # noqa: B018
+
+
+def test_editors_see_each_public_name():
+    """What a type checker reads of the package, since the names themselves are found when they are used."""
+    nodes = ast.parse((PACKAGE / "__init__.py").read_text()).body
+    (checking,) = (node for node in nodes if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in checking.body for alias in node.names}
+    assert seen == {name: f"srnn_lab.{home}" for name, home in srnn_lab._HOME.items()}
+    assert set(srnn_lab.__all__) == set(seen)
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_the_version_is_that_of_the_project(capsys):
+    assert srnn_lab.__version__ == PROJECT["project"]["version"]
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"srnn-lab {srnn_lab.__version__}\n"
 
 
 def test_each_module_can_be_the_first_that_is_imported():

@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
+from srnn_lab import __version__
 from srnn_lab.analysis.event_kinds import EVENT_KINDS, PHONE_EVENTS
 from srnn_lab.config import (
     CONVENTIONS,
@@ -108,6 +109,7 @@ def _configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="srnn-lab", description="Train, inspect and hear stochastic recurrent neural networks.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__ or 'from a folder'}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser(

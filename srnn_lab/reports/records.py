@@ -12,12 +12,12 @@ import subprocess
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from srnn_lab import __version__
 from srnn_lab.config import PRESETS, RunConfig
 from srnn_lab.system.files import open_regular, read_bounded
 
@@ -300,19 +300,12 @@ def surroundings() -> dict[str, Any]:
     import torch
 
     return {
-        "version": _version(),
+        "version": __version__,
         "commit": _commit(),
         "cpu": _cpu(),
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
     }
-
-
-def _version() -> str:
-    try:
-        return version("srnn-lab")
-    except PackageNotFoundError:
-        return ""
 
 
 def _commit() -> str:
