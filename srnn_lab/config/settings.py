@@ -1,7 +1,7 @@
 """What defines a run: model, data, training and evaluation, as frozen dataclasses of plain values, and the presets."""
 
-import math
 import re
+import reprlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin
@@ -21,9 +21,15 @@ def parse_bound(name: str) -> tuple[str, int]:
     if name == "elbo":
         return name, 1
     if not re.fullmatch(r"(iwae|fivo):[1-9][0-9]{0,5}", name):
-        raise ValueError(f"The bound {name!r} is unknown; choose elbo, iwae:K or fivo:K, with K from 1 to 999999.")
+        raise ValueError(
+            f"The bound {reprlib.repr(name)} is unknown; choose elbo, iwae:K or fivo:K, with K from 1 to 999999."
+        )
     kind, paths = name.split(":")
     return kind, int(paths)
+
+
+LARGEST = {int: 2**53, float: 1e38}
+"""Largest settings: whole numbers that are exact as 64-bit floats too, and numbers that a 32-bit float holds."""
 
 
 def _check(config: Any, **conditions: bool) -> None:
@@ -31,18 +37,25 @@ def _check(config: Any, **conditions: bool) -> None:
         if not holds:
             found = getattr(config, name)
             meaning = next(f.metadata["help"] for f in fields(config) if f.name == name)
-            raise ValueError(f"{type(config).__name__}.{name} is {found!r}, which is out of its range: {meaning}")
-    for f in fields(config):
-        if f.type is float and not math.isfinite(getattr(config, f.name)):
             raise ValueError(
-                f"{type(config).__name__}.{f.name} is {getattr(config, f.name)!r}; expected a finite number."
+                f"{type(config).__name__}.{name} is {reprlib.repr(found)}, which is out of its range: {meaning}"
             )
-        _check_choice(type(config), f.name, f.type, getattr(config, f.name))
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if f.type in LARGEST and not abs(value) <= LARGEST[f.type]:
+            kind = "whole" if f.type is int else "finite"
+            raise ValueError(
+                f"{type(config).__name__}.{f.name} is {reprlib.repr(value)}; expected a {kind} number of at most "
+                f"{LARGEST[f.type]}."
+            )
+        _check_choice(type(config), f.name, f.type, value)
 
 
 def _check_choice(kind: type, name: str, expected: Any, value: Any) -> None:
     if get_origin(expected) is Literal and value not in get_args(expected):
-        raise ValueError(f"{kind.__name__}.{name} is {value!r}; choose one of {', '.join(get_args(expected))}.")
+        raise ValueError(
+            f"{kind.__name__}.{name} is {reprlib.repr(value)}; choose one of {', '.join(get_args(expected))}."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +68,10 @@ class ModelConfig:
     d_dim: int = option(300, "Units of the GRU d, and of a; at least 1.")
     z_dim: int = option(100, "Dimensions of the latent state z_t; at least 1.")
     hidden_dim: int = option(500, "Units in each hidden layer of every network; at least 1.")
-    num_layers: int = option(1, "Hidden layers of each network of prior and posterior, and of phi_z; at least 1.")
-    emission_layers: int = option(0, "Hidden layers of the emission and of a filtering a; 0: as num_layers.")
+    num_layers: int = option(1, "Hidden layers of each network of prior and posterior, and of phi_z; from 1 to 100.")
+    emission_layers: int = option(
+        0, "Hidden layers of the emission and of a filtering a; 0: as num_layers; at most 100."
+    )
     features_z: Literal["auto", "on", "off"] = option(
         "auto",
         "phi_z, a network between z and all that reads it (the gated transition reads z itself). auto: on in vrnn and "
@@ -96,7 +111,8 @@ class ModelConfig:
         sizes = {f.name: getattr(self, f.name) >= 1 for f in fields(self) if f.type is int}
         dropout = ("dropout_features", "dropout_d", "dropout_heads", "dropout_emission")
         shares = {name: 0 <= getattr(self, name) < 1 for name in dropout}
-        sizes["emission_layers"] = self.emission_layers >= 0
+        sizes["num_layers"] = 1 <= self.num_layers <= 100
+        sizes["emission_layers"] = 0 <= self.emission_layers <= 100
         sizes["ar_order"] = 1 <= self.ar_order <= 64
         _check(self, **sizes, **shares, student_df=self.student_df > 2, variance_floor=self.variance_floor >= 0)
 
@@ -169,7 +185,7 @@ class TrainConfig:
         "Bound to maximise: one sampled path with the KL in closed form (elbo), importance-weighted paths (iwae), or a "
         "particle filter, whose resampling carries no score-function term in the gradient (fivo).",
     )
-    num_particles: int = option(4, "Paths of iwae, particles of fivo; elbo has one path. At least 1.")
+    num_particles: int = option(4, "Paths of iwae, particles of fivo; elbo has one path. From 1 to 999999.")
     resampling: Literal["systematic", "multinomial"] = option("systematic", "How fivo draws the particles that go on.")
     resampling_share: float = option(
         0.5, "fivo resamples when the effective sample size falls below this share of the particles; in [0, 1]."
@@ -216,7 +232,7 @@ class TrainConfig:
     def __post_init__(self):
         _check(
             self,
-            num_particles=self.num_particles >= 1,
+            num_particles=1 <= self.num_particles <= 999_999,
             resampling_share=0 <= self.resampling_share <= 1,
             epochs=self.epochs >= 1,
             batch_size=self.batch_size >= 1,
@@ -389,11 +405,15 @@ class RunConfig:
         """
         sections = {f.name: f.type for f in fields(cls)}
         if not isinstance(values, dict):
-            raise ValueError(f"The configuration is {values!r}; expected the sections {', '.join(sections)}.")
+            raise ValueError(
+                f"The configuration is {reprlib.repr(values)}; expected the sections {', '.join(sections)}."
+            )
         parts = {}
         for name, section in values.items():
             if name not in sections:
-                raise ValueError(f"The configuration has an unknown section {name!r}; expected {', '.join(sections)}.")
+                raise ValueError(
+                    f"The configuration has an unknown section {reprlib.repr(name)}; expected {', '.join(sections)}."
+                )
             parts[name] = _from_dict(sections[name], section)
         return cls(**parts)
 
@@ -402,15 +422,17 @@ def _from_dict(kind: type, values: Any) -> Any:
     types = {f.name: f.type for f in fields(kind)}
     if not isinstance(values, dict):
         raise ValueError(
-            f"The section {kind.__name__} of the configuration is {values!r}; expected its keys and values."
+            f"The section {kind.__name__} of the configuration is {reprlib.repr(values)}; expected its keys and values."
         )
     plain_values = {}
     for key, value in values.items():
         if key not in types:
-            raise ValueError(f"{kind.__name__} has no key {key!r}; it has {', '.join(types)}.")
+            raise ValueError(f"{kind.__name__} has no key {reprlib.repr(key)}; it has {', '.join(types)}.")
         plain = str if get_origin(types[key]) is Literal else types[key]
         if type(value) is not plain and not (plain is float and type(value) is int):
-            raise ValueError(f"{kind.__name__}.{key} is {value!r}; expected a value of type {plain.__name__}.")
+            raise ValueError(
+                f"{kind.__name__}.{key} is {reprlib.repr(value)}; expected a value of type {plain.__name__}."
+            )
         _check_choice(kind, key, types[key], value)
         try:
             plain_values[key] = plain(value)

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[n
                 file.write(bytes(-file.tell() % 4))  # the next array may be float32
                 file.flush()
             except OSError as error:
+                with suppress(OSError):
+                    file.close()  # now, as it would say again what it could not write, instead of this:
                 raise OSError(
                     f"The data do not fit into the temporary folder {tempfile.gettempdir()} ({error.strerror}); name "
                     f"one with more room by the environment variable TMPDIR."

@@ -8,7 +8,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from srnn_lab.data import make_batch
-from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.inference.bounds import MEMORY, draw_noise, elbo
 from srnn_lab.models import SequenceModel
 
 
@@ -56,7 +56,8 @@ def draw(
         seed: Seed of the draws.
 
     Raises:
-        ValueError: ``num_frames`` is below 1, ``temperature`` is out of its range, or ``prefix`` has no frame to score.
+        ValueError: ``num_frames`` is below 1 or does not fit into memory, ``temperature`` is out of its range, or
+            ``prefix`` has no frame to score.
         FloatingPointError: The model gives a value that is not a finite number.
     """
     if num_frames < 1:
@@ -79,6 +80,11 @@ def draw(
             params = model.emit(trace.d, trace.z, u_t)
             if not params.isfinite().all():
                 raise FloatingPointError(f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew.")
+            if not drawn and (size := num_frames * (u_t.numel() + params.numel()) * params.element_size()) > MEMORY:
+                raise ValueError(
+                    f"num_frames is {num_frames}; as many frames of this model take {size / 2**30:.1f} GB, and "
+                    f"{MEMORY / 2**30:.0f} GB are allowed: draw fewer."
+                )
             state, u_t = trace.state, model.likelihood.sample(params, generator, temperature)
             drawn.append(Drawn(u_t, params))
     return Drawn(*(torch.cat(parts, 1) for parts in zip(*drawn, strict=True)))

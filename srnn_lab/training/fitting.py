@@ -4,23 +4,25 @@ import csv
 import io
 import math
 import os
+import reprlib
 import shlex
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from srnn_lab.checkpoint import Checkpoint, ChecksumError, load_checkpoint, read_header, save_checkpoint
+from srnn_lab.checkpoint import Checkpoint, ChecksumError, load_checkpoint, save_checkpoint
 from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences
@@ -301,8 +303,13 @@ class Training:
         best = self.out / "best.safetensors"
         if self.curves and not best.exists():
             raise FileNotFoundError(f"{best} is missing, which holds the best epoch so far; put it back or train anew.")
-        if self.curves and read_header(best).scores.get("epoch") not in range(1, len(self.curves) + 1):
-            raise ValueError(f"{best} is of none of the {len(self.curves)} epochs so far; put it back or train anew.")
+        # A kill may have come between the best epoch's file and the state after it.
+        known = range(1, min(len(self.curves) + 1, self.config.train.epochs) + 1)
+        if self.curves and (epoch := load_checkpoint(best).scores.get("epoch")) not in known:
+            raise ValueError(
+                f"{best} is of epoch {reprlib.repr(epoch)}, of which this training of {len(self.curves)} epochs knows "
+                f"nothing; put its own back, give more --epochs or train anew."
+            )
 
 
 @contextmanager
@@ -403,15 +410,33 @@ def _moments(sequences: Sequence[Frames]) -> tuple[Tensor, Tensor]:
     return torch.as_tensor(mean), torch.as_tensor(second / count - mean**2)
 
 
-def _events(folder: Path, epochs: int) -> Any:
-    """A writer of TensorBoard events that forgets what an interrupted run wrote after its last whole epoch."""
+@contextmanager
+def _events(folder: Path, epochs: int) -> Iterator[Callable[[Row], None]]:
+    """What writes TensorBoard events of an epoch, and forgets those after a run's last whole epoch.
+
+    A training goes on where they cannot be written.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ValueError(
             "--tensorboard needs the package tensorboard; install it with: pip install tensorboard"
         ) from error
-    return SummaryWriter(str(folder), purge_step=epochs + 1)
+    writer = SummaryWriter(str(folder), purge_step=epochs + 1)
+
+    def write(row: Row) -> None:
+        try:
+            for name, value in row.items():
+                writer.add_scalar(name, value, row["epoch"])
+            writer.flush()
+        except OSError as error:
+            warnings.warn(f"TensorBoard events of epoch {row['epoch']} could not be written ({error}).", stacklevel=2)
+
+    try:
+        yield write
+    finally:
+        with suppress(OSError):  # which would hide why a training ended
+            writer.close()
 
 
 @dataclass(frozen=True)
@@ -500,7 +525,7 @@ def fit(
         if extra is not None:
             training.restore(extra)
             del extra  # Adam's state a second time
-        events = _events(out / "tensorboard", len(training.curves)) if tensorboard and rank == 0 else None
+        events = _events(out / "tensorboard", len(training.curves)) if tensorboard and rank == 0 else nullcontext()
         done = len(training.curves) + training.update / len(segments)
         bar = tqdm(
             total=config.train.epochs * segments.frames,
@@ -510,7 +535,7 @@ def fit(
             disable=rank > 0,
         )
         keep_freed_memory()  # once the data are read, whose copies are not needed again
-        with noted_signals() as noted, events or nullcontext(), bar:
+        with noted_signals() as noted, events as write_events, bar:
             training.write()  # so that a run killed in its first epoch can be resumed
             while len(training.curves) < config.train.epochs:
                 start, first = time.perf_counter(), training.update
@@ -521,10 +546,8 @@ def fit(
                 trained, spent = trained + new, spent + seconds
                 valid = scored(model, frames["valid"])
                 row = training.end_epoch(valid)
-                if events:
-                    for name, value in {**row, "frames_per_second": new / seconds}.items():
-                        events.add_scalar(name, value, row["epoch"])
-                    events.flush()
+                if write_events:
+                    write_events({**row, "frames_per_second": new / seconds})
                 if rank == 0:
                     best = max(r["valid_bound"] for r in training.curves)
                     bar.write(

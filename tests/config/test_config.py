@@ -70,6 +70,14 @@ def test_a_whole_number_is_taken_where_a_real_one_is_expected():
         ({"train": {"learning_rate": math.nan}}, ["TrainConfig.learning_rate", "nan", "above 0"]),
         ({"train": {"learning_rate": 10**400}}, ["TrainConfig.learning_rate", "too large for type float"]),
         ({"train": {"gradient_norm": math.inf}}, ["TrainConfig.gradient_norm", "inf", "finite"]),
+        ({"train": {"free_bits": 1e300}}, ["TrainConfig.free_bits is 1e+300", "finite number of at most 1e+38"]),
+        (
+            {"train": {"epochs": 10**400}},
+            ["TrainConfig.epochs is 1000", "000;", "whole number of at most 9007"],
+        ),
+        ({"train": {"num_particles": 10**6}}, ["TrainConfig.num_particles is 1000000", "From 1 to 999999"]),
+        ({"model": {"num_layers": 101}}, ["ModelConfig.num_layers is 101", "from 1 to 100"]),
+        ({"model": {"emission_layers": 101}}, ["ModelConfig.emission_layers is 101", "at most 100"]),
         ({"train": {"seed": -1}}, ["TrainConfig.seed", "-1", "from 0"]),
         ({"train": {"precision": "fp16"}}, ["TrainConfig.precision", "'fp16'", "auto, fp32, bf16"]),
         ({"data": {"features": "mfcc"}}, ["DataConfig.features", "'mfcc'", "roll, raw, log-mel"]),
@@ -96,6 +104,25 @@ def test_a_wrong_configuration_is_refused_by_name_value_and_what_is_expected(val
     with pytest.raises(ValueError) as caught:
         RunConfig.from_dict(values)
     assert [part for part in said if part not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        10**6 * "x",
+        {10**6 * "x": 1},
+        {"model": 10**6 * "x"},
+        {"model": {10**6 * "x": 1}},
+        {"model": {"d_dim": 10**6 * "x"}},
+        {"data": {"features": 10**6 * "x"}},
+        {"train": {"epochs": 10**4000}},
+        {"train": {"learning_rate": 10**4000}},
+    ],
+)
+def test_a_message_repeats_no_megabyte(values):
+    with pytest.raises(ValueError) as caught:
+        RunConfig.from_dict(values)
+    assert len(str(caught.value)) < 1500  # of which the names of all settings are the most
 
 
 @pytest.mark.parametrize("config", [ModelConfig(), DataConfig(), TrainConfig(), EvaluationConfig()])

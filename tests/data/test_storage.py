@@ -1,4 +1,5 @@
 import io
+import resource
 import tempfile
 import weakref
 
@@ -81,3 +82,14 @@ def test_a_full_disk_says_which_folder_and_what_to_do(monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", Full)
     with pytest.raises(OSError, match=rf"folder {tempfile.gettempdir()} \(No space left on device\); .* TMPDIR"):
         on_disk([0], lambda _: np.zeros(3, np.int16))
+
+
+def test_a_full_disk_is_said_even_if_closing_the_file_fails_too():
+    """Which tries again to write what the file's buffer holds."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"The data do not fit into the temporary folder .* TMPDIR"):
+            on_disk([0], lambda _: np.zeros(900, np.int16))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -493,6 +493,89 @@ def test_tensorboard_shows_the_curves_and_forgets_what_was_not_kept(songs, tmp_p
         assert found == [(row["epoch"], pytest.approx(row[name], rel=1e-6)) for row in rows]
 
 
+def test_a_training_goes_on_without_events_that_cannot_be_written(songs, tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, *args, **options):
+            pass
+
+        def fails(self, *args):
+            raise OSError(28, "No space left on device")
+
+        add_scalar = flush = close = fails
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", Full)
+    with pytest.warns(UserWarning, match=r"TensorBoard events of epoch 1 could not be written \(.*No space left"):
+        fit(music_run(songs, epochs=1), tmp_path / "run", tensorboard=True)
+    with pytest.raises(ValueError, match="the true cause"):  # and closing the events does not hide it
+        monkeypatch.setattr(training, "evaluate", raising(ValueError("the true cause")))
+        fit(music_run(songs, epochs=1), tmp_path / "other", tensorboard=True)
+
+
+def raising(error):
+    def fail(*args, **options):
+        raise error
+
+    return fail
+
+
+def test_a_training_does_not_write_into_a_folder_that_took_the_place_of_its_own(songs, tmp_path, monkeypatch):
+    """Nor does it make anew one that was removed, moved, or whose lock was removed, and in which another may train."""
+    config = music_run(songs, epochs=1)
+
+    def remove(out):
+        shutil.rmtree(out)
+
+    def replace_it(out):
+        out.rename(tmp_path / "elsewhere")
+        out.mkdir()
+        (out / "best.safetensors").write_text("a newer one")
+
+    def unlock(out):
+        (out / LOCK).unlink()
+
+    for act in (remove, replace_it, unlock):
+        out = tmp_path / act.__name__
+        before = {}
+
+        def meddling(*args, act=act, out=out, before=before, **options):
+            act(out)
+            before.update(contents(out) if out.exists() else {})
+            return evaluate(*args, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(training, "evaluate", meddling)
+            with pytest.raises(ValueError, match=f"{out} is not the folder any more that this training locked"):
+                fit(config, out)
+        assert (contents(out) if out.exists() else {}) == before
+        assert out.exists() == (act is not remove)
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_flipped_bit_is_found_before_a_training_goes_on(name, run, tmp_path):
+    config, whole, _ = run
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    content = bytearray((out / f"{name}.safetensors").read_bytes())
+    content[-5] ^= 1  # of the last tensor's last number but one
+    (out / f"{name}.safetensors").write_bytes(content)
+    longer = replace(config, train=replace(config.train, epochs=5))
+    with pytest.raises(ValueError, match=rf"{name}\.safetensors was damaged or changed after it was written"):
+        fit(longer, out, resume=True)
+
+
+def test_a_best_epoch_of_another_training_is_not_continued(run, tmp_path):
+    config, whole, _ = run
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    best = load_checkpoint(out / "best.safetensors")
+    for epoch in (6, 5, 0, "1"):  # and 5 belongs to a training that is to have as many
+        save_checkpoint(replace(best, scores={**best.scores, "epoch": epoch}), out / "best.safetensors")
+        with pytest.raises(
+            ValueError, match=rf"best\.safetensors is of epoch {epoch!r}, of which this training of 4 epochs"
+        ):
+            fit(config, out, resume=True)
+
+
 def test_tensorboard_that_is_not_installed_is_asked_for(songs, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ValueError, match="needs the package tensorboard; install it with: pip install tensorboard"):
