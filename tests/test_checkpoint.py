@@ -280,6 +280,44 @@ def test_a_model_too_large_for_its_file_is_refused_before_memory_is_taken(key, v
         assert pool.apply_async(memory_of_refusal, [saved]).get(PATIENCE) < 200_000  # KiB; bytes on macOS, also met
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_a_flipped_bit_anywhere_is_found(half, tmp_path):
+    """In the header's lengths, names and numbers, in its padding, and in each tensor."""
+    path = tmp_path / "model.safetensors"
+    extra = {"adam.0.step": torch.tensor(3.0), "data": torch.arange(32, dtype=torch.uint8)}
+    save_checkpoint(untrained(music_run(), scores=SCORES, extra=extra), path, half=half)
+    content, header = path.read_bytes(), 8 + int.from_bytes(path.read_bytes()[:8], "little")
+    draws = np.random.default_rng(0)
+    for place in [*range(8), *draws.integers(8, header, 150), *draws.integers(header, len(content), 50), -1]:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(draws.integers(8))
+        path.write_bytes(flipped)
+        refusal(path)
+    path.write_bytes(content)
+    load_checkpoint(path)
+
+
+def test_a_file_of_an_earlier_version_has_no_checksum_and_is_loaded(saved):
+    rewrite(saved, lambda header, tensors: header.pop("sha256"))
+    assert load_checkpoint(saved).scores == SCORES
+    with safe_open(list_checkpoints()["jsb"], "pt") as opened:
+        assert "sha256" not in json.loads(opened.metadata()["srnn_lab"])
+    load_checkpoint("jsb")
+
+
+def test_a_checksum_that_is_wrong_is_a_sentence(saved):
+    rewrite(saved, _header("scores", {"epoch": 4}))
+    assert "was damaged or changed after it was written: its checksum is not that of its content" in refusal(saved)
+
+
+def test_a_checkpoint_is_written_to_the_same_bytes_each_time(tmp_path):
+    contents = set()
+    for name in "abc":
+        save_checkpoint(untrained(music_run(), scores=SCORES), tmp_path / name)
+        contents.add((tmp_path / name).read_bytes())
+    assert len(contents) == 1
+
+
 def test_what_a_checkpoint_says_of_itself_is_read_without_its_weights(saved):
     whole = load_checkpoint(saved)
     assert read_header(saved) == (whole.config, whole.scores)

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from processes import epochs_done, wait_for
 from tiny import midi_folder
 
 from srnn_lab.checkpoint import load_checkpoint
-from srnn_lab.system.lock import LOCK, hold, is_running, sign, terminate
+from srnn_lab.system.lock import LOCK, _is_training, hold, is_running, sign, terminate
 from srnn_lab.training import runs
 
 SMALL = ["--d-dim=6", "--z-dim=3", "--hidden-dim=8", "--batch-size=2", "--segment-length=8"]
@@ -114,6 +115,45 @@ def test_a_training_on_another_machine_is_not_stopped_by_its_number_here(tmp_pat
             terminate(tmp_path)
 
 
+NO_TRAININGS = ["-1", "0", "-{pid}", "{pid}", "1", "999999999", "9" * 400, "1e3", " ", "", "x" * 900, "1 1", "\x1b[2J"]
+
+
+@pytest.mark.parametrize("signed", NO_TRAININGS)
+def test_no_process_is_stopped_but_a_training_that_holds_this_lock(signed, tmp_path, monkeypatch):
+    """This one holds it, and is a test."""
+    monkeypatch.setattr(os, "kill", lambda *given: pytest.fail(f"a stranger was sent {given}"))
+    with hold(tmp_path) as lock:
+        lock.write(f"{signed.format(pid=os.getpid())} {socket.gethostname()}")
+        lock.flush()
+        with pytest.raises(ValueError, match=r"train\.pid (holds|names) .*nobody was asked to stop") as caught:
+            terminate(tmp_path)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_training_of_another_run_is_not_stopped(tmp_path, songs, monkeypatch):
+    other, run = tmp_path / "other", tmp_path / "run"
+    begin(other, songs, 10_000)
+    with monkeypatch.context() as patched, hold(run) as lock:
+        patched.setattr(os, "kill", lambda *given: pytest.fail(f"a stranger was sent {given}"))
+        lock.write((other / LOCK).read_text())
+        lock.flush()
+        with pytest.raises(ValueError, match="is no srnn-lab train that holds this lock"):
+            terminate(run)
+    wait_for(lambda: runs.progress(other).header)
+    terminate(other)
+    wait_for(lambda: not is_running(other))
+
+
+@pytest.mark.parametrize("program", ["/usr/bin/srnn-lab", "srnn_lab"])
+def test_a_training_is_known_by_its_command(program, monkeypatch):
+    """Without /proc, as on macOS, ``ps`` tells it."""
+    known = {7: f"python {program} train jsb", 8: f"python {program} evaluate train", 9: "vi train", 10: ""}
+    answers = lambda command, **_: SimpleNamespace(stdout=known[int(command[-1])])  # noqa: E731
+    monkeypatch.setattr("srnn_lab.system.lock.subprocess.run", answers)
+    monkeypatch.setattr("srnn_lab.system.lock.Path", lambda text: Path(str(text).replace("/proc", "/nowhere")))
+    assert [_is_training(number) for number in known] == [True, False, False, False]
+
+
 def test_a_look_at_a_run_does_not_keep_it_from_being_trained(tmp_path, monkeypatch):
     (tmp_path / LOCK).touch()
     look = (tmp_path / LOCK).open()
@@ -129,9 +169,10 @@ def test_a_folder_without_runs_has_none(tmp_path):
     assert runs.list_runs(tmp_path) == runs.list_runs(tmp_path / "missing") == {}
 
 
-@pytest.mark.parametrize("text", ["epoch,train_elbo\n1\n", "words", "epoch\n\x00\n"])
-def test_damaged_curves_are_named(tmp_path, text):
-    (tmp_path / "curves.csv").write_text(f"{text}\n1,2\n")
+@pytest.mark.parametrize("text", ["epoch,train_elbo\n1\n", "words", "epoch\n\x00\n", "", "\ufeff", "\xff" * 9])
+@pytest.mark.parametrize("more", ["\n1,2\n", ""])
+def test_damaged_curves_are_named(tmp_path, text, more):
+    (tmp_path / "curves.csv").write_bytes(f"{text}{more}".encode("latin-1" if "\xff" in text else "utf-8"))
     with pytest.raises(ValueError, match=r"curves\.csv is not a table of training curves"):
         runs.read_curves(tmp_path)
 
