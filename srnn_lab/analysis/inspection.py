@@ -199,9 +199,14 @@ def find_changes(
     if config.features == "roll":
         changes = 1 + np.flatnonzero((frames[1:] != frames[:-1]).any(1))
         return changes, np.ones(len(frames), bool)
+    return find_events(signal, len(frames), config), active_frames(signal, config)
+
+
+def active_frames(signal: Float[np.ndarray, "n"], config: DataConfig) -> Bool[np.ndarray, "t"]:
+    """Whether each frame of a sound is active: its RMS is above 1 % of the clip's largest."""
     windows = np.lib.stride_tricks.sliding_window_view(signal, config.window)[:: config.hop]
     rms = np.sqrt((windows**2).mean(1))
-    return find_events(signal, len(frames), config), rms > 0.01 * rms.max()
+    return rms > 0.01 * rms.max()
 
 
 def find_events(

@@ -1,0 +1,140 @@
+"""What a waveform is worth without any training of a network: ``python -m srnn_lab.reports.untrained voice``.
+
+Prints nats per frame, first frame not scored, over all frames and over the active ones, of
+
+- an adaptive linear predictor, whose coefficients and scale come from past samples alone, so that it is a density of
+  the whole waveform: with taps that cross the border of a frame, and with taps inside the frame;
+- one Gaussian with full covariance for all frames, fitted to the training set, which knows nothing of time.
+
+The predictor's window, memory and share were set on the validation split of ``voice``.
+"""
+
+import argparse
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from scipy.signal import lfilter
+from scipy.stats import multivariate_normal
+from torch import Tensor
+
+from srnn_lab.analysis.inspection import active_frames
+from srnn_lab.config import PRESETS, DataConfig
+from srnn_lab.data import Frontend, load_split
+from srnn_lab.data.storage import widen
+from srnn_lab.models.linear_prediction import prediction_error, predictor, step_up
+
+FLOOR = 1e-9
+"""Variance of the white noise added to the past, far below one step of 16 bits in any of the data sets."""
+
+
+def predictor_nats(
+    frames: Float[np.ndarray, "t x"],
+    *,
+    order: int = 16,
+    window: int = 280,
+    memory: float = 20.0,
+    share: float = 0.65,
+    df: float = 4.0,
+    inside: bool = False,
+) -> Float[np.ndarray, "t"]:
+    """Log density of each frame of a waveform, in nats, under the adaptive linear predictor.
+
+    The taps of a frame are those of the best predictor of the ``window`` samples before it (autocorrelation method). A
+    residual is Student-t, and its squared scale is ``share`` times the running mean of the squared residuals before it.
+
+    Args:
+        frames: Consecutive frames of one waveform.
+        order: Taps.
+        window: Samples before a frame that its taps come from.
+        memory: Samples after which a residual counts 1/e times as much in the scale.
+        share: Squared scale over mean square.
+        df: Degrees of freedom of the residual.
+        inside: Whether taps read samples of the frame alone; its first ones are then predicted by the predictors of
+            lower order, whose errors are larger by a factor that the reflection coefficients say.
+    """
+    x = torch.as_tensor(frames, dtype=torch.float64)
+    num_frames, n = x.shape
+    past = F.pad(x.flatten(), (window, 0)).unfold(0, window, n)[:num_frames]
+    kappa, _ = predictor(past, order, FLOOR)
+    e = prediction_error(x, step_up(kappa), None if inside else past)
+    growth = torch.ones_like(e)  # of the error's variance, against that of the full order
+    for i in range(min(order, n) if inside else 0):
+        taps = step_up(kappa[:, :i]) if i else kappa[:, :0]
+        e[:, i] = x[:, i] - (taps * x[:, :i].flip(-1)).sum(-1)
+        growth[:, i] = 1 / (1 - kappa[:, i:].square()).prod(-1)
+    e = e * growth.rsqrt()
+    scale = share * (_running_mean(e.flatten(), memory).view_as(e) + FLOOR)
+    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
+    tails = (df + 1) / 2 * torch.log1p(e.square() / scale / df)
+    return (constant - 0.5 * (scale.log() + growth.log()) - tails).sum(-1).numpy()
+
+
+def _running_mean(e: Float[Tensor, "n"], memory: float) -> Float[Tensor, "n"]:
+    """Of e^2 before each value."""
+    decay = math.exp(-1 / memory)
+    return torch.as_tensor(lfilter([0.0, 1 - decay], [1.0, -decay], e.square().numpy()))
+
+
+def gaussian_nats(seen: Float[np.ndarray, "n x"], scored: Float[np.ndarray, "t x"]) -> Float[np.ndarray, "t"]:
+    """Log density of each scored frame, in nats, under one Gaussian with the mean and the covariance of those seen."""
+    return multivariate_normal(seen.mean(0), np.cov(seen.T)).logpdf(scored)
+
+
+def measure(
+    config: DataConfig, x_dim: int, split: str = "test", data_dir: str | None = None, **options: int | float
+) -> dict[str, tuple[Float[np.ndarray, "t"], Bool[np.ndarray, "t"]]]:
+    """Of each untrained density: nats of each frame of a split but the first of each signal; which of them are active.
+
+    Args:
+        config: A data set, with raw frames.
+        x_dim: Samples in a frame.
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files.
+        options: Of ``predictor_nats``.
+    """
+    train, scored = (list(load_split(config, name, data_dir).values()) for name in ("train", split))
+    frontend = Frontend.fit(config, x_dim, train)
+    clips = [frontend.frames(signal, x_dim) for signal in scored]
+    active = np.concatenate([active_frames(widen(signal), config)[1:] for signal in scored])
+    seen = np.concatenate([frontend.frames(signal, x_dim) for signal in train]).astype(np.float64)
+    nats = {
+        f"linear predictor, taps {where}": np.concatenate(
+            [predictor_nats(frames, inside=inside, **options)[1:] for frames in clips]
+        )
+        for where, inside in (("also before the frame", False), ("inside the frame", True))
+    }
+    nats["Gaussian, full covariance"] = gaussian_nats(seen, np.concatenate([frames[1:] for frames in clips]))
+    return {name: (values, active) for name, values in nats.items()}
+
+
+def main() -> None:
+    """Print the figures of the presets named on the command line."""
+    raw = [name for name, preset in PRESETS.items() if preset.data.features == "raw"]
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("preset", nargs="+", choices=raw, help="What the frames are.")
+    parser.add_argument("--data", help="Another data set, or a folder of audio files.")
+    parser.add_argument("--data-dir", help="Folder of the data sets' files. Default: SRNN_LAB_DATA.")
+    parser.add_argument("--split", choices=("train", "valid", "test"), default="test")
+    parser.add_argument("--order", type=int, default=16, help="Taps of the predictor. Default: 16.")
+    parser.add_argument("--window", type=int, default=280, help="Samples that its taps come from. Default: 280.")
+    parser.add_argument("--memory", type=float, default=20.0, help="Samples that its scale comes from. Default: 20.")
+    chosen = parser.parse_args()
+    options = {"order": chosen.order, "window": chosen.window, "memory": chosen.memory}
+    for name in chosen.preset:
+        preset = PRESETS[name]
+        config = replace(preset.data, data=chosen.data or preset.data.data)
+        for density, (nats, active) in measure(
+            config, preset.model.x_dim, chosen.split, chosen.data_dir, **options
+        ).items():
+            print(
+                f"{config.data} ({chosen.split}), {density}: {nats.mean():.2f} nats per frame ({len(nats)}), "
+                f"active frames {nats[active].mean():.2f} ({active.sum()})"
+            )
+
+
+if __name__ == "__main__":
+    main()
