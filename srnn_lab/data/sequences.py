@@ -32,6 +32,16 @@ class Batch:
     u: Float[Tensor, "b t x"]
     lengths: Int[Tensor, "b"]
 
+    @classmethod
+    def of(cls, whole: Float[Tensor, "b s x"], lengths: Int[Tensor, "b"]) -> "Batch":
+        """Rows that begin with the frame before the first that is scored; x and u are views of them."""
+        return cls(whole[:, 1:], whole[:, :-1], lengths)
+
+    @property
+    def whole(self) -> Float[Tensor, "b s x"]:
+        """What ``of`` takes."""
+        return torch.cat([self.u[:, :1], self.x], 1)
+
     @property
     def mask(self) -> Float[Tensor, "b t"]:
         """1 where a frame is valid, 0 where it is padding."""
@@ -76,7 +86,13 @@ def _shifted(frames: Sequence[Float[np.ndarray, "_ x"]], num_frames: int = 0) ->
     """Rows that begin with the frame before the first that is scored -> a batch of ``num_frames`` frames or more."""
     padded = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(f) for f in frames], batch_first=True)
     padded = F.pad(padded, (0, 0, 0, max(0, num_frames + 1 - padded.shape[1])))
-    return Batch(padded[:, 1:], padded[:, :-1], torch.tensor([len(f) - 1 for f in frames]))
+    return Batch.of(padded, torch.tensor([len(f) - 1 for f in frames]))
+
+
+def padded_length(num_frames: int, longest: int, lengths: int = 4) -> int:
+    """The next of a few ``lengths``, the last of which is ``longest``: for each, a GPU's kernels are recorded once."""
+    step = -(-longest // lengths)
+    return min(longest, -(-num_frames // step) * step)
 
 
 def by_length(sequences: Sequence[Frames], batch_size: int) -> list[list[int]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.distributions import DiagonalGaussian
 from srnn_lab.models.likelihoods import LIKELIHOODS
-from srnn_lab.models.networks import mlp
+from srnn_lab.models.networks import mlp, tf32
 
 Context = dict[str, Tensor]
 """What does not depend on z: by name, (B, T, .) for all t or (B, .) for one t."""
@@ -160,11 +160,12 @@ class SequenceModel(nn.Module, ABC):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Without dropout; then as before, in training or not."""
+        """Without dropout, and with whole fp32 products on a GPU too; then as before, in training or not."""
         before = self.training
         self.eval()
         try:
-            yield
+            with tf32(False):
+                yield
         finally:
             self.train(before)
 

@@ -1,5 +1,8 @@
 """The feed-forward and recurrent parts that every model is built from, initialised as in the authors' code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -107,10 +110,22 @@ def possibly(mask: Bool[Tensor, "*batch"]) -> bool:
     return mask.device.type != "cpu" or bool(mask.any())
 
 
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Whether cuDNN's GRU may round what it multiplies to 19 bits, as is torch's default."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 class GRU(nn.GRU):
     """d_t = GRU(d_{t-1}, input_t), batch-major, with an orthogonal matrix for each gate and zero biases.
 
-    On a CPU the recursion is that of ``recurrence.gru``, elsewhere torch's own (cuDNN).
+    On a CPU the recursion is that of ``recurrence.gru``, elsewhere torch's own (cuDNN) but for sizes that are no
+    multiple of 4, of which cuDNN's backward pass may fail (pytorch #54307).
     """
 
     def __init__(self, in_dim: int, out_dim: int):
@@ -124,10 +139,11 @@ class GRU(nn.GRU):
 
     def forward(self, inputs: Float[Tensor, "b t n"], d_0: Float[Tensor, "b d"]) -> Float[Tensor, "b t d"]:
         """States for all t, after ``d_0``."""
-        if inputs.device.type == "cpu":
+        device = inputs.device.type
+        if device == "cpu" or (device == "cuda" and self.hidden_size % 4):
             return gru(inputs, d_0, *self.parameters())
         # Autocast to whichever type hands cuDNN's recursion fp16 (AutocastRNN), in which small gradients vanish.
-        with torch.autocast(inputs.device.type, enabled=False):
+        with torch.autocast(device, enabled=False):
             return super().forward(inputs.to(d_0.dtype), d_0[None].contiguous())[0]  # cuDNN refuses a part of a row
 
 

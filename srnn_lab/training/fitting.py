@@ -10,24 +10,26 @@ import shutil
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
 from srnn_lab.checkpoint import Checkpoint, ChecksumError, load_checkpoint, save_checkpoint
 from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, load_split
-from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences
+from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences, padded_length
 from srnn_lab.inference.bounds import Score, elbo, evaluate, fivo, iwae
 from srnn_lab.models import SequenceModel, State, build_model
+from srnn_lab.models.networks import tf32
 from srnn_lab.reports.records import signals_sha256
 from srnn_lab.system import distributed
 from srnn_lab.system.files import sweep, write_atomically
@@ -35,6 +37,7 @@ from srnn_lab.system.interrupts import Stopped, noted_signals
 from srnn_lab.system.lock import LOCK, check_held, hold, sign
 from srnn_lab.system.memory import keep_freed_memory
 from srnn_lab.system.terminal import outliving_terminal
+from srnn_lab.training.capture import Captured, ahead
 
 CURVES = (
     "epoch",
@@ -50,6 +53,7 @@ CURVES = (
 )
 """Columns of ``curves.csv``; train_elbo, train_kl and valid_bound are of the bound that is trained on."""
 Row = dict[str, int | float]
+T = TypeVar("T")
 
 WRITE_EVERY = 600.0
 """Seconds after which the state of a training is written within an epoch too."""
@@ -85,6 +89,20 @@ def precision_of(config: TrainConfig, device_type: str) -> str:
     return "bf16" if use_bf16(config, device_type) else "fp32"
 
 
+class Prepared(NamedTuple):
+    """What an update is made of but for the states that it goes on from.
+
+    Attributes:
+        inputs: Those of ``Training.forward_and_backward`` that follow the states; for a GPU in pinned memory.
+        frames: Scored frames of all rows, those of other processes included.
+        seed: Of dropout.
+    """
+
+    inputs: list[Tensor]
+    frames: int
+    seed: int
+
+
 @dataclass
 class Training:
     """A training under way. All that changes in it is written, so that it continues bit for bit.
@@ -101,6 +119,7 @@ class Training:
         out: Folder of the run.
         data: The SHA-256 of all signals, so that a run goes on with those it began with.
         lock: The lock of ``out``, in the process that writes there.
+        eager: Do not record updates on a GPU.
         curves: A row for each whole epoch.
         update: Updates done in the epoch after these.
         elbo: Sum of the bound that is trained on over those that were not skipped, in nats per frame; of the ELBO with
@@ -120,6 +139,7 @@ class Training:
     out: Path
     data: Tensor
     lock: TextIO | None
+    eager: bool = False
     curves: list[Row] = field(default_factory=list)
     update: int = 0
     elbo: float = 0.0
@@ -129,81 +149,154 @@ class Training:
     state: State | None = None
     written: float = 0.0
 
-    def train_epoch(self, noted: Sequence[int], bar: tqdm) -> bool:
-        """Train to the end of the epoch, or until a signal comes to any process; then False, with all written."""
-        config, epoch = self.config.train, len(self.curves)
+    @cached_property
+    def on_gpu(self) -> bool:
+        """Whether updates are prepared while the device works and, unless ``eager`` is set, recorded and replayed."""
+        return next(self.model.parameters()).device.type == "cuda"
+
+    @cached_property
+    def passes(self) -> Callable[..., Sequence[Tensor]]:
+        """``forward_and_backward``, on a GPU as one recorded graph."""
+        if self.on_gpu and not self.eager:
+            return Captured(self.forward_and_backward, self.model)
+        return self.forward_and_backward
+
+    @cached_property
+    def made_with(self) -> dict[str, str]:
+        """Device and precision, which a checkpoint says among its scores."""
         device = next(self.model.parameters()).device
-        rows = distributed.share(config.batch_size)
-        autocast = torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(config, device.type))
+        return {"device": distributed.name_of(device), "precision": precision_of(self.config.train, device.type)}
+
+    def train_epoch(self, noted: Sequence[int], bar: tqdm) -> Generator[None, None, bool]:
+        """Train to the end of the epoch, or until a signal comes to any process; then False, with all written.
+
+        Yields:
+            At each update, once the device has all of its work and before it is waited for.
+        """
+        config, epoch = self.config.train, len(self.curves)
         self.model.train()
         self.optimizer.param_groups[0]["lr"] = learning_rate(config, epoch)
-        order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-        for starts, batch, frames in self.segments.epoch(order, rows=rows, start=self.update):
-            batch = batch.to(device)
-            state = self.model.initial_state(len(batch.x))
-            if self.state is not None and not starts.all():
-                zero = starts.to(device)[:, None]
-                state = State(*(torch.where(zero, *values) for values in zip(state, self.state, strict=True)))
-            seeds = np.random.SeedSequence((config.seed, epoch, self.update)).generate_state(2).tolist()
-            noise_generator = torch.Generator().manual_seed(seeds[0])
-            torch.manual_seed(seeds[1] + distributed.rank())  # dropout, of which each process has its own
-            weight = kl_weight(config, epoch * len(self.segments) + self.update)
-            with _enough_memory():
-                with autocast:
-                    loss, bound, kl, reached = self._bound(batch, state, weight, rows, noise_generator)
-                self.optimizer.zero_grad()
-                (loss / frames).backward()
-            last = self.update + 1 == len(self.segments)  # validation comes next, and may be long
-            due = time.perf_counter() - self.written >= (WRITE_EVERY / 10 if last else WRITE_EVERY)
-            values = torch.stack([bound, kl]).detach() / frames
-            values = torch.cat([values, values.new_tensor([bool(noted), due])])
-            values = distributed.add_up((p.grad for p in self.model.parameters()), values)
-            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_norm)
-            mean_elbo, mean_kl, stop, due, norm = torch.cat([values, norm[None]]).tolist()
-            self.state = reached.detach()
-            self.update += 1
-            if all(map(math.isfinite, (mean_elbo, mean_kl, norm))):
-                self.optimizer.step()
-                self.elbo, self.kl, self.in_a_row = self.elbo + mean_elbo, self.kl + mean_kl, 0
-            else:
-                self._skip()
-            bar.set_postfix_str(f"epoch {epoch + 1}, {mean_elbo:.3f} nats per frame, KL {mean_kl:.3f}", refresh=False)
-            bar.update(frames)
-            if stop or due:
-                self.write()
-            if stop:
-                return False
+        with closing(ahead(self._prepare()) if self.on_gpu else self._prepare()) as prepared:
+            for update in prepared:
+                last = self.update + 1 == len(self.segments)  # validation comes next, and may be long
+                due = time.perf_counter() - self.written >= (WRITE_EVERY / 10 if last else WRITE_EVERY)
+                norm, values = self._propagate(update, bool(noted), due)
+                yield
+                mean_elbo, mean_kl, stop, due, norm = torch.cat([values, norm[None]]).tolist()
+                self.update += 1
+                if all(map(math.isfinite, (mean_elbo, mean_kl, norm))):
+                    self.optimizer.step()
+                    self.elbo, self.kl, self.in_a_row = self.elbo + mean_elbo, self.kl + mean_kl, 0
+                else:
+                    self._skip()
+                said = f"epoch {epoch + 1}, {mean_elbo:.3f} nats per frame, KL {mean_kl:.3f}"
+                bar.set_postfix_str(said, refresh=False)
+                bar.update(update.frames)
+                if stop or due:
+                    self.write()
+                if stop:
+                    return False
         return True
 
-    def _bound(
-        self, batch: Batch, state: State, weight: float, rows: slice, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor, State]:
-        """The loss, the bound and the KL, added up over all frames, and the states that the rows carry on from.
+    def _prepare(self) -> Iterator[Prepared]:
+        """What each of the epoch's updates is made of; it does not depend on those before."""
+        config, epoch, first = self.config.train, len(self.curves), self.update
+        rows = distributed.share(config.batch_size)
+        order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+        for update, segment in enumerate(self.segments.epoch(order, rows=rows, start=first), first):
+            starts, batch, frames = segment
+            seeds = np.random.SeedSequence((config.seed, epoch, update)).generate_state(2).tolist()
+            drawn = self._draw(batch.x.shape[1], rows, torch.Generator().manual_seed(seeds[0]))
+            weight = kl_weight(config, epoch * len(self.segments) + update)
+            numbers = torch.tensor([weight, frames], dtype=torch.float32)
+            inputs = [batch.whole, batch.lengths, starts, numbers, *drawn]
+            if self.on_gpu:
+                longer = padded_length(batch.x.shape[1], config.segment_length) - batch.x.shape[1]
+                inputs = [F.pad(v, (0, 0, 0, longer)) if v.ndim == 3 else v for v in inputs]
+                inputs = [values.pin_memory() for values in inputs]
+            yield Prepared(inputs, frames, seeds[1] + distributed.rank())  # dropout, of which each process has its own
 
-        Where a row has several paths, it carries on from one of them, drawn by weight: a sample of the past, as with
-        one path, so that a segment's bound means the same under each objective.
+    def _draw(self, length: int, rows: slice, generator: torch.Generator) -> list[Tensor]:
+        """Noise of this process's rows, and the uniform numbers that the objective needs.
+
+        Drawn on the CPU for all rows, so that they depend neither on the device nor on the number of processes.
         """
         config = self.config.train
         paths = 1 if config.objective == "elbo" else config.num_particles
-        shape = (config.batch_size, batch.x.shape[1])
-        # Drawn on the CPU for all rows, so that it depends neither on the device nor on the number of processes.
-        noise = (
-            torch.randn(paths, *shape, self.model.z_dim, generator=generator)[:, rows].flatten(0, 1).to(batch.x.device)
-        )
+        shape = (config.batch_size, length)
+        drawn = [torch.randn(paths, *shape, self.model.z_dim, generator=generator)[:, rows].flatten(0, 1)]
+        if config.objective != "elbo":
+            drawn.append(torch.rand(config.batch_size, generator=generator)[rows])
+        if config.objective == "fivo":
+            numbers = paths if config.resampling == "multinomial" else 1
+            drawn.append(torch.rand(*shape, numbers, generator=generator)[rows])
+        return drawn
+
+    def _propagate(self, update: Prepared, noted: bool, due: bool) -> tuple[Tensor, Tensor]:
+        """Gradients of all processes, clipped; their norm, and the bound, the KL and whether to stop and to write.
+
+        Nothing here waits for the device.
+        """
+        torch.manual_seed(update.seed)
+        device = next(self.model.parameters()).device
+        inputs = update.inputs
+        if not isinstance(self.passes, Captured):  # which copies them to where its kernels read
+            inputs = [values.to(device, non_blocking=self.on_gpu) for values in inputs]
+        state = self.state or self.model.initial_state(len(inputs[0]))
+        with _explained():
+            bound, kl, *reached = self.passes(*state, *inputs)
+        self.state = State(*reached)
+        values = torch.stack([bound, kl]) / update.frames
+        values = torch.cat([values, values.new_full((1,), noted), values.new_full((1,), due)])
+        values = distributed.add_up((p.grad for p in self.model.parameters()), values)
+        return torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.gradient_norm), values
+
+    def forward_and_backward(
+        self, d: Tensor, z: Tensor, whole: Tensor, lengths: Tensor, starts: Tensor, numbers: Tensor, *drawn: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The bound and the KL, added up over all frames, and the states reached; the gradients are left in place.
+
+        Where a row has several paths, it carries on from one of them, drawn by weight: a sample of the past, as with
+        one path, so that a segment's bound means the same under each objective. On a GPU this is recorded once and
+        replayed: nothing in it may look at the value of a tensor.
+
+        Args:
+            d: States that the rows have reached.
+            z: The same.
+            whole: Of a ``Batch``.
+            lengths: Of a ``Batch``.
+            starts: Rows that start from zero states instead.
+            numbers: The weight of the KL, and the frames by which the gradient is divided.
+            drawn: What ``_draw`` gave.
+        """
+        config, device = self.config.train, whole.device.type
+        batch, (weight, frames) = Batch.of(whole, lengths), numbers.unbind()
+        state = State(*(values.masked_fill(starts[:, None], 0) for values in (d, z)))
+        low = use_bf16(config, device)
+        self.optimizer.zero_grad()
+        with tf32(low):
+            with torch.autocast(device, torch.bfloat16, enabled=low):
+                loss, bound, kl, reached = self._bound(batch, state, weight, *drawn)
+            (loss / frames).backward()
+        return bound.detach(), kl.detach(), *reached.detach()
+
+    def _bound(
+        self, batch: Batch, state: State, weight: Tensor, noise: Tensor, *uniforms: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, State]:
+        """The loss, the bound and the KL, added up over all frames, and the states that the rows carry on from."""
+        config = self.config.train
         if config.objective == "elbo":
             bound = elbo(self.model, batch, state, noise)
             # The free bits of padding are a constant, without a gradient.
             loss = (weight * bound.kl.clamp(min=config.free_bits) - bound.log_px).sum()
             return loss, bound.elbo.sum(), bound.kl.sum(), bound.trace.state
-        uniform = torch.rand(config.batch_size, generator=generator)[rows].to(batch.x.device)
+        for_state, *for_ancestors = uniforms
         if config.objective == "iwae":
             bound = iwae(self.model, batch, noise, state, kl_weight=weight)
         else:
-            numbers = paths if config.resampling == "multinomial" else 1
-            uniforms = torch.rand(*shape, numbers, generator=generator)[rows].to(batch.x.device)
             share = config.resampling_share
-            bound = fivo(self.model, batch, noise, uniforms, state, resampling_share=share, kl_weight=weight)
-        return -bound.value.sum(), bound.value.sum(), bound.kl.sum(), bound.draw_state(uniform)
+            bound = fivo(self.model, batch, noise, *for_ancestors, state, resampling_share=share, kl_weight=weight)
+        return -bound.value.sum(), bound.value.sum(), bound.kl.sum(), bound.draw_state(for_state)
 
     def _skip(self) -> None:
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
@@ -230,8 +323,7 @@ class Training:
         self.curves.append(dict(zip(CURVES, values, strict=True)))
         self.update, self.elbo, self.kl, self.skipped, self.state = 0, 0.0, 0.0, 0, None
         if figures[config.bound] == max(row["valid_bound"] for row in self.curves):
-            precision = precision_of(config, next(self.model.parameters()).device.type)
-            scores = {"valid": figures, "epoch": epoch + 1, "precision": precision}
+            scores = {"valid": figures, "epoch": epoch + 1, **self.made_with}
             best = Checkpoint(self.config, self.model, self.frontend, scores)
             distributed.from_rank_0(lambda: save_checkpoint(best, self.place("best.safetensors")))
         self.write()
@@ -253,7 +345,7 @@ class Training:
 
         def write() -> None:
             write_atomically(self.place("curves.csv"), _as_csv(self.curves))
-            last = Checkpoint(self.config, self.model, self.frontend, {}, extra)
+            last = Checkpoint(self.config, self.model, self.frontend, self.made_with, extra)
             save_checkpoint(last, self.place("last.safetensors"))
 
         distributed.from_rank_0(write)
@@ -313,10 +405,16 @@ class Training:
 
 
 @contextmanager
-def _enough_memory() -> Iterator[None]:
+def _explained() -> Iterator[None]:
+    """Say what to change where an update does not fit into memory or is refused by a library."""
     try:
         yield
     except RuntimeError as error:  # a CPU's has no type of its own
+        if "cuDNN" in str(error):
+            raise ValueError(
+                f"cuDNN does not train a GRU of these sizes ({str(error).splitlines()[0]}); choose another --d-dim, a "
+                f"multiple of 4, in a new --out, or train with --device cpu."
+            ) from error
         if not (isinstance(error, torch.OutOfMemoryError) or "tried to allocate" in str(error)):
             raise
         raise ValueError(
@@ -470,6 +568,7 @@ def fit(
     device: str | None = None,
     resume: bool = False,
     tensorboard: bool = False,
+    eager: bool = False,
 ) -> Run:
     """Train a model; the best epoch by the bound that is trained on, on validation data, is kept.
 
@@ -482,6 +581,8 @@ def fit(
         device: ``cpu``, ``cuda`` or ``mps``; by default a GPU if there is one.
         resume: Continue from ``last.safetensors`` in ``out``, if it is there; ``config.train.epochs`` may have changed.
         tensorboard: Write TensorBoard events into ``out / "tensorboard"``.
+        eager: On a GPU, launch the kernels of an update one by one rather than record them once: slower, for a GPU that
+            refuses a recording.
 
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
@@ -492,7 +593,45 @@ def fit(
         ConnectionError: Another process ended.
         Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
     """
-    began, out = time.perf_counter(), Path(out)
+    options = {"data_dir": data_dir, "device": device, "resume": resume, "tensorboard": tensorboard, "eager": eager}
+    return exhaust(fit_in_steps(config, Path(out), **options))
+
+
+def exhaust(steps: Generator[None, None, T]) -> T:
+    """What a generator returns."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return end.value
+
+
+def fit_in_steps(
+    config: RunConfig,
+    out: Path,
+    *,
+    data_dir: str | Path | None,
+    device: str | None,
+    resume: bool,
+    tensorboard: bool,
+    eager: bool,
+    name: str = "",
+    noted: Sequence[int] | None = None,
+) -> Generator[None, None, Run]:
+    """``fit``, step by step: it hands over whenever the device has its work, so that several take turns.
+
+    Args:
+        config: As of ``fit``, like those that follow.
+        out: The same.
+        data_dir: The same.
+        device: The same.
+        resume: The same.
+        tensorboard: The same.
+        eager: The same.
+        name: What its output begins with, if it is not the only one.
+        noted: The signals that have come, where somebody else notes them.
+    """
+    began = time.perf_counter()
     options = {"--data-dir": data_dir, "--device": device}
     device = distributed.usable_device(device)
     rank, world_size = distributed.rank(), distributed.world_size()
@@ -521,13 +660,14 @@ def fit(
             weight_decay=config.train.weight_decay,
             fused=True,
         )
-        training = Training(config, frontend, model, optimizer, segments, out, data, lock)
+        training = Training(config, frontend, model, optimizer, segments, out, data, lock, eager)
         if extra is not None:
             training.restore(extra)
             del extra  # Adam's state a second time
         events = _events(out / "tensorboard", len(training.curves)) if tensorboard and rank == 0 else nullcontext()
         done = len(training.curves) + training.update / len(segments)
         bar = tqdm(
+            desc=name or None,
             total=config.train.epochs * segments.frames,
             initial=round(done * segments.frames),
             unit=" frames",
@@ -535,11 +675,11 @@ def fit(
             disable=rank > 0,
         )
         keep_freed_memory()  # once the data are read, whose copies are not needed again
-        with noted_signals() as noted, events as write_events, bar:
+        with noted_signals() if noted is None else nullcontext(noted) as noted, events as write_events, bar:
             training.write()  # so that a run killed in its first epoch can be resumed
             while len(training.curves) < config.train.epochs:
                 start, first = time.perf_counter(), training.update
-                if not training.train_epoch(noted, bar):
+                if not (yield from training.train_epoch(noted, bar)):
                     break
                 seconds = time.perf_counter() - start
                 new = segments.frames * (1 - first / len(segments))
@@ -551,13 +691,12 @@ def fit(
                 if rank == 0:
                     best = max(r["valid_bound"] for r in training.curves)
                     bar.write(
-                        f"epoch {row['epoch']}: train {row['train_elbo']:.3f}, valid {row['valid_bound']:.3f} "
-                        f"({valid.average}), best {best:.3f}"
+                        f"{name and name + ': '}epoch {row['epoch']}: train {row['train_elbo']:.3f}, "
+                        f"valid {row['valid_bound']:.3f} ({valid.average}), best {best:.3f}"
                     )
         again = [f"{name}={value}" for name, value in options.items() if value]
-        command = shlex.join(
-            [*distributed.launcher(), "train", "--resume", str(out), *again, *["--tensorboard"] * tensorboard]
-        )
+        again += ["--tensorboard"] * tensorboard + ["--eager"] * eager
+        command = shlex.join([*distributed.launcher(), "train", "--resume", str(out), *again])
         stopped = f"stopped, with all written; continue with: {command}"
         # A signal may have come to any process, and in the last validation too, after the last update looked for it.
         if distributed.add_up((), torch.tensor([float(bool(noted))], device=device)).item():

@@ -19,7 +19,8 @@ PATIENCE = 120
 """Seconds that a test waits for what takes a second on an idle machine."""
 
 
-def _run(argv: list[str], log: Path, write_every: float, environment: dict[str, str]) -> None:
+def run_command(argv: list[str], log: Path, write_every: float, environment: dict[str, str]) -> None:
+    """What a process does."""
     from srnn_lab import cli
     from srnn_lab.training import fitting as training
 
@@ -31,14 +32,14 @@ def _run(argv: list[str], log: Path, write_every: float, environment: dict[str, 
     sys.exit(cli.main(argv))
 
 
-def start(argv: list[object], log: Path, write_every: float = 600, **environment: str):
+def start(argv: list[object], log: Path, write_every: float = 600, run: Callable = run_command, **environment: str):
     """Begin a command; what it prints goes to ``log``."""
-    process = CONTEXT.Process(target=_run, args=([*map(str, argv)], log, write_every, environment), daemon=True)
+    process = CONTEXT.Process(target=run, args=([*map(str, argv)], log, write_every, environment), daemon=True)
     process.start()
     return process
 
 
-def start_ranks(argv: list[object], logs: Path, write_every: float = 600) -> list:
+def start_ranks(argv: list[object], logs: Path, write_every: float = 600, run: Callable = run_command) -> list:
     """Begin a command as two processes with the environment that torchrun gives them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -46,7 +47,7 @@ def start_ranks(argv: list[object], logs: Path, write_every: float = 600) -> lis
     sizes = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "1"}
     shared = {"TORCHELASTIC_RUN_ID": "test", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **sizes}
     ranks = ("0", "1")
-    return [start(argv, logs / f"log-{r}", write_every, RANK=r, LOCAL_RANK=r, **shared) for r in ranks]
+    return [start(argv, logs / f"log-{r}", write_every, run, RANK=r, LOCAL_RANK=r, **shared) for r in ranks]
 
 
 def finish(*processes) -> list[int]:

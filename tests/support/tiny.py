@@ -84,7 +84,8 @@ def a_result(row: str, **changes: object) -> Result:
         "average": "micro", "first_frame": True, "sequences": 2, "frames": 20,
         "data": "bl/jsb", "split": "test", "data_sha256": "d", "config": PRESETS["jsb"], "best_epoch": 3,
         "parameters": 1000, "repetitions": 1, "resampling": "systematic", "resampling_share": 0.5, "seed": 0,
-        "seconds": 1.5, "date": "2026-01-31", "version": "0.1.0", "commit": "", "cpu": "abacus", "threads": 1,
+        "seconds": 1.5, "date": "2026-01-31", "version": "0.1.0", "commit": "", "device": "cpu", "precision": "fp32",
+        "cpu": "abacus", "threads": 1,
         "torch": "2",
     }  # fmt: skip
     return Result(row=row, **values | changes)

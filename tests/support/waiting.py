@@ -27,7 +27,9 @@ class WaitError(AssertionError):
     """An operation waits for the device, or takes a value of the host that a recorded update would keep for ever."""
 
 
-class _Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):
+    """Refuses those that wait."""
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name, kwargs = func.overloadpacket.__name__, kwargs or {}
         tensors = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
@@ -41,7 +43,8 @@ class _Operations(TorchDispatchMode):
         return func(*args, **kwargs)
 
 
-def _refuse(*args, **kwargs):
+def refuse(*args, **kwargs):
+    """Stand for one of ``MAKES``."""
     raise WaitError("values are copied from the host")
 
 
@@ -50,5 +53,5 @@ def without_waiting():
     """Nothing in here may wait for the device: no look at a value, no copy from or to the host, no mixed devices."""
     with ExitStack() as stack:
         for owner, name in MAKES:
-            stack.enter_context(patch.object(owner, name, _refuse))
-        yield stack.enter_context(_Operations())
+            stack.enter_context(patch.object(owner, name, refuse))
+        yield stack.enter_context(Operations())
