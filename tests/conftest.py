@@ -14,6 +14,13 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say loudly what has not been tested, which the dots of a report hide."""
+    skipped = terminalreporter.getreports("skipped")
+    if count := sum("gpu" in report.keywords for report in skipped):
+        terminalreporter.write_line(f"{count} GPU tests did not run: no CUDA device here", red=True, bold=True)
+
+
 @pytest.fixture(autouse=True)
 def machine(request):
     """What is marked ``alone`` measures seconds: no test of the other worker runs beside it."""
