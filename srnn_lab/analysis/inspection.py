@@ -113,7 +113,10 @@ def inspect_signal(
     first = len(frames) - len(batch.x[0])
     if noise is None:
         noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
-    bound = elbo(model, batch, noise=noise)
+    weight = next(model.parameters())
+    batch, noise = batch.to(weight.device), noise.to(weight)
+    with model.evaluating():
+        bound = elbo(model, batch, noise=noise)
     if not bound.elbo.isfinite().all():
         raise FloatingPointError("The model gives values that are not finite numbers for this clip; train it anew.")
     params = model.emit(bound.trace.d, bound.trace.z, batch.u.expand(len(noise), -1, -1))
@@ -124,21 +127,25 @@ def inspect_signal(
     inside = changes[changes >= first] - first
     times = checkpoint.frontend.times(len(frames))[first:]
     prior, posterior = bound.trace.prior, bound.trace.posterior
+
+    def array(values: Tensor) -> np.ndarray:
+        return values.cpu().numpy()
+
     return Inspection(
-        kl=bound.kl.mean(0).numpy(),
-        log_px=bound.log_px.mean(0).numpy(),
+        kl=array(bound.kl.mean(0)),
+        log_px=array(bound.log_px.mean(0)),
         frames=frames[first:],
-        mean=means.mean(0).numpy(),
-        logvar=variance.log().numpy(),
+        mean=array(means.mean(0)),
+        logvar=array(variance.log()),
         times=times,
         seconds=times * 60 / QUARTERS_PER_MINUTE if config.data.features == "roll" else times,
         changes=inside,
         active=active[first:],
-        mu_q=posterior.mu.mean(0).numpy(),
-        logvar_q=posterior.logvar.mean(0).numpy(),
-        mu_p=prior.mu.mean(0).numpy(),
-        logvar_p=prior.logvar.mean(0).numpy(),
-        kl_z=posterior.kl(prior).mean(0).numpy(),
+        mu_q=array(posterior.mu.mean(0)),
+        logvar_q=array(posterior.logvar.mean(0)),
+        mu_p=array(prior.mu.mean(0)),
+        logvar_p=array(prior.logvar.mean(0)),
+        kl_z=array(posterior.kl(prior).mean(0)),
     )
 
 
@@ -181,11 +188,13 @@ def draw_reconstruction(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.
     """
-    model, generator = checkpoint.model, torch.Generator().manual_seed(seed)
-    _, batch = clip_batch(checkpoint, signal)
+    model = checkpoint.model
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    batch = clip_batch(checkpoint, signal)[1].to(device)
     trace = elbo(model, batch, noise=draw_noise(model, batch, generator)).trace
     params = model.emit(trace.d, trace.z, batch.u)
-    return model.likelihood.sample(params, generator)[0].numpy()
+    return model.likelihood.sample(params, generator)[0].cpu().numpy()
 
 
 def find_changes(

@@ -111,12 +111,14 @@ def phone_frames(
         raise ValueError("The model is one of music; phones are told from the states of a model of audio.")
     names = list(signals)
     frames = frontend.sequences([signals[name] for name in names], config.model.x_dim)
-    generator = torch.Generator().manual_seed(seed)
+    generator, device = torch.Generator().manual_seed(seed), next(model.parameters()).device
     parts: dict[int, tuple[dict[str, np.ndarray], np.ndarray]] = {}
     for batch_of in tqdm(by_length(frames, BATCH), "Sentences", unit=" batches", delay=2, leave=False):
         batch = make_batch([frames[i] for i in batch_of], config.evaluation.first_frame)
-        trace = elbo(model, batch, noise=draw_noise(model, batch, generator)).trace
-        states = {"z": trace.posterior.mu.numpy(), "d": trace.d.numpy()}
+        noise = draw_noise(model, batch, generator)
+        with model.evaluating():
+            trace = elbo(model, batch.to(device), noise=noise.to(device)).trace
+        states = {"z": trace.posterior.mu.cpu().numpy(), "d": trace.d.cpu().numpy()}
         for row, i in enumerate(batch_of):
             length = int(batch.lengths[row])
             own = {name: values[row, :length] for name, values in states.items() if values.shape[-1]}

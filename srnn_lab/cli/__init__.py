@@ -38,6 +38,7 @@ from srnn_lab.reports.records import (
     RECORD,
     RESULTS,
     Result,
+    options_of,
     read_results,
     record,
     signals_sha256,
@@ -67,10 +68,21 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
     parser.add_argument("--out", type=_path, help=out)
     begin = ", or begin it there if there is none" if name else ", with the options that it began with"
     parser.add_argument("--resume", type=_path, metavar="RUN", help=f"Continue the run in this folder{begin}.")
+    if name:
+        parser.add_argument(
+            "--seeds",
+            type=_seeds,
+            metavar="SEED,...",
+            help="Train it with each of these seeds, side by side (on a GPU in one process, on a CPU as many at a time "
+            f"as there are CPUs), into folders named {Path('runs') / name}-seed1 (of --out OUT, OUT-seed1), and so "
+            "on; the same command continues what was stopped.",
+        )
+    _add_device(parser, "; under torchrun, one for each process")
     parser.add_argument(
-        "--device",
-        type=_text,
-        help="cpu, cuda or mps. Default: a CUDA GPU if there is one; under torchrun, one for each process.",
+        "--eager",
+        action="store_true",
+        help="On a GPU, launch the kernels of an update one by one rather than record them once: slower, for a GPU "
+        "that refuses a recording.",
     )
     parser.add_argument("--tensorboard", action="store_true", help="Write TensorBoard events to RUN/tensorboard.")
     _add_data_dir(parser)
@@ -129,8 +141,8 @@ def _parser() -> argparse.ArgumentParser:
             argument_default=argparse.SUPPRESS,
         )
         _add_train_options(preset, name)
-    absent = dict.fromkeys(("preset", "out", "resume", "device", "data_dir"))
-    train.set_defaults(run=_train, usage_error=train.error, tensorboard=False, json=False, **absent)
+    absent = dict.fromkeys(("preset", "out", "seeds", "resume", "device", "data_dir"))
+    train.set_defaults(run=_train, usage_error=train.error, tensorboard=False, eager=False, json=False, **absent)
 
     evaluate = _checkpoint_command(
         commands,
@@ -310,6 +322,17 @@ def _check_record(args: argparse.Namespace) -> None:
         args.usage_error("--row names a row of the file that --record writes; give that too")
 
 
+def _load_checkpoint(args: argparse.Namespace) -> Any:
+    """The checkpoint, with its model on the device that was asked for."""
+    from srnn_lab.checkpoint import load_checkpoint
+    from srnn_lab.system.distributed import usable_device
+
+    args.device = usable_device(args.device)
+    checkpoint = load_checkpoint(args.checkpoint)
+    checkpoint.model.to(args.device)
+    return checkpoint
+
+
 def _load_data(args: argparse.Namespace, checkpoint: Any) -> tuple[str, str, list[Any]]:
     data, split, signals = _load_named(args, checkpoint)
     return data.data, split, list(signals.values())
@@ -361,6 +384,10 @@ def _seed(text: str) -> int:
     return _whole(text, 0, 2**32 - 1, "2^32 - 1")
 
 
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(map(_seed, text.split(","))))
+
+
 def _count(most: int) -> Callable[[str], int]:
     return lambda text: _whole(text, 1, most, f"{most}")
 
@@ -368,9 +395,14 @@ def _count(most: int) -> Callable[[str], int]:
 def _checkpoint_command(commands: Any, name: str, help: str, run: Callable, more: str = "") -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.{more}")
     command.add_argument("checkpoint", metavar="CHECKPOINT", help="A .safetensors file, or a bundled name.")
+    _add_device(command)
     _add_json(command)
     command.set_defaults(run=run)
     return command
+
+
+def _add_device(parser: argparse.ArgumentParser, more: str = "") -> None:
+    parser.add_argument("--device", type=_text, help=f"cpu, cuda or mps. Default: a CUDA GPU if there is one{more}.")
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -386,26 +418,15 @@ def _add_data_dir(parser: argparse.ArgumentParser) -> None:
 def _train(args: argparse.Namespace) -> dict[str, Any]:
     if not (args.preset or args.resume):
         args.usage_error("a PRESET to begin with, or --resume RUN, is required")
+    if args.seeds:
+        return _train_seeds(args)
     if args.resume and args.out and args.out.resolve() != args.resume.resolve():
         args.usage_error(
             f"--out {args.out} is for a new run, and --resume {args.resume} names another; give one of them"
         )
     out = args.resume or args.out or Path("runs") / args.preset
-    given = vars(args)
-    if args.resume and (out / "last.safetensors").exists():
-        from srnn_lab.checkpoint import read_config
+    config = _config(args, out, vars(args))
 
-        began = read_config(out / "last.safetensors")
-        config = _configured(PRESETS.get(args.preset, began), {"epochs": began.train.epochs, **given})
-    elif args.preset:
-        config = _configured(PRESETS[args.preset], given)
-    else:
-        raise ValueError(f"{out} holds no run to continue; name a PRESET to begin one there.")
-    config.check_read(given)
-
-    import torch
-
-    from srnn_lab.system.distributed import world_size
     from srnn_lab.training.fitting import fit
 
     run = fit(
@@ -415,7 +436,69 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
         device=args.device,
         resume=args.resume is not None,
         tensorboard=args.tensorboard,
+        eager=args.eager,
     )
+    return _report(args, config, out, run)
+
+
+def _config(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunConfig:
+    """The configuration of a run that begins in ``out`` or, with --resume or --seeds, may have begun there."""
+    if (args.resume or args.seeds) and (out / "last.safetensors").exists():
+        from srnn_lab.checkpoint import read_config
+
+        began = read_config(out / "last.safetensors")
+        config = _configured(PRESETS.get(args.preset, began), {"epochs": began.train.epochs, **given})
+    elif args.preset:
+        config = _configured(PRESETS[args.preset], given)
+    else:
+        raise ValueError(f"{out} holds no run to continue; name a PRESET to begin one there.")
+    config.check_read(given)
+    return config
+
+
+def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
+    """Runs that differ in their seeds, side by side; those that have begun are continued."""
+    if not args.preset or args.resume or hasattr(args, "seed"):
+        args.usage_error("--seeds trains a PRESET with several seeds, and takes neither --seed nor --resume")
+
+    import torch
+
+    from srnn_lab.system.distributed import usable_device, world_size
+    from srnn_lab.training.seeds import fit_in_processes, fit_in_turns
+
+    if world_size() > 1:
+        raise ValueError("--seeds trains runs side by side by itself; start it without torchrun.")
+    device, given = usable_device(args.device), vars(args)
+    first = args.out or Path("runs") / args.preset
+    seeds = {first.with_name(f"{first.name}-seed{seed}"): seed for seed in args.seeds}
+    configs = {out: _config(args, out, {**given, "seed": seed}) for out, seed in seeds.items()}
+    if torch.device(device).type == "cuda":
+        options = {"data_dir": args.data_dir, "tensorboard": args.tensorboard, "eager": args.eager}
+        runs = fit_in_turns(configs, device=device, **options)
+        found = {out: _report(args, configs[out], out, run) for out, run in runs.items()}
+    else:
+        settings = {f.name for section in fields(RunConfig()) for f in fields(getattr(RunConfig(), section.name))}
+        again = {name: value for name, value in given.items() if name in settings or (name == "data_dir" and value)}
+        options = [*options_of(again), f"--device={device}", "--json", *["--tensorboard"] * args.tensorboard]
+        commands = {
+            out: ["train", args.preset, *options, f"--seed={seed}", f"--resume={out}"] for out, seed in seeds.items()
+        }
+        found = {out: json.loads(line) for out, line in fit_in_processes(commands).items()}
+    return {
+        f"seed {seeds[out]}": {
+            **report["test"],
+            "best_epoch": report["training"]["best_epoch"],
+            "checkpoint": report["checkpoint"],
+        }
+        for out, report in sorted(found.items(), key=lambda item: [*seeds].index(item[0]))
+    }
+
+
+def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) -> dict[str, Any]:
+    import torch
+
+    from srnn_lab.system.distributed import world_size
+
     scores, unit = run.best.scores, _unit(config.evaluation.average)
     best = run.curves[scores["epoch"] - 1]
     return {
@@ -457,12 +540,11 @@ def _unit(average: str) -> str:
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
-    from srnn_lab.checkpoint import load_checkpoint
     from srnn_lab.inference.bounds import evaluate
     from srnn_lab.system.memory import keep_freed_memory
 
     _check_record(args)
-    checkpoint = load_checkpoint(args.checkpoint)
+    checkpoint = _load_checkpoint(args)
     convention = CONVENTIONS[args.convention] if args.convention else checkpoint.config.evaluation
     changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
     convention = replace(convention, **changed)
@@ -539,7 +621,7 @@ def _draft(
                 "train": "",
                 "measure": "",
                 **how,
-                **surroundings(),
+                **surroundings(args.device),
             }
         )
     except ValueError as error:
@@ -626,14 +708,13 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.analysis.events import clip_events, near_windows
     from srnn_lab.analysis.export import npz_bytes
     from srnn_lab.analysis.inspection import inspect_signal, longest_clip
-    from srnn_lab.checkpoint import load_checkpoint
     from srnn_lab.data import read_labels, read_signal
     from srnn_lab.data.labels import labels_beside
     from srnn_lab.pictures.clip import clip_figure
 
     if args.out and args.out.exists() and not args.out.is_dir():
         raise NotADirectoryError(f"--out is {args.out}, which is a file; name a folder for the two files to write.")
-    checkpoint = load_checkpoint(args.checkpoint)
+    checkpoint = _load_checkpoint(args)
     data = checkpoint.config.data
     signal = read_signal(args.file, data, longest_clip(data))
     labels = None
@@ -665,12 +746,11 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from srnn_lab.analysis.inspection import clip_batch, longest_clip
-    from srnn_lab.checkpoint import load_checkpoint
     from srnn_lab.data import read_clip
     from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi, wav_bytes
     from srnn_lab.inference.sampling import generate
 
-    checkpoint = load_checkpoint(args.checkpoint)
+    checkpoint = _load_checkpoint(args)
     data = checkpoint.config.data
     suffixes = (".mid", ".wav") if data.features == "roll" else (".wav",)
     if args.out.suffix.lower() not in suffixes:
@@ -708,13 +788,12 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
 
 def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.analysis.transitions import measure_transitions
-    from srnn_lab.checkpoint import load_checkpoint
     from srnn_lab.data import load_labels
 
     _check_record(args)
     if args.events and args.record:
         args.usage_error("--record takes all kinds of events; leave --events out")
-    checkpoint = load_checkpoint(args.checkpoint)
+    checkpoint = _load_checkpoint(args)
     config = checkpoint.config
     data, split, named = _load_named(args, checkpoint)
     labels = load_labels(data, split, args.data_dir)
@@ -739,11 +818,10 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
 
 def _probe(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.analysis import probe
-    from srnn_lab.checkpoint import load_checkpoint
     from srnn_lab.data import LABELLED, load_labels, load_split
 
     _check_record(args)
-    checkpoint = load_checkpoint(args.checkpoint)
+    checkpoint = _load_checkpoint(args)
     config = checkpoint.config
     trained_on = config.data.data
     name = args.data or (trained_on if trained_on in LABELLED or Path(trained_on).is_dir() else "reader")

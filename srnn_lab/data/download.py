@@ -1,5 +1,6 @@
 """The published music files: read from a local folder, or downloaded once; their hashes are checked either way."""
 
+import hashlib
 from pathlib import Path
 
 _FRACCARO = "https://raw.githubusercontent.com/marcofraccaro/srnn/1e28b5b138fef22e0520cc9dbff267eac06a7398/data/"
@@ -33,9 +34,9 @@ def fetch(name: str, data_dir: Path | None) -> Path:
         ValueError: The file is not the published one.
         OSError: The file could not be downloaded.
     """
-    import pooch
-
     if data_dir is None:
+        import pooch
+
         folder, base = name.split("/")
         url = (_FRACCARO if folder == "fraccaro" else _BOULANGER) + base
         try:
@@ -53,7 +54,8 @@ def fetch(name: str, data_dir: Path | None) -> Path:
             f"The data folder {data_dir} lacks music/{name}. Add that file, or leave out --data-dir and SRNN_LAB_DATA "
             f"to download it."
         )
-    found = pooch.file_hash(str(path))
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != REGISTRY[name]:
         raise ValueError(
             f"{path} is not the published file: its SHA-256 is {found}, expected {REGISTRY[name]}. Replace it, or "

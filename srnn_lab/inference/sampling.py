@@ -13,7 +13,7 @@ from srnn_lab.models import SequenceModel
 
 
 class Drawn(NamedTuple):
-    """New frames, and what they were drawn from.
+    """New frames, and what they were drawn from, on the CPU.
 
     Attributes:
         frames: x_t, each a draw.
@@ -41,7 +41,7 @@ def draw(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> Drawn:
-    """Ancestral samples, from zero states or as the continuation of a prefix; on the CPU, where checkpoints are loaded.
+    """Ancestral samples, from zero states or as the continuation of a prefix, drawn on the model's device.
 
     Args:
         model: The model.
@@ -53,7 +53,7 @@ def draw(
         temperature: Multiplies the standard deviation of every z (prior, and posterior over the prefix) and of real
             values, and divides the logits of notes. 1: the model. 0: z is always the mean, and x the likeliest value,
             whatever the seed. From 0 to 10.
-        seed: Seed of the draws.
+        seed: Seed of the draws; a GPU draws other numbers than a CPU.
 
     Raises:
         ValueError: ``num_frames`` is below 1 or does not fit into memory, ``temperature`` is out of its range, or
@@ -64,18 +64,18 @@ def draw(
         raise ValueError(f"num_frames is {num_frames}; at least 1 frame must be drawn.")
     if not 0 <= temperature <= 10:
         raise ValueError(f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it is.")
-    generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())
+    generator = torch.Generator(weight.device).manual_seed(seed)
     with model.evaluating():
         if prefix is None:
             u_t, state = weight.new_zeros(batch_size, 1, model.config.x_dim), model.initial_state(batch_size)
         else:
-            batch = make_batch(list(prefix.numpy()), first_frame)
+            batch = make_batch(list(prefix.numpy()), first_frame).to(weight.device)
             state = elbo(model, batch, noise=temperature * draw_noise(model, batch, generator)).trace.state
-            u_t = prefix[:, -1:]
-        lengths, drawn = torch.ones(len(u_t), dtype=torch.int64), []
+            u_t = prefix[:, -1:].to(weight)
+        lengths, drawn = torch.ones(len(u_t), dtype=torch.int64, device=weight.device), []
         for _ in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
-            noise_t = torch.randn(len(u_t), 1, model.z_dim, generator=generator).to(weight)
+            noise_t = torch.randn(len(u_t), 1, model.z_dim, generator=generator, device=weight.device).to(weight)
             trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
             params = model.emit(trace.d, trace.z, u_t)
             if not params.isfinite().all():
@@ -87,4 +87,4 @@ def draw(
                 )
             state, u_t = trace.state, model.likelihood.sample(params, generator, temperature)
             drawn.append(Drawn(u_t, params))
-    return Drawn(*(torch.cat(parts, 1) for parts in zip(*drawn, strict=True)))
+    return Drawn(*(torch.cat(parts, 1).cpu() for parts in zip(*drawn, strict=True)))

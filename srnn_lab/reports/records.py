@@ -32,6 +32,8 @@ MAX_ROW = 200
 """Characters of a row's name, which becomes a folder's."""
 MAX_WARNINGS = 5
 """Lines of a file that are no results and are said one by one."""
+_ALWAYS_BEFORE = {"device": "cpu", "precision": "fp32"}
+"""What lines of earlier versions do not say, since there was no other."""
 MEASURES = {"evaluate": "elbo", "transitions": "auc", "probe": "log-mel/accuracy"}
 """Command -> the figure that it always measures."""
 
@@ -67,6 +69,8 @@ class Result:
         date: Day, as YYYY-MM-DD.
         version: Of srnn_lab; empty if it is not installed.
         commit: Of the source, with a + if its code has changed since; empty if it is not under git.
+        device: Where it was measured: ``cpu``, or the name of a GPU.
+        precision: Of the matrix products in measuring; of those in training, ``config`` says it.
         cpu: Model of the processor.
         threads: Threads that torch used.
         torch: Version of torch.
@@ -95,6 +99,8 @@ class Result:
     date: str
     version: str
     commit: str
+    device: str
+    precision: str
     cpu: str
     threads: int
     torch: str
@@ -127,7 +133,7 @@ class Result:
         """
         differences = {name: self.config.differences(preset) for name, preset in PRESETS.items()}
         preset = min(differences, key=lambda name: len(differences[name]))
-        return shlex.join(["srnn-lab", "train", preset, *_options(differences[preset]), f"--resume={self.run}"])
+        return shlex.join(["srnn-lab", "train", preset, *options_of(differences[preset]), f"--resume={self.run}"])
 
     @property
     def measure(self) -> str:
@@ -150,7 +156,7 @@ class Result:
             others.pop("split", None)
             others |= {"minutes": round(minutes)} if (minutes := self.figures["minutes"]) != PROBE_MINUTES else {}
         checkpoint = self.checkpoint or f"{self.run}/best.safetensors"
-        return shlex.join(["srnn-lab", self.command, checkpoint, *_options(others), "--record", f"--row={self.row}"])
+        return shlex.join(["srnn-lab", self.command, checkpoint, *options_of(others), "--record", f"--row={self.row}"])
 
     @property
     def commands(self) -> list[str]:
@@ -171,6 +177,7 @@ class Result:
         types = {f.name: f.type for f in fields(cls)}
         if not isinstance(values, dict):
             raise ValueError(f"it is {reprlib.repr(values)}; expected keys and values.")
+        values = _ALWAYS_BEFORE | values
         expected = {*types, "train", "measure"}
         if wrong := sorted(values.keys() ^ expected):
             raise ValueError(f"its key {wrong[0]!r} is {'missing' if wrong[0] in expected else 'unknown'}.")
@@ -218,7 +225,9 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
         raise ValueError(f"{name} is a whole number too large for type float.") from error
 
 
-def _options(values: Mapping[str, Any]) -> list[str]:
+def options_of(values: Mapping[str, Any]) -> list[str]:
+    """Settings by name -> options of the command line."""
+
     def option(name: str, value: Any) -> str:
         flag = name.replace("_", "-")
         return f"--{flag}={value}" if not isinstance(value, bool) else f"--{flag}" if value else f"--no-{flag}"
@@ -295,13 +304,21 @@ def signals_sha256(signals: Iterable[np.ndarray]) -> str:
     return found.hexdigest()
 
 
-def surroundings() -> dict[str, Any]:
-    """Version, commit and machine, by their names in a ``Result``."""
+def surroundings(device: str = "cpu") -> dict[str, Any]:
+    """Version, commit and machine, by their names in a ``Result``.
+
+    Args:
+        device: The one that measures.
+    """
     import torch
+
+    from srnn_lab.system.distributed import name_of
 
     return {
         "version": __version__,
         "commit": _commit(),
+        "device": name_of(device),
+        "precision": "fp32",
         "cpu": _cpu(),
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),

@@ -57,6 +57,12 @@ def usable_device(device: str | None) -> str:
     return device
 
 
+def name_of(device: str | torch.device) -> str:
+    """What a record says of a device: the name of a GPU, or the kind of another."""
+    kind = torch.device(device).type
+    return torch.cuda.get_device_name(device) if kind == "cuda" else kind
+
+
 @contextmanager
 def process_group(device: str) -> Iterator[None]:
     """Connect the processes: NCCL between GPUs, gloo between CPUs.

@@ -615,7 +615,7 @@ def fit_in_steps(
     resume: bool,
     tensorboard: bool,
     eager: bool,
-    name: str = "",
+    label: str = "",
     noted: Sequence[int] | None = None,
 ) -> Generator[None, None, Run]:
     """``fit``, step by step: it hands over whenever the device has its work, so that several take turns.
@@ -628,8 +628,8 @@ def fit_in_steps(
         resume: The same.
         tensorboard: The same.
         eager: The same.
-        name: What its output begins with, if it is not the only one.
-        noted: The signals that have come, where somebody else notes them.
+        label: What its output begins with, if it is not the only one.
+        noted: The signals that have come, where the caller notes them and outlives the terminal.
     """
     began = time.perf_counter()
     options = {"--data-dir": data_dir, "--device": device}
@@ -647,7 +647,8 @@ def fit_in_steps(
     )
     distributed.share(config.train.batch_size)  # fails now rather than once the data are read
     here = _locked(out) if rank == 0 else nullcontext()
-    with outliving_terminal(), distributed.process_group(device), here as lock:
+    terminal = outliving_terminal() if noted is None else nullcontext()
+    with terminal, distributed.process_group(device), here as lock:
         model, extra = distributed.from_rank_0(lambda: _begin(config, out, resume))
         frontend, segments, frames, data = _load(config, data_dir)
         if not torch.equal(data, distributed.from_rank_0(lambda: data)):
@@ -667,7 +668,7 @@ def fit_in_steps(
         events = _events(out / "tensorboard", len(training.curves)) if tensorboard and rank == 0 else nullcontext()
         done = len(training.curves) + training.update / len(segments)
         bar = tqdm(
-            desc=name or None,
+            desc=label or None,
             total=config.train.epochs * segments.frames,
             initial=round(done * segments.frames),
             unit=" frames",
@@ -691,7 +692,7 @@ def fit_in_steps(
                 if rank == 0:
                     best = max(r["valid_bound"] for r in training.curves)
                     bar.write(
-                        f"{name and name + ': '}epoch {row['epoch']}: train {row['train_elbo']:.3f}, "
+                        f"{label and label + ': '}epoch {row['epoch']}: train {row['train_elbo']:.3f}, "
                         f"valid {row['valid_bound']:.3f} ({valid.average}), best {best:.3f}"
                     )
         again = [f"{name}={value}" for name, value in options.items() if value]

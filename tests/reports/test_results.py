@@ -212,6 +212,14 @@ def test_the_hash_of_signals_is_that_of_their_types_shapes_and_bytes():
     assert expected not in {signals_sha256(signals) for signals in others}
 
 
+def test_a_line_of_before_there_were_devices_was_measured_on_a_cpu_in_fp32():
+    """All of the package's were."""
+    line = a_result("a").to_dict()
+    assert (line.pop("device"), line.pop("precision")) == ("cpu", "fp32")
+    assert Result.from_dict(line) == a_result("a")
+    assert Result.from_dict(a_result("a", device="a GPU").to_dict()).device == "a GPU"
+
+
 def test_the_surroundings_are_those_of_a_result():
     found = surroundings()
     assert found["cpu"]
