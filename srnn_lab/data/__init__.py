@@ -19,14 +19,13 @@ from srnn_lab.data.speech import (
     MAX_SECONDS,
     Frontend,
     blizzard,
-    files_below,
     read_audio,
-    split_of,
     timit,
     timit_files,
     voice,
     voices,
 )
+from srnn_lab.data.splits import files_below, files_of_split
 from srnn_lab.data.storage import read_files, widen
 
 DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarray]]] = {
@@ -109,7 +108,7 @@ def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = No
 
 
 def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
-    return read_files(_folder_files(config, split), lambda path: read_signal(path, config))
+    return read_files(_folder_files(config, split), lambda path: read_signal(path, config), skip=True)
 
 
 def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
@@ -118,10 +117,12 @@ def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
         raise ValueError(f"{config.data!r} is neither a data set ({', '.join(DATASETS)}) nor a folder.")
     files = files_below(folder, MIDI_SUFFIXES if config.features == "roll" else AUDIO_SUFFIXES)
     named = {path.relative_to(folder).as_posix(): path for path in files}
-    if split == "all":
-        return named
-    chosen = split_of(named, 0.05, 0.05)
-    return {name: path for name, path in named.items() if chosen[name] == split}
+    return named if split == "all" else files_of_split(named, split, lambda path: _check_length(path, config))
+
+
+def _check_length(path: Path, config: DataConfig) -> None:
+    if len(read_signal(path, config)) < config.window + config.hop:
+        raise ValueError(f"{path} is shorter than two frames.")
 
 
 def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> np.ndarray:

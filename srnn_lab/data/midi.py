@@ -236,7 +236,7 @@ def parse_midi(content: bytes) -> MidiFile:
     if number < 0:
         raise ValueError(_CUT)
     notes = Notes(*np.array(rows).reshape(-1, 5).T)
-    ticks_per_quarter, counts_seconds = _division(*content[header + 12 : header + 14])
+    ticks_per_quarter, counts_seconds = _division(content[header + 12 : header + 14])
     timing = _timing(notes, ticks_per_quarter, [] if counts_seconds else tempi, signatures)
     return MidiFile(notes, ticks_per_quarter, timing, unended)
 
@@ -304,8 +304,11 @@ def _number(track: bytes, position: int) -> tuple[int, int]:
     return value << 7 | byte, position + 1
 
 
-def _division(first: int, second: int) -> tuple[float, bool]:
+def _division(division: bytes) -> tuple[float, bool]:
     """The ticks in a quarter note, and whether a tick is a part of a second, whatever the tempo."""
+    if len(division) < 2:
+        raise ValueError(_CUT)
+    first, second = division
     if first < 0x80:
         ticks = float(first << 8 | second)
     else:  # frames in a second, negated, and ticks in a frame; 29 stands for 30 of which some are left out

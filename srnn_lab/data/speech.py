@@ -1,7 +1,6 @@
 """Speech: audio files <-> waveforms <-> standardised frames, and the speech data sets."""
 
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from srnn_lab.data.decode import AUDIO_SUFFIXES, File, decode, open_audio
 from srnn_lab.data.limiter import limit
 from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
 from srnn_lab.data.notices import collect_notices, notify
+from srnn_lab.data.splits import files_below, read_split, split_of
 from srnn_lab.data.storage import FULL_SCALE, on_disk, read_files, widen
 
 Waveform = Float[np.ndarray, "n"]
@@ -302,53 +302,9 @@ def _power(windows: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t f"]:
     return np.abs(np.fft.rfft(windows * np.hanning(windows.shape[1] + 1)[:-1])) ** 2
 
 
-def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """All files with these endings below a folder, but for hidden ones (macOS puts a ``._name`` beside each).
-
-    Raises:
-        FileNotFoundError: There is no such folder, or no such file in it.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"The folder {folder} does not exist.")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
-    if not found:
-        raise FileNotFoundError(f"The folder {folder} holds no file that ends in {', '.join(suffixes)}.")
-    return found
-
-
 def audio_files(folder: Path, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> dict[str, Path]:
     """All audio files below a folder, by their path without the ending; of files with one name, the last."""
     return {p.relative_to(folder).with_suffix("").as_posix(): p for p in files_below(folder, suffixes)}
-
-
-def split_of(names: Iterable[str], valid: float, test: float, salt: str = "") -> dict[str, str]:
-    """Each name's split, decided by a hash of the names alone, so that it is the same on every machine.
-
-    Args:
-        names: Files, speakers or prompts.
-        valid: Share of the names for validation; at least one name.
-        test: Share for testing; at least one name, unless the share is 0.
-        salt: Put before each name, to choose among the possible splits.
-
-    Raises:
-        ValueError: There are too few names.
-    """
-    order = sorted(set(names), key=lambda name: hashlib.sha256((salt + name).encode()).digest())
-    num_test = max(1, round(test * len(order))) if test else 0
-    num_valid = max(1, round(valid * len(order)))
-    if num_test + num_valid >= len(order):
-        raise ValueError(
-            f"{len(order)} files or speakers ({', '.join(order[:3]) or 'none'}) cannot be split into training, "
-            f"validation and test; give at least {num_test + num_valid + 1}."
-        )
-    splits = ["test"] * num_test + ["valid"] * num_valid
-    return dict(zip(order, splits + ["train"] * (len(order) - len(splits)), strict=True))
-
-
-def read_split(files: dict[str, Path], split: str, read: Callable[[Path], np.ndarray]) -> dict[str, np.ndarray]:
-    """The files of one split (90/5/5), each read by ``read``; a file is in exactly one split."""
-    chosen = split_of(files, 0.05, 0.05)
-    return read_files({name: path for name, path in files.items() if chosen[name] == split}, read)
 
 
 def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:

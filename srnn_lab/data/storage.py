@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from srnn_lab.data.notices import collect_notices, notify
+
+MAX_NAMED = 5
+"""Files of which one reads, where many are read at once."""
 FULL_SCALE = np.float32(32768)
 """What a sample of 1 is as int16."""
 
@@ -58,6 +62,47 @@ def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[n
     return [np.ndarray(shape, dtype, mapped, start) for shape, dtype, start in places]
 
 
-def read_files(files: dict[str, Path], read: Callable[[Path], np.ndarray]) -> dict[str, np.ndarray]:
-    """Each file's signal, in its smallest type, on disk."""
-    return dict(zip(files, on_disk(files.values(), lambda path: narrow(read(path))), strict=True))
+def read_files(
+    files: dict[str, Path], read: Callable[[Path], np.ndarray], *, skip: bool = False
+) -> dict[str, np.ndarray]:
+    """Each file's signal, in its smallest type, on disk.
+
+    Args:
+        files: By name.
+        read: Gives a file's signal.
+        skip: Whether a file that cannot be used is named and left out.
+
+    Raises:
+        ValueError: A file cannot be used; with ``skip``, no file can.
+        OSError: A file cannot be read, or the folder of temporary files is full.
+    """
+    notices: list[str] = []
+    refused: dict[str, str] = {}
+
+    def make(name: str) -> np.ndarray:
+        with collect_notices() as noticed:
+            try:
+                signal = narrow(read(files[name]))
+            except (ValueError, OSError) as error:
+                if not skip:
+                    raise
+                refused[name] = str(error)
+                if len(refused) == len(files):
+                    raise ValueError(f"None of the {len(files)} files can be used. {_first(refused)}") from error
+                return np.zeros(0, bool)
+        notices.extend(noticed)
+        return signal
+
+    signals = dict(zip(files, on_disk(files, make), strict=True))
+    if refused:
+        notices.insert(0, f"{len(refused)} of {len(files)} files cannot be used and were left out. {_first(refused)}")
+    for notice in notices[:MAX_NAMED]:
+        notify(notice)
+    if len(notices) > MAX_NAMED:
+        notify(f"Of other files there are {len(notices) - MAX_NAMED} more such notices, which are not shown.")
+    return {name: signal for name, signal in signals.items() if name not in refused}
+
+
+def _first(refused: dict[str, str]) -> str:
+    """Why the first files were refused."""
+    return " ".join([*refused.values()][:MAX_NAMED])

@@ -32,7 +32,7 @@ def midi_folder(folder: Path, num_files: int = 12) -> Path:
     """MIDI files of 12, 13, 14, ... frames."""
     folder.mkdir(parents=True)
     for i in range(num_files):
-        content = roll_to_midi(roll(12 + i % 8, 36 + i % 4), FRAMES_PER_QUARTER)
+        content = roll_to_midi(roll(12 + i % 8, 36 + i % 4 + i // 8), FRAMES_PER_QUARTER)
         (folder / f"song-{i:02d}.mid").write_bytes(content)
     return folder
 
