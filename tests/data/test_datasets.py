@@ -13,8 +13,8 @@ from srnn_lab.data.speech import split_of
 NAMES = [f"file{i}" for i in range(100)]
 
 
-def write_tone(path, hertz):
-    soundfile.write(path, 0.5 * np.sin(2 * np.pi * hertz * np.arange(400) / 4000), 4000)
+def write_tone(path, hertz, samples=400):
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * hertz * np.arange(samples) / 4000), 4000)
 
 
 def write_note(path, pitch):
@@ -133,10 +133,10 @@ def test_recordings_shorter_than_two_frames_are_left_out_by_name(tmp_path):
         write_tone(tmp_path / f"{i}.wav", 30 + i)
     config = DataConfig(data=str(tmp_path), features="raw", sample_rate=4000)
     training = list(load_split(config, "train"))
-    soundfile.write(tmp_path / training[0], 0.1 * np.ones(300), 4000)
+    write_tone(tmp_path / training[0], 100, samples=300)
     with pytest.warns(UserWarning, match=f"1 of 18 .*shorter than two frames and were left out: {training[0]}"):
         assert list(load_split(config, "train")) == training[1:]
     for name in training:
-        soundfile.write(tmp_path / name, 0.1 * np.ones(300), 4000)
+        write_tone(tmp_path / name, 100, samples=300)
     with pytest.raises(ValueError, match="All 18"):
         load_split(config, "train")
