@@ -9,10 +9,10 @@ import streamlit as st
 
 from srnn_lab.system.files import server_folder
 
+# Comments, since Streamlit shows a text that stands by itself in its script. A server that listens at all addresses:
 EVERYWHERE = ("0.0.0.0", "::")
-"""Addresses of a server that listens at all of the machine's."""
+# Names of this machine for itself:
 HERE = ("localhost", "127.0.0.1", "::1")
-"""Names of this machine for itself."""
 
 
 def warn_of_hosts() -> None:

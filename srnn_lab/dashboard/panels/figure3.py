@@ -1,5 +1,6 @@
 """The paper's Figure 3, live: the raw signal, the KL, and the mean and log-variance of the reconstruction."""
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import numpy as np
@@ -43,6 +44,7 @@ def show_figure3() -> None:
     choice = Choice(str(path), path.stat().st_mtime, ClipBytes(clips[CLIP].read_bytes()), clips[CLIP].name, 0)
     clip = cached_inspection(*choice)
     events = _events(choice, clip)
+    clip = replace(clip, changes=events)
     rows = clip_rows(choice.checkpoint, choice.signal, clip, match_spikes(clip, NEAR))
     scene = Scene(
         [rows[row] for row in ROWS],

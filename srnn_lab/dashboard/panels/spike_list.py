@@ -51,7 +51,8 @@ def cached_events(path: str, modified: float, content: ClipBytes, name: str, sem
 
 def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = None) -> tuple[Inspection, Spikes, str]:
     """The clip with the changes that its spikes are compared with, the comparison, and what a change is."""
-    left, right = st.columns([3, 2])
+    # With phones there are too many kinds for a part of the page.
+    left, right = st.columns([3, 2]) if labels is None else (st.container(), st.container())
     if choice.checkpoint.config.data.features == "roll":
         kind, near = "chord change", 0
         left.markdown("Compared with the spikes: **chord changes** (dotted).")
