@@ -472,7 +472,7 @@ def _area_text(area: Mapping[str, float]) -> str | None:
 
 def probe(results: Results) -> list[Table]:
     """What a linear classifier tells of the phones from the states of each model."""
-    header = ("model", "frames", "likelihood", *PROBED, "row")
+    header = ("model", "trained on", "frames", "likelihood", *PROBED, "row")
     rows = []
     for row, result in results.items():
         if row.startswith("probe/"):
@@ -481,7 +481,8 @@ def probe(results: Results) -> list[Table]:
             cells = [
                 name and f"{100 * f[f'{name}/accuracy']:.1f} ({100 * f[f'{name}/macro_f1']:.1f})" for name in known
             ]
-            rows.append((row.partition("/")[2], config.data.features, config.model.likelihood, *cells, row))
+            how = config.data.data, config.data.features, config.model.likelihood
+            rows.append((row.partition("/")[2], *how, *cells, row))
     caption = (
         "reader (test). Accuracy of the phone of a frame, %, and in brackets macro F1, %; a linear classifier "
         "(multinomial logistic regression) trained on 10 minutes of training sentences. z: mean of its posterior; d "

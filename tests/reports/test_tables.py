@@ -114,7 +114,7 @@ def test_a_probe_has_a_row_for_each_model_and_a_dash_for_what_it_lacks():
     row = placed("probe/rnn", command="probe", figures={**figures, "minutes": 10.0})
     (table,) = make_tables("probe", by_row(row))
     cell = "38.6 (18.3)"
-    assert table.rows[0][3:] == (None, cell, None, cell, cell, "probe/rnn")
+    assert table.rows[0][4:] == (None, cell, None, cell, cell, "probe/rnn")
     assert "z and d" not in table.text().splitlines()[3]
 
 
