@@ -179,6 +179,12 @@ def test_a_file_whose_name_ends_otherwise_is_not_read_whoever_let_it_through(che
         cached_signal(str(list_checkpoints()[checkpoint]), 0.0, ClipBytes(b""), name, 0)
 
 
+@pytest.mark.parametrize("name", ["song.kar", "song.RMI", "song.smf", "song.midi"])
+def test_other_endings_of_midi_files_are_read(name):
+    content = ClipBytes(roll_to_midi(roll(8), 2))
+    assert np.array_equal(cached_signal(str(list_checkpoints()["jsb"]), 0.0, content, name, 0)[0], roll(8))
+
+
 NAMES = [HOSTILE, "../../../evil", "..\\..\\evil", "/etc/evil", "ä" * 300, "a\nb", ".", "con:"]
 
 

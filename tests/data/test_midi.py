@@ -1,5 +1,6 @@
 """MIDI files as people have them, written byte by byte so that no library mends them on the way."""
 
+import random
 import struct
 import time
 
@@ -271,6 +272,26 @@ def test_the_time_to_read_a_file_grows_with_its_size_alone(tmp_path, unit):
 
     short, long = (min(seconds(size) for _ in range(3)) for size in (2_500, 20_000))
     assert long < 24 * (short + 0.002)  # 8 if it is proportional, 64 if it is the square
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_mutated_files_give_notes_or_a_sentence(tmp_path):
+    generator = random.Random(0)
+    read = 0
+    for content in generator.choices(list(SAME.values()), k=200):
+        mutated = bytearray(content)
+        for _ in range(generator.choice((1, 3, 10))):
+            place = generator.randrange(len(mutated))
+            mutated[place : place + generator.randrange(3)] = generator.randbytes(generator.randrange(3))
+        try:
+            roll, timing = read_song(saved(tmp_path, bytes(mutated)), 2)
+        except ValueError as error:
+            assert "song.mid" in str(error)
+        else:
+            read += 1
+            assert roll.any()
+            assert timing.bars(len(roll) / 2)[0] == 0
+    assert 50 < read < 190
 
 
 FOUR, THREE = Signature(0.0, 4, 4), Signature(0.0, 3, 4)

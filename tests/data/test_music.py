@@ -105,6 +105,14 @@ def test_bundled_chorale_is_read_and_survives_a_round_trip(tmp_path, name):
     np.testing.assert_array_equal(read_midi(again, 2), roll)
 
 
+def test_the_rolls_of_bundled_chorales_stay_those_that_every_figure_was_measured_on():
+    digests = ("790e8725", "f26de5d5", "7b8ec4ca", "cc1d2e64", "98c0b2c9", "2fb1155c")
+    for name, digest in zip(CHORALES, digests, strict=True):
+        with resources.as_file(resources.files("srnn_lab").joinpath("assets/chorales", name)) as path:
+            roll = read_midi(path, 2)
+        assert hashlib.sha256(roll.astype(bool).tobytes()).hexdigest().startswith(digest)
+
+
 def test_six_chorales_are_bundled():
     assert len(CHORALES) == 6
 
