@@ -198,8 +198,8 @@ class _Voice:
 def parse_midi(content: bytes) -> MidiFile:
     """The notes of a MIDI file.
 
-    Read are also files within another (RIFF, MacBinary), unknown chunks, wrong lengths and numbers of tracks, data
-    bytes without a status byte, and messages that belong into no file. Tracks of every format sound together.
+    The file may lie inside another (RIFF, MacBinary), and hold unknown chunks, wrong lengths or numbers of tracks, data
+    bytes without a status byte, and messages that do not belong in a file. Tracks of every format sound together.
 
     Raises:
         ValueError: It is no MIDI file, or it ends within a track.
@@ -216,7 +216,7 @@ def parse_midi(content: bytes) -> MidiFile:
             if event == _META:
                 if kind == _END:
                     break
-                if kind == _TEMPO and any(data):
+                if kind == _TEMPO and any(data) and len(data) < 5:
                     tempi.append((tick, 60e6 / int.from_bytes(data)))
                 elif kind == _SIGNATURE and len(data) > 1 and data[0] and data[1] < 8:
                     signatures.append((tick, data[0], 2 ** data[1]))

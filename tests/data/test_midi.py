@@ -108,6 +108,7 @@ SAME = {
     "30 frames of 80 ticks a second": header(division=0xE250) + track((0, tempo(1_000_000)), *scale(1200), END),
     "a tempo of 0": song((0, tempo(0)), *scale()),
     "a tempo of 4 bytes": song((0, tempo(500_000, 4)), *scale()),
+    "a tempo of 200 bytes": song((0, b"\xff\x51\x81\x48" + b"\xff" * 200), *scale()),
     "an event far behind the last note": song(*scale(), (0x0FFFFFFF, b"\xb0\x07\x64")),
     "tracks one of which is in another file's place": header(2, kind=2) + track(*scale(), END) + track(*scale(), END),
 }
