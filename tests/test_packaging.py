@@ -1,4 +1,5 @@
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import srnn_lab
 from srnn_lab.checkpoint import list_checkpoints
@@ -45,6 +47,39 @@ def test_the_conda_environment_asks_for_what_the_package_asks_for_and_nothing_el
     assert {(r.name, r.specifier, r.marker) for r in asked} == expected
     assert len(asked) == len(wanted)
     assert not any(Requirement(line).marker for line in conda if line != "pip")
+
+
+def locked():
+    """By name, the versions in the lock file for which there are hashes, with their markers."""
+    found = {}
+    for line in re.sub(r"\s*\\\n\s*", " ", (ROOT / ".ci" / "requirements.txt").read_text()).splitlines():
+        if line and not line.lstrip().startswith("#"):
+            assert "--hash=sha256:" in line, line
+            requirement = Requirement(line.split(" --hash")[0])
+            found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+def test_the_lock_file_has_what_the_package_asks_for_and_names_no_host():
+    found = locked()
+    for wanted in map(Requirement, PROJECT["project"]["dependencies"]):
+        versions = [str(r.specifier).removeprefix("==") for r in found[canonicalize_name(wanted.name)]]
+        assert [version for version in versions if version not in wanted.specifier] == [], wanted
+    assert "://" not in (ROOT / ".ci" / "requirements.txt").read_text()
+
+
+def test_the_licences_are_stated_where_a_packager_looks():
+    project = PROJECT["project"]
+    stated = {path for pattern in project["license-files"] for path in ROOT.glob(pattern)}
+    assert stated == {ROOT / "LICENSE", *PACKAGE.rglob("LICENSE")}
+    known = {
+        "MIT": (ROOT / "LICENSE", "MIT License"),
+        "CC-BY-SA-3.0": (PACKAGE / "assets" / "voice" / "LICENSE", "CC-BY-SA-3.0\nCreative Commons"),
+        "MIT-Festival": (PACKAGE / "assets" / "reader" / "LICENSE", "to use and distribute\n"),
+    }
+    assert project["license"].split(" AND ") == list(known)
+    assert [name for name, (path, words) in known.items() if words not in path.read_text()] == []
+    assert len(stated) == len(known)
 
 
 def test_the_help_of_the_command_line_does_not_wait_for_torch():
