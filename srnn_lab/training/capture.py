@@ -65,7 +65,8 @@ class Captured:
 
     def _record(self, inputs: Sequence[Tensor]) -> Recording:
         own = [values.to(self.device, copy=True) for values in inputs]
-        with torch.random.fork_rng([self.device]):  # what is drawn later does not depend on when this is done
+        # What is drawn later does not depend on when this is done.
+        with torch.cuda.device(self.device), torch.random.fork_rng([self.device]):
             self.side.wait_stream(torch.cuda.current_stream(self.device))
             with torch.cuda.stream(self.side):
                 for _ in range(self.WARM_UP):

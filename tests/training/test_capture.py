@@ -11,9 +11,11 @@ from processes import finish, position, start_ranks
 from test_training import REGULARISED, contents, curves
 from tiny import SIZES, midi_folder, music_run
 from torch import nn
+from waiting import WaitError, without_waiting
 
 from srnn_lab.cli import main
 from srnn_lab.data.sequences import padded_length
+from srnn_lab.models import build_model
 from srnn_lab.system.interrupts import Stopped
 from srnn_lab.training import fitting as training
 from srnn_lab.training.capture import Captured, ahead
@@ -107,6 +109,26 @@ def test_two_processes_that_record_give_the_curves_of_one(songs, recorded, tmp_p
     assert main([*line, f"--out={tmp_path / 'one'}"]) == 0
     for two, one in zip(curves(tmp_path / "two"), curves(tmp_path / "one"), strict=True):
         assert two == pytest.approx(one, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["elbo", "iwae", "fivo", "multinomial", "regularised"])
+def test_nothing_of_an_update_waits_for_the_device_before_its_result_is_looked_at(name, songs, monkeypatch, tmp_path):
+    """On the meta device, with what was prepared on the CPU: the look at the result fails there, and nothing else."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)
+    run = config(songs, **RUNS[name])
+    frontend, segments, _, data = training._load(run, None)
+    model = build_model(run.model).train()
+    optimizer = torch.optim.AdamW(model.parameters())
+    under_way = training.Training(run, frontend, model, optimizer, segments, tmp_path, data, None)
+    prepared = next(under_way._prepare())
+    prepared = prepared._replace(inputs=[values.to("meta") for values in prepared.inputs])
+    model.to("meta")
+    with without_waiting():
+        norm, values = under_way._propagate(prepared, False, True)
+    assert {tensor.device.type for tensor in (norm, values, *under_way.state)} == {"meta"}
+    with pytest.raises(WaitError), without_waiting():
+        torch.cat([values, norm[None]]).tolist()
 
 
 def test_sequences_of_many_lengths_are_recorded_in_few_shapes(songs, recorded, tmp_path):
