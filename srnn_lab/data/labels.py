@@ -255,7 +255,8 @@ _PARSERS: dict[str, Callable[[str], list[Interval]]] = {
 
 def labels_beside(path: Path) -> Path | None:
     """The label file of a recording: of the same name, beside it or in a folder ``lab`` beside its own; or None."""
-    for folder in (path.parent, path.parent.with_name("lab")):
+    own = path.absolute().parent
+    for folder in (own, own.parent / "lab"):
         for suffix in (".TextGrid", ".textgrid", ".lab", ".PHN", ".phn"):
             if (candidate := folder / f"{path.stem}{suffix}").is_file():
                 return candidate

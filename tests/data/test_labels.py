@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -187,3 +189,11 @@ def test_labels_are_found_beside_their_recording_and_in_the_folder_lab(tmp_path)
 )
 def test_the_kind_of_a_phone(name, kind):
     assert phone_kind(name) == kind
+
+
+def test_a_recording_named_from_its_own_folder_has_the_labels_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert labels_beside(Path("a.wav")) is None
+    Path("a.lab").write_text("#\n1.0 100 a\n")
+    assert labels_beside(Path("a.wav")) == tmp_path / "a.lab"
+    assert labels_beside(Path("/a.wav")) is None
