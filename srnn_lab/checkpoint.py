@@ -25,6 +25,8 @@ ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
 RANGE = ("low", "high")
 """The smallest and the largest log-mel energies of the training set, in a front end and in its checkpoint."""
+MAX_REASON = 300
+"""Characters of safetensors' own message that are repeated; it repeats what the file holds."""
 MAX_DIMENSIONS, MAX_TENSORS = 8, 10_000
 """Dimensions of a tensor, and tensors of a checkpoint, that are read at the most; the largest preset has matrices, and
 some hundred tensors with the state of its training."""
@@ -171,11 +173,13 @@ def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any],
             names = opened.keys() if weights else []
             if len(names) > MAX_TENSORS:
                 raise ValueError(f"it holds {len(names)} tensors, at most {MAX_TENSORS} are read")
-            tensors = {name: opened.get_tensor(name) for name in names}
+            # Copies: a tensor is mapped from the file, and who overwrites that in place would end this process.
+            tensors = {name: opened.get_tensor(name).clone() for name in names}
             if any(value.ndim > MAX_DIMENSIONS for value in tensors.values()):
                 raise ValueError(f"it holds a tensor of more than {MAX_DIMENSIONS} dimensions")
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not a readable .safetensors file ({error}); it may be truncated.") from error
+        reason = f"{error}"[:MAX_REASON]
+        raise ValueError(f"{file} is not a readable .safetensors file ({reason}); it may be truncated.") from error
     stored = stored if isinstance(stored, dict) else {}
     if stored.get("format") != FORMAT:
         found = reprlib.repr(stored.get("format"))

@@ -297,6 +297,21 @@ def test_a_flipped_bit_anywhere_is_found(half, tmp_path):
     load_checkpoint(path)
 
 
+def use_after_truncation(path):
+    found = load_checkpoint(path)
+    path.write_bytes(b"")
+    values = [found.frontend.mean.sum(), found.frontend.std.sum(), *(value.sum() for value in found.extra.values())]
+    return [float(value) for value in [*values, *(weight.sum() for weight in found.model.parameters())]]
+
+
+def test_what_is_loaded_outlives_its_file(tmp_path):
+    """A process that reads a mapped file which someone overwrites in place is ended by a bus error."""
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(untrained(speech_run(features="log-mel"), extra={"adam": torch.ones(10**6)}), path)
+    with CONTEXT.Pool(1) as pool:
+        assert 10**6 in pool.apply_async(use_after_truncation, [path]).get(PATIENCE)
+
+
 def test_a_file_of_an_earlier_version_has_no_checksum_and_is_loaded(saved):
     rewrite(saved, lambda header, tensors: header.pop("sha256"))
     assert load_checkpoint(saved).scores == SCORES

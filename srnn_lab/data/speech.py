@@ -81,7 +81,10 @@ def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECOND
             )
             with collect_notices():  # said when it was read first
                 runs = _read_runs(path, file, max_seconds, loudest)
-    return np.concatenate([run.mono(sample_rate) for run in runs])
+    wave = np.concatenate([run.mono(sample_rate) for run in runs])
+    if not len(wave):
+        raise ValueError(f"{path} is shorter than one sample at {sample_rate} Hz; its own rate may be wrong.")
+    return wave
 
 
 class _Run:
@@ -143,14 +146,15 @@ class _Run:
 def _read_runs(path: Path, file: File, max_seconds: int, channels: list[int | None] | None = None) -> list[_Run]:
     runs: list[_Run] = []
     for block, rate in decode(path, file, max_seconds):
+        if not len(block):
+            continue
         if not np.isfinite(block).all():
             raise ValueError(f"{path} has samples that are not finite numbers (NaN or infinity); export it again.")
-        if (peak := np.abs(block).max(initial=0)) > MAX_PEAK:
+        if (peak := np.abs(block).max()) > MAX_PEAK:
             raise ValueError(f"{path} has samples up to {peak:.3g}, where full scale is 1; scale it down.")
         if not runs or (runs[-1].rate, len(runs[-1].low)) != (rate, block.shape[1]):
             runs.append(_Run(rate, block.shape[1], channels[len(runs)] if channels else None))
-        if len(block):
-            runs[-1].add(block)
+        runs[-1].add(block)
     return runs
 
 

@@ -76,6 +76,14 @@ def test_a_lock_and_a_log_that_are_links_empty_no_file_elsewhere(tmp_path):
     assert (tmp_path / "mine").read_text() == "letters"
 
 
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"pipe could not be written \(it is a device or a pipe\)"):
+        write_atomically(tmp_path / "pipe", b"content")
+    assert (tmp_path / "pipe").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def killed_while_writing(path):
     """What a process leaves that is killed before its file has its name."""
     os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
