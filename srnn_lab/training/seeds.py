@@ -98,11 +98,12 @@ def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
     running: dict[Path, tuple[subprocess.Popen, threading.Thread]] = {}
 
     def tell(out: Path, process: subprocess.Popen) -> None:
-        for line in process.stdout:  # a progress bar's states are lines too
-            if line.strip() and "%|" not in line:
-                last[out] = line.strip()
-                if not line.startswith("{"):
-                    print(f"{out.name}: {line.rstrip()}", flush=True)
+        with process.stdout:
+            for line in process.stdout:  # a progress bar's states are lines too
+                if line.strip() and "%|" not in line:
+                    last[out] = line.strip()
+                    if not line.startswith("{"):
+                        print(f"{out.name}: {line.rstrip()}", flush=True)
 
     with outliving_terminal(), noted_signals() as noted:
         told = False

@@ -85,6 +85,7 @@ def test_more_runs_than_a_gpu_has_streams_are_refused(songs, tmp_path):
         fit_in_turns(several, device="cpu")
 
 
+@pytest.mark.slow
 def test_seeds_train_in_processes_and_the_output_says_which(songs, tmp_path, capsys):
     out = tmp_path / "runs" / "tiny"
     assert main(line(songs, "--seeds=3,1", f"--out={out}", "--device=cpu", "--json")) == 0
@@ -98,20 +99,22 @@ def test_seeds_train_in_processes_and_the_output_says_which(songs, tmp_path, cap
         assert found[f"seed {seed}"]["checkpoint"] == str(tmp_path / "runs" / f"tiny-seed{seed}" / "best.safetensors")
 
 
-def test_ctrl_c_stops_all_processes_and_the_same_line_continues_them(songs, tmp_path):
-    argv = line(songs, "--seeds=1,2,3", f"--out={tmp_path / 'run'}", "--device=cpu", epochs=5000)
-    outs = [tmp_path / f"run-seed{seed}" for seed in (1, 2, 3)]
+@pytest.mark.slow
+def test_ctrl_c_stops_all_processes_and_each_run_continues(songs, tmp_path):
+    argv = line(songs, "--seeds=1,2", f"--out={tmp_path / 'run'}", "--device=cpu", epochs=5000)
+    outs = [tmp_path / f"run-seed{seed}" for seed in (1, 2)]
     process = start(argv, tmp_path / "log")
-    wait_for(lambda: sum(position(out) > (0, 0) for out in outs) >= 2 or process.exitcode is not None)
+    wait_for(lambda: all(position(out) > (0, 0) for out in outs) or process.exitcode is not None)
     os.kill(process.pid, signal.SIGINT)
     assert finish(process) == [130], (tmp_path / "log").read_text()
     said = (tmp_path / "log").read_text().splitlines()
     assert said[-1] == "srnn-lab: stopped, with all written; the same command continues what has begun"
     assert sum("run-seed" in text and "stopped, with all written" in text for text in said) == 2
-    epochs = 1 + max(position(out)[0] for out in outs)
-    again = [text for text in argv if "epochs" not in text] + [f"--epochs={epochs}"]
-    assert finish(start(again, tmp_path / "log")) == [0], (tmp_path / "log").read_text()
-    assert [position(out) for out in outs] == [(epochs, 0)] * 3
+    for seed, out in enumerate(outs, 1):
+        epochs = position(out)[0] + 1
+        options = [f"--seed={seed}", f"--resume={out}"]
+        assert main(line(songs, *options, epochs=epochs)) == 0
+        assert position(out) == (epochs, 0)
 
 
 @pytest.mark.parametrize(
