@@ -127,6 +127,7 @@ def predictor(
 
 def _window(n: int, like: Tensor) -> Float[Tensor, "n"]:
     rise = max(1, round(0.8 * n))
-    up = torch.sin((torch.arange(rise) + 0.5) * (math.pi / (2 * rise))) ** 2
-    down = torch.cos((torch.arange(n - rise) + 0.5) * (math.pi / (2 * max(1, n - rise))))
-    return torch.cat([up, down]).to(like)
+    i = torch.arange(n, device=like.device)
+    up = torch.sin((i[:rise] + 0.5) * (math.pi / (2 * rise))) ** 2
+    down = torch.cos((i[: n - rise] + 0.5) * (math.pi / (2 * max(1, n - rise))))
+    return torch.cat([up, down]).to(like.dtype)

@@ -242,6 +242,7 @@ def test_the_density_after_a_known_frame_value_by_value(kind, past, adaptive):
                 for t in (10, 30, 100)
             ]
             v = v * (sum(share * m for share, m in zip(shares, means, strict=False)) + shares[-1])
+        v = v if past == "taps" and not adaptive else v / (1 + 10 * v)
         of_e = torch.stack([torch.zeros_like(v), v.log()])
         total = total + likelihood.residual.log_prob(of_e, e[-1][None])
     torch.testing.assert_close(likelihood.log_prob(likelihood.given(outputs, u), x)[0], total)
@@ -255,7 +256,7 @@ def test_mean_and_variance_after_a_known_frame_are_those_of_samples(kind, past, 
     outputs[..., 6:12] = 0.2 * outputs[..., 6:12] - 0.4  # scales that do not grow from value to value
     params, n = likelihood.given(outputs, u), 40_000
     samples = likelihood.sample(params.expand(n, -1), torch.Generator().manual_seed(1))
-    mean, variance = likelihood.mean(params)[0], likelihood.variance(params)[0]
+    mean, variance = likelihood.mean(params)[0], likelihood.variance(params.expand(500, -1)).mean(0)
     assert ((samples.mean(0) - mean).abs() < 6 * (variance / n).sqrt()).all()
     torch.testing.assert_close(samples.var(0), variance, rtol=0.08, atol=0)
 
@@ -273,13 +274,28 @@ def test_the_density_after_a_known_frame_integrates_to_one(kind, past, adaptive)
     torch.testing.assert_close(density * width.prod() * 0.1**2, torch.ones_like(density), rtol=2e-3, atol=0)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("kind", [GaussianAR, StudentTAR, ConvAR])
+def test_a_model_that_goes_on_by_itself_does_not_run_away(kind):
+    """Frame after frame, each given the one before, where outputs say to grow without end."""
+    config = ModelConfig(x_dim=50, ar_order=3, ar_past="predictor", ar_adaptive=True, conv_channels=4)
+    likelihood = kind(config).double()
+    outputs, u = torch.zeros(4, likelihood.num_params).double(), torch.randn(4, 50).double()
+    (outputs[:, likelihood.num_biases :] if kind is ConvAR else outputs)[:, 50:100] = 3.0
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        u = likelihood.sample(likelihood.given(outputs, u), generator)
+    assert 0.1 < u.abs().max() < 1e4
+
+
 @AR
 def test_a_sound_at_another_level_has_the_same_density_but_for_the_unit(kind):
-    """Where the predictor is corrected, in units of its error."""
+    """Where the predictor is corrected, in units of its error; but for the loudest."""
     likelihood, outputs, u = with_past(kind, "predictor", False, rows=5)
+    likelihood.LOUDEST = 1e9
     x = torch.randn(5, 6, dtype=torch.float64)
     loud, quiet = (likelihood.log_prob(likelihood.given(outputs, level * u), level * x) for level in (1.0, 1e-2))
-    torch.testing.assert_close(quiet, loud + 6 * math.log(100), rtol=1e-6, atol=1e-4)
+    torch.testing.assert_close(quiet, loud + 6 * math.log(100), rtol=1e-4, atol=1e-3)
 
 
 def conv_case(x_dim, rows=3):
@@ -334,7 +350,8 @@ def test_conv_ar_by_hand():
     for i in range(80, 86):
         h = hidden(4, i)
         f, g = 4 * torch.tanh(stack.leave(torch.where(h > 0, h, h / 3)) / 4)
-        scale = (logvar[i - 80] / 2).exp() * m(i).sqrt()
+        scale = (logvar[i - 80].exp() * m(i)).sqrt()
+        scale = scale / (1 + 10 * scale**2).sqrt()
         total += stats.t(10, f * scale, scale * (g / 2).exp()).logpdf(e[i])
     torch.testing.assert_close(likelihood.log_prob(params, x)[0], torch.as_tensor(total))
 

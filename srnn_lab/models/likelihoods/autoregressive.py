@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -39,6 +40,9 @@ class Autoregressive(Likelihood):
     With ``config.ar_adaptive`` the scale follows the residuals before: s_i^2 = exp(logvar_i) m_i, where m_i is the sum
     of running means of e_{<i}^2 (with u_t's) over ``MEMORIES`` values, weighted by the softmax of as many further
     outputs, and of the exponential of the last output (ARCH, Engle, 1982).
+
+    A scale that is relative to what was drawn before may run away when a model goes on by itself. In both cases s_i^2
+    is therefore kept below ``LOUDEST``, smoothly: 1 / s_i^2 = 1 / LOUDEST + 1 / (exp(logvar_i) m_i).
     """
 
     residual_kind: type[Likelihood]
@@ -46,10 +50,15 @@ class Autoregressive(Likelihood):
     """Values after which a residual counts 1/e times as much."""
     QUIET = -16.0
     """Added to the output whose exponential is the part of m_i that knows no residual."""
+    LOUDEST = 0.1
+    """Of s_i^2, where 1 is the variance of all samples: the residuals of the loudest speech have about as much."""
+    NUM_DRAWS = 16
+    """Draws behind ``variance`` where the scale follows the residuals."""
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         self.order, self.past, self.adaptive = config.ar_order, config.ar_past, config.ar_adaptive
+        self.relative = self.adaptive or self.past == "predictor"
         self.residual = self.residual_kind(config)
         self.sizes = [self.x_dim, self.x_dim, self.order, len(self.MEMORIES) + 1 if self.adaptive else 0]
 
@@ -89,10 +98,15 @@ class Autoregressive(Likelihood):
         """Log density of the residuals."""
         mu, logvar, taps, weights, u = self.parts(params)
         if not self.adaptive:
-            return self._log_density(prediction_error(x - mu, taps, u), logvar)
+            return self._log_density(prediction_error(x - mu, taps, u), self.log_scale(logvar))
         e = prediction_error(torch.cat([u, x - mu], -1), taps)
         m = self.running_mean(e, weights, u.shape[-1])
-        return self._log_density(e[..., u.shape[-1] :], logvar + m.log())
+        return self._log_density(e[..., u.shape[-1] :], self.log_scale(logvar + m.log()))
+
+    def log_scale(self, said: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch i"]:
+        """Log s_i^2 from what a network and the residuals say of it, kept below that of ``LOUDEST`` where need be."""
+        loudest = math.log(self.LOUDEST)
+        return loudest - F.softplus(loudest - said) if self.relative else said
 
     def running_mean(
         self, e: Float[Tensor, "*batch n"], weights: Float[Tensor, "*batch w"], start: int
@@ -127,14 +141,14 @@ class Autoregressive(Likelihood):
         params: Float[Tensor, "*batch p"],
         draw: Callable[[Float[Tensor, "*batch q"]], Float[Tensor, "*batch i"]],
     ) -> Float[Tensor, "*batch x"]:
-        """e, where ``draw`` makes values of the residual's parameters; where it gives deviations, e are deviations."""
+        """e, where ``draw`` makes values of the residual's parameters."""
         _, logvar, taps, weights, u = self.parts(params)
         if not self.adaptive:
-            return draw(torch.cat([torch.zeros_like(logvar), logvar], -1))
+            return draw(torch.cat([torch.zeros_like(logvar), self.log_scale(logvar)], -1))
         memory, e = self.remembered(prediction_error(u, taps)), []
         for logvar_i in logvar.split(1, -1):
             m_i = (weights[..., :-1] * memory).sum(-1, keepdim=True) + weights[..., -1:]
-            e.append(draw(torch.cat([torch.zeros_like(logvar_i), logvar_i + m_i.log()], -1)))
+            e.append(draw(torch.cat([torch.zeros_like(m_i), self.log_scale(logvar_i + m_i.log())], -1)))
             memory = self.remember(memory, e[-1])
         return torch.cat(e, -1)
 
@@ -146,10 +160,21 @@ class Autoregressive(Likelihood):
     def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
         """Var[x_i] = sum_j h_j^2 Var[e_{i-j}], where h is the impulse response of the filter.
 
-        Var[e_i] = E[s_i^2] times that of the residual at scale 1, and E[m_i] is the same sum of E[e_{<i}^2].
+        Where the scale follows the residuals, Var[e_i] is the mean of Var[e_i | e_{<i}] over ``NUM_DRAWS`` draws: an
+        unbiased estimate, and always the same for the same parameters.
         """
-        deviations = self._residuals(params, lambda of_e: self.residual.variance(of_e).sqrt())
-        return synthesised_variance(deviations.square(), self.parts(params)[2])
+        generator = torch.Generator(params.device).manual_seed(0)
+        found = []
+
+        def draw(of_e: Tensor) -> Tensor:
+            found.append(self.residual.variance(of_e))
+            return self.residual.sample(of_e, generator)
+
+        num_draws = self.NUM_DRAWS if self.adaptive else 1
+        for _ in range(num_draws):
+            self._residuals(params, draw)
+        of_e = torch.cat(found, -1).unflatten(-1, (num_draws, self.x_dim)).mean(-2)
+        return synthesised_variance(of_e, self.parts(params)[2])
 
     def sample(
         self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
@@ -163,8 +188,7 @@ class Autoregressive(Likelihood):
         """Those of the residual, without any prediction; all 0 where they are relative to what came before."""
         rest = mean.new_zeros(self.num_params - 2 * self.x_dim)
         of_residual = self.residual.params_of(mean, variance)
-        relative = self.adaptive or self.past == "predictor"
-        return torch.cat([torch.zeros_like(of_residual) if relative else of_residual, rest])
+        return torch.cat([torch.zeros_like(of_residual) if self.relative else of_residual, rest])
 
 
 class GaussianAR(Autoregressive):

@@ -122,8 +122,8 @@ class ConvAR(Likelihood):
         e = prediction_error(torch.cat([u, x - mu], -1), taps)
         m = self.linear.running_mean(e, weights, u.shape[-1] - CONTEXT)
         f, g = self.stack.outputs(self.stack.hidden(self._inputs(e, m), biases)[-1]).unbind(-1)
-        logvar = logvar + m[:, CONTEXT:].log()
-        of_e = torch.cat([f * torch.exp(0.5 * logvar), logvar + g], -1)
+        log_scale = self.linear.log_scale(logvar + m[:, CONTEXT:].log())
+        of_e = torch.cat([f * torch.exp(0.5 * log_scale), log_scale + g], -1)
         return self.linear.residual.log_prob(of_e, e[:, u.shape[-1] :])
 
     def _inputs(self, e: Float[Tensor, "b n"], m: Float[Tensor, "b m"]) -> Float[Tensor, "b m 2"]:
@@ -148,7 +148,7 @@ class ConvAR(Likelihood):
             m_i = (weights[:, :-1] * memory).sum(-1, keepdim=True) + weights[:, -1:]
             v_i = torch.cat([v_i[:, :1], 0.25 * (m_i / first).log()], -1)
             f, g = self.stack.advance(past, v_i, biases).split(1, -1)
-            log_scale = logvar_i + m_i.log()
+            log_scale = self.linear.log_scale(logvar_i + m_i.log())
             of_e = torch.cat([f * torch.exp(0.5 * log_scale), log_scale + g], -1)
             e_i = self.linear.residual.sample(of_e, generator, temperature)
             predicted = mu_i + (taps * latest).sum(-1, keepdim=True)
