@@ -710,6 +710,7 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.analysis.inspection import inspect_signal, longest_clip
     from srnn_lab.data import read_labels, read_signal
     from srnn_lab.data.labels import labels_beside
+    from srnn_lab.data.notices import notify
     from srnn_lab.pictures.clip import clip_figure
 
     if args.out and args.out.exists() and not args.out.is_dir():
@@ -719,7 +720,12 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
     signal = read_signal(args.file, data, longest_clip(data))
     labels = None
     if given := args.labels or labels_beside(args.file):
-        labels = read_labels(given).within(len(signal) / data.rate)
+        try:
+            labels = read_labels(given).within(len(signal) / data.rate)
+        except ValueError as error:
+            if args.labels:
+                raise
+            notify(f"The labels beside the recording are left out: {error}")
     clip = inspect_signal(checkpoint, signal)
     areas = measure_areas([clip], [clip_events(clip, signal, data, labels)], near_windows(data))
     if args.out:
@@ -796,7 +802,7 @@ def _transitions(args: argparse.Namespace) -> dict[str, Any]:
     checkpoint = _load_checkpoint(args)
     config = checkpoint.config
     data, split, named = _load_named(args, checkpoint)
-    labels = load_labels(data, split, args.data_dir)
+    labels = {name: known for name, known in load_labels(data, split, args.data_dir).items() if name in named}
     _check_events(args.events or (), data, bool(labels))
     signals = list(named.values())
     how = {name: getattr(config.train, name) for name in ("resampling", "resampling_share")}

@@ -3,12 +3,13 @@
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from srnn_lab.config import DataConfig
-from srnn_lab.data.dither import dithered
+from srnn_lab.data.dither import dither, dithered
 from srnn_lab.data.festvox import reader, reader_files
 from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.data.midi import Timing
@@ -85,7 +86,8 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
 def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, Labels]:
     """The labels of one split's signals, by the names of ``load_split``; signals without a label file are absent.
 
-    A recording's labels are the file of its name beside it, or in a folder ``lab`` beside its own.
+    A recording's labels are the file of its name beside it, or in a folder ``lab`` beside its own. A folder gives those
+    of all its recordings, whatever the split.
 
     Args:
         config: As for ``load_split``.
@@ -102,13 +104,14 @@ def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = No
     elif config.data in DATASETS or config.features == "roll":
         return {}
     else:
-        files = _folder_files(config, split)
+        files = _folder_files(config, "all")
     found = {name: beside for name, path in files.items() if (beside := labels_beside(path))}
     return {name: read_labels(path) for name, path in found.items()}
 
 
 def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
-    return read_files(_folder_files(config, split), lambda path: read_signal(path, config), skip=True)
+    plain = replace(config, dither=False)  # added to the whole split
+    return read_files(_folder_files(config, split), lambda path: read_signal(path, plain), skip=True)
 
 
 def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
@@ -138,7 +141,8 @@ def read_clip(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECON
     suffix = Path(path).suffix.lower()
     if suffix in MIDI_SUFFIXES or (config.features == "roll" and suffix not in AUDIO_SUFFIXES):
         return read_song(path, config.frames_per_quarter)
-    return read_audio(path, config.sample_rate, max_seconds), None
+    wave = read_audio(path, config.sample_rate, max_seconds)
+    return (dither(wave, Path(path).name, config) if config.dither else wave), None
 
 
 __all__ = [

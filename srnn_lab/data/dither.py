@@ -2,20 +2,32 @@
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import PurePath
 
 import numpy as np
 
 from srnn_lab.config import DataConfig
+from srnn_lab.data.speech import AUDIO_SUFFIXES
 from srnn_lab.data.storage import FULL_SCALE, on_disk
 
 
 def dithered(signals: Mapping[str, np.ndarray], config: DataConfig) -> dict[str, np.ndarray]:
     """The waveforms with triangular noise, -1, 0 or 1 steps of 16 bits; the same for one seed and name, on disk."""
-    return dict(zip(signals, on_disk(signals, lambda name: _dither(signals[name], name, config)), strict=True))
+    return dict(zip(signals, on_disk(signals, lambda name: dither(signals[name], name, config)), strict=True))
 
 
-def _dither(signal: np.ndarray, name: str, config: DataConfig) -> np.ndarray:
-    seed = hashlib.sha256(f"{config.dither_seed}/{name}".encode()).digest()
+def dither(signal: np.ndarray, name: str, config: DataConfig) -> np.ndarray:
+    """One waveform with this noise: int16, or float32 with full scale 1.
+
+    Args:
+        signal: The waveform, in either type.
+        name: Name of the recording, of which the last part without the ending of a sound file counts, so that a file
+            that is inspected has the noise that it has in its data set.
+        config: The seed.
+    """
+    path = PurePath(name)
+    stem = path.stem if path.suffix.lower() in AUDIO_SUFFIXES else path.name
+    seed = hashlib.sha256(f"{config.dither_seed}/{stem}".encode()).digest()
     steps = np.random.default_rng(list(seed)).integers(0, 2, (2, len(signal))).sum(0) - 1
     if signal.dtype != np.int16:
         return (signal + steps / FULL_SCALE).astype(np.float32)

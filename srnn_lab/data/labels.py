@@ -19,9 +19,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from srnn_lab.system.files import read_bounded
+
 LABEL_SUFFIXES = (".textgrid", ".lab", ".phn", ".wrd", ".txt", ".csv", ".tsv")
 MAX_BYTES = 8_000_000
 """Largest label file that is read; an hour of phones has about a quarter of it."""
+MAX_LABELS = 100_000
+"""Most labels that are read: two hours of phones."""
 TIMIT_RATE = 16000
 _HTK_UNIT = 1e-7
 _GAP = 1e-3
@@ -51,7 +55,7 @@ class Labels:
         return [self.names[i] if i >= 0 else "" for i in np.searchsorted(self.times, times, side="right") - 1]
 
     def within(self, length: float) -> "Labels":
-        """These labels, if one of them starts within a recording of that length.
+        """Those of these labels that start within a recording of that length.
 
         Raises:
             ValueError: None does, so they are those of another recording.
@@ -61,7 +65,8 @@ class Labels:
                 f"The first label starts at {self.times[0]:.2f}, after the end of the recording at {length:.2f}; give "
                 f"the labels of this recording."
             )
-        return self
+        count = int(np.searchsorted(self.times, length))
+        return Labels(self.times[:count], self.names[:count])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of ``posterior.npz``."""
@@ -69,13 +74,16 @@ class Labels:
 
     @classmethod
     def from_intervals(cls, intervals: Iterable[Interval]) -> "Labels":
-        """The labels of intervals in any order; where two overlap, the one that starts later is valid."""
+        """The labels of intervals in any order; where two overlap, the one that starts later is valid.
+
+        What cannot be printed, as control characters, becomes a space: no picture could hold it.
+        """
         rows: dict[float, str] = {}
         last = None
         for start, end, name in sorted(intervals, key=lambda interval: interval[0]):
             if last is not None and start > last + _GAP:
                 rows[last] = ""
-            rows[start] = name
+            rows[start] = "".join(letter if letter.isprintable() else " " for letter in name).strip()
             last = end if end > start else None
         if last is not None:
             rows[last] = ""
@@ -93,9 +101,7 @@ def read_labels(path: str | Path) -> Labels:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the path of a label file.")
-    if path.stat().st_size > MAX_BYTES:
-        raise _too_large(path, path.stat().st_size)
-    return parse_labels(path.read_bytes(), path)
+    return parse_labels(read_bounded(path, MAX_BYTES), path)
 
 
 def parse_labels(content: bytes, path: str | Path) -> Labels:
@@ -111,22 +117,17 @@ def parse_labels(content: bytes, path: str | Path) -> Labels:
     suffix = Path(path).suffix.lower()
     if suffix not in _PARSERS:
         raise ValueError(f"{path} is no label file that is read; its ending is one of {', '.join(LABEL_SUFFIXES)}.")
-    if len(content) > MAX_BYTES:
-        raise _too_large(path, len(content))
     try:
         intervals = _PARSERS[suffix](_decode(content))
-    except (IndexError, ValueError) as error:
+    except (IndexError, OverflowError, ValueError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as labels: {error}") from error
-    if not intervals:
-        raise ValueError(f"{path} holds no labels.")
+    if not 0 < len(intervals) <= MAX_LABELS:
+        count = f"{len(intervals)} labels, more than {MAX_LABELS}" if intervals else "no labels"
+        raise ValueError(f"{path} holds {count}; give the phones or words of one recording.")
     for start, end, name in intervals:
         if not (np.isfinite([start, end]).all() and start >= 0):
             raise ValueError(f"{path}: the label {name!r} is from {start} to {end}; expected times from 0 on.")
     return Labels.from_intervals(intervals)
-
-
-def _too_large(path: str | Path, size: int) -> ValueError:
-    return ValueError(f"{path} has {size} bytes; label files of up to {MAX_BYTES} bytes are read.")
 
 
 def _decode(content: bytes) -> str:
@@ -257,7 +258,7 @@ def labels_beside(path: Path) -> Path | None:
     """The label file of a recording: of the same name, beside it or in a folder ``lab`` beside its own; or None."""
     own = path.absolute().parent
     for folder in (own, own.parent / "lab"):
-        for suffix in (".TextGrid", ".textgrid", ".lab", ".PHN", ".phn"):
+        for suffix in (".TextGrid", ".textgrid", ".lab", ".LAB", ".PHN", ".phn"):
             if (candidate := folder / f"{path.stem}{suffix}").is_file():
                 return candidate
     return None

@@ -394,7 +394,14 @@ def test_inspect_takes_the_labels_beside_a_recording_and_refuses_those_of_anothe
     (tmp_path / "a.lab").write_text("0.1 0.2 a\n")
     assert run("inspect", speech["raw"], tmp_path / "a.wav")["labels"] == 2
     (tmp_path / "a.lab").write_text("100.0 200.0 a\n")
-    assert "starts at 100.00, after the end" in fails(capsys, 1, "inspect", speech["raw"], tmp_path / "a.wav")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["inspect", speech["raw"], str(tmp_path / "a.wav"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert '"labels": null' in out
+    assert "The labels beside the recording are left out: The first label starts at 100.00" in err
+    given = ("inspect", speech["raw"], tmp_path / "a.wav", "--labels", tmp_path / "a.lab")
+    assert "starts at 100.00, after the end" in fails(capsys, 1, *given)
 
 
 def test_transitions_score_phones_where_labels_lie_beside_the_recordings(speech, run, tmp_path, capsys):

@@ -132,6 +132,9 @@ def test_labels_of_the_usual_programs_are_read(tmp_path, name, encoding):
         ("a.txt", b"1 2 a\n", "has no tab"),
         ("a.PHN", b"0 1e999 a\n", "expected times from 0 on"),
         ("a.TextGrid", b"0 1 a\n", "do not say TextGrid"),
+        ("a.TextGrid", SHORT.replace("\n3\n", "\n1e999\n").encode(), "cannot be read as labels"),
+        ("a.csv", b'1,"' + b"a" * 200_000 + b'"\n', "field larger than"),
+        ("a.csv", b"1,a\n" * 100_001, "holds 100001 labels, more than 100000"),
         ("a.TextGrid", SHORT[:-20].encode(), "the file may be cut"),
         ("a.TextGrid", SHORT.replace("\n3\n", "\n99999999999\n").encode(), "the file may be cut|a time is expected"),
     ],
@@ -148,7 +151,7 @@ def test_a_missing_or_a_huge_label_file_is_refused_before_it_is_read(tmp_path, m
         read_labels(tmp_path / "a.lab")
     monkeypatch.setattr("srnn_lab.data.labels.MAX_BYTES", 10)
     (tmp_path / "a.lab").write_text("0 1 a\n" * 9)
-    with pytest.raises(ValueError, match="54 bytes; label files of up to 10"):
+    with pytest.raises(ValueError, match="more than 10 bytes"):
         read_labels(tmp_path / "a.lab")
 
 
@@ -160,9 +163,14 @@ def test_gaps_have_no_name_and_of_overlapping_labels_the_later_one_is_valid():
     assert labels.at(np.array([-1, 0, 0.7, 1.9, 2.5, 9])) == ["", "a", "b", "", "c", ""]
 
 
+def test_what_no_picture_could_hold_becomes_a_space():
+    assert Labels.from_intervals([(0.0, 1.0, "a\x0bb\ufffe<&>")]).names[0] == "a b <&>"
+
+
 def test_labels_of_another_recording_are_refused():
     labels = Labels(np.array([3.0, 4.0]), ("a", "b"))
-    assert labels.within(3.5) is labels
+    assert labels.within(9.0).names == ("a", "b")
+    assert labels.within(3.5).names == ("a",)
     with pytest.raises(ValueError, match=r"first label starts at 3.00, after the end of the recording at 2.50"):
         labels.within(2.5)
 

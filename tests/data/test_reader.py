@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from srnn_lab.config import PRESETS, DataConfig
-from srnn_lab.data import festvox, load_split
+from srnn_lab.data import festvox, load_split, read_signal
 from srnn_lab.data.festvox import reader_files, reader_folder, reader_split, reader_transcripts
 from srnn_lab.data.labels import labels_beside, read_labels
 
@@ -131,6 +131,17 @@ def test_dither_leaves_no_digital_silence_and_depends_on_seed_and_name_alone(tmp
     assert (noisy["0.wav"][1000:3000] != noisy["1.wav"][1000:3000]).any()
     other = load_split(DataConfig(data=str(folder), features="raw", dither=True, dither_seed=1), "all")
     assert (other["0.wav"] != noisy["0.wav"]).any()
+
+
+def test_a_file_that_is_inspected_has_the_noise_that_it_has_in_its_data_set(tmp_path):
+    write_reader(tmp_path)
+    config = DataConfig(data="reader", features="raw", dither=True)
+    name, wave = next(iter(load_split(config, "train", tmp_path).items()))
+    file = tmp_path / "wav" / f"{name}.wav"
+    np.testing.assert_array_equal(read_signal(file, config), wave / np.float32(32768))
+    assert (read_signal(file, RAW) != read_signal(file, config)).any()
+    folder = load_split(DataConfig(data=str(tmp_path / "wav"), features="raw", dither=True), "all")
+    np.testing.assert_array_equal(folder[f"{name}.wav"], wave)
 
 
 def test_dither_keeps_what_lies_beyond_full_scale(tmp_path):
