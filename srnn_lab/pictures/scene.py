@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from srnn_lab.pictures.charts import envelope
+from srnn_lab.pictures.protocol import ArraySent, Content, LineSent, LinesSent, NamesSent, Orders, PictureSent
 
 MAX_POINTS = 30_000
 """Points of a line that are sent; more are reduced to the extremes of each stretch. Enough to zoom in 20 times."""
@@ -145,7 +146,7 @@ class Scene:
         return float(self.times[-1]) + self.step / 2 if self.end is None else float(self.end)
 
     def stretch(self, start: float, end: float) -> tuple[float, float]:
-        """What is shown of the axis when someone zooms to a stretch: a frame at the least, as in player.js (look)."""
+        """What is shown of the axis when someone zooms to a stretch: a frame at the least, as in painter.js (look)."""
         span = min(max(end - start, min(self.step, self.length)), self.length)
         begin = min(max(start, 0.0), self.length - span)
         return begin, begin + span
@@ -212,16 +213,16 @@ class Packer:
         self._parts: list[bytes] = []
         self._size = 0
 
-    def add(self, values: np.ndarray, kind: str) -> dict[str, int | str]:
+    def add(self, values: np.ndarray, kind: str) -> ArraySent:
         """Where the values lie among the bytes; ``kind`` is ``f4``, ``i2`` or ``u1``."""
         content = np.ascontiguousarray(values, f"<{kind}").tobytes()
         content += bytes(-len(content) % 4)  # typed arrays begin at multiples of their size
-        place = {"kind": kind, "start": self._size, "length": int(np.size(values))}
+        place: ArraySent = {"kind": kind, "start": self._size, "length": int(np.size(values))}
         self._parts.append(content)
         self._size += len(content)
         return place
 
-    def finish(self, described: dict[str, Any], changing: dict[str, Any]) -> bytes:
+    def finish(self, described: Mapping[str, Any], changing: Mapping[str, Any]) -> bytes:
         """The length of the description, the description and the arrays; ``changing`` is not part of the digest."""
         body = b"".join(self._parts)
         text = json.dumps(described).encode()
@@ -231,11 +232,11 @@ class Packer:
         return struct.pack("<I", len(head)) + head + body
 
 
-def pack(scene: Scene, changing: dict[str, Any]) -> tuple[bytes, str]:
-    """A scene as the browser takes it, and a digest of it; ``changing`` goes with it and is not part of the digest."""
+def pack(scene: Scene, orders: Orders) -> tuple[bytes, str]:
+    """A scene as the browser takes it, and a digest of it; the orders go with it and are not part of the digest."""
     packer = Packer()
     notes = [f"{row.title}: {row.note}." for row in scene.rows if isinstance(row, Lines) and row.note]
-    content = {
+    content: Content = {
         "rows": [pack_row(row, packer) for row in scene.rows],
         "end": scene.length,
         "frame": {"start": float(scene.times[0]) - scene.step / 2, "step": scene.step, "count": len(scene.times)},
@@ -245,18 +246,20 @@ def pack(scene: Scene, changing: dict[str, Any]) -> tuple[bytes, str]:
         "markName": scene.mark_name,
         "description": " ".join([scene.description, *notes]),
     }
-    return packer.finish(content, changing), packer.digest
+    return packer.finish(content, orders), packer.digest
 
 
-def pack_row(row: Row, packer: Packer) -> dict[str, Any]:
+def pack_row(row: Row, packer: Packer) -> LinesSent | PictureSent | NamesSent:
     """A row's description, with its arrays in ``packer``."""
     if isinstance(row, Names):
         return {"title": row.title, "names": list(row.names), "times": packer.add(row.times, "f4")}
-    common = {"title": row.title, "unit": row.unit, "limits": limits_of(row)}
     if isinstance(row, Picture):
         times, index = shades(row)
-        return common | {
-            "ticks": [[float(at), label] for at, label in row.ticks.items()],
+        return {
+            "title": row.title,
+            "unit": row.unit,
+            "limits": limits_of(row),
+            "ticks": [(float(at), label) for at, label in row.ticks.items()],
             "axis": row.axis,
             "start": float(times[0]) - spacing(times) / 2,
             "end": float(times[-1]) + spacing(times) / 2,
@@ -264,12 +267,23 @@ def pack_row(row: Row, packer: Packer) -> dict[str, Any]:
             "values": packer.add(index, "u1"),
             "colours": packer.add(colour_table(row.colours), "u1"),
         }
-    return common | {"note": row.note, "lines": [_pack_line(line, packer) for line in row.lines]}
+    return {
+        "title": row.title,
+        "unit": row.unit,
+        "limits": limits_of(row),
+        "note": row.note,
+        "lines": [_pack_line(line, packer) for line in row.lines],
+    }
 
 
-def _pack_line(line: Line, packer: Packer) -> dict[str, Any]:
+def _pack_line(line: Line, packer: Packer) -> LineSent:
     times, values = line.times, line.values
     if line.style in ("line", "under"):
         times, values = envelope(times, values, MAX_POINTS)
-    arrays = {"times": packer.add(times, "f4"), "values": packer.add(values, "f4")}
-    return {"name": line.name, "colour": line.colour, "style": line.style, **arrays}
+    return {
+        "name": line.name,
+        "colour": line.colour,
+        "style": line.style,
+        "times": packer.add(times, "f4"),
+        "values": packer.add(values, "f4"),
+    }

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from srnn_lab.pictures.protocol import Delivery, LookTold, Orders, PlaceTold, SoundSent
 from srnn_lab.pictures.scene import Line, Lines, Picture, Row, Scene, pack, row_arrays, spacing
 from srnn_lab.pictures.svg import scene_svg
 from srnn_lab.player.page import scene_html
+from srnn_lab.player.script import player_script
 from srnn_lab.player.sound import Sounds, served, wav_file
 
 _HERE = Path(__file__).parent
-_MOUNT = st.components.v2.component(
-    "srnn_player", js=(_HERE / "player.js").read_text(), css=(_HERE / "player.css").read_text()
-)
+_MOUNT = st.components.v2.component("srnn_player", js=player_script(), css=(_HERE / "player.css").read_text())
 _COURIER = st.components.v2.component("srnn_sounds", js=(_HERE / "courier.js").read_text())
 HEAD_START = 0.1
 """Seconds that new rows have before the rest of a page follows: the charts below would have the browser first."""
@@ -74,8 +74,14 @@ def player(scene: Scene, sounds: Sounds, key: str) -> None:
     given = _addresses(key, sounds)
     if given != state.get(f"{key} given"):
         state[f"{key} given"], state[f"{key} turn"] = given, time.time_ns()
-    orders = {"jump": state.get(f"{key} jump"), "look": state.get(f"{key} aim"), "turn": state[f"{key} turn"]}
-    data, digest = pack(scene, {"key": key, **orders, "sounds": given})
+    orders: Orders = {
+        "key": key,
+        "jump": state.get(f"{key} jump"),
+        "look": state.get(f"{key} aim"),
+        "turn": state[f"{key} turn"],
+        "sounds": given,
+    }
+    data, digest = pack(scene, orders)
     _MOUNT(key=key, data=data, on_place_change=lambda: _remember(key), on_look_change=lambda: _remember_look(key))
     if digest != state.get(f"{key} digest"):
         state[f"{key} digest"] = digest
@@ -92,12 +98,12 @@ def deliver(key: str, sounds: Sounds) -> None:
         key: The player's.
         sounds: All that it is to have; more than it has, else they are taken for an older delivery.
     """
-    data = {"key": key, "digest": st.session_state[f"{key} digest"], "sounds": _addresses(key, sounds)}
+    data: Delivery = {"key": key, "digest": st.session_state[f"{key} digest"], "sounds": _addresses(key, sounds)}
     st.session_state[f"{key} given"] = data["sounds"]
     _COURIER(key=f"{key} sounds {len(sounds)}", data=data)
 
 
-def _addresses(key: str, sounds: Sounds) -> list[dict[str, str]]:
+def _addresses(key: str, sounds: Sounds) -> list[SoundSent]:
     return [{"name": name, "address": served(wav_file(*sound), f"{key} {name}")} for name, sound in sounds.items()]
 
 
@@ -126,7 +132,7 @@ def look_at(key: str, look: Look) -> None:
 
 def _remember_look(key: str) -> None:
     """Take over what the browser reports, unless it is not two numbers and a name."""
-    reported = st.session_state[key].get("look")
+    reported: LookTold | None = st.session_state[key].get("look")
     try:
         look = Look(float(reported["start"]), float(reported["end"]), str(reported["sound"] or ""))
     except (TypeError, KeyError, ValueError):
@@ -137,7 +143,8 @@ def _remember_look(key: str) -> None:
 
 def _remember(key: str) -> None:
     """Take over what the browser reports, unless it is not two numbers."""
-    reported, place = st.session_state[key].get("place"), None
+    reported: PlaceTold | None = st.session_state[key].get("place")
+    place = None
     if reported is not None:
         try:
             place = Place(float(reported["start"]), float(reported["end"]))

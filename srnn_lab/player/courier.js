@@ -1,5 +1,8 @@
 // Brings sounds to a player that may not be there yet: they wait for it under its key.
 
+/** @import { Delivery } from "./js/bytes.js" */
+
+/** @param {{ data: Delivery }} component */
 export default function ({ data }) {
   window.srnnSounds ??= new Map();
   // Of couriers that follow each other closely, an earlier one may arrive later.

@@ -4,7 +4,9 @@ import base64
 from html import escape
 from pathlib import Path
 
+from srnn_lab.pictures.protocol import Orders
 from srnn_lab.pictures.scene import Scene, pack
+from srnn_lab.player.script import player_script
 from srnn_lab.player.sound import Sounds, wav_file
 
 _HERE = Path(__file__).parent
@@ -57,16 +59,20 @@ def scene_html(
         view: The stretch of the axis that is zoomed to; None: all of it.
         heard: Name of the sound that is played first; empty: the first.
     """
-    jump = selection and {"start": selection[0], "end": selection[1], "number": 1}
     start, end = view or (0.0, 0.0)
-    look = {"start": start, "end": end, "sound": heard, "number": 1}
-    files = [{"name": name, "address": _inline(wav_file(*sound), "audio/wav")} for name, sound in sounds.items()]
-    data, _ = pack(scene, {"key": "player", "jump": jump, "look": look, "sounds": files})
+    orders: Orders = {
+        "key": "player",
+        "jump": {"start": selection[0], "end": selection[1], "number": 1} if selection else None,
+        "look": {"start": start, "end": end, "sound": heard, "number": 1},
+        "turn": 0,
+        "sounds": [{"name": name, "address": _inline(wav_file(*sound), "audio/wav")} for name, sound in sounds.items()],
+    }
+    data, _ = pack(scene, orders)
     return _PAGE.format(
         title=escape(title),
         description=escape(scene.description),
         style=(_HERE / "player.css").read_text(),
-        script=_inline((_HERE / "player.js").read_bytes(), "text/javascript"),
+        script=_inline(player_script().encode(), "text/javascript"),
         data=base64.b64encode(data).decode(),
     )
 

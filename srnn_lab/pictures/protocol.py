@@ -1,0 +1,139 @@
+"""What the player's two halves tell each other; ``player/js/bytes.js`` has the same types under the same names."""
+
+from typing import Literal, TypedDict
+
+
+class ArraySent(TypedDict):
+    """Where an array lies among the bytes: its kind of number, its first byte and its length."""
+
+    kind: str
+    start: int
+    length: int
+
+
+class LineSent(TypedDict):
+    """A curve."""
+
+    name: str
+    colour: str
+    style: Literal["line", "under", "steps", "dots", "rings"]
+    times: ArraySent
+    values: ArraySent
+
+
+class LinesSent(TypedDict):
+    """A row of curves."""
+
+    title: str
+    unit: str
+    limits: tuple[float, float]
+    note: str
+    lines: list[LineSent]
+
+
+class PictureSent(TypedDict):
+    """A row with a column of colours for each frame, from ``start`` to ``end``, of ``bins`` values each."""
+
+    title: str
+    unit: str
+    limits: tuple[float, float]
+    ticks: list[tuple[float, str]]
+    axis: str
+    start: float
+    end: float
+    bins: int
+    values: ArraySent
+    colours: ArraySent
+
+
+class NamesSent(TypedDict):
+    """A row of names."""
+
+    title: str
+    names: list[str]
+    times: ArraySent
+
+
+class Frame(TypedDict):
+    """The frames that selections snap to: where the first begins, from one to the next, and how many there are."""
+
+    start: float
+    step: float
+    count: int
+
+
+class SoundSent(TypedDict):
+    """What can be heard, and the address of its WAV file."""
+
+    name: str
+    address: str
+
+
+class Jump(TypedDict):
+    """Where the playhead is put, or what is selected; another ``number`` is another jump."""
+
+    start: float
+    end: float
+    number: int
+
+
+class LookSent(TypedDict):
+    """What is zoomed to and heard; another ``number`` is another look."""
+
+    start: float
+    end: float
+    sound: str
+    number: int
+
+
+class Content(TypedDict):
+    """What is drawn."""
+
+    rows: list[LinesSent | PictureSent | NamesSent]
+    end: float
+    frame: Frame
+    unit: str
+    seconds: float
+    marks: ArraySent
+    markName: str
+    description: str
+
+
+class Orders(TypedDict):
+    """What goes with the content; another ``turn`` means that sounds were delivered since the last one."""
+
+    key: str
+    jump: Jump | None
+    look: LookSent | None
+    turn: int
+    sounds: list[SoundSent]
+
+
+class Head(Content, Orders):
+    """What stands before the arrays; ``digest`` names the content."""
+
+    digest: str
+
+
+class Delivery(TypedDict):
+    """Sounds that follow the rows with that digest."""
+
+    key: str
+    digest: str
+    sounds: list[SoundSent]
+
+
+class PlaceTold(TypedDict):
+    """What the browser tells of the playhead or the selection, and when it did."""
+
+    start: float
+    end: float
+    at: float
+
+
+class LookTold(TypedDict):
+    """What the browser tells of the zoom (everything: from 0 to 0) and the sound."""
+
+    start: float
+    end: float
+    sound: str | None
