@@ -12,7 +12,7 @@ import { Sounds } from "./js/sound.js";
 const SETTLED = 250; // milliseconds without another step
 /** @type {Map<string, Player>} the players on the page, by their keys */
 const live = new Map();
-/** @type {Map<string, ReturnType<Player["state"]>>} what a player was doing when its place was taken or its page left */
+/** @type {Map<string, ReturnType<Player["state"]>>} what players did until replaced, or their page was left */
 const kept = new Map();
 
 class Player {
@@ -521,7 +521,8 @@ class Player {
     const chosen = this.selection
       ? ` · selected ${this.selection.map((edge) => edge.toFixed(digits)).join(" to ")} ${unit}`
       : "";
-    const text = `${time.toFixed(digits)} of ${end.toFixed(digits)} ${unit} · frame ${frameAt(this.content.frame, time)}${chosen}`;
+    const frame = frameAt(this.content.frame, time);
+    const text = `${time.toFixed(digits)} of ${end.toFixed(digits)} ${unit} · frame ${frame}${chosen}`;
     this.find("output").textContent = text;
     this.canvas.dataset.time = time.toFixed(4);
     // A screen reader says each change of the focused slider.

@@ -647,12 +647,22 @@ export class Painter {
    */
   drawValues(context, time) {
     for (const { row, top, right } of this.placed) {
-      /** @type {Part[]} */
-      const parts = "lines" in row ? this.valuesOfLines(row, time) : "names" in row ? [{ text: nameAt(row, time) }] : [];
+      const parts = this.valuesOf(row, time);
       context.font = `11px ${this.font}`;
       let x = LEFT + this.width - context.measureText(parts.map(({ text }) => text).join("")).width;
       if (x > right) for (const { text, colour } of parts) x += this.write(context, text, x, top - 9, { colour });
     }
+  }
+
+  /**
+   * What a row says at a time; a picture says nothing.
+   * @param {Row} row
+   * @param {number} time
+   * @returns {Part[]}
+   */
+  valuesOf(row, time) {
+    if ("lines" in row) return this.valuesOfLines(row, time);
+    return "names" in row ? [{ text: nameAt(row, time) }] : [];
   }
 
   /**
