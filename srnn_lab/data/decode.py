@@ -31,6 +31,8 @@ AUDIO_SUFFIXES = (
 """Endings of audio files: what libsndfile reads, and what FFmpeg reads besides."""
 MAX_PIPE = 2**30
 """Most bytes that are read from a pipe."""
+MAX_PARTS = 1000
+"""Most files that one was joined from."""
 _BLOCK = 2**16
 """Samples of each channel in a block."""
 _CONTAINERS = "aac,amr,asf,caf,flac,g722,matroska,mov,mp3,ogg,wav"
@@ -146,7 +148,7 @@ def _split(file: File) -> list[File]:
     """The files that an MP3 or Ogg file was joined from; of the headers that came through a pipe, that of the sound."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if _HEADER.match(content):
-            starts = [found.start() for found in _HEADER.finditer(content)]
+            starts = _find(_HEADER, content)
             spans = sorted(itertools.pairwise(starts), key=lambda span: span[1] - span[0])[-1:]
         else:
             starts = _starts(content)
@@ -156,13 +158,19 @@ def _split(file: File) -> list[File]:
 
 def _starts(content: mmap.mmap) -> list[int]:
     if content[:3] == b"ID3" or _MP3_START.match(content):
-        return [found.start() for found in _MP3_START.finditer(content)]
+        return _find(_MP3_START, content)
     if not _OGG_START.match(content):
         return []
-    starts = [found.start() for found in _OGG_START.finditer(content)]
+    starts = _find(_OGG_START, content)
     # Of streams side by side, such as sound and picture, the first pages follow each other.
     follow = {start + _page_size(content[start : start + _OGG_PAGE]) for start in starts}
     return [start for start in starts if start not in follow]
+
+
+def _find(pattern: re.Pattern[bytes], content: mmap.mmap) -> list[int]:
+    """Where a pattern begins; nowhere, if that is in more places than a file has that someone joined."""
+    starts = [found.start() for found in itertools.islice(pattern.finditer(content), MAX_PARTS + 1)]
+    return starts if len(starts) <= MAX_PARTS else []
 
 
 def _page_size(page: bytes) -> int:

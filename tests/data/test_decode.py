@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -260,3 +261,13 @@ def test_a_long_file_is_refused_before_it_is_decoded(tmp_path):
     (tmp_path / "a.mp3").write_bytes(COMPLETE["variable-rate.mp3"]())
     with pytest.raises(ValueError, match=r"a\.mp3 lasts more than 1 s"):
         read_audio(tmp_path / "a.mp3", 16000, max_seconds=1)
+
+
+@pytest.mark.parametrize("start", [b"OggS\0\2", b"ID3", b"caff\0\1\0\0desc"])
+def test_a_file_of_very_many_beginnings_is_refused_at_once(tmp_path, start):
+    frame = b"\xff\xfb\x90\x00" + bytes(32) + b"Xing" if start == b"ID3" else start
+    (tmp_path / "a.ogg").write_bytes(start + frame * (3_000_000 // len(frame)))
+    began = time.process_time()
+    with pytest.raises(ValueError, match=r"a\.ogg (cannot be read as audio|holds no samples)"):
+        read_audio(tmp_path / "a.ogg", 16000)
+    assert time.process_time() - began < 5
