@@ -311,7 +311,9 @@ def test_a_command_that_is_run_gets_the_time_to_write_when_it_is_stopped(tmp_pat
 def test_reproduce_tells_how_a_bundled_checkpoint_was_trained(capsys):
     assert main(["reproduce", "bundled/voice"]) == 0
     note, command = capsys.readouterr().out.splitlines()
-    assert note == "# bundled; trained by: srnn-lab train voice --resume=runs/bundled-voice"
+    # The preset has followed the authors' code since: the record says with which options it was otherwise.
+    options = "--emission-layers=0 --gradient-norm=1.0"
+    assert note == f"# bundled; trained by: srnn-lab train voice {options} --resume=runs/bundled-voice"
     assert command == "srnn-lab evaluate voice --bound=elbo --record --row=bundled/voice"
 
 
