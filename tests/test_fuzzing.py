@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 SEED = int(os.environ.get("SRNN_LAB_FUZZ_SEED", "0"))
 TIMES = int(os.environ.get("SRNN_LAB_FUZZ_TIMES", "1"))
-PATIENCE = 20
+PATIENCE = 60
 """Seconds that one input may take; an idle machine needs a hundredth of it."""
 LONGEST = 1500
 """Characters of a message."""

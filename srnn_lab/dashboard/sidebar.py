@@ -77,7 +77,8 @@ def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
         features: Kinds of frames, where what cannot be read is left out; by default everything.
     """
     folder = runs_folder()
-    own = {f"{folder.name}/{path.parent.name}": path for path in sorted(folder.glob("*/best.safetensors"))}
+    paths = (path for path in sorted(folder.glob("*/best.safetensors")) if path.parent.name.isprintable())
+    own = {f"{folder.name}/{path.parent.name}": path for path in paths}
     if uploaded := visit().checkpoint:
         own[uploaded.name] = uploaded.file
     found = list_checkpoints() | own

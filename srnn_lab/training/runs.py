@@ -58,9 +58,9 @@ class Progress:
 
 
 def list_runs(folder: Path) -> dict[str, Path]:
-    """The runs in a folder, by name; empty if there is no such folder."""
+    """The runs in a folder, by name; empty if there is no such folder. A name that cannot be shown is left out."""
     found = (path for path in folder.glob("*") if (path / "curves.csv").exists() or (path / LOG).exists())
-    return {path.name: path for path in sorted(found)}
+    return {path.name: path for path in sorted(found) if path.name.isprintable()}
 
 
 def begin(arguments: Sequence[str], run: Path) -> None:

@@ -166,6 +166,9 @@ def test_a_look_at_a_run_does_not_keep_it_from_being_trained(tmp_path, monkeypat
 
 def test_a_folder_without_runs_has_none(tmp_path):
     (tmp_path / "other").mkdir()
+    for name in ("caf\udce9", "\x1b[2J"):  # no UTF-8, and no text
+        (tmp_path / name).mkdir()
+        (tmp_path / name / runs.LOG).touch()
     assert runs.list_runs(tmp_path) == runs.list_runs(tmp_path / "missing") == {}
 
 
