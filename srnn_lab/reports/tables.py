@@ -60,6 +60,8 @@ PLACES: dict[str, tuple[str, EvaluationConfig]] = {
     **{f"field/{name}": (f"bl/{name}", _FIELD) for name in SETS},
     "table1/voice": ("voice", _VOICE),
     "table1/voices": ("voices", CONVENTIONS["srnn-speech"]),
+    "outputs/voice": ("voice", _VOICE),
+    "outputs/reader": ("reader", _VOICE),
     "figure3/voice": ("voice", _VOICE),
     "figure3/voice-mel": ("voice", _VOICE),
     "figure3/voices": ("voices", CONVENTIONS["srnn-speech"]),
@@ -355,7 +357,22 @@ def table1(results: Results) -> list[Table]:
         "place of TIMIT, average over utterances. SET is voice or voices. Figures on different data do not compare; "
         "their order may."
     )
-    return [_table("Table 1, on free speech", caption, header, rows)]
+    return [_table("Table 1, on free speech", caption, header, rows), *_outputs(results)]
+
+
+def _outputs(results: Results) -> list[Table]:
+    """Models of speech whose output hears inside a frame, the best first."""
+    found = [result for row, result in results.items() if row.startswith("outputs/")]
+    header = ("data", "model", "likelihood", "parameters", "epochs", "ELBO", "KL", "row")
+    rows = [
+        (r.data, r.config.model.model, r.config.model.likelihood, *_described([r]), _figure([r], "elbo"), kl, r.row)
+        for r in sorted(found, key=lambda result: -result.figures["elbo"])
+        for kl in [f"{r.figures['kl']:.2f}"]
+    ]
+    caption = (
+        f"{_convention('SET', 'test', 'micro', False)}; nats per frame of 200 samples. The row's command has options."
+    )
+    return [_table("Outputs that hear inside a frame", caption, header, rows)] if rows else []
 
 
 def figure3(results: Results) -> list[Table]:
