@@ -47,6 +47,8 @@ _BYTES = {"PCM_U8": 1, "PCM_S8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24":
 """Bytes of a sample."""
 _MP3_START = re.compile(rb"\xff[\xe2-\xff][\x10-\xeb].(?:.{9}|.{17}|.{32})(?:Xing|Info)", re.DOTALL)
 """The frame that counts those of an MP3 file: where files were joined, each begins with one."""
+_MP3_DELAY = 576 + 529
+"""Samples by which coding delays an MP3 stream that does not state it (LAME's encoder, and any decoder)."""
 _OGG_START = re.compile(rb"OggS\x00[\x02\x06]")
 """The first page of an Ogg stream."""
 _OGG_PAGE = 27 + 255 + 255 * 255
@@ -113,7 +115,8 @@ def decode(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Block, in
         if seconds > max_seconds:
             raise ValueError(f"{path} lasts more than {max_seconds} s, and is not read. Cut it into shorter files.")
         _check_samples(path, count, block.shape[1], max_seconds)
-        yield block, rate
+        if len(block):
+            yield block, rate
 
 
 def _check_seconds(path: Path, seconds: float, max_seconds: int) -> None:
@@ -242,6 +245,7 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
             # Of MP3, the frame that states the length also states how much to skip at the start.
             exact = kind in _STATED or (kind == "mp3" and (stream.start_time or 0) > 0)
             stated = (container.duration or 0) / av.time_base if exact else 0
+            skip = 0 if exact or not codec.name.startswith("mp3") else _MP3_DELAY
             bytes_a_second = (codec.bit_rate or 0) / 8 if codec.name.startswith("pcm_") else 0
             for packet in container.demux(stream):
                 try:
@@ -253,8 +257,10 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
                     if form != (form := (frame.format.name, frame.layout.name, frame.sample_rate)):
                         to_float, rate = av.AudioResampler("fltp"), frame.sample_rate
                     for converted in to_float.resample(frame):
-                        count += converted.samples
-                        yield converted.to_ndarray().T, rate
+                        block = converted.to_ndarray()[:, skip:].T
+                        skip = max(0, skip - converted.samples)
+                        count += len(block)
+                        yield block, rate
     except av.FFmpegError as error:
         failure = error
     if not count:

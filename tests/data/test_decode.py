@@ -138,6 +138,15 @@ def test_the_whole_of_a_complete_file_is_heard_without_a_word(tmp_path, name):
     assert notices == []
 
 
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100])
+def test_an_mp3_that_states_no_delay_begins_where_its_sound_does(tmp_path, rate):
+    content = encoded("mp3", "libmp3lame", tones(rate), rate, options=MP3_WITHOUT_LENGTH, sample="s16p")
+    (tmp_path / "a.mp3").write_bytes(content)
+    wave = read_audio(tmp_path / "a.mp3", 16000)
+    check_tones(wave)
+    assert np.corrcoef(wave[2400:7400], sine(400, 16000)[2400:7400])[0, 1] > 0.95
+
+
 @pytest.mark.parametrize("name", ["length-in-tag.mp3", "variable-rate.mp3", "a.ogg", "a.opus", "flac.ogg", "a.aac"])
 def test_each_part_of_joined_streams_is_heard(tmp_path, name):
     part = COMPLETE[name]()
