@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,6 +14,13 @@ ROUNDING = 1e-9
 """By how much two sums of the same ranks can differ."""
 FRAMES = ("all", "active")
 """Which frames count: all that are scored, or those that are not silent."""
+
+
+class Scored(NamedTuple):
+    """What is kept of an inspected clip, of which thousands may be measured together."""
+
+    kl: Float[np.ndarray, "t"]
+    active: Bool[np.ndarray, "t"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Area:
 
 
 def measure_areas(
-    clips: Sequence[Inspection],
+    clips: Sequence[Scored | Inspection],
     events: Sequence[Mapping[str, Int[np.ndarray, "_"]]],
     windows: Sequence[int],
     *,
@@ -53,7 +61,7 @@ def measure_areas(
     """The areas by ``KIND/FRAMES/WINDOW``, such as ``onset/active/2``; absent where no frame is at an event, or every.
 
     Args:
-        clips: Inspected clips.
+        clips: The KL of each clip, and which of its frames are not silent.
         events: Of each clip, the frames in which something happens, by kind; clips without a kind do not count for it.
         windows: Frames on either side of an event that are at the event; more than 0 average a spike of one frame away.
         num_shifts: Circular shifts for the null.

@@ -10,7 +10,7 @@ from scipy.signal import find_peaks
 from scipy.stats import median_abs_deviation, rankdata
 from tqdm import tqdm
 
-from srnn_lab.analysis.event_areas import Area, measure_areas, near_frames, over_shifts
+from srnn_lab.analysis.event_areas import Area, Scored, measure_areas, near_frames, over_shifts
 from srnn_lab.analysis.events import clip_events, near_windows
 from srnn_lab.analysis.inspection import NEAR, SETTLING, Inspection, clip_batch, inspect_signal
 from srnn_lab.checkpoint import Checkpoint
@@ -174,7 +174,7 @@ def measure_transitions(
     items = zip(signals, following, labels or [None] * len(signals), strict=True)
     for signal, other, phones in tqdm(items, "Clips", len(following), unit=" clips", delay=2, leave=False):
         clip = inspect_signal(checkpoint, signal)
-        clips.append(clip)
+        clips.append(Scored(clip.kl, clip.active))
         events.append(clip_events(clip, signal, data, phones))
         kl.append(clip.kl[clip.active])
         at_change.append(near_changes(clip, windows[-1])[clip.active])
