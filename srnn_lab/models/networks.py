@@ -113,12 +113,12 @@ def possibly(mask: Bool[Tensor, "*batch"]) -> bool:
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
     """Whether cuDNN's GRU may round what it multiplies to 19 bits, as is torch's default."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = allowed
+    before = torch.backends.cudnn.rnn.fp32_precision
+    torch.backends.cudnn.rnn.fp32_precision = "tf32" if allowed else "ieee"
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        torch.backends.cudnn.rnn.fp32_precision = before
 
 
 class GRU(nn.GRU):

@@ -112,7 +112,7 @@ def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
                 while waiting and len(running) < at_once and not noted:
                     out = next(iter(waiting))
                     command = [sys.executable, "-m", "srnn_lab", *waiting.pop(out)]
-                    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+                    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
                     process = subprocess.Popen(command, env=environment, **pipes)
                     running[out] = process, threading.Thread(target=tell, args=(out, process))
                     running[out][1].start()
