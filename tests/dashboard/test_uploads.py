@@ -221,8 +221,14 @@ def declared(**tensors):
 
 
 def changed(path, change):
+    """A checkpoint that was changed by someone who knows that one without a checksum is taken as it is."""
+
+    def change_unseen(header, tensors):
+        change(header, tensors)
+        header.pop("sha256")
+
     save_checkpoint(untrained(music_run()), path)
-    rewrite(path, change)
+    rewrite(path, change_unseen)
 
 
 def configure(section, key, value):
@@ -249,7 +255,8 @@ CHECKPOINTS = {
     "it has only 0 weights": lambda path: path.write_bytes(
         declared(a={"dtype": "F32", "shape": [0, 10**15], "data_offsets": [0, 0]})
     ),
-    "too large to build": configure("model", "d_dim", 10**30),
+    "too large to build": configure("model", "d_dim", 2**52),
+    "expected a whole number of at most": configure("model", "d_dim", 10**30),
     "has shape": configure("model", "z_dim", 10**6),
     "num_layers is 1000000000": configure("model", "num_layers", 10**9),
     "sample_rate is 1000000000": configure("data", "sample_rate", 10**9),
