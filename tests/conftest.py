@@ -1,9 +1,11 @@
 import os
+import sys
 from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
 import pytest
 
+MAIN = sys.modules["__main__"]
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 # The two workers of pytest-xdist, each with a thread on every core, would wait for each other. torch reads this once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,6 +21,13 @@ def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.getreports("skipped")
     if count := sum("gpu" in report.keywords for report in skipped):
         terminalreporter.write_line(f"{count} GPU tests did not run: no CUDA device here", red=True, bold=True)
+
+
+@pytest.fixture(autouse=True)
+def main_module():
+    """AppTest leaves the page that it ran as ``__main__``, which a process that a later test begins would run again."""
+    yield
+    sys.modules["__main__"] = MAIN
 
 
 @pytest.fixture(autouse=True)
