@@ -517,7 +517,7 @@ PRESETS = {
     "nottingham": _music("fraccaro/nottingham", 20 * 92),
     "muse": _music("fraccaro/muse", 20 * 155),
     "piano": _music("fraccaro/piano", 20 * 44),
-    # Chosen on validation: moved by semitones, the chorales are no longer learnt by heart.
+    # Chosen on validation: with random transposition the model no longer memorises the chorales.
     "best-jsb": _music(
         "fraccaro/jsb",
         20 * 17,
