@@ -1,9 +1,9 @@
 """What defines a run: settings with their checks, and the presets."""
 
+from srnn_lab.config.presets import PRESETS
 from srnn_lab.config.settings import (
     CONVENTIONS,
     FRAMES_PER_QUARTER,
-    PRESETS,
     READ_WITH,
     DataConfig,
     EvaluationConfig,
