@@ -2,6 +2,10 @@
 
 Autograd would record every operation of every frame, and add up a full-size gradient of each weight frame by frame.
 ``torch.nn.GRU`` and the loop over ``SequenceModel.step`` define what is computed here; the tests hold the two together.
+``docs/gradients.md`` derives both backward passes, with each step written out.
+
+B is the batch, T the frames, g_v the derivative of the loss by v. In both loops backwards over time, ``carry`` is what
+the derivative by a state has from the next frame.
 """
 
 from collections.abc import Sequence
@@ -68,13 +72,33 @@ def _frames(*values: Tensor) -> list[tuple[Tensor, ...]]:
 
 
 class _GRU(torch.autograd.Function):
-    """Reset, update and the share of h in the new state lie side by side, as in W_hh; the share of x apart."""
+    """h_1 ... h_T of a GRU.
+
+    Forward, where r and u are the gates, n the proposed state and m (``n_h``) the share of h_{t-1} in it::
+
+        r_t = sigmoid(W_r x_t + b_r + V_r h_{t-1} + c_r)        u_t the same, with weights of its own
+        m_t = V_n h_{t-1} + c_n
+        n_t = tanh(W_n x_t + b_n + r_t m_t)
+        h_t = (1 - u_t) n_t + u_t h_{t-1}
+
+    Backward, given g_t = dL/dh_t without what comes through h_{t+1}, from carry_T = 0::
+
+        g_h_t     = g_t + carry_t
+        g_at_h_t  = g_h_t * to_gates_t                          derivatives by what r, u and m are functions of
+        carry_t-1 = g_h_t u_t + V^T g_at_h_t
+        to_n = (1 - u) (1 - n^2)                                of dL/dh_t, what arrives inside the tanh
+        to_gates = [to_n m r (1 - r), (h_{t-1} - n) u (1 - u), to_n r]
+
+    Shapes: x (B, T, n); h, n, u (B, T, d); at_h (B, T, 3 d) holds r, u and m side by side, as W_hh has them, and so do
+    to_gates and g_at_h; W, w_ih (3 d, n); V, w_hh (3 d, d). The share of x in n is not in at_h, since r_t scales m_t.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, h_0: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, low: Any, frame: Any
     ) -> Tensor:
         (b, t), d = x.shape[:2], h_0.shape[1]
+        # What comes from x, for all t at once: at_h begins as W x + b + c of the gates and as c of m.
         x, w_ih, w_hh = x.to(low).flatten(0, 1), w_ih.to(low), w_hh.to(frame)
         b_ru, b_n = (b_ih[: 2 * d] + b_hh[: 2 * d]).to(low), b_ih[2 * d :].to(low)
         at_h, h, h_t = x.new_empty(b * t, 3 * d), h_0.new_empty(b, t, d), h_0
@@ -82,6 +106,7 @@ class _GRU(torch.autograd.Function):
         at_h[:, 2 * d :] = b_hh[2 * d :]
         at_h = at_h.view(b, t, 3 * d).to(h.dtype)
         n = torch.addmm(b_n, x, w_ih[2 * d :].t()).view(b, t, d).to(h.dtype)
+        # What comes from h_{t-1}, frame by frame; each value takes the place of what it is computed from.
         from_h = _packed(w_hh, b)
         for at_h_t, ru_t, r_t, u_t, n_h_t, n_t, out_t in _frames(at_h, at_h[..., : 2 * d], *at_h.chunk(3, -1), n, h):
             _add_product(at_h_t, h_t, from_h)
@@ -96,7 +121,7 @@ class _GRU(torch.autograd.Function):
         x, h_0, w_ih, w_hh, at_h, n, h = ctx.saved_tensors
         (b, t, d), dtype, low = h.shape, h.dtype, x.dtype
         before = torch.cat([h_0[:, None], h[:, :-1]], 1)
-        # What a unit of dL/dh_t is at n and at the gates, for all t at once: the loop has only its recursion left.
+        # What dL/dh_t is multiplied by at n and at the gates, for all t at once.
         r, u, n_h = at_h.chunk(3, -1)
         to_n = torch.rsub(u, 1)
         tanh_backward(to_n, n, grad_input=to_n)
@@ -105,6 +130,7 @@ class _GRU(torch.autograd.Function):
         sigmoid_backward(scratch, r, grad_input=to_r)
         sigmoid_backward(torch.sub(before, n, out=scratch), u, grad_input=to_u)
         torch.mul(to_n, r, out=to_n_h)
+        # The adjoint recursion.
         to_h = _packed(w_hh.t(), b)
         g_at_h, g_h, carry = torch.empty_like(at_h, dtype=w_hh.dtype), scratch, torch.zeros_like(h_0)
         by_gate = (values.view(b, t, 3, d) for values in (to_gates, g_at_h))
@@ -114,6 +140,7 @@ class _GRU(torch.autograd.Function):
             torch.mul(g_h_t_for_each, to_gates_t, out=g_gates_t)
             torch.mul(g_h_t, u_t, out=carry)
             _add_product(carry, g_at_h_t, to_h)
+        # Each weight's gradient: one product over all frames of all sequences.
         g_at_h, g_n = g_at_h.to(low).flatten(0, 1), g_h.mul_(to_n).to(low).flatten(0, 1)
         g_ru, g_w_ih = g_at_h[:, : 2 * d], torch.empty_like(w_ih)
         torch.mm(g_ru.t(), x, out=g_w_ih[: 2 * d])
@@ -161,9 +188,24 @@ class Net(NamedTuple):
 
 
 class _Chain(torch.autograd.Function):
-    """For K networks side by side: the first hidden layers (T, B, K H), of which all read z, then blocks of K each.
+    """The path z_1 ... z_T that K networks of z_{t-1} draw, and their outputs.
 
-    Further hidden layers are (K, T, B, H), outputs (K, T, B, Z).
+    Forward, where k counts the networks, f is the clipped rectifier, A_k is ``from_z`` and W, b are ``layers``::
+
+        y1_k,t  = f(c_k,t + A_k z_{t-1})                        y2_k,t = f(W_k y1_k,t + b_k), ...
+        out_k,t = W_k y_k,t + b_k                               of the last hidden layer
+        std_t   = sqrt(exp(out_K,t) + floor)
+        z_t     = out_1,t + ... + out_K-1,t + std_t noise_t
+
+    Backward, given g_z_t without what comes through z_{t+1}, and g_out_t without z_t's share, from carry_T = 0::
+
+        at_out_t  = g_out_t + (g_z_t + carry_t) * to_out_t
+        g_y_t     = f' W^T at_out_t                             layer by layer down to g_first_t
+        carry_t-1 = sum over k of A_k^T g_first_k,t
+        to_out    = 1 at the means, exp(out_K) / (2 std) noise at the log-variance
+
+    Shapes: noise, z (T, B, Z); ``first``, y1 of all k side by side, since all of them read z, (T, B, K H), and w_z
+    (K H, Z); ``hidden``, y2 and further, (K, T, B, H); out (K, T, B, Z); f' is read from the value of f.
     """
 
     @staticmethod
@@ -174,6 +216,7 @@ class _Chain(torch.autograd.Function):
         noise = noise.transpose(0, 1).contiguous()
         t, b, _ = noise.shape
         weights, biases = [w.to(frame) for w in weights], [bias[:, None] for bias in biases]
+        # Transposed once, not at each frame.
         from_z, products = w_z.t().contiguous(), [w.transpose(1, 2).contiguous() for w in weights]
         # Hidden layers of all frames only for ``backward``; else each frame writes over the one before.
         kept = t if keep else 1
@@ -201,11 +244,13 @@ class _Chain(torch.autograd.Function):
         noise, z_0, z, w_z, out, first, *saved = ctx.saved_tensors
         k, floor, low, c_dtype = ctx.constants
         weights, hidden = saved[: (len(saved) + 1) // 2], saved[(len(saved) + 1) // 2 :]
-        to_out = torch.ones_like(out)  # what a unit of dL/dz_t is at each output: the means, the log-variance
+        # What dL/dz_t is multiplied by at each output, for all t at once; finite for any log-variance.
+        to_out = torch.ones_like(out)
         to_out[-1] = 0.5 * torch.exp(out[-1] - 0.5 * floor_variance(out[-1], floor)) * noise
         g_first, g_hidden = torch.empty_like(first), [torch.empty_like(h) for h in hidden]
         at_out = torch.empty_like(out, dtype=first.dtype)  # dL/dout with what comes through z
         g_z, g_out = g_z.transpose(0, 1).contiguous(), g_out.transpose(1, 2).contiguous()
+        # The adjoint recursion.
         carry = torch.zeros_like(z_0)
         layers, grads_of = (
             zip(*_by_frame(k, *values), strict=True) for values in ((at_out, first, hidden), (g_out, g_first, g_hidden))
@@ -219,6 +264,7 @@ class _Chain(torch.autograd.Function):
                 hardtanh_backward(below, values, -CLIP, CLIP, grad_input=below)
                 above = leaky_relu_backward(below, values, SLOPE, True, grad_input=g)
             carry = (g_first_t @ w_z).to(z.dtype)
+        # Each weight's gradient: one product for all networks and frames, or one for each network.
         z_before = torch.cat([z_0[None], z[:-1]]).to(low).flatten(0, 1)
         g_first = g_first.to(low)
         g_weights = [(g_first.flatten(0, 1).t() @ z_before).view(k, -1, z.shape[-1])]
