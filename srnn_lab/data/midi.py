@@ -199,7 +199,8 @@ def parse_midi(content: bytes) -> MidiFile:
     """The notes of a MIDI file.
 
     The file may lie inside another (RIFF, MacBinary), and hold unknown chunks, wrong lengths or numbers of tracks, data
-    bytes without a status byte, and messages that do not belong in a file. Tracks of every format sound together.
+    bytes without a status byte, and messages that do not belong in a file. Tracks sound together; those of format 2 are
+    pieces of their own, and follow one another.
 
     Raises:
         ValueError: It is no MIDI file, or it ends within a track.
@@ -207,12 +208,14 @@ def parse_midi(content: bytes) -> MidiFile:
     header = content.find(b"MThd")
     if content and header < 0:
         raise ValueError("MThd not found")
+    in_turn = content[header + 8 : header + 10] == b"\0\2"
     rows, tempi, signatures, unended, number = array("q"), [], [], 0, -1
-    status = _ON  # of data bytes before any status byte; some programs carry it over from track to track
+    tick, status = 0, _ON  # of data bytes before any status byte; some programs carry it over from track to track
     for number, (track, is_cut) in enumerate(_tracks(content, header)):
         voices: dict[int, _Voice] = {}
-        tick, kind = 0, None
-        for tick, event, kind, data in _messages(track, status):
+        begin = tick if in_turn else 0
+        tick, kind = begin, None
+        for tick, event, kind, data in _messages(track, status, begin):
             if event == _META:
                 if kind == _END:
                     break
@@ -258,17 +261,18 @@ def _tracks(content: bytes, position: int) -> Iterator[tuple[bytes, bool]]:
         position = end
 
 
-def _messages(track: bytes, status: int) -> Iterator[tuple[int, int, int, bytes]]:
+def _messages(track: bytes, status: int, tick: int) -> Iterator[tuple[int, int, int, bytes]]:
     """The meta events and the messages of channels in a track, as far as they are whole.
 
     Args:
         track: Its bytes.
         status: Status byte of data bytes that come before any.
+        tick: Where the track begins.
 
     Yields:
         The tick, the status byte, the kind (of a message: its status without the channel), and the data.
     """
-    tick = position = 0
+    position = 0
     try:
         while position < len(track):
             delta, position = _number(track, position)

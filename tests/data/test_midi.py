@@ -110,7 +110,9 @@ SAME = {
     "a tempo of 4 bytes": song((0, tempo(500_000, 4)), *scale()),
     "a tempo of 200 bytes": song((0, b"\xff\x51\x81\x48" + b"\xff" * 200), *scale()),
     "an event far behind the last note": song(*scale(), (0x0FFFFFFF, b"\xb0\x07\x64")),
-    "tracks one of which is in another file's place": header(2, kind=2) + track(*scale(), END) + track(*scale(), END),
+    "pieces of their own, one after another": header(2, kind=2)
+    + track(*scale()[:8], END)
+    + track((0, signature(4, 2)), *scale()[8:], END),
 }
 
 
