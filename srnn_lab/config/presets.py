@@ -29,6 +29,18 @@ def _field(data: str, kl_weight_updates: int, **train: Any) -> RunConfig:
     return _music(data, kl_weight_updates, "field-music", whole_sequences=True, **train)
 
 
+def _tsbn(data: str, **train: Any) -> RunConfig:
+    """One layer of 100 units, as Gan et al. (2015) have it and score it, trained by Adam.
+
+    No gradient passes from frame to frame, so that songs lose nothing when they are cut.
+    """
+    return replace(
+        _field(data, 0, batch_size=8, start_from_mean=True, **train),
+        model=ModelConfig(model="tsbn", z_dim=100, hidden_dim=100),
+        evaluation=EvaluationConfig(average="macro", first_frame=True),
+    )
+
+
 def _speech(
     data: str,
     d_dim: int,
@@ -188,6 +200,10 @@ PRESETS = {
         learning_rate_decay_start=28,
         transposition=5,
     ),
+    "tsbn-nottingham": _tsbn("bl/nottingham", epochs=60, learning_rate_decay=0.93, learning_rate_decay_start=20),
+    "tsbn-jsb": _tsbn("bl/jsb", epochs=250, learning_rate_decay=0.98, learning_rate_decay_start=80),
+    "tsbn-muse": _tsbn("bl/muse", epochs=60, learning_rate_decay=0.93, learning_rate_decay_start=20),
+    "tsbn-piano": _tsbn("bl/piano", epochs=150, learning_rate_decay=0.97, learning_rate_decay_start=50),
     "timit": _speech("timit", 1024, 256, 512, batch_size=64, learning_rate=1e-3, kl_weight_updates=2667, **_AUTHORS),
     "voice": _speech("voice", 256, 64, 384, **_COMPACT),
     # Five times the data, a fifth of the epochs: as many updates; judged by utterance, as TIMIT, whose place they take.

@@ -287,7 +287,7 @@ CONVENTIONS = {
 
 _AUDIO = ("features", ("raw", "log-mel"))
 READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
-    "z_dim": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf")),
+    "z_dim": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf", "tsbn")),
     "dropout_heads": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf")),
     "features_z": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf")),
     "smoothing": ("model", ("srnn", "dkf")),

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from srnn_lab.config import EvaluationConfig, parse_bound
 from srnn_lab.data.sequences import Batch, Frames, by_length, make_batch
 from srnn_lab.models.base import SequenceModel, State, Trace
-from srnn_lab.models.distributions import DiagonalGaussian
+from srnn_lab.models.distributions import Latent
 from srnn_lab.models.networks import possibly
 
 MEMORY = 2**30
@@ -176,7 +176,7 @@ def fivo(
         reached, prior_t, posterior_t = steps.send(state if t else None)
         valid = t < batch.lengths
         state = State(*(torch.where(valid.repeat(k)[:, None], *values) for values in zip(reached, state, strict=True)))
-        frame = (DiagonalGaussian(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t))
+        frame = (type(dist)(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t))
         terms = _log_weight(
             model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), *(values[:, None] for values in reached), *frame
         )
@@ -198,8 +198,8 @@ def _log_weight(
     x: Float[Tensor, "n t x"],
     d: Float[Tensor, "n t d"],
     z: Float[Tensor, "n t z"],
-    prior: DiagonalGaussian,
-    posterior: DiagonalGaussian,
+    prior: Latent,
+    posterior: Latent,
 ) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t"]]:
     """Log p(x_t | z_t, d_t) and log q(z_t | ...) - log p(z_t | ...): a frame's log weight is their difference."""
     return model.likelihood.log_prob(model.emit(d, z, u), x), posterior.log_prob(z) - prior.log_prob(z)

@@ -6,6 +6,7 @@ from srnn_lab.models.dkf import DKF
 from srnn_lab.models.rnn import RNN
 from srnn_lab.models.srnn import SRNN
 from srnn_lab.models.storn import STORN
+from srnn_lab.models.tsbn import TSBN
 from srnn_lab.models.vrnn import VRNN, VRNNI
 
 MODELS: dict[str, type[SequenceModel]] = {
@@ -15,6 +16,7 @@ MODELS: dict[str, type[SequenceModel]] = {
     "storn": STORN,
     "dkf": DKF,
     "rnn": RNN,
+    "tsbn": TSBN,
 }
 """Name in a configuration -> class; the only list of models."""
 
@@ -36,6 +38,7 @@ __all__ = [
     "RNN",
     "SRNN",
     "STORN",
+    "TSBN",
     "VRNN",
     "VRNNI",
     "SequenceModel",

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.models.distributions import DiagonalGaussian
+from srnn_lab.models.distributions import Latent
 from srnn_lab.models.likelihoods import LIKELIHOODS
 from srnn_lab.models.networks import mlp, tf32
 
@@ -38,8 +38,8 @@ class Trace(NamedTuple):
 
     d: Float[Tensor, "b t d"]
     z: Float[Tensor, "b t z"]
-    prior: DiagonalGaussian
-    posterior: DiagonalGaussian
+    prior: Latent
+    posterior: Latent
     state: State
 
 
@@ -54,6 +54,8 @@ class SequenceModel(nn.Module, ABC):
     """
 
     emission: nn.Sequential
+    reparameterised = True
+    """Whether gradients pass through the draws of z_t."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -137,9 +139,7 @@ class SequenceModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def step(
-        self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
-    ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
+    def step(self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]) -> tuple[State, Latent, Latent]:
         """d_t and z_t, the prior of z_t, and what z_t is drawn from: the posterior, or the prior when there is no x.
 
         Args:
@@ -203,18 +203,21 @@ class SequenceModel(nn.Module, ABC):
 
     def path(
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]
-    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], DiagonalGaussian, DiagonalGaussian]:
+    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], Latent, Latent]:
         """d, z, prior and posterior of the path that ``noise`` draws: ``step`` after ``step``.
 
         This is the definition. A model may do the same faster; ``tests/models/test_recurrence.py`` compares the two.
         """
-        path = [(*state, *prior_t, *posterior_t) for state, prior_t, posterior_t in self.steps(context, state, noise)]
-        d, z, mu_p, logvar_p, mu_q, logvar_q = (torch.stack(values, 1) for values in zip(*path, strict=True))
-        return d, z, DiagonalGaussian(mu_p, logvar_p), DiagonalGaussian(mu_q, logvar_q)
+        path = zip(*self.steps(context, state, noise), strict=True)
+        # Each kind of thing, a tuple of tensors at every t, becomes one of tensors for all t.
+        (d, z), prior, posterior = (
+            type(parts[0])(*(torch.stack(values, 1) for values in zip(*parts, strict=True))) for parts in path
+        )
+        return d, z, prior, posterior
 
     def steps(
         self, context: Context, state: State, noise: Float[Tensor, "n t z"]
-    ) -> Generator[tuple[State, DiagonalGaussian, DiagonalGaussian], State | None, None]:
+    ) -> Generator[tuple[State, Latent, Latent], State | None, None]:
         """The loop over time: d_t and z_t, p(z_t | z_{t-1}, d_t) and what z_t was drawn from, for one t after another.
 
         What it is sent takes the place of d_t and z_t before it goes on: a particle filter's resampling.

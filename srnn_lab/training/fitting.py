@@ -28,6 +28,7 @@ from srnn_lab.config import RunConfig, TrainConfig
 from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Batch, Frames, Segments, Streams, WholeSequences, padded_length
 from srnn_lab.inference.bounds import Score, elbo, evaluate, fivo, iwae
+from srnn_lab.inference.score_function import score_function
 from srnn_lab.models import SequenceModel, State, build_model
 from srnn_lab.models.networks import tf32
 from srnn_lab.reports.records import signals_sha256
@@ -289,6 +290,8 @@ class Training:
             bound = elbo(self.model, batch, state, noise)
             # The free bits of padding are a constant, without a gradient.
             loss = (weight * bound.kl.clamp(min=config.free_bits) - bound.log_px).sum()
+            if not self.model.reparameterised:
+                loss = loss + score_function(self.model, batch, bound)
             return loss, bound.elbo.sum(), bound.kl.sum(), bound.trace.state
         for_state, *for_ancestors = uniforms
         if config.objective == "iwae":
@@ -456,11 +459,17 @@ def _begin(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
             raise FileExistsError(f"{best} is there, but no last.safetensors to continue from; choose another --out.")
         torch.manual_seed(config.train.seed)
         try:
-            return build_model(config.model), None
+            model = build_model(config.model)
         except (RuntimeError, OverflowError, TypeError) as error:
             raise ValueError(
                 "A model of these sizes does not fit into memory; lower --hidden-dim, --d-dim or --z-dim."
             ) from error
+        if not model.reparameterised and config.train.objective in ("iwae", "fivo"):
+            raise ValueError(
+                f"TrainConfig.objective is {config.train.objective!r}, whose gradient passes through the draws of z_t; "
+                f"those of {config.model.model!r} are zeros and ones: choose elbo, and evaluate with other bounds."
+            )
+        return model, None
     if not resume:
         raise FileExistsError(f"{out} already holds a run; continue it with --resume {out} or choose another --out.")
     try:

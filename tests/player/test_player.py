@@ -719,5 +719,7 @@ def test_a_player_that_is_kept_as_a_file_plays_and_selects_without_a_server(brow
     [((1.0, 1.0 + 2**-52), "1.0000-1.0100"), ((100.0, 200.0), "0.0000-4.0000"), ((3.5, 9.0), "0.0000-4.0000")],
 )
 def test_a_zoom_that_no_clip_has_shows_a_frame_at_least_and_no_more_than_there_is(page, asked, shown):
-    page.locator(".player").evaluate("(p, [start, end]) => { p.player.painter.look(start, end); p.player.paint(); }", asked)
+    page.locator(".player").evaluate(
+        "(p, [start, end]) => { p.player.painter.look(start, end); p.player.paint(); }", asked
+    )
     assert page.locator("canvas").get_attribute("data-view") == shown
