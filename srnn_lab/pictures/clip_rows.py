@@ -41,9 +41,9 @@ def label_row(labels: Labels) -> Names:
 
 
 def kl_row(clip: Inspection, spikes: Spikes, style: str) -> Lines:
-    """The KL with its spikes: filled at a change, open elsewhere."""
+    """The KL with its spikes: filled at an event, open elsewhere."""
     lines = [Line("KL", clip.times, clip.kl, KL, style)]
-    for name, shape, chosen in (("spike at a change", "dots", spikes.hits), ("elsewhere", "rings", ~spikes.hits)):
+    for name, shape, chosen in (("spike at an event", "dots", spikes.hits), ("elsewhere", "rings", ~spikes.hits)):
         frames = spikes.frames[chosen]
         lines.append(Line(name, clip.times[frames], clip.kl[frames], SIGNAL, shape))
     return nats_row("KL(q ‖ p)", lines, robust_limits([clip.kl]))

@@ -11,6 +11,7 @@ import runpy
 import tempfile
 import time
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -25,11 +26,14 @@ from playwright.sync_api import expect
 from processes import CONTEXT, PATIENCE, wait_for
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
+from test_inspection import spiky
 from views import kept_by, page_of
 
+from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.checkpoint import ASSETS
 from srnn_lab.dashboard.address import parse_place
 from srnn_lab.dashboard.pages import explore
+from srnn_lab.dashboard.panels.spike_list import compare_with_shifts
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.player import Place
@@ -161,7 +165,9 @@ def test_a_link_chooses_the_frame_that_is_questioned_and_a_place_becomes_a_link(
     table = page.dataframe[0].value
     spikes = table[(table["time (quarter notes)"].between(8, 12, "left")) & table["what"].str.startswith("spike")]
     hits = (spikes["what"] == "spike at chord change").sum()
-    assert any(f"In the selection: {hits} of {len(spikes)} spikes are hits" in c.value for c in page.caption)
+    assert any(
+        f"In the selection: {hits} of {len(spikes)} spikes are at a chord change" in c.value for c in page.caption
+    )
     assert not any("1 of 5" in m.value for m in page.markdown)
     page.session_state["player place"] = Place(20.25, 20.25)
     page.run()
@@ -261,10 +267,12 @@ def test_the_list_of_spikes_agrees_with_the_rows(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()
     table = page.dataframe[0].value
-    spikes, _ = line(page, "KL(q ‖ p)", "spike at a change")
+    spikes, _ = line(page, "KL(q ‖ p)", "spike at an event")
     hits = table[table["what"] == "spike at chord change"]
     np.testing.assert_allclose(hits["time (quarter notes)"], spikes, rtol=1e-6)
-    assert [m.value for m in page.metric if m.label == "Hits"] == [f"{len(spikes)} / {len(spikes)}"]
+    assert [m.value for m in page.metric if m.label == "Spikes at a chord change"] == [
+        f"{len(spikes)} of {len(spikes)}"
+    ]
 
 
 def test_transitions_of_other_kinds_and_sharper_spikes_change_the_comparison(page):
@@ -273,9 +281,9 @@ def test_transitions_of_other_kinds_and_sharper_spikes_change_the_comparison(pag
     page.segmented_control(key="changes").set_value("offset").run()
     assert not np.array_equal(shown(page)[1](shown(page)[0]["marks"]), onsets)
     assert shown(page)[0]["markName"] == "offset"
-    assert page.metric[4].help == "Spikes that lie within 2 frames of an offset."
+    assert page.metric[4].help == "Spikes within 2 frames of an offset."
     page.slider(key="prominence").set_value(4.0).run()
-    assert int(page.metric[4].value.split("/")[1]) < int(spikes.split("/")[1])
+    assert int(page.metric[4].value.split()[-1]) < int(spikes.split()[-1])
 
 
 def test_a_change_in_silence_is_not_missed():
@@ -290,9 +298,26 @@ def test_a_change_in_silence_is_not_missed():
 
     page = AppTest.from_function(show, default_timeout=60).run()
     assert [(m.label, m.value) for m in page.metric][:4] == [
-        ("Hits", "2 / 2"), ("Missed", "1 / 2"), ("Precision", "1.00"), ("Recall", "0.50"),
+        ("Spikes at an onset", "2 of 2"), ("Onsets without a spike", "1 of 2"),
+        ("Precision", "1.00"), ("Recall", "0.50"),
     ]  # fmt: skip
     assert list(page.dataframe[0].value["frame"]) == [10, 20, 36]
+
+
+@pytest.mark.parametrize(
+    ("auc", "said"),
+    [
+        (0.81, "None of the 296 shifted copies reaches an AUC of 0.81 (p < 0.004)."),
+        (0.70, "1 of the 296 shifted copies reaches an AUC of 0.70 (p = 0.007)."),
+        (0.50, "296 of the 296 shifted copies reach an AUC of 0.50 (p = 1.000)."),
+    ],
+)
+def test_the_shifted_copies_that_reach_the_auc_of_the_clip_are_counted(auc, said):
+    null = np.full(296, 0.5)
+    null[3] = 0.7
+    match = match_spikes(spiky({10: 5}, [10]), 1)
+    nulls = dict.fromkeys(("null_auc", "null_precision", "null_recall"), null)  # all have the same shifts
+    assert compare_with_shifts(replace(match, auc=auc, **nulls)) == said
 
 
 def test_rows_can_be_left_out(page):

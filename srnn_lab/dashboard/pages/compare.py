@@ -244,7 +244,7 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
         alt="The frames with the largest differences of KL, who was surprised there, and each model's KL in nats.",
     )
-    st.caption("A row takes the player there.")
+    st.caption("Select a row to jump to it.")
     explain(
         f"The frames with the largest differences of KL from the first model, in nats, the largest first; at least "
         f"{2 * NEAR} frames lie between two of them, and the first frames, which pay for the zero state, are left out. "

@@ -147,7 +147,7 @@ def keep_clip(
             "Label track": (lambda: label_track(clip, match), "txt"),
         },
         "The player opens in any browser, with the sounds that are made. The label track opens in Audacity (File, "
-        "Import, Labels); a star marks a spike at a transition.",
+        "Import, Labels); a star marks a spike at a dotted line.",
     )
 
 
@@ -172,7 +172,7 @@ def explain_player(features: str) -> None:
         "KL among the dimensions of z, the most used on top: twice as many as are active units, at least 8 and at most "
         "64; a few values may exceed its brightest colour. Frames are counted from 0 at the first that is "
         "scored, as in the arrays (.npz). Triangles at the edge of a row mark values that lie outside its axis.\n\n"
-        f"**Look for**: {looked_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
+        f"**Look for**: {looked_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
         f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "
         "back as the next input.",
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "

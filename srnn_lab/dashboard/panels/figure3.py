@@ -63,7 +63,7 @@ def show_figure3() -> None:
         f"The model {name} on the clip {CLIP}, drawn as in Figure 3 of the paper. The KL is "
         f"{clip.kl[events].mean():.0f} nats on average in the frames in which sound sets in, and "
         f"{np.median(clip.kl):.0f} in the median frame. How often that holds, for which model and at which kind of "
-        f"event: the table *Figure 3* below. [Open it in Explore](/?{address})."
+        f"event: the table *Figure 3* below. [Open it in Explore](./?{address})."
     )
 
 
