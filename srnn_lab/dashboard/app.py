@@ -39,9 +39,9 @@ PAGES = {
     "Compare": Page("Which model is surprised where?", compare.show),
     "Latents": Page("What does z carry?", latents.show),
     "Make a transition": Page("Make a transition", transition.show),
-    "Studio": Page("Studio: let the model go on", studio.show, ("roll",)),
+    "Studio": Page("Studio: continue a piece", studio.show, ("roll",)),
     "Train": Page("Train a model of your own", train.show, ()),
-    "Results": Page("What does it reach?", results.show, ()),
+    "Results": Page("Results", results.show, ()),
 }
 
 

@@ -29,22 +29,22 @@ from srnn_lab.data.sound import QUARTERS_PER_MINUTE, frame_seconds, midi_to_wav,
 
 ABOUT = {
     "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
-    "voice-mel-filt-res": "voice-mel with a filter: q(z) at a frame knows no later sound.",
-    "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and leaps at a break.",
+    "voice-mel-filt-res": "voice-mel with filtering: q(z) at a frame sees no later sound.",
+    "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and jumps at a break.",
     "voice-smooth": "voice without Res_q: the posterior mean is predicted whole.",
-    "voice-filt-res": "voice with a filter: q(z) at a frame knows no later sound.",
-    "voice-filt": "voice with a filter and without Res_q.",
+    "voice-filt-res": "voice with filtering: q(z) at a frame sees no later sound.",
+    "voice-filt": "voice with filtering and without Res_q.",
     "voice-vrnn": "A VRNN of the same size on the frames of voice.",
     "jsb": "Bach chorales in many keys: spikes where the chord changes.",
-    "jsb-paper": "Chorales in C by the paper's recipe: the model that the notebooks take apart.",
-    "nottingham": "Folk tunes with chords (Nottingham): let it compose on the page Studio; the clips are chorales.",
-    "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales all the same.",
-    "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales all the same.",
+    "jsb-paper": "Chorales in C, trained as in the paper: the model that the notebooks dissect.",
+    "nottingham": "Folk tunes with chords (Nottingham): hear it compose on the page Studio; the clips are chorales.",
+    "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales.",
+    "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales.",
     "bl-jsb": "Chorales in quarter notes, the version of most papers: nine frames in ten are a new chord.",
-    "bl-jsb-nade": "The chorales of bl-jsb, with chords that are drawn note by note (NADE).",
+    "bl-jsb-nade": "The chorales of bl-jsb, with an autoregressive (NADE) output: notes are drawn one by one.",
     "bl-muse": "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips are chorales.",
-    "bl-nottingham": "Folk tunes with chords in C, the version of most papers; let it compose on the page Studio.",
-    "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales all the same.",
+    "bl-nottingham": "Folk tunes with chords in C, the version of most papers; hear it compose on the page Studio.",
+    "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales.",
 }
 """The bundled checkpoints in the order in which they are offered, the first page's first, and what is said of each."""
 FIRST = next(iter(ABOUT))
@@ -221,6 +221,16 @@ class Choice(NamedTuple):
     def signal(self) -> np.ndarray:
         """The clip as the model's kind of signal."""
         return cached_signal(*self)[0]
+
+    def moment(self, time: float, digits: int = 2) -> str:
+        """A point of the time axis in words: seconds, or a bar and a beat, counted from 1; a pickup is bar 1."""
+        if self.checkpoint.config.data.features != "roll":
+            return f"{time:.{digits}f} s"
+        timing = self.timing
+        bars = timing.bars(time + 1e-6)
+        now = [signature for signature in timing.signatures if signature.start <= time + 1e-6][-1]
+        beat = 1 + (time - bars[-1]) * now.unit / 4
+        return f"bar {len(bars)}, beat {beat:.4g}"
 
     @property
     def timing(self) -> Timing:

@@ -1,5 +1,6 @@
 """The choice of checkpoint and clip, which is the same on all pages and in all of their addresses."""
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.checkpoint import list_checkpoints
+from srnn_lab.checkpoint import list_checkpoints, read_header
 from srnn_lab.dashboard.choice import (
     ABOUT,
     CHECKPOINT_MEGABYTES,
@@ -27,6 +28,9 @@ from srnn_lab.dashboard.choice import (
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
 from srnn_lab.data.sound import QUARTERS_PER_MINUTE
 
+AGES = (("day", 24 * 60), ("hour", 60), ("minute", 1))
+"""Units of age and their minutes."""
+
 
 def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     """The checkpoint and the clip that are chosen at the side, with what the clip's reader warned of.
@@ -39,18 +43,19 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     """
     found, known = checkpoints(features), checkpoints()
     name = choose_checkpoint(st.sidebar, found, known)
-    st.sidebar.caption(ABOUT.get(name, "A model of your own."))
+    st.sidebar.caption(ABOUT.get(name) or plain(describe_own(found[name])))
     if (wanted := visit().wanted["checkpoint"]) in known and wanted != name:
-        st.info(f"{plain(wanted)} is no model of music, which this page needs; showing {plain(name)}.")
+        st.info(f"{plain(wanted)} is not a music model, which this page needs; showing {plain(name)}.")
     path, modified = str(found[name]), found[name].stat().st_mtime
     kind = cached_checkpoint(path, modified).config.data.features
     content, file_name = choose_clip(kind)
     semitones = choose_transposition(st.sidebar) if kind == "roll" else 0
     if kind == "roll":
         st.sidebar.caption(
-            "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of "
-            f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, but on the "
-            "page Studio, and in MIDI files, at the tempo of its file."
+            "The clips are in C, an octave above the written chorales, as in the training data of jsb-paper; the other "
+            "music models were trained on other keys too. Music is played at "
+            f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio, and in MIDI files, at the tempo of "
+            "its file."
         )
     upload_checkpoint(features)
     choice = Choice(path, modified, content, file_name, semitones)
@@ -85,6 +90,19 @@ def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
     if features:
         found = {name: path for name, path in found.items() if features_of(path) in features}
     return {name: found[name] for name in [*ABOUT, *(name for name in found if name not in ABOUT)] if name in found}
+
+
+def describe_own(path: Path) -> str:
+    """What a checkpoint of one's own was trained on, and when."""
+    minutes, ago = max(0, int(time.time() - path.stat().st_mtime)) // 60, "just now"
+    for unit, size in AGES:
+        if count := minutes // size:
+            ago = f"{count} {unit}{'' if count == 1 else 's'} ago"
+            break
+    data = Path(read_header(path).config.data.data).name
+    if (uploaded := visit().checkpoint) and path == uploaded.file:
+        return f"Your upload, trained on {data}."
+    return f"Your run, trained {ago} on {data}."
 
 
 def choose_linked(
@@ -156,9 +174,9 @@ def upload_checkpoint(features: tuple[str, ...]) -> None:
             remember(checkpoint=uploaded)
             want("checkpoint", uploaded.name)
 
-    with st.sidebar.expander("Your own checkpoint"):
+    with st.sidebar.expander("Upload a checkpoint"):
         given = st.file_uploader(
-            "A .safetensors file that srnn-lab wrote; nothing in it is run.",
+            "A .safetensors file written by srnn-lab. It is read as data; no code in it is run.",
             type="safetensors",
             key="upload-checkpoint",
             on_change=keep,
@@ -185,16 +203,14 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
     own = visit().clips.get(kind)
     name = choose_bundled_clip(st.sidebar, features, disabled=own is not None)
     st.sidebar.file_uploader(
-        "Or your own file",
+        "Upload a file",
         type=kinds,
         key=boxes[0],
         max_upload_size=MEGABYTES[kinds],
         on_change=partial(keep, *boxes),
     )
     if features != "roll":
-        st.sidebar.audio_input(
-            "Or your voice", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes))
-        )
+        st.sidebar.audio_input("Record", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes)))
     if own is None:
         path = bundled_clips(features)[name]
         return ClipBytes(path.read_bytes()), path.name

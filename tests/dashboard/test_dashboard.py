@@ -30,11 +30,13 @@ from test_inspection import spiky
 from views import kept_by, page_of
 
 from srnn_lab.analysis.transitions import match_spikes
-from srnn_lab.checkpoint import ASSETS
+from srnn_lab.checkpoint import ASSETS, list_checkpoints
 from srnn_lab.dashboard.address import parse_place
+from srnn_lab.dashboard.choice import Choice, ClipBytes
 from srnn_lab.dashboard.pages import explore
 from srnn_lab.dashboard.panels.spike_list import compare_with_shifts
 from srnn_lab.dashboard.visit import Visit
+from srnn_lab.data.midi import Signature, Timing
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.player import Place
 from srnn_lab.system.lock import is_running, terminate
@@ -98,7 +100,7 @@ def test_each_checkpoint_has_its_view(page, checkpoint, expected):
     assert "KL of each dimension" in titles(page)[-1]
     assert "nats per frame" in " ".join(m.value for m in page.markdown)
     assert [sound["name"] for sound in sounds(page)] == [
-        "recording",
+        "original",
         "reconstructed mean",
         "posterior sample",
         "prior continuation",
@@ -118,7 +120,7 @@ def test_all_sounds_follow_the_rows_without_another_run_of_the_page(page, monkey
 
 def test_a_recording_can_be_played_as_soon_as_its_rows_are_there(page):
     page.run()
-    assert [sound["name"] for sound in shown(page)[0]["sounds"]] == ["recording"]
+    assert [sound["name"] for sound in shown(page)[0]["sounds"]] == ["original"]
     assert len(sounds(page)) == 4
 
 
@@ -305,6 +307,24 @@ def test_a_change_in_silence_is_not_missed():
 
 
 @pytest.mark.parametrize(
+    ("signatures", "time", "said"),
+    [
+        ([(0.0, 4, 4)], 4.75, "bar 2, beat 1.75"),
+        ([(0.0, 4, 4)], 0.0, "bar 1, beat 1"),
+        ([(0.0, 6, 8)], 3.25, "bar 2, beat 1.5"),
+        ([(0.0, 1, 4), (1.0, 3, 4)], 0.5, "bar 1, beat 1.5"),  # a pickup
+        ([(0.0, 1, 4), (1.0, 3, 4)], 4.0, "bar 3, beat 1"),
+        ([(0.0, 4, 4), (8.0, 3, 4)], 11.5, "bar 4, beat 1.5"),
+    ],
+)
+def test_a_moment_of_music_is_a_bar_and_a_beat(monkeypatch, signatures, time, said):
+    timing = Timing(90.0, tuple(Signature(*signature) for signature in signatures))
+    monkeypatch.setattr("srnn_lab.dashboard.choice.cached_timing", lambda content: timing)
+    path = list_checkpoints()["jsb"]
+    assert Choice(str(path), path.stat().st_mtime, ClipBytes(b""), "song.mid", 0).moment(time) == said
+
+
+@pytest.mark.parametrize(
     ("auc", "said"),
     [
         (0.81, "None of the 296 shifted copies reaches an AUC of 0.81 (p < 0.004)."),
@@ -380,7 +400,7 @@ def test_the_prior_continues_from_where_it_is_told_to(page):
     page.button(key="continue").click().run()
     after = [sound["address"] for sound in sounds(page)]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, True, False]
-    assert any("from 40.00 quarter notes on" in c.value for c in page.caption)
+    assert any("the model hears the clip up to bar 11, beat 1 and generates the rest" in c.value for c in page.caption)
 
 
 def sizes_after_interactions():
@@ -693,7 +713,7 @@ def test_a_page_that_cannot_take_the_checkpoint_says_so_and_the_next_one_has_it(
             expect(box).to_have_value(chosen, timeout=180_000)
             page.locator(PLAYER).wait_for(timeout=180_000)
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
-            said = page.get_by_text("voice is no model of music, which this page needs; showing jsb.")
+            said = page.get_by_text("voice is not a music model, which this page needs; showing jsb.")
             assert said.count() == (name == "Studio")
 
 
@@ -730,7 +750,7 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         now, end = (float(page.locator(PLAYER).get_attribute(f"aria-value{which}")) for which in ("now", "max"))
         assert 10 < now < end
         page.wait_for_url(re.compile(f"place={int(10 * now) / 10}"), timeout=60_000)  # where it has been paused
-        page.get_by_text(re.compile(rf"^Frame \d+, at {int(now)}.*the playhead")).wait_for(timeout=60_000)
+        page.get_by_text(re.compile(rf"^Frame {int(2 * now) - 1}, at bar .*the playhead")).wait_for(timeout=60_000)
         page.wait_for_url("**sound=prior*", timeout=60_000)
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         for name, start in {
@@ -787,7 +807,7 @@ def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser
         page.get_by_role("button", name="Play", exact=True).click()
         wait_until_it_moves(page)
         page.get_by_role("button", name="seed 0", exact=True).wait_for()
-        seed = page.get_by_label("Seed of the first take")
+        seed = page.get_by_label("First seed")
         seed.fill("7")
         seed.press("Enter")
         page.locator(".player").get_by_role("button", name="seed 7", exact=True).wait_for(timeout=60_000)
@@ -796,7 +816,7 @@ def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser
             page.get_by_role("button", name="MIDI", exact=True).click()
         assert download.value.suggested_filename == "srnn-seed-7.mid"
         assert Path(download.value.path()).read_bytes().startswith(b"MThd")
-        for name, title in {"train": "Train a model of your own", "results": "What does it reach?"}.items():
+        for name, title in {"train": "Train a model of your own", "results": "Results"}.items():
             page.goto(f"{address}/{name}")
             page.get_by_role("heading", name=title).first.wait_for(timeout=60_000)
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
@@ -867,7 +887,7 @@ def test_the_curves_of_a_training_grow_while_it_runs_and_it_can_be_stopped(brows
         number.press("Enter")
         name.fill(run.name)
         name.press("Enter")
-        page.get_by_role("button", name="Begin").click()
+        page.get_by_role("button", name="Start").click()
         page.wait_for_function(f"({epochs})() > 0", timeout=180_000)
         before = page.evaluate(epochs)
         page.wait_for_function(f"({epochs})() > {before + 1}", timeout=60_000)

@@ -76,7 +76,7 @@ def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
     np.testing.assert_allclose(moments["KL runs/plain"], found.kl[2, frames], rtol=1e-4)
     assert list(moments["most surprised"]) == [names[i] for i in found.kl[:, frames].argmax(0)]
     assert [line["name"] for line in shown(page)["rows"][1]["lines"]] == names
-    assert "the same noise" in text_of(page)
+    assert "the same noise samples" in text_of(page)
 
 
 def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
@@ -108,7 +108,7 @@ def test_only_checkpoints_with_the_same_frames_are_offered_and_the_page_says_so(
     assert {"voice-mel", "runs/filt", "runs/plain", "runs/larger"} <= set(offered.options)
     assert not {"voice", "jsb", "runs/raw", "runs/alone", "runs/smooth", "runs/broken"} & set(offered.options)
     assert len(offered.value) == 1
-    assert "see the same frames" in text_of(page)
+    assert "the same kind of frame" in text_of(page)
     assert "Not readable\\: runs/broken" in offered.help
     assert "runs/raw" in offered.help
 
@@ -140,7 +140,7 @@ def test_averages_are_those_of_the_selection(folder, monkeypatch):
 
 def test_noise_that_cannot_be_shared_is_told(folder, monkeypatch):
     page = open_page(folder, monkeypatch, against=["runs/larger"])
-    assert "The noise of runs/larger is not that of runs/smooth" in text_of(page)
+    assert "runs/larger cannot use the noise samples of runs/smooth" in text_of(page)
 
 
 def test_no_more_than_four_and_no_unknown_name_can_be_asked_for(folder, monkeypatch):
@@ -162,24 +162,24 @@ def test_models_can_be_taken_away(folder, monkeypatch):
 def test_the_clip_and_each_reconstruction_can_be_heard(folder, monkeypatch, first, other):
     page = open_page(folder, monkeypatch, first, against=[other])
     assert not page.exception
-    at_hand = [] if first == "jsb" else ["recording"]
+    at_hand = [] if first == "jsb" else ["original"]
     assert [sound["name"] for sound in shown(page)["sounds"]] == at_hand  # the others follow
-    assert sounds(page) == ["recording", first, other]
+    assert sounds(page) == ["original", first, other]
     (clip, _), *others = page.session_state["visit"].sounds.values()
     assert all(np.abs(wave).max() > 100 and not np.array_equal(wave, clip) for wave, _ in others)
     page.run()
-    assert [sound["name"] for sound in shown(page)["sounds"]] == ["recording", first, other]
+    assert [sound["name"] for sound in shown(page)["sounds"]] == ["original", first, other]
 
 
 def test_the_reconstructions_of_a_long_clip_are_offered_and_made_when_they_are_asked_for(folder, monkeypatch):
     monkeypatch.setitem(listen.ALL_AT_ONCE_SECONDS, "log-mel", 0.5)
     page = open_page(folder, monkeypatch, against=["runs/filt"])
-    assert sounds(page) == ["recording"]
-    assert "each model's reconstruction can be heard" not in text_of(page)
+    assert sounds(page) == ["original"]
+    assert "you can hear each model's reconstruction" not in text_of(page)
     page.button(key="sound").click().run()
     assert not page.exception
-    assert sounds(page) == ["recording", "runs/smooth", "runs/filt"]
-    assert "each model's reconstruction can be heard" in text_of(page)
+    assert sounds(page) == ["original", "runs/smooth", "runs/filt"]
+    assert "you can hear each model's reconstruction" in text_of(page)
     assert not [button for button in page.button if button.key == "sound"]
 
 
@@ -191,7 +191,7 @@ def test_a_player_that_is_kept_has_the_sounds_that_were_made_after_the_page_was_
     with ThreadPoolExecutor(1) as pool:  # Streamlit asks for a file in a thread that has no session
         kept = pool.submit(files["Player (HTML)"][0]).result()
     (data,) = re.findall(r'atob\("([^"]+)"\)', kept)
-    assert [sound["name"] for sound in unpacked(base64.b64decode(data))[0]["sounds"]] == ["recording", "jsb", "muse"]
+    assert [sound["name"] for sound in unpacked(base64.b64decode(data))[0]["sounds"]] == ["original", "jsb", "muse"]
 
 
 def test_a_link_goes_to_a_place_a_zoom_and_a_sound(folder, monkeypatch):

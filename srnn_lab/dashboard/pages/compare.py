@@ -26,7 +26,7 @@ from srnn_lab.dashboard.choice import (
 from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.sounds import (
     MEAN,
-    RECORDING,
+    ORIGINAL,
     Ready,
     Wanted,
     all_sounds,
@@ -55,7 +55,8 @@ def show(choice: Choice) -> None:
     """The page."""
     st.caption(
         "Two to four checkpoints on the same clip: smoothing against filtering, Res_q on and off, the SRNN against its "
-        "relatives. Nats per frame compare only between models that see the same frames, so only those are offered. "
+        "relatives. Nats per frame are comparable only between models with the same kind of frame; only those are "
+        "listed. "
         "The address of this page is a link to exactly this comparison."
     )
     settle_place(PLAYER, choice, choice.length)
@@ -154,11 +155,11 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     )
     best = plain(comparison.names[int(elbo.argmax())])
     others = [name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same]
-    noise = "All of them are given the same noise, so that a difference is one of the models."
+    noise = "All models use the same noise samples, so differences come from the models."
     if others:
         noise = (
-            f"The noise of {plain(', '.join(others))} is not that of {plain(first)}: their z or their scored frames "
-            f"differ in number, so part of the difference is chance."
+            f"{plain(', '.join(others))} cannot use the noise samples of {plain(first)}, because the size of z or the "
+            f"number of scored frames differs; so part of the difference is chance."
         )
     st.markdown(
         f"Averaged over {over}, **{best}** has the highest bound, {elbo.max():.2f} nats per frame (8 posterior "
@@ -166,9 +167,9 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     )
     explain(
         "Nats per frame, averaged over the frames that all of these models score, or over those of a selection in the "
-        "rows. A density depends on the scale of "
-        "its values: where normalisations differ, log p is given for the values of the first model. One clip decides "
-        "nothing about two models; `srnn-lab evaluate` takes a whole test set.",
+        "rows. A density depends on the scale of its values: where normalisations differ, log p is converted to the "
+        "scale of the first model. One clip does not show which model is better; `srnn-lab evaluate` uses a whole "
+        "test set.",
         r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
         r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)\right]",
         {
@@ -180,7 +181,7 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
 
 
 def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sounds: Sounds) -> Scene:
-    """The clip and what each model makes of it, to see over each other and to hear one after the other."""
+    """The clip and what each model makes of it, overlaid, and to hear one after the other."""
     data = choice.checkpoint.config.data
     unit = time_unit(data)
     names, first = ", ".join(comparison.names[1:]), comparison.names[0]
@@ -199,19 +200,20 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
     share_place(PLAYER)
     heard = {
         "raw": "the mean of x under the posterior",
-        "log-mel": "the mean of x under the posterior, with phases that fit (Griffin-Lim)",
+        "log-mel": "the mean of x under the posterior, with phases estimated by Griffin-Lim",
         "roll": "the notes with p above ½",
     }[data.features]
     if all_sounds(choice):
-        st.caption(f"Beside the recording, each model's reconstruction can be heard: {heard}.")
+        st.caption(f"Besides the original, you can hear each model's reconstruction: {heard}.")
     offer_sounds(choice)
     explain(
-        f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
-        f"the prediction. **Difference**: above 0 the other model is more surprised than {plain(first)}, below 0 less; "
-        f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO. Frames far from the "
-        f"others are left out of an axis: triangles at its edge mark them. A model that smooths has "
-        f"seen what comes, so it can move z before the sound changes; one that filters is surprised when it hears it. "
-        f"A higher KL is not worse by itself: look whether the bound gains more than the KL costs.",
+        f"All rows share the time axis ({unit}). **KL**: by how many nats the clip moves the belief about z away "
+        f"from the prediction. **Difference**: above 0 the other model is more surprised than "
+        f"{plain(first)}, below 0 less; circles mark the rows of the table. **Bound**: the frame's share of the ELBO. "
+        f"Triangles at the edge of an axis mark frames outside it. A smoothing model has seen what comes, so it can "
+        f"move z before the "
+        f"sound changes; a filtering model is surprised when it hears it. A higher KL is not worse by itself: check "
+        f"whether the bound gains more than the KL costs.",
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
         {
             "04_posterior_structure": "says what looking ahead is worth",
@@ -223,14 +225,14 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
 
 def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> dict[str, np.ndarray | list]:
     """The frames in which the models differ most, as columns by name."""
-    st.subheader("Who was surprised where")
+    st.subheader("Where the models differ most")
     near = 0 if music else NEAR
     at_change = [bool((np.abs(comparison.changes - t) <= near).any()) for t in moments]
     columns = {f"KL {name}": comparison.kl[i, moments] for i, name in enumerate(comparison.names)}
     most, best = comparison.kl[:, moments].argmax(0), comparison.elbo[:, moments].argmax(0)
     table = {
         f"time ({'quarter notes' if music else 's'})": comparison.times[moments],
-        "at a change" if music else "at an onset": at_change,
+        "at a chord change" if music else "at an onset": at_change,
         "most surprised": [comparison.names[i] for i in most],
         "highest bound": [comparison.names[i] for i in best],
         **columns,
@@ -242,13 +244,13 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
         on_select=lambda: go_to_row("moments", PLAYER, comparison.times[moments]),
         selection_mode="single-row",
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
-        alt="The frames with the largest differences of KL, who was surprised there, and each model's KL in nats.",
+        alt="The frames where the KL differs most, the most surprised model, and each model's KL in nats.",
     )
     st.caption("Select a row to jump to it.")
     explain(
-        f"The frames with the largest differences of KL from the first model, in nats, the largest first; at least "
-        f"{2 * NEAR} frames lie between two of them, and the first frames, which pay for the zero state, are left out. "
-        f"Look whether differences gather at "
+        f"The frames whose KL differs most from that of the first model, in nats, the largest difference first. They "
+        f"are at least {2 * NEAR} frames apart; the first frames, which start from a zero state, are left out. "
+        f"Check whether the differences cluster at "
         f"{'chord changes' if music else 'onsets'}.",
         r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
         {"05_bound_over_time": "takes such a frame apart"},
@@ -279,4 +281,4 @@ def sounds_of(names: dict[str, Choice]) -> Wanted:
     """The clip, and each model's reconstruction of it if it is not too long."""
     first = next(iter(names.values()))
     models = {name: clip_sound(choice, MEAN) for name, choice in names.items()} if all_sounds(first) else {}
-    return {RECORDING: clip_sound(first, RECORDING), **models}
+    return {ORIGINAL: clip_sound(first, ORIGINAL), **models}

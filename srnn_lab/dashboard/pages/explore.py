@@ -48,7 +48,7 @@ def show(choice: Choice) -> None:
     show_figure3_view(choice, clip)
     show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
     with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
-        show_numbers(clip, unit)
+        show_numbers(choice, clip)
     slot = st.container()
     clip, match, change = choose_changes(choice, clip, labels)
     wanted = sounds_of_clip(choice)
@@ -56,20 +56,20 @@ def show(choice: Choice) -> None:
     scene = show_player(choice, clip, match, change, sounds(), slot, labels)
     place = place_of(PLAYER)
     share_place(PLAYER)
-    charts = show_frame(choice, clip, place, unit)
+    charts = show_frame(choice, clip, place)
     table, null = show_spikes(clip, match, change, unit, place)
     arrays = clip.arrays() | (labels.arrays() if labels else {})
     keep_clip(choice, clip, scene, sounds, match, table, charts + null, arrays)
     make_missing(PLAYER, wanted)
 
 
-def show_numbers(clip: Inspection, unit: str) -> None:
+def show_numbers(choice: Choice, clip: Inspection) -> None:
     """The clip's averages in one line, and those of the selection in another."""
     peak = largest_spike(clip)
     st.markdown(
         f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
         f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
-        f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
+        f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}."
     )
     if (place := place_of(PLAYER)) and len(inside := frames_inside(clip.times, place)):
         kl = clip.kl[inside]
@@ -102,7 +102,7 @@ def show_player(
         rows = {name: row for name, row in rows.items() if name in (shown or ["KL"])}
         description = (
             f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on "
-            f"average and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
+            f"average and {clip.kl[peak]:.1f} at its largest spike, at {choice.moment(clip.times[peak])}."
         )
         if "KL of z" in rows and (used := rows["KL of z"].values.shape[1]) < (known := clip.kl_z.shape[1]):
             description += f" The heat map has the {used} most used of {known} dimensions of z."
@@ -121,7 +121,7 @@ def show_player(
         if not visit().rows_shown:
             remember(rows_shown=True)
             time.sleep(HEAD_START)
-        show_sound_controls(choice, clip, unit)
+        show_sound_controls(choice, clip)
         explain_player(data.features)
     return scene
 
@@ -162,16 +162,17 @@ def explain_player(features: str) -> None:
         "raw": "The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
         "log-mel": "The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
         "roll": "The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
-        "lets the model go on from any bar, at any temperature.",
+        "continues a clip from any bar, at any temperature.",
     }[features]
     explain(
         "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "
         "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
         "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "
-        "is the reconstruction term less the KL; those of different frames do not compare. The lowest row divides the "
-        "KL among the dimensions of z, the most used on top: twice as many as are active units, at least 8 and at most "
-        "64; a few values may exceed its brightest colour. Frames are counted from 0 at the first that is "
-        "scored, as in the arrays (.npz). Triangles at the edge of a row mark values that lie outside its axis.\n\n"
+        "is the reconstruction term minus the KL; ELBOs of different kinds of frames are not comparable. The lowest "
+        "row divides the KL among the dimensions of z, the most used on top: twice as many as there are active units, "
+        "at least 8 and at most 64; a few values may exceed its brightest colour. Frames are counted from 0 at the "
+        "first that is scored, as in the arrays (.npz). Triangles at the edge of a row mark values outside its "
+        "axis.\n\n"
         f"**Look for**: {looked_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
         f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "
         "back as the next input.",

@@ -26,7 +26,8 @@ from srnn_lab.dashboard.choice import (
 )
 from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.sounds import (
-    RECORDING,
+    ORIGINAL,
+    PHASES,
     Ready,
     Sound,
     Wanted,
@@ -42,11 +43,11 @@ from srnn_lab.player import Scene, place_of, player
 
 PLAYER = "latents-player"
 MEANING = {
-    "posterior sample": "what the model believes after hearing the clip: the reference",
+    "posterior sample": "what the model believes after hearing the clip; the reference",
     "posterior mean": "the same without its uncertainty",
     "prior sample": "what the model would have expected, given the clip's own past",
     "zero": "nothing: only d is left",
-    "another clip": "a path that belongs to another sound",
+    "another clip": "a path of z from a different clip",
 }
 
 
@@ -69,9 +70,9 @@ def cached_replacements(
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Each frame is drawn from p(x | z, d): d knows the past, z adds what the past could not tell. Put something "
-        "else in the place of z, leave the clip's own past in d, and see what is lost. Where d depends on z (VRNN, "
-        "STORN), d is computed again along the new z."
+        "Each frame is generated from p(x | z, d): d summarises the past, and z adds what the past could not predict. "
+        "Replace z, keep the clip's own past in d, and see what is lost. Where d depends on z (VRNN, STORN), d is "
+        "recomputed along the new z."
     )
     checkpoint = choice.checkpoint
     if checkpoint.model.z_dim == 0:
@@ -108,7 +109,7 @@ def show(choice: Choice) -> None:
     found = cached_replacements(*replaced)
     inside = (clip.times >= start) & (clip.times < stop)
     if not inside.any():
-        st.info("No frame lies in this stretch; make it longer.")
+        st.info("This range contains no frame; make it longer.")
         return
     table = show_averages(found, inside)
     shown = st.pills(
@@ -149,25 +150,26 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
             for name, meaning in {
                 "log p(x | z, d)": "Nats per frame, averaged over the frames where z is replaced",
                 "lost, mean": "Nats per frame less than with the posterior sample, averaged",
-                "lost, median": "The same in the middle frame: half of the frames lose more",
+                "lost, median": "The median over the frames: half of them lose more",
             }.items()
         },
         alt="The average of log p(x | z, d) for each source of z, and what is lost, in nats per frame.",
     )
     st.markdown(
-        f"Where z is replaced, the middle frame loses **{median['prior sample']:.1f}** nats with z from the prior and "
-        f"**{median['zero']:.1f}** nats without z."
+        f"Where z is replaced, the **median loss is {median['prior sample']:.1f} nats per frame** with z from the "
+        f"prior, and **{median['zero']:.1f}** without z."
     )
     if dominated := [name for name in found if few_lose_most(lost[name])]:
         st.markdown(
-            f"A few frames that lose very much dominate the mean with z from {' and '.join(dominated)}: "
-            f"compare the medians instead."
+            f"For {' and '.join(f'“{name}”' for name in dominated)} a few extreme frames dominate the mean; compare "
+            f"medians."
         )
     explain(
         "Nats per frame over the frames where z is replaced, one path each, all with the same noise. The posterior "
         "has seen x_t, so it reconstructs best; the KL is the price of that. The prior knows only the past: what it "
-        "loses is what z carried. If it lost nothing, the decoder would ignore z (posterior collapse). A Gaussian "
-        "that is sure of the wrong sound loses thousands of nats, so a few frames can make the mean: hence the median.",
+        "loses is the information that z carried. If it lost nothing, the decoder would ignore z (posterior "
+        "collapse). A Gaussian that is confident of the wrong sound loses thousands of nats, so a few frames can "
+        "dominate the mean; the median is robust.",
         r"z_t \sim q(z_t \mid z_{t-1}, a_t),\quad z_t = \mu_q,\quad z_t \sim p(z_t \mid z_{t-1}, d_t),\quad z_t = 0,"
         r"\quad z_t = z_t^{\text{other}}",
         {
@@ -193,7 +195,7 @@ def sounds_of(choice: Choice, found: dict[str, Reconstruction], replaced: tuple)
 
     heard = found if all_sounds(choice) else {}
     return {
-        "the clip": clip_sound(choice, RECORDING),
+        "the clip": clip_sound(choice, ORIGINAL),
         **{name: ((*replaced, name), partial(make, one.mean)) for name, one in heard.items()},
     }
 
@@ -215,13 +217,13 @@ def show_player(
         unit=time_unit(data),
         seconds=unit_seconds(data),
         marks=np.array(replaced),
-        mark_name="begin or end of the stretch in which z is replaced",
+        mark_name="start or end of the range where z is replaced",
     )
     player(scene, sounds, PLAYER)
     share_place(PLAYER)
     if note := {
-        "roll": "Of a reconstruction, the notes whose p(note) is above 0.5 are played.",
-        "log-mel": "Log-mel energies hold no phases: Griffin-Lim finds some that fit.",
+        "roll": "A reconstruction plays the notes whose p(note) is above 0.5.",
+        "log-mel": PHASES,
     }.get(data.features):
         st.caption(note)
     offer_sounds(choice)
@@ -233,8 +235,8 @@ def show_player(
     explain(
         f"Rows: the clip, then E[x | z, d] along each path of z ({what}). Last row: log p(x | z, d) of the clip's own "
         f"frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
-        f"replacement begins and ends; drag in the rows to choose another stretch. Look where the lines part: there z "
-        f"carries what d cannot know. Where they meet, the past was enough.",
+        f"replacement starts and ends; drag in the rows to choose another range. Where the lines differ, z carries "
+        f"what d cannot know. Where they coincide, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
         {"02_generative_model": "writes the emission", BY_KIND[data.features]: "goes on from here"},
     )
@@ -261,5 +263,5 @@ def keep_latents(
             **sound_file(sounds, PLAYER),
             "Averages (CSV)": (partial(csv_text, table), "csv"),
         },
-        "Player, figure and arrays are of the sources that are shown.",
+        "Player, figure and arrays contain the sources shown.",
     )

@@ -1,4 +1,4 @@
-"""The page of results: the paper's tables beside ours, and the commands that make a figure again."""
+"""The page of results: the paper's tables beside ours, and the commands that reproduce a number."""
 
 import json
 
@@ -16,7 +16,7 @@ from srnn_lab.reports.tables import TABLES, Figure, Table, make_tables, rows_of
 
 LABELS = {
     "table2": "Table 2",
-    "field": "Against the field",
+    "field": "Compared with published results",
     "family": "The family",
     "fivo": "Training on FIVO",
     "table1": "Table 1",
@@ -25,16 +25,21 @@ LABELS = {
     "bundled": "Bundled checkpoints",
 }
 
+FORMER_LABELS = {"Against the field": "field"}
+"""What older addresses call a table."""
+
 
 def show() -> None:
     """The page."""
     st.caption(
-        "Bounds on the log-likelihood of test data, in nats; higher is better. Only figures in one column of one table "
-        "compare: the line above a table says on which version of the data they are, and how they are made. A dash "
-        "stands where nothing is recorded."
+        "Bounds on the log-likelihood of test data, in nats; higher is better. Only numbers in the same column are "
+        "comparable: the line above a table names the version of the data and how the numbers were made. A dash means "
+        "that nothing is recorded."
     )
     show_figure3()
     results = read_results(RESULTS)
+    if (former := FORMER_LABELS.get(st.query_params.get("table", ""))) and "table" not in st.session_state:
+        st.session_state["table"] = former
     name = st.segmented_control(
         "Table", list(TABLES), default="table2", required=True, format_func=LABELS.get, key="table", bind="query-params"
     )
@@ -47,9 +52,9 @@ def show() -> None:
         "Nats per frame (or per sequence, where the line above a table says so), averaged over the test set: **micro** "
         "over all frames, **macro** over sequences first. ± is one standard error over sequences. **IWAE-128** and "
         "**FIVO-128** are tighter bounds from 128 paths or particles.\n\n"
-        "**Look for**: differences that are large beside their standard errors, within one column. A gap between the "
-        "ELBO and the tighter bounds of a row says how much of its deficit is, at the least, the posterior's and not "
-        "the model's.",
+        "**Look for**: differences that are large compared with their standard errors, within one column. The gap "
+        "between the ELBO and the tighter bounds of a row is a lower bound on what the posterior costs, rather than "
+        "the model.",
         r"\mathcal{F} \le \mathcal{L}_{\text{IWAE-}K} \le \log p(x_{1:T}), \quad "
         r"\mathcal{L}_{\text{FIVO-}K} \le \log p(x_{1:T})",
         {
@@ -58,10 +63,10 @@ def show() -> None:
             "10_beyond_the_paper": "tightens the bound and has the family",
         },
     )
-    st.subheader("Make a figure again")
+    st.subheader("Reproduce a number")
     rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, row[-1])}
     if not rows:
-        st.info("No row of this choice is recorded yet; `srnn-lab evaluate CHECKPOINT --record` records one.")
+        st.info("Nothing is recorded for this table yet; `srnn-lab evaluate CHECKPOINT --record` adds a record.")
     else:
         show_row(rows[choose_linked(st.selectbox, "Row", list(rows), "row")])
     keep(
@@ -71,7 +76,7 @@ def show() -> None:
             "Tables (Markdown)": ("\n\n".join(table.markdown() for table in tables), "md"),
             "Tables (JSON)": (json.dumps([table.to_dict() for table in tables], indent=1), "json"),
         },
-        "In the JSON, figures have all their digits.",
+        "The JSON has all digits.",
     )
 
 
@@ -87,7 +92,7 @@ def show_table(table: Table) -> None:
         hide_header=False,
     )
     if "row" in table.header[-1] and not table.measured:
-        st.caption("Nothing of ours is recorded here yet.")
+        st.caption("We have not recorded any number here yet.")
 
 
 def show_charts(table: Table, key: str) -> list[go.Figure]:
@@ -99,7 +104,7 @@ def show_charts(table: Table, key: str) -> list[go.Figure]:
         if any(isinstance(row[i], Figure) and not row[i].published for row in table.rows)
     ]
     if any(isinstance(row[i], Figure) and row[i].published for row in table.rows for i in columns):
-        st.caption("Dots are measured here, open diamonds are published.")
+        st.caption("Filled circles: ours; open diamonds: published.")
     trained = [i for i, title in enumerate(table.header) if title == "trained on"]
     places = [place for _ in columns[::2] for place in st.columns(2)]
     for place, i in zip(places, columns, strict=False):
@@ -118,7 +123,7 @@ def show_charts(table: Table, key: str) -> list[go.Figure]:
 
 
 def show_row(result: Result) -> None:
-    """The commands of a row, and what its figure was measured with."""
+    """The commands of a row, and what its number was measured with."""
     st.code("\n".join(result.commands), language="bash", wrap_lines=True)
     if result.checkpoint:
         st.caption(f"The checkpoint is bundled; it was trained by `{result.train}`.")

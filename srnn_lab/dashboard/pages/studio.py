@@ -1,4 +1,4 @@
-"""The studio: a model of music goes on from a few bars, several times over, to be seen, heard and kept."""
+"""The studio: a music model continues a few bars, in several takes, to be seen, heard and saved."""
 
 from collections.abc import Callable
 from functools import partial
@@ -51,14 +51,14 @@ def cached_draw(
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "The model hears the first bars, forms its belief about the latent state at their end, and composes from "
-        "there: z from its prior, notes from p(note), each frame fed back as the next input. Every take has the same "
-        "beginning and another seed."
+        "The model hears the opening bars, infers the latent state at their end, and composes from there: z from its "
+        "prior, notes from p(note), each frame fed back as the next input. All takes start alike and have different "
+        "seeds."
     )
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     left, middle, right = st.columns(3)
     prefix, timing = choose_prefix(choice.signal, choice.timing, per_quarter, left, middle)
-    seed = int(right.number_input("Seed of the first take", 0, 9999, 0, key="seed", bind="query-params"))
+    seed = int(right.number_input("First seed", 0, 9999, 0, key="seed", bind="query-params"))
     st.caption(f"{plain(choice.name)} is in {choice.timing}.")
     left, middle, right = st.columns(3)
     bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
@@ -74,7 +74,7 @@ def show(choice: Choice) -> None:
     frames = steps + (0 if prefix is None else len(prefix))
     settle_place(PLAYER, choice, frames / per_quarter)
     if temperature == 0 and takes > 1:
-        st.info("At temperature 0 nothing is left to chance: every seed gives the same take.")
+        st.info("At temperature 0 nothing is random: every seed gives the same take.")
     show_takes(drawn, 0 if prefix is None else len(prefix), choice.checkpoint.frontend.times, per_quarter, timing)
 
 
@@ -85,7 +85,7 @@ def choose_prefix(
     bars = timing.bars(len(signal) / per_quarter)
     length, edges = len(bars), np.append(bars, len(signal) / per_quarter)
     key = owned("prime", length)
-    given = left.slider("Bars given", 0, min(32, length), min(2, length), key=key, bind="query-params")
+    given = left.slider("Prompt length (bars)", 0, min(32, length), min(2, length), key=key, bind="query-params")
     first = right.number_input("From bar", 1, length, 1, key="from", bind="query-params", disabled=not given)
     start, stop = edges[int(first) - 1], edges[min(int(first) - 1 + given, length)]
     prefix = signal[round(start * per_quarter) : round(stop * per_quarter)]
@@ -128,7 +128,7 @@ def show_takes(
         unit="quarter notes",
         seconds=60 / timing.tempo,
         marks=np.array([given / per_quarter] if given else []),
-        mark_name="the model goes on from here",
+        mark_name="continuation starts",
     )
     tempo = timing.tempo
     wanted = {
@@ -140,15 +140,15 @@ def show_takes(
     share_place(PLAYER)
     explain(
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
-        "they were drawn (the given bars are fully opaque). A faint blue note is a surprise. **Orange**: notes that "
-        "stayed silent; the stronger, the likelier they had been. The dotted line is where the model goes on alone. A "
-        "column is a frame. Bars and tempo are those of the file, a pickup counts as bar 1, and what is composed has "
-        "the metre of the last given bar; with no bar given, 4/4 at 90 quarter notes a minute. Of a tempo that "
-        "changes, the median is taken.\n\n"
-        "**Temperature** τ multiplies the standard deviation of z, under the prior and under the belief about the "
-        "given bars, and divides the logits of the notes; p(note) is shown as the model has it, at τ = 1. At 0 the "
-        "likeliest notes follow from the mean of z: expect it to hold one chord. Above 1 the harmony dissolves.\n\n"
-        "**Look for**: takes that agree at first and part later (where orange and blue are both strong, the music "
+        "they were drawn (the prompt is fully opaque). A faint blue note is a surprise. **Orange**: notes that stayed "
+        "silent; the stronger the colour, the likelier they were. The continuation starts at the dotted line. A "
+        "column is a frame. Bars and tempo are those of the file, a pickup counts as bar 1, and the continuation has "
+        "the metre of the last bar of the prompt; without a prompt, 4/4 at 90 quarter notes a minute. If the tempo "
+        "changes, the median is used.\n\n"
+        "**Temperature** τ multiplies the standard deviation of z, under the prior and under the posterior of "
+        "the prompt, and divides the logits of the notes; p(note) is shown as the model has it, at τ = 1. At 0 the "
+        "likeliest notes follow from the mean of z: expect one held chord. Above 1 the harmony dissolves.\n\n"
+        "**Look for**: takes that agree at first and differ later (where orange and blue are both strong, the music "
         "could have gone either way); chords that arrive together, which the notes' independence given z forces the "
         "latent state to arrange.",
         r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
@@ -161,7 +161,7 @@ def show_takes(
         for kind, values in zip(("notes", "p"), take, strict=True)
     }
     name = st.segmented_control(
-        "Take to keep", list(heard), default=next(iter(heard)), required=True, key="keep", bind="query-params"
+        "Take to save", list(heard), default=next(iter(heard)), required=True, key="keep", bind="query-params"
     )
     midi = partial(roll_to_midi, heard[name], per_quarter, timing)
     keep(
@@ -171,6 +171,6 @@ def show_takes(
             "WAV": (lambda: midi_to_wav(midi()), "wav"),
             **scene_files(f"Takes of {', '.join(drawn)}", scene, sounds, PLAYER, arrays),
         },
-        "Player, figure and arrays are of all takes.",
+        "Player, figure and arrays contain all takes.",
     )
     make_missing(PLAYER, wanted)

@@ -23,7 +23,7 @@ from srnn_lab.dashboard.choice import (
     unit_seconds,
 )
 from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
-from srnn_lab.dashboard.panels.sounds import RECORDING, Ready, Sound, clip_sound, make_missing, ready
+from srnn_lab.dashboard.panels.sounds import ORIGINAL, Ready, Sound, clip_sound, make_missing, ready
 from srnn_lab.dashboard.sidebar import choose_other
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.data.sound import roll_to_midi, wav_bytes
@@ -67,8 +67,8 @@ def cached_edit(
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Break the clip at a point of your choice and see whether the model notices: the KL before and after, over "
-        "each other. Both are computed with the same noise, so that what differs is the edit's doing."
+        "Edit the clip at a point of your choice and see whether the model notices: the KL before and after the edit, "
+        "overlaid. Both are computed with the same noise, so differences come from the edit."
     )
     data = choice.checkpoint.config.data
     unit, step = time_unit(data), data.hop / data.rate
@@ -95,7 +95,7 @@ def show(choice: Choice) -> None:
     if place:
         chosen = min(max(1, round(place.start / step)) * step, last)
         left.button(
-            f"Edit where the player stands, at {chosen:.2f} {unit}",
+            f"Edit at the playhead, {chosen:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
     at, amount, size = round(at / step) * data.hop, 0, 0
@@ -129,7 +129,7 @@ def show(choice: Choice) -> None:
         others["the other clip, uncut"] = moved(uncut, amount / data.rate, math.inf, at / data.rate)
     wanted = {
         "after": (edited, lambda: sound_of(choice, after)),
-        "before": clip_sound(choice, RECORDING),
+        "before": clip_sound(choice, ORIGINAL),
     }
     sounds = ready(wanted, at_hand=data.features != "roll")
     scene = show_player(choice, after, effect, others, sounds())
@@ -143,8 +143,8 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
     found = [f"**{after:.1f}** nats at {time:.2f} {unit} (before: {before:.1f})" for time, before, after in joints]
     ordinary = np.percentile(effect.before.kl, 95)
     st.markdown(
-        f"Largest KL within {NEAR} frames of the joint: {', '.join(found)}; 95 % of the frames of the clip as it was "
-        f"stay below {ordinary:.1f} nats."
+        f"Largest KL within {NEAR} frames of the splice point: {', '.join(found)}. 95th percentile of the unedited "
+        f"clip: {ordinary:.1f} nats."
     )
     if not math.isnan(effect.foreseen):
         ahead = "looks ahead" if effect.foreseen > 1e-3 else "does not look ahead"
@@ -167,24 +167,24 @@ def show_player(
     scene = Scene(
         edit_rows(data, choice.signal, after, effect, others),
         max(effect.before.times, effect.after.times, key=len),
-        "The clip before and after the edit, and the KL per frame of both over each other; joints at "
+        "The clip before and after the edit, and the KL per frame of both, overlaid; splice points at "
         + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
         end=longer / data.rate,
         unit=unit,
         seconds=unit_seconds(data),
         marks=np.array(effect.joints_after),
-        mark_name="joint",
+        mark_name="splice point",
     )
     player(scene, sounds, PLAYER)
     share_place(PLAYER)
     explain(
-        f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; dotted: the joints. "
-        f"Click in the rows to choose another point. What follows an inserted silence is drawn over the same sound "
-        f"before the edit; a clip that is spliced in, over its own KL uncut. Triangles mark frames outside the axis. "
-        f"Look for a spike at the joint, and how "
-        f"long the lines stay apart after it: so long does the model remember. A smoothing posterior may change before "
-        f"the joint, since it reads the clip from its end; a filtering one cannot. The silence is digital zero, which "
-        f"recordings never have, so the frames inside it are a surprise of their own.",
+        f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; dotted: the splice "
+        f"points. Click in the rows to choose another point. What follows an inserted silence is drawn over the same "
+        f"sound before the edit, and a clip that is spliced in over its own uncut KL. Triangles mark frames outside "
+        f"the axis. Look for a spike at the splice point, and for how long the lines differ after it: that is how "
+        f"long the model remembers. A smoothing posterior can change before the splice point, because it reads the "
+        f"clip backwards; a filtering one cannot. The silence is digital zero, which recordings never contain, so the "
+        f"frames inside it are surprising too.",
         r"\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)",
         {
             "08_speech": "measures splices over many clips",
@@ -216,5 +216,5 @@ def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scen
             **scene_files(f"{choice.name}: a transition made", scene, sounds, PLAYER, arrays),
             **sound_file(sounds, PLAYER),
         },
-        "The edited clip can be uploaded like any other; the KL before the edit lies over the sound after it.",
+        "The edited clip can be uploaded like any other; the KL before the edit is aligned with the sound after it.",
     )

@@ -55,7 +55,7 @@ def show_figure3() -> None:
         marks=clip.times[events],
         mark_name="silence to sound",
     )
-    player(scene, {"recording": sound_of(choice, choice.signal)}, "figure3")
+    player(scene, {"original": sound_of(choice, choice.signal)}, "figure3")
     address = urlencode(
         [("checkpoint", name), ("prompt", CLIP), ("changes", CHANGES[EVENT]), *(("rows-raw", row) for row in ROWS)]
     )

@@ -1,4 +1,4 @@
-"""Files of what is on a page, and the link to it."""
+"""Exports of what is on a page, and the link to it."""
 
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
@@ -60,7 +60,7 @@ def sound_file(sounds: Callable[[], Sounds], key: str) -> Files:
 
 
 def chart_files(*figures: go.Figure) -> Files:
-    """Plotly's figures, if any, as a page of their own, dark on white, each with a button that keeps it as SVG."""
+    """Plotly's figures, if any, as a page of their own, dark on white, each with a button that saves it as SVG."""
     config = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
     white = {"font_color": "#31333f", "paper_bgcolor": "#fff", "plot_bgcolor": "#fff"}
 
@@ -80,16 +80,16 @@ def keep(stem: str, files: Files, note: str = "") -> None:
         files: What is in them.
         note: What a reader should know of the files.
     """
-    st.subheader("Keep and share")
+    st.subheader("Export and share")
     download_buttons(stem, files)
     params = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
     address = f"{st.context.url or ''}?{urlencode(params)}"
     st.markdown(f"The address of this page is a [link to this view]({address}).")
     if "Figure (HTML)" in files:
-        note = f"{note} In Figure (HTML) each figure has a button that keeps it as SVG."
+        note = f"{note} In Figure (HTML) each figure has a button that saves it as SVG."
     if "Arrays (.npz)" in files:
-        note = f"{note} Arrays of a row are named by its title and have the unit that is drawn."
-    st.caption(f"A file of your own stays on your computer, so a link cannot carry it. {note}")
+        note = f"{note} Arrays are named after their row and use the units shown."
+    st.caption(f"A link cannot contain your own files: they stay on your computer. {note}")
 
 
 def download_buttons(stem: str, files: Files) -> None:

@@ -11,13 +11,13 @@ from srnn_lab.pictures.charts import MAX_LATENTS, latent_figure
 from srnn_lab.player import Place
 
 
-def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str) -> list[go.Figure]:
+def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go.Figure]:
     """The chosen frame: its terms of the bound, and prior and posterior of each dimension of z, which are returned."""
     frame = chosen_frame(clip, place)
     how = "the largest spike" if place is None else "of the selection" if place.end > place.start else "the playhead"
     st.subheader("Posterior against prior")
     st.caption(
-        f"Frame {frame}, at {clip.times[frame]:.3f} {unit} "
+        f"Frame {frame}, at {choice.moment(clip.times[frame], 3)} "
         f"({'the largest KL of the selection' if how == 'of the selection' else how})."
     )
     terms = {

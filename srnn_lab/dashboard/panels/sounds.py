@@ -31,8 +31,10 @@ Wanted = Mapping[str, tuple[Hashable, Callable[[], Sound]]]
 """By the name on its button, what a sound is of, and what makes it."""
 Ready = Callable[[], dict[str, Sound]]
 """Gives the sounds that are made, by name."""
-RECORDING = "recording"
+ORIGINAL = "original"
 MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
+PHASES = "Log-mel frames have no phase; it is estimated with Griffin-Lim."
+"""What is said where log-mel frames are played."""
 ALL_AT_ONCE_SECONDS = {"raw": 10, "log-mel": 10, "roll": 120}
 """Longest clip, by its frames, whose reconstructions are made without being asked for."""
 
@@ -52,7 +54,7 @@ def sounds_of_clip(choice: Choice) -> Wanted:
     """What is heard of a clip, or, of a long one, what is heard unasked."""
     first = choice.checkpoint.config.evaluation.unscored
     start, scored = visit().continue_from, len(cached_inspection(*choice).kl)
-    kinds = {RECORDING: 0}
+    kinds = {ORIGINAL: 0}
     if all_sounds(choice):
         kinds |= {MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
     return {kind: clip_sound(choice, kind, at) for kind, at in kinds.items()}
@@ -109,13 +111,13 @@ def cached_clip_sound(
         content: The clip's bytes.
         name: The clip's file name.
         semitones: Semitones that music is moved up.
-        kind: ``RECORDING``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
+        kind: ``ORIGINAL``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
             first frames and then, to its end, what the model draws from its prior.
         start: Frames of the clip before the continuation.
     """
     choice = Choice(path, modified, content, name, semitones)
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
-    if kind == RECORDING:
+    if kind == ORIGINAL:
         signal = choice.signal
     elif kind == CONTINUATION:
         signal = signal_of(choice, _continued(choice, start))
@@ -143,20 +145,20 @@ def _continued(choice: Choice, start: int) -> np.ndarray:
     return np.concatenate([prefix, drawn[0].numpy()])
 
 
-def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
+def show_sound_controls(choice: Choice, clip: Inspection) -> None:
     """From where the prior goes on, and a button for what takes long."""
     start = visit().continue_from
     left, right = st.columns([3, 2], vertical_alignment="center")
-    middle = "its middle, " if start == _middle(len(clip.kl)) else ""
-    share("continue", "" if middle else str(start))
+    share("continue", "" if start == _middle(len(clip.kl)) else str(start))
     notes = []
     if start < len(clip.kl):
-        at = clip.times[start] - spacing(clip.times) / 2
-        notes.append(f"The prior continues the clip from {middle}{at:.2f} {unit} on.")
+        at = choice.moment(clip.times[start] - spacing(clip.times) / 2)
+        heard = f"the clip up to {at}" if choice.checkpoint.config.data.features == "roll" else f"the first {at}"
+        notes.append(f"Prior continuation: the model hears {heard} and generates the rest.")
     if choice.checkpoint.config.data.features == "roll" and clip.seconds[-1] > MAX_PLAYED_SECONDS:
-        notes.append(f"The first {MAX_PLAYED_SECONDS // 60} minutes are played.")
+        notes.append(f"Only the first {MAX_PLAYED_SECONDS // 60} minutes are played.")
     if choice.checkpoint.config.data.features == "log-mel":
-        notes.append("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
+        notes.append(PHASES)
     left.caption(" ".join(notes))
     with right.container(horizontal=True, horizontal_alignment="right"):
         place = place_of(PLAYER)
@@ -166,7 +168,7 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
             on_click=partial(remember, continue_from=here),
             disabled=place is None or here == start or here >= len(clip.kl) - 1,
             key="continue",
-            help="Click in the rows to choose another place.",
+            help="Click in the rows to move the playhead.",
         )
         offer_sounds(choice)
 

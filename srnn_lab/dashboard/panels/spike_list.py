@@ -99,15 +99,15 @@ def show_spikes(
     st.subheader(f"Do the spikes fall on {events}?")
     hits, heard = int(match.hits.sum()), clip.active[clip.changes]
     missed = heard & ~match.found
-    left, middle, *shares = st.columns(5)
+    left, right = st.columns(2)
     left.metric(f"Spikes at {event}", f"{hits} of {len(match.frames)}", help=f"Spikes {at}.")
-    middle.metric(
+    right.metric(
         f"{events.capitalize()} without a spike",
         f"{missed.sum()} of {heard.sum()}",
         help="Silent frames are left out.",
     )
     for column, name, value, null, meaning in zip(
-        shares,
+        st.columns(3),
         ("Precision", "Recall", "AUC"),
         (match.precision, match.recall, match.auc),
         (match.null_precision, match.null_recall, match.null_auc),
