@@ -240,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
 
     results = commands.add_parser(
         "results",
-        help="tables of recorded and published figures",
+        help="tables of recorded and published results",
         description="Print the tables that are made of the recorded results, or write them into a Markdown file.",
     )
     results.add_argument("--table", choices=tuple(TABLES), help="Default: all.")
@@ -294,7 +294,7 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=RECORD,
         metavar="FILE",
-        help=f"Append the figures, with what it takes to make them again, to a results file. Default: {RECORD}.",
+        help=f"Append the numbers, with the commands that reproduce them, to a results file. Default: {RECORD}.",
     )
     parser.add_argument(
         "--row",

@@ -1,4 +1,4 @@
-"""Tables made of the recorded results and of published figures; no column mixes conventions."""
+"""Tables made of the recorded and the published results; no column mixes conventions."""
 
 import json
 import math
@@ -275,7 +275,7 @@ def fivo(results: Results) -> list[Table]:
             rows.append((label, objective, *_described(found), *figures, gain, row))
             base = figures[-1]
     header = ("model", "trained on", "parameters", "epochs", *BOUNDS.values(), "gain in FIVO-128", "row")
-    caption = f"{_caption(data, convention)} The error of a gain is that of independent figures, which these are not."
+    caption = f"{_caption(data, convention)} The error of a gain is that of independent numbers, which these are not."
     return [_table("Training on FIVO", caption, header, rows)]
 
 
@@ -296,7 +296,7 @@ def table2(results: Results) -> list[Table]:
     ours = ("TSBN (ours)", *(_figure(rows_of(results, f"tsbn/{name}"), "elbo") for name in SETS), "tsbn/SET")
     others = [_music_row(entry) for entry in published if entry["data"] != "fraccaro" and entry["model"] != "TSBN"]
     not_known = (
-        "Taken over by the paper from their authors: another version of the data or one that is not known, bounds "
+        "As quoted in the paper: another version of the data or one that is not known, bounds "
         "and averages of their own, so none of it compares with the table above. Nats per frame."
     )
     return [
@@ -333,10 +333,14 @@ def field(results: Results) -> list[Table]:
             figures = [_figure(rows_of(results, f"field/{data}/{name}"), measured) for data in SETS]
             rows.append((label, *figures, f"field/SET/{name}"))
         caption = (
-            f"{_caption('bl/SET', _FIELD)} Where the average of a published figure is not known, it says so. {_SET}"
+            f"{_caption('bl/SET', _FIELD)} Where the average of a published result is not known, it says so. {_SET}"
         )
         header = ("model", *SETS.values(), "source or row" if measured else "source")
-        tables.append(_table(f"Against the field, on Boulanger-Lewandowski's version: {title}", caption, header, rows))
+        tables.append(
+            _table(
+                f"Compared with published results, on Boulanger-Lewandowski's version: {title}", caption, header, rows
+            )
+        )
     return tables
 
 
@@ -364,8 +368,8 @@ def table1(results: Results) -> list[Table]:
     caption = (
         f"ELBO, first frame not scored. Blizzard and TIMIT: {published['source']}, average over chunks or utterances. "
         "voice: one voice in place of Blizzard, whole utterances, all nats by all seconds. voices: five voices in "
-        "place of TIMIT, average over utterances. SET is voice or voices. Figures on different data do not compare; "
-        "their order may."
+        "place of TIMIT, average over utterances. SET is voice or voices. Numbers on different data are not "
+        "comparable; their order may be."
     )
     return [_table("Table 1, on free speech", caption, header, rows), *_outputs(results)]
 
@@ -420,7 +424,7 @@ def figure3(results: Results) -> list[Table]:
     header = (
         "frames",
         "model",
-        "ROC area",
+        "AUC",
         "null",
         "shifts as large, %",
         "splice, nats",
@@ -430,10 +434,10 @@ def figure3(results: Results) -> list[Table]:
         "row",
     )
     caption = (
-        "Test split, 8 posterior paths. ROC area: the KL of frames within 2 of an onset (a peak of the spectral flux) "
+        "Test split, 8 posterior paths. AUC: the KL of frames within 2 of an onset (a peak of the spectral flux) "
         "against the other active frames; of notes, of frames in which the chord changes. Null: mean ± standard "
-        "deviation over 1,000 circular shifts, and how many of them reach the area. Splice: largest KL within 2 frames "
-        "of the joint of two half clips, against the same frames before the cut."
+        "deviation over 1,000 circular shifts, and how many of them reach the AUC. Splice: largest KL within 2 frames "
+        "of the point where two half clips are spliced, against the same frames before the cut."
     )
     tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
     if (by_kind := _areas_table(results)).rows:
