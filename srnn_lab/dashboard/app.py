@@ -11,10 +11,11 @@ import torch
 
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
-from srnn_lab.dashboard.choice import FIRST, UPLOADS, bundled_clips, guarded, plain, runs_folder
+from srnn_lab.dashboard.choice import FIRST, bundled_clips, choose, fold_choice, runs_folder
 from srnn_lab.dashboard.pages import compare, explore, latents, results, studio, train, transition
-from srnn_lab.dashboard.sidebar import choose, fold_choice
+from srnn_lab.dashboard.uploads import UPLOADS
 from srnn_lab.dashboard.visit import remember, visit
+from srnn_lab.dashboard.words import guarded, plain
 from srnn_lab.data import read_signal
 from srnn_lab.system.memory import share_arenas
 

@@ -32,9 +32,10 @@ from views import kept_by, page_of
 from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.checkpoint import ASSETS, list_checkpoints
 from srnn_lab.dashboard.address import parse_place
-from srnn_lab.dashboard.choice import Choice, ClipBytes
+from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.pages import explore
 from srnn_lab.dashboard.panels.spike_list import compare_with_shifts
+from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data.midi import Signature, Timing
 from srnn_lab.data.sound import roll_to_midi
@@ -319,7 +320,7 @@ def test_a_change_in_silence_is_not_missed():
 )
 def test_a_moment_of_music_is_a_bar_and_a_beat(monkeypatch, signatures, time, said):
     timing = Timing(90.0, tuple(Signature(*signature) for signature in signatures))
-    monkeypatch.setattr("srnn_lab.dashboard.choice.cached_timing", lambda content: timing)
+    monkeypatch.setattr("srnn_lab.dashboard.cache.cached_timing", lambda content: timing)
     path = list_checkpoints()["jsb"]
     assert Choice(str(path), path.stat().st_mtime, ClipBytes(b""), "song.mid", 0).moment(time) == said
 

@@ -17,6 +17,6 @@ PANELS = [*(f"pages/{name}" for name in PAGES), "panels/posterior", "panels/spik
 def test_it_explains_its_panels_and_names_notebooks_that_exist(name):
     text = (VIEWS / f"{name}.py").read_text()
     assert text.count(" explain(") >= 1
-    named = set(re.findall(r'"(\d\d_\w+)"', text + (VIEWS / "choice.py").read_text()))
+    named = set(re.findall(r'"(\d\d_\w+)"', text + (VIEWS / "words.py").read_text()))
     assert named - {path.stem for path in PATHS} == set()
     assert len(re.findall(r'\{\s*"\d\d_\w+":', text)) == text.count(" explain(")

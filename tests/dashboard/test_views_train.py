@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from tiny import music_run, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
+from srnn_lab.dashboard.choice import describe_own
 from srnn_lab.dashboard.pages import train
-from srnn_lab.dashboard.sidebar import describe_own
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training import runs
@@ -24,10 +24,10 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 def _page():
-    from srnn_lab.dashboard import choice as shared
     from srnn_lab.dashboard.pages import train
+    from srnn_lab.dashboard.words import guarded
 
-    shared.guarded(train.show)()
+    guarded(train.show)()
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):
     def show():
         import streamlit as st
 
-        from srnn_lab.dashboard.sidebar import checkpoints
+        from srnn_lab.dashboard.choice import checkpoints
 
         st.text(" ".join(checkpoints(("roll",))))
 

@@ -12,7 +12,7 @@ import soundfile
 from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_until_it_moves
 from payload import unpacked
 
-from srnn_lab.dashboard.choice import MAX_PLAYED_SECONDS
+from srnn_lab.dashboard.panels.sounds import MAX_PLAYED_SECONDS
 from srnn_lab.pictures.scene import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, shades
 from srnn_lab.pictures.svg import png
 from srnn_lab.player import (

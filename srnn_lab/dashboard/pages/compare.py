@@ -13,16 +13,8 @@ from srnn_lab.analysis.inspection import NEAR
 from srnn_lab.checkpoint import Checkpoint, read_config
 from srnn_lab.config import RunConfig
 from srnn_lab.dashboard.address import frames_inside, go_to_row, settle_place, share_place
-from srnn_lab.dashboard.choice import (
-    ABOUT,
-    BY_KIND,
-    Choice,
-    cached_inspection,
-    explain,
-    plain,
-    time_unit,
-    unit_seconds,
-)
+from srnn_lab.dashboard.cache import Choice, cached_inspection
+from srnn_lab.dashboard.choice import checkpoints, say_gone
 from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.sounds import (
     MEAN,
@@ -35,8 +27,8 @@ from srnn_lab.dashboard.panels.sounds import (
     offer_sounds,
     ready,
 )
-from srnn_lab.dashboard.sidebar import checkpoints, say_gone
 from srnn_lab.dashboard.visit import visit, want, went_through_history
+from srnn_lab.dashboard.words import ABOUT, BY_KIND, explain, plain, time_unit, unit_seconds
 from srnn_lab.pictures.side_by_side import comparison_rows
 from srnn_lab.player import Place, Scene, Sounds, place_of, player
 

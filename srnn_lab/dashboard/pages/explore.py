@@ -12,7 +12,7 @@ from srnn_lab.analysis.export import csv_text, label_track
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
 from srnn_lab.dashboard.address import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
-from srnn_lab.dashboard.choice import BY_KIND, Choice, cached_inspection, explain, time_unit, unit_seconds
+from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
 from srnn_lab.dashboard.panels.keep import chart_files, keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.labels import choose_labels, show_words
@@ -29,6 +29,7 @@ from srnn_lab.dashboard.panels.sounds import (
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
 from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
+from srnn_lab.dashboard.words import BY_KIND, explain, time_unit, unit_seconds
 from srnn_lab.data import Labels
 from srnn_lab.pictures.clip_rows import clip_rows, label_row
 from srnn_lab.player import Scene, jump, place_of, player

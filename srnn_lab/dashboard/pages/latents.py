@@ -8,22 +8,9 @@ from jaxtyping import Float
 
 from srnn_lab.analysis.export import csv_text
 from srnn_lab.analysis.interventions import Reconstruction, posterior_path, replace_latents
-from srnn_lab.dashboard.address import settle_place, share_place
-from srnn_lab.dashboard.choice import (
-    BY_KIND,
-    Choice,
-    ClipBytes,
-    cache_data,
-    cached_checkpoint,
-    cached_inspection,
-    cached_signal,
-    explain,
-    owned,
-    signal_of,
-    sound_of,
-    time_unit,
-    unit_seconds,
-)
+from srnn_lab.dashboard.address import owned, settle_place, share_place
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint, cached_inspection, cached_signal
+from srnn_lab.dashboard.choice import choose_other
 from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.sounds import (
     ORIGINAL,
@@ -36,8 +23,11 @@ from srnn_lab.dashboard.panels.sounds import (
     make_missing,
     offer_sounds,
     ready,
+    signal_of,
+    sound_of,
 )
-from srnn_lab.dashboard.sidebar import choose_other
+from srnn_lab.dashboard.uploads import ClipBytes
+from srnn_lab.dashboard.words import BY_KIND, explain, time_unit, unit_seconds
 from srnn_lab.pictures.side_by_side import reconstruction_rows
 from srnn_lab.player import Scene, place_of, player
 

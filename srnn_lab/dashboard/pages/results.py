@@ -6,10 +6,11 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from srnn_lab.dashboard.choice import explain, show_figure
+from srnn_lab.dashboard.choice import choose_linked
+from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.figure3 import show_figure3
 from srnn_lab.dashboard.panels.keep import chart_files, keep
-from srnn_lab.dashboard.sidebar import choose_linked
+from srnn_lab.dashboard.words import explain
 from srnn_lab.pictures.charts import results_figure
 from srnn_lab.reports.records import RESULTS, Result, read_results
 from srnn_lab.reports.tables import TABLES, Figure, Table, make_tables, rows_of
@@ -117,7 +118,7 @@ def show_charts(table: Table, key: str) -> list[go.Figure]:
         best = labels[values.argmax()]
         alt = f"{table.header[i]}: {len(rows)} figures in nats; the highest is that of {best}, {values.max():.2f}."
         with place:
-            show_figure(figure, f"{key}-{i}", alt)
+            show_chart(figure, f"{key}-{i}", alt)
         charts.append(go.Figure(figure).update_layout(title_text=f"{table.title}: {table.header[i]}"))
     return charts
 

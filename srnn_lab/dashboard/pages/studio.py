@@ -8,10 +8,11 @@ import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.dashboard.address import settle_place, share_place
-from srnn_lab.dashboard.choice import Choice, cached_checkpoint, explain, owned, plain, play
+from srnn_lab.dashboard.address import owned, settle_place, share_place
+from srnn_lab.dashboard.cache import Choice, cached_checkpoint
 from srnn_lab.dashboard.panels.keep import keep, scene_files
-from srnn_lab.dashboard.panels.sounds import make_missing, ready
+from srnn_lab.dashboard.panels.sounds import make_missing, play, ready
+from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
 from srnn_lab.inference.sampling import draw

@@ -11,10 +11,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.checkpoint import ASSETS
-from srnn_lab.dashboard.choice import explain, guarded, options, owned, plain, show_figure
+from srnn_lab.dashboard.address import owned
+from srnn_lab.dashboard.choice import choose_linked, options
+from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
-from srnn_lab.dashboard.sidebar import choose_linked
 from srnn_lab.dashboard.visit import want
+from srnn_lab.dashboard.words import explain, guarded, plain
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training.runs import LOG, Progress, begin, list_runs, progress, read_curves
@@ -227,7 +229,7 @@ def show_curves(curves: dict, state: Progress) -> Files:
     unit = "nats per sequence" if config.evaluation.average == "sequence" else "nats per frame"
     best = int(curves["valid_bound"].argmax())
     figure = curves_figure(curves, config.train.bound.upper(), unit)
-    show_figure(
+    show_chart(
         figure,
         "curves",
         f"Training curves over {len(curves['epoch'])} epochs. The validation bound is best in epoch "

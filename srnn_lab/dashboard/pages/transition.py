@@ -8,23 +8,13 @@ import streamlit as st
 
 from srnn_lab.analysis.inspection import NEAR
 from srnn_lab.analysis.transitions import EditEffect, measure_edit, moved
-from srnn_lab.dashboard.address import settle_place, share_place
-from srnn_lab.dashboard.choice import (
-    Choice,
-    ClipBytes,
-    cache_data,
-    cached_checkpoint,
-    cached_inspection,
-    cached_signal,
-    explain,
-    owned,
-    sound_of,
-    time_unit,
-    unit_seconds,
-)
+from srnn_lab.dashboard.address import owned, settle_place, share_place
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint, cached_inspection, cached_signal
+from srnn_lab.dashboard.choice import choose_other
 from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
-from srnn_lab.dashboard.panels.sounds import ORIGINAL, Ready, Sound, clip_sound, make_missing, ready
-from srnn_lab.dashboard.sidebar import choose_other
+from srnn_lab.dashboard.panels.sounds import ORIGINAL, Ready, Sound, clip_sound, make_missing, ready, sound_of
+from srnn_lab.dashboard.uploads import ClipBytes
+from srnn_lab.dashboard.words import explain, time_unit, unit_seconds
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.data.sound import roll_to_midi, wav_bytes
 from srnn_lab.pictures.side_by_side import edit_rows

@@ -11,8 +11,11 @@ from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.dashboard.address import PLAYER
-from srnn_lab.dashboard.choice import Choice, ClipBytes, bundled_clips, cached_inspection, sound_of
+from srnn_lab.dashboard.cache import Choice, cached_inspection
+from srnn_lab.dashboard.choice import bundled_clips
+from srnn_lab.dashboard.panels.sounds import sound_of
 from srnn_lab.dashboard.panels.spike_list import CHANGES
+from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.pictures.clip_rows import clip_rows
 from srnn_lab.player import Look, Scene, look_at, player
 

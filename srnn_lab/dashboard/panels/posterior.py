@@ -6,7 +6,9 @@ import streamlit as st
 
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.dashboard.address import chosen_frame
-from srnn_lab.dashboard.choice import Choice, explain, show_figure
+from srnn_lab.dashboard.cache import Choice
+from srnn_lab.dashboard.panels.charts import show_chart
+from srnn_lab.dashboard.words import explain
 from srnn_lab.pictures.charts import MAX_LATENTS, latent_figure
 from srnn_lab.player import Place
 
@@ -46,7 +48,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
         f"Prior and posterior of {shown} latent dimensions at frame {frame}; the posterior mean of z{furthest} "
         f"lies furthest from the prior's, by {moved[furthest]:.1f} prior standard deviations."
     )
-    show_figure(figure, "latents", alt)
+    show_chart(figure, "latents", alt)
     explain(
         "Each dimension of z at this frame, sorted by its KL over the whole clip. **Circles**: what was predicted from "
         "the past. **Diamonds**: what is believed once the frame (and, with smoothing, what follows) is known; bars "

@@ -1,5 +1,6 @@
 """What the model believes, as sound: the sounds of a clip that the player switches between."""
 
+import io
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from itertools import takewhile
@@ -10,18 +11,12 @@ import torch
 
 from srnn_lab.analysis.inspection import Inspection, draw_reconstruction
 from srnn_lab.dashboard.address import PLAYER, frame_at, share
-from srnn_lab.dashboard.choice import (
-    MAX_PLAYED_SECONDS,
-    Choice,
-    ClipBytes,
-    cache_data,
-    cached_inspection,
-    plain,
-    signal_of,
-    sound_of,
-    unit_seconds,
-)
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection, cached_music, cached_waveform
+from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import remember, visit, went_through_history
+from srnn_lab.dashboard.words import plain, unit_seconds
+from srnn_lab.data.edits import insert_silence
+from srnn_lab.data.sound import QUARTERS_PER_MINUTE, frame_seconds
 from srnn_lab.inference.sampling import generate
 from srnn_lab.player import deliver, place_of, spacing
 
@@ -35,6 +30,8 @@ ORIGINAL = "original"
 MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
 PHASES = "Log-mel frames have no phase; it is estimated with Griffin-Lim."
 """What is said where log-mel frames are played."""
+MAX_PLAYED_SECONDS = 300
+"""Of music, as much as is played; a MIDI file of a few kilobytes can last an hour."""
 ALL_AT_ONCE_SECONDS = {"raw": 10, "log-mel": 10, "roll": 120}
 """Longest clip, by its frames, whose reconstructions are made without being asked for."""
 
@@ -189,3 +186,31 @@ def offer_sounds(choice: Choice) -> None:
     if not all_sounds(choice):
         ask = partial(remember, sounds_asked_for=choice)
         st.button("Make the other sounds (this takes a while)", on_click=ask, key="sound")
+
+
+def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:
+    """The signal that frames stand for, of notes those with p above 1/2, after ``silent`` frames of silence."""
+    data = choice.checkpoint.config.data
+    if data.features == "roll":
+        signal = (frames > 0.5).astype(np.float32)
+    else:
+        signal = cached_waveform(choice.path, choice.modified, frames)
+    return insert_silence(signal, 0, silent * data.hop)
+
+
+def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
+    """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
+    data = choice.checkpoint.config.data
+    return play(signal, data.frames_per_quarter) if data.features == "roll" else (signal, data.sample_rate)
+
+
+def play(roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE) -> tuple[np.ndarray, int]:
+    """The sound of the first minutes of notes, 16-bit samples and their number a second; silence if there are none."""
+    roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter, tempo))]
+    if not roll.any():
+        return np.zeros(1, np.int16), 16000
+    import soundfile
+
+    content = cached_music(roll, frames_per_quarter, tempo)
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
+    return samples.mean(1).astype(np.int16), rate

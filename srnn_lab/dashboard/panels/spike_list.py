@@ -13,7 +13,10 @@ from srnn_lab.analysis.export import event_table
 from srnn_lab.analysis.inspection import EVENTS, NEAR, Inspection, find_events
 from srnn_lab.analysis.transitions import Spikes, match_spikes
 from srnn_lab.dashboard.address import PLAYER, frames_inside, go_to_row
-from srnn_lab.dashboard.choice import BY_KIND, Choice, ClipBytes, cache_data, cached_inspection, explain, show_figure
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection
+from srnn_lab.dashboard.panels.charts import show_chart
+from srnn_lab.dashboard.uploads import ClipBytes
+from srnn_lab.dashboard.words import BY_KIND, explain
 from srnn_lab.data import Labels, widen
 from srnn_lab.pictures.charts import null_figure
 from srnn_lab.player import Place
@@ -157,7 +160,7 @@ def show_spikes(
         else:
             note = compare_with_shifts(match)
             charts.append(null_figure(match.null_auc, match.auc, "AUC"))
-            show_figure(charts[0], "null", f"Histogram of the AUC of shifted copies. {note}")
+            show_chart(charts[0], "null", f"Histogram of the AUC of shifted copies. {note}")
             if match.auc < match.null_auc.mean():
                 note += f" In this clip the KL is no higher {at} than elsewhere."
             st.caption(note)
