@@ -12,25 +12,23 @@ from srnn_lab.analysis.export import csv_text
 from srnn_lab.analysis.inspection import NEAR
 from srnn_lab.checkpoint import Checkpoint, read_config
 from srnn_lab.config import RunConfig
-from srnn_lab.dashboard.address import frames_inside, go_to_row, settle_place, share_place
+from srnn_lab.dashboard.address import frames_inside, go_to_row
 from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.choice import checkpoints, say_gone
-from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
+from srnn_lab.dashboard.panels.keep import keep, stem_of
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import (
     MEAN,
     ORIGINAL,
-    Ready,
     Wanted,
     all_sounds,
     clip_sound,
-    make_missing,
     offer_sounds,
-    ready,
 )
 from srnn_lab.dashboard.visit import visit, want, went_through_history
-from srnn_lab.dashboard.words import ABOUT, BY_KIND, explain, plain, time_unit, unit_seconds
+from srnn_lab.dashboard.words import ABOUT, BY_KIND, explain, plain, time_unit
 from srnn_lab.pictures.side_by_side import comparison_rows
-from srnn_lab.player import Place, Scene, Sounds, place_of, player
+from srnn_lab.player import Place
 
 PLAYER = "compare-player"
 MOMENTS = 8
@@ -51,7 +49,7 @@ def show(choice: Choice) -> None:
         "listed. "
         "The address of this page is a link to exactly this comparison."
     )
-    settle_place(PLAYER, choice, choice.length)
+    panel = RowsPanel(PLAYER, choice, choice.length)
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
     if not against:
@@ -60,14 +58,12 @@ def show(choice: Choice) -> None:
     found = {name: one.checkpoint for name, one in names.items()}
     clips = {name: cached_inspection(*one) for name, one in names.items()}
     comparison = compare(found, clips)
-    show_averages(comparison, found, place_of(PLAYER))
+    show_averages(comparison, found, panel.place)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
-    wanted = sounds_of(names)
-    sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
-    scene = show_player(choice, comparison, moments, sounds())
+    draw_rows(panel, comparison, moments, sounds_of(names))
     table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
-    keep_comparison(choice, comparison, scene, sounds, table)
-    make_missing(PLAYER, wanted)
+    keep_comparison(panel, comparison, table)
+    panel.make_missing_sounds()
 
 
 def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
@@ -172,24 +168,19 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     )
 
 
-def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sounds: Sounds) -> Scene:
+def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wanted: Wanted) -> None:
     """The clip and what each model makes of it, overlaid, and to hear one after the other."""
-    data = choice.checkpoint.config.data
-    unit = time_unit(data)
+    choice, data = panel.choice, panel.choice.checkpoint.config.data
     names, first = ", ".join(comparison.names[1:]), comparison.names[0]
-    scene = Scene(
+    panel.draw(
         comparison_rows(data, choice.signal, comparison, moments),
         comparison.times,
         f"The clip; below it over the same time axis the KL per frame of {first}, {names}; its difference from that of "
         f"{first}, the largest marked; and the bound per frame.",
-        end=choice.length,
-        unit=unit,
-        seconds=unit_seconds(data),
+        wanted,
         marks=comparison.times[comparison.changes],
         mark_name="chord change" if data.features == "roll" else "onset",
     )
-    player(scene, sounds, PLAYER)
-    share_place(PLAYER)
     heard = {
         "raw": "the mean of x under the posterior",
         "log-mel": "the mean of x under the posterior, with phases estimated by Griffin-Lim",
@@ -199,8 +190,8 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
         st.caption(f"Besides the original, you can hear each model's reconstruction: {heard}.")
     offer_sounds(choice)
     explain(
-        f"All rows share the time axis ({unit}). **KL**: by how many nats the clip moves the belief about z away "
-        f"from the prediction. **Difference**: above 0 the other model is more surprised than "
+        f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip moves the belief about z "
+        f"away from the prediction. **Difference**: above 0 the other model is more surprised than "
         f"{plain(first)}, below 0 less; circles mark the rows of the table. **Bound**: the frame's share of the ELBO. "
         f"Triangles at the edge of an axis mark frames outside it. A smoothing model has seen what comes, so it can "
         f"move z before the "
@@ -212,7 +203,6 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
             BY_KIND[data.features]: "has pictures of the same kind",
         },
     )
-    return scene
 
 
 def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> dict[str, np.ndarray | list]:
@@ -250,7 +240,7 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
     return table
 
 
-def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds: Ready, table: Mapping) -> None:
+def keep_comparison(panel: RowsPanel, comparison: Comparison, table: Mapping) -> None:
     """Files of what is on the page."""
     arrays = {
         "models": np.array(comparison.names),
@@ -259,10 +249,9 @@ def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds
         "log_px": comparison.log_px,
     }
     keep(
-        f"{stem_of(choice.name)}-compared",
+        f"{stem_of(panel.choice.name)}-compared",
         {
-            **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, PLAYER, arrays),
-            **sound_file(sounds, PLAYER),
+            **panel.files(f"{panel.choice.name}: {', '.join(comparison.names)}", arrays),
             "Differences (CSV)": (partial(csv_text, table), "csv"),
         },
         "The rows of the arrays are the models; nats per frame.",

@@ -8,28 +8,25 @@ from jaxtyping import Float
 
 from srnn_lab.analysis.export import csv_text
 from srnn_lab.analysis.interventions import Reconstruction, posterior_path, replace_latents
-from srnn_lab.dashboard.address import owned, settle_place, share_place
+from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint, cached_inspection, cached_signal
 from srnn_lab.dashboard.choice import choose_other
-from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
+from srnn_lab.dashboard.panels.keep import keep, stem_of
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import (
     ORIGINAL,
     PHASES,
-    Ready,
     Sound,
     Wanted,
     all_sounds,
     clip_sound,
-    make_missing,
     offer_sounds,
-    ready,
     signal_of,
     sound_of,
 )
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import BY_KIND, explain, time_unit, unit_seconds
+from srnn_lab.dashboard.words import BY_KIND, explain, time_unit
 from srnn_lab.pictures.side_by_side import reconstruction_rows
-from srnn_lab.player import Scene, place_of, player
 
 PLAYER = "latents-player"
 MEANING = {
@@ -87,8 +84,8 @@ def show(choice: Choice) -> None:
         help="Snapped to the model's frames; outside, z is the posterior sample.",
     )
     seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
-    settle_place(PLAYER, choice, length)
-    place = place_of(PLAYER)
+    panel = RowsPanel(PLAYER, choice, length)
+    place = panel.place
     if place and place.start < place.end and place.start < length:
         chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))
         st.button(
@@ -114,11 +111,9 @@ def show(choice: Choice) -> None:
         st.info("Choose at least one source of z.")
         return
     sources = {name: found[name] for name in found if name in shown}
-    wanted = sounds_of(choice, sources, replaced)
-    sounds = ready(wanted, at_hand=data.features != "roll")
-    scene = show_player(choice, sources, (start, stop), length, sounds())
-    keep_latents(choice, sources, scene, sounds, table)
-    make_missing(PLAYER, wanted)
+    draw_rows(panel, sources, (start, stop), length, sounds_of(choice, sources, replaced))
+    keep_latents(panel, sources, table)
+    panel.make_missing_sounds()
 
 
 def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[str, list]:
@@ -190,27 +185,25 @@ def sounds_of(choice: Choice, found: dict[str, Reconstruction], replaced: tuple)
     }
 
 
-def show_player(
-    choice: Choice,
+def draw_rows(
+    panel: RowsPanel,
     found: dict[str, Reconstruction],
     replaced: tuple[float, float],
     length: float,
-    sounds: dict[str, Sound],
-) -> Scene:
+    wanted: Wanted,
+) -> None:
     """The clip and its reconstructions to see and to hear, and log p(x | z, d) per frame."""
-    data, clip = choice.checkpoint.config.data, cached_inspection(*choice)
-    scene = Scene(
+    choice, clip = panel.choice, cached_inspection(*panel.choice)
+    data = choice.checkpoint.config.data
+    panel.draw(
         reconstruction_rows(choice.checkpoint, choice.signal, clip, found),
         clip.times,
         f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | z, d) per frame of each.",
+        wanted,
         end=length,
-        unit=time_unit(data),
-        seconds=unit_seconds(data),
         marks=np.array(replaced),
         mark_name="start or end of the range where z is replaced",
     )
-    player(scene, sounds, PLAYER)
-    share_place(PLAYER)
     if note := {
         "roll": "A reconstruction plays the notes whose p(note) is above 0.5.",
         "log-mel": PHASES,
@@ -230,16 +223,9 @@ def show_player(
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
         {"02_generative_model": "writes the emission", BY_KIND[data.features]: "goes on from here"},
     )
-    return scene
 
 
-def keep_latents(
-    choice: Choice,
-    found: dict[str, Reconstruction],
-    scene: Scene,
-    sounds: Ready,
-    table: dict[str, list],
-) -> None:
+def keep_latents(panel: RowsPanel, found: dict[str, Reconstruction], table: dict[str, list]) -> None:
     """Files of what is on the page."""
     arrays = {
         f"{kind} {name}".replace(" ", "_"): values
@@ -247,10 +233,9 @@ def keep_latents(
         for kind, values in (("z", one.z), ("log_px", one.log_px), ("mean", one.mean))
     }
     keep(
-        f"{stem_of(choice.name)}-latents",
+        f"{stem_of(panel.choice.name)}-latents",
         {
-            **scene_files(f"{choice.name}: another z", scene, sounds, PLAYER, arrays | {"times": scene.times}),
-            **sound_file(sounds, PLAYER),
+            **panel.files(f"{panel.choice.name}: another z", arrays | {"times": panel.scene.times}),
             "Averages (CSV)": (partial(csv_text, table), "csv"),
         },
         "Player, figure and arrays contain the sources shown.",

@@ -1,6 +1,5 @@
 """The studio: a music model continues a few bars, in several takes, to be seen, heard and saved."""
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -8,17 +7,18 @@ import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.dashboard.address import owned, settle_place, share_place
+from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice, cached_checkpoint
 from srnn_lab.dashboard.panels.keep import keep, scene_files
-from srnn_lab.dashboard.panels.sounds import make_missing, play, ready
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.sounds import play
 from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
 from srnn_lab.inference.sampling import draw
 from srnn_lab.pictures.charts import KL, SIGNAL
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
-from srnn_lab.player import Picture, Scene, player
+from srnn_lab.player import Picture
 
 PLAYER = "studio-player"
 FAINTEST = 0.15
@@ -73,10 +73,10 @@ def show(choice: Choice) -> None:
         for s in range(seed, seed + takes)
     }
     frames = steps + (0 if prefix is None else len(prefix))
-    settle_place(PLAYER, choice, frames / per_quarter)
+    panel = RowsPanel(PLAYER, choice, frames / per_quarter)
     if temperature == 0 and takes > 1:
         st.info("At temperature 0 nothing is random: every seed gives the same take.")
-    show_takes(drawn, 0 if prefix is None else len(prefix), choice.checkpoint.frontend.times, per_quarter, timing)
+    show_takes(panel, drawn, 0 if prefix is None else len(prefix), timing)
 
 
 def choose_prefix(
@@ -93,52 +93,44 @@ def choose_prefix(
     return (prefix, timing.part(start, stop)) if len(prefix) else (None, DEFAULT_TIMING)
 
 
-def show_takes(
-    drawn: dict[str, tuple[np.ndarray, np.ndarray]],
-    given: int,
-    times_of: Callable[[int], np.ndarray],
-    per_quarter: int,
-    timing: Timing,
-) -> None:
+def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]], given: int, timing: Timing) -> None:
     """All takes below each other, with their sounds and files.
 
     Args:
+        panel: What they are shown in.
         drawn: By name, the notes of a take and p(note).
         given: Frames at their beginning that the model was given.
-        times_of: Middles of so many frames, in quarter notes.
-        per_quarter: Frames in a quarter note.
         timing: Their tempo and metre.
     """
+    checkpoint = panel.choice.checkpoint
+    per_quarter, tempo = checkpoint.config.data.frames_per_quarter, timing.tempo
     rolls = [roll for roll, _ in drawn.values()]
     if not np.any(rolls):
         st.info("Nothing sounds in these takes; choose another seed or a higher temperature.")
         return
     pitches = pitch_range(*rolls)
     octaves, shown = octave_ticks(pitches), slice(*pitches)
-    times = times_of(len(rolls[0]))
+    times = checkpoint.frontend.times(len(rolls[0]))
     rows = [
         Picture(name, SIGNED, times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
         for name, (roll, p) in drawn.items()
     ]
     heard = {name: roll for name, (roll, _) in drawn.items() if roll.any()}
-    scene = Scene(
-        rows,
-        times,
-        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the same in all "
-        "of them. Notes that sound are blue, silent ones that might have sounded orange.",
-        unit="quarter notes",
-        seconds=60 / timing.tempo,
-        marks=np.array([given / per_quarter] if given else []),
-        mark_name="continuation starts",
-    )
-    tempo = timing.tempo
     wanted = {
         name: ((roll.tobytes(), per_quarter, tempo), partial(play, roll, per_quarter, tempo))
         for name, roll in heard.items()
     }
-    sounds = ready(wanted)
-    player(scene, sounds(), PLAYER)
-    share_place(PLAYER)
+    panel.draw(
+        rows,
+        times,
+        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the same in all "
+        "of them. Notes that sound are blue, silent ones that might have sounded orange.",
+        wanted,
+        end=None,
+        seconds=60 / tempo,
+        marks=np.array([given / per_quarter] if given else []),
+        mark_name="continuation starts",
+    )
     explain(
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
         "they were drawn (the prompt is fully opaque). A faint blue note is a surprise. **Orange**: notes that stayed "
@@ -170,8 +162,8 @@ def show_takes(
         {
             "MIDI": (midi, "mid"),
             "WAV": (lambda: midi_to_wav(midi()), "wav"),
-            **scene_files(f"Takes of {', '.join(drawn)}", scene, sounds, PLAYER, arrays),
+            **scene_files(f"Takes of {', '.join(drawn)}", panel.scene, panel.sounds, PLAYER, arrays),
         },
         "Player, figure and arrays contain all takes.",
     )
-    make_missing(PLAYER, wanted)
+    panel.make_missing_sounds()

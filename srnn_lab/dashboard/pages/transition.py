@@ -8,17 +8,17 @@ import streamlit as st
 
 from srnn_lab.analysis.inspection import NEAR
 from srnn_lab.analysis.transitions import EditEffect, measure_edit, moved
-from srnn_lab.dashboard.address import owned, settle_place, share_place
+from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint, cached_inspection, cached_signal
 from srnn_lab.dashboard.choice import choose_other
-from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
-from srnn_lab.dashboard.panels.sounds import ORIGINAL, Ready, Sound, clip_sound, make_missing, ready, sound_of
+from srnn_lab.dashboard.panels.keep import keep, stem_of
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.sounds import ORIGINAL, Wanted, clip_sound, sound_of
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import explain, time_unit, unit_seconds
+from srnn_lab.dashboard.words import explain, time_unit
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.data.sound import roll_to_midi, wav_bytes
 from srnn_lab.pictures.side_by_side import edit_rows
-from srnn_lab.player import Scene, place_of, player
 
 PLAYER = "transition-player"
 SPLICE, SILENCE, TRANSPOSE = "splice in another clip", "insert silence", "transpose a bar"
@@ -80,10 +80,9 @@ def show(choice: Choice) -> None:
         bind="query-params",
         help="Snapped to the model's frames.",
     )
-    settle_place(PLAYER, choice)
-    place = place_of(PLAYER)
-    if place:
-        chosen = min(max(1, round(place.start / step)) * step, last)
+    panel = RowsPanel(PLAYER, choice)
+    if panel.place:
+        chosen = min(max(1, round(panel.place.start / step)) * step, last)
         left.button(
             f"Edit at the playhead, {chosen:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),
@@ -121,10 +120,9 @@ def show(choice: Choice) -> None:
         "after": (edited, lambda: sound_of(choice, after)),
         "before": clip_sound(choice, ORIGINAL),
     }
-    sounds = ready(wanted, at_hand=data.features != "roll")
-    scene = show_player(choice, after, effect, others, sounds())
-    keep_edit(choice, after, effect, scene, sounds)
-    make_missing(PLAYER, wanted)
+    draw_rows(panel, after, effect, others, wanted)
+    keep_edit(panel, after, effect)
+    panel.make_missing_sounds()
 
 
 def show_numbers(effect: EditEffect, unit: str) -> None:
@@ -144,29 +142,26 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
         )
 
 
-def show_player(
-    choice: Choice,
+def draw_rows(
+    panel: RowsPanel,
     after: np.ndarray,
     effect: EditEffect,
     others: dict[str, tuple[np.ndarray, np.ndarray]],
-    sounds: dict[str, Sound],
-) -> Scene:
+    wanted: Wanted,
+) -> None:
     """The clip before and after to see and to hear, and the KL of both."""
-    data = choice.checkpoint.config.data
-    unit, longer = time_unit(data), max(len(choice.signal), len(after)) // data.hop * data.hop
-    scene = Scene(
-        edit_rows(data, choice.signal, after, effect, others),
+    signal, data = panel.choice.signal, panel.choice.checkpoint.config.data
+    unit, longer = time_unit(data), max(len(signal), len(after)) // data.hop * data.hop
+    panel.draw(
+        edit_rows(data, signal, after, effect, others),
         max(effect.before.times, effect.after.times, key=len),
         "The clip before and after the edit, and the KL per frame of both, overlaid; splice points at "
         + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
+        wanted,
         end=longer / data.rate,
-        unit=unit,
-        seconds=unit_seconds(data),
         marks=np.array(effect.joints_after),
         mark_name="splice point",
     )
-    player(scene, sounds, PLAYER)
-    share_place(PLAYER)
     explain(
         f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; dotted: the splice "
         f"points. Click in the rows to choose another point. What follows an inserted silence is drawn over the same "
@@ -181,12 +176,11 @@ def show_player(
             "09_music": "measures chord changes",
         },
     )
-    return scene
 
 
-def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scene, sounds: Ready) -> None:
+def keep_edit(panel: RowsPanel, after: np.ndarray, effect: EditEffect) -> None:
     """Files of what is on the page, the edited clip among them."""
-    data = choice.checkpoint.config.data
+    choice, data = panel.choice, panel.choice.checkpoint.config.data
     times, kl = effect.aligned
     arrays = {
         "times_before": times,
@@ -203,8 +197,7 @@ def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scen
         f"{stem_of(choice.name)}-edited",
         {
             "The edited clip": edited,
-            **scene_files(f"{choice.name}: a transition made", scene, sounds, PLAYER, arrays),
-            **sound_file(sounds, PLAYER),
+            **panel.files(f"{choice.name}: a transition made", arrays),
         },
         "The edited clip can be uploaded like any other; the KL before the edit is aligned with the sound after it.",
     )
