@@ -113,6 +113,12 @@ class Choice(NamedTuple):
         return cached_checkpoint(self.path, self.modified)
 
     @property
+    def model(self) -> str:
+        """What the checkpoint is called in the names of files: a run by its folder."""
+        path = Path(self.path)
+        return path.parent.name if path.stem == "best" else path.stem
+
+    @property
     def signal(self) -> np.ndarray:
         """The clip as the model's kind of signal."""
         return cached_signal(*self)[0]

@@ -38,7 +38,7 @@ class ClipBytes:
 
 def harmless(name: str) -> str:
     """The end of a file's name with nothing in it that any page could take for Markdown, HTML or a path."""
-    return re.sub(r"[^\w .()-]", "_", name)[-80:]
+    return re.sub(r"[^\w .,()-]", "_", name)[-80:]
 
 
 class Uploaded:

@@ -361,8 +361,8 @@ def test_the_figures_that_are_kept_have_the_rows_and_the_changes_that_are_shown(
     kept = kept_by("explore", monkeypatch)
     page.query_params.update({"changes": "spectral changes", "rows-log-mel": ["KL"]})
     page.run()
-    assert "KL(q ‖ p)" in kept["Figure (SVG)"]
-    assert "Waveform" not in kept["Figure (SVG)"]
+    assert "KL(q ‖ p)" in kept["Picture (SVG)"]
+    assert "Waveform" not in kept["Picture (SVG)"]
     (data,) = re.findall(r'atob\("([^"]+)"\)', kept["Player (HTML)"])
     head, _ = unpacked(base64.b64decode(data))
     assert head["markName"] == "change"
@@ -754,16 +754,17 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         page.get_by_text(re.compile(rf"^Frame {int(2 * now) - 1}, at bar .*the playhead")).wait_for(timeout=60_000)
         page.wait_for_url("**sound=prior*", timeout=60_000)
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
-        for name, start in {
-            "Figure (SVG)": b"<svg",
-            "Player (HTML)": b"<!doctype html>",
-            "Arrays (.npz)": b"PK",
-            "Spikes (CSV)": b"time (quarter notes),frame,KL (nats)",
-            "Sound (WAV)": b"RIFF",
+        for name, (file, start) in {
+            "Picture (SVG)": ("rows.svg", b"<svg"),
+            "Player (HTML)": ("player.html", b"<!doctype html>"),
+            "Arrays (.npz)": ("arrays.npz", b"PK"),
+            "Spikes (CSV)": ("spikes.csv", b"time (quarter notes),frame,KL (nats)"),
+            "Sound (WAV)": ("prior continuation.wav", b"RIFF"),
         }.items():
             with page.expect_download(timeout=60_000) as download:
                 page.get_by_role("button", name=name).click()
             kept = download.value.path()
+            assert download.value.suggested_filename == f"bwv102-7, jsb, {file}"
             assert Path(kept).read_bytes().startswith(start)
             if name == "Player (HTML)":
                 player = kept.rename(kept.with_suffix(".html"))
@@ -815,7 +816,7 @@ def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         with page.expect_download(timeout=60_000) as download:
             page.get_by_role("button", name="MIDI", exact=True).click()
-        assert download.value.suggested_filename == "srnn-seed-7.mid"
+        assert download.value.suggested_filename == "bwv102-7, jsb, continued, seed 7.mid"
         assert Path(download.value.path()).read_bytes().startswith(b"MThd")
         for name, title in {"train": "Train a model of your own", "results": "Results"}.items():
             page.goto(f"{address}/{name}")

@@ -89,7 +89,7 @@ def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
     np.testing.assert_allclose(page.dataframe[0].value["bound"], bounds, rtol=1e-5)
     rows = list(csv.DictReader(io.StringIO(kept["Differences (CSV)"])))
     assert [row["most surprised"] for row in rows] == list(page.dataframe[1].value["most surprised"])
-    titles = {element.text for element in ElementTree.fromstring(kept["Figure (SVG)"]).iter() if element.text}
+    titles = {element.text for element in ElementTree.fromstring(kept["Picture (SVG)"]).iter() if element.text}
     assert {"The clip", "runs/filt", "runs/plain"} <= titles
     assert any(title.startswith("KL: difference from runs/smooth") for title in titles)
     assert "<h1>agent-newlocation.flac: runs/smooth, runs/filt, runs/plain</h1>" in kept["Player (HTML)"]

@@ -195,7 +195,7 @@ def test_what_is_kept_is_what_is_shown(folder, monkeypatch, name):
     assert arrays["log_px_zero"].mean() == pytest.approx(page.dataframe[0].value["log p(x | z, d)"][3], rel=1e-5)
     assert len(arrays["times"]) == len(arrays["mean_posterior_sample"])
     assert kept["Averages (CSV)"].splitlines()[4].startswith("zero,")
-    assert "E[x | z, d], z: zero" in kept["Figure (SVG)"]
+    assert "E[x | z, d], z: zero" in kept["Picture (SVG)"]
 
 
 @pytest.mark.parametrize("name", ["mel", "jsb"])
@@ -221,7 +221,7 @@ def test_an_edited_clip_is_kept_as_it_is_heard(folder, monkeypatch, name):
     assert frame["count"] == len(times)
     assert frame["start"] + frame["step"] / 2 == pytest.approx(times[0])  # the model's frames, as on other pages
     assert scene["end"] == pytest.approx(len(edited) // checkpoint.config.data.hop * step)
-    assert "KL(q ‖ p) per frame" in kept["Figure (SVG)"]
+    assert "KL(q ‖ p) per frame" in kept["Picture (SVG)"]
 
 
 def test_a_model_without_z_is_told_apart(folder, monkeypatch):

@@ -80,7 +80,7 @@ def test_tables_and_charts_can_be_kept(page, monkeypatch):
     page.run()
     assert "| SRNN smooth+Res_q (ours)" in kept["Tables (Markdown)"]
     assert json.loads(kept["Tables (JSON)"])[0]["rows"][1][2]["value"] == -4.321
-    assert "Table 2: SRNN, on its authors' version of the data: JSB chorales" in html.unescape(kept["Figure (HTML)"])
+    assert "Table 2: SRNN, on its authors' version of the data: JSB chorales" in html.unescape(kept["Charts (HTML)"])
 
 
 def test_a_row_is_chosen_of_those_in_the_open_table(page):

@@ -99,7 +99,7 @@ def test_an_uploaded_song_is_continued_and_kept(page, shown):
         "MIDI",
         "WAV",
         "Player (HTML)",
-        "Figure (SVG)",
+        "Picture (SVG)",
         "Arrays (.npz)",
     ]
 

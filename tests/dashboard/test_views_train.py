@@ -109,7 +109,7 @@ def test_curves_can_be_kept(page, folder, monkeypatch):
     monkeypatch.setattr(train, "download_buttons", lambda _, files: kept.update(files))
     page.run()
     assert kept["Curves (CSV)"][0]().decode().splitlines()[0] == ",".join(CURVES)
-    assert "Plotly.newPlot" in kept["Figure (HTML)"][0]()
+    assert "Plotly.newPlot" in kept["Charts (HTML)"][0]()
 
 
 def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):

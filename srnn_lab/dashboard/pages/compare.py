@@ -249,10 +249,10 @@ def keep_comparison(panel: RowsPanel, comparison: Comparison, table: Mapping) ->
         "log_px": comparison.log_px,
     }
     keep(
-        f"{stem_of(panel.choice.name)}-compared",
+        f"{stem_of(panel.choice)} and others",
         {
             **panel.files(f"{panel.choice.name}: {', '.join(comparison.names)}", arrays),
-            "Differences (CSV)": (partial(csv_text, table), "csv"),
+            "Differences (CSV)": (partial(csv_text, table), "differences.csv"),
         },
         "The rows of the arrays are the models; nats per frame.",
     )

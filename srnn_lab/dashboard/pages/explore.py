@@ -113,12 +113,12 @@ def keep_clip(
 ) -> None:
     """Files of what is on the page."""
     keep(
-        stem_of(panel.choice.name),
+        stem_of(panel.choice),
         {
             **panel.files(panel.choice.name, arrays),
             **chart_files(*charts),
-            "Spikes (CSV)": (lambda: csv_text(table), "csv"),
-            "Label track": (lambda: label_track(clip, match), "txt"),
+            "Spikes (CSV)": (lambda: csv_text(table), "spikes.csv"),
+            "Label track": (lambda: label_track(clip, match), "label track.txt"),
         },
         "The player opens in any browser, with the sounds that are made. The label track opens in Audacity (File, "
         "Import, Labels); a star marks a spike at a dotted line.",

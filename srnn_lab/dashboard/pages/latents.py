@@ -1,6 +1,7 @@
 """What does z carry? Replace it, and see and hear what is left of the reconstruction."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -71,7 +72,7 @@ def show(choice: Choice) -> None:
     other = choose_other(choice)
     step = data.hop / data.rate
     length = round(len(choice.signal) // data.hop * step, 6)
-    key = owned("replaced", stem_of(choice.name), length)
+    key = owned("replaced", Path(choice.name).stem, length)
     left, right = st.columns([3, 1])
     start, stop = left.slider(
         f"Replace z from … to ({unit})",
@@ -233,10 +234,10 @@ def keep_latents(panel: RowsPanel, found: dict[str, Reconstruction], table: dict
         for kind, values in (("z", one.z), ("log_px", one.log_px), ("mean", one.mean))
     }
     keep(
-        f"{stem_of(panel.choice.name)}-latents",
+        f"{stem_of(panel.choice)}, z replaced",
         {
             **panel.files(f"{panel.choice.name}: another z", arrays | {"times": panel.scene.times}),
-            "Averages (CSV)": (partial(csv_text, table), "csv"),
+            "Averages (CSV)": (partial(csv_text, table), "averages.csv"),
         },
-        "Player, figure and arrays contain the sources shown.",
+        "Player, picture and arrays contain the sources shown.",
     )

@@ -71,11 +71,11 @@ def show() -> None:
     else:
         show_row(rows[choose_linked(st.selectbox, "Row", list(rows), "row")])
     keep(
-        f"srnn-{name}",
+        f"srnn_lab, {LABELS[name]}",
         {
             **chart_files(*charts),
-            "Tables (Markdown)": ("\n\n".join(table.markdown() for table in tables), "md"),
-            "Tables (JSON)": (json.dumps([table.to_dict() for table in tables], indent=1), "json"),
+            "Tables (Markdown)": ("\n\n".join(table.markdown() for table in tables), "tables.md"),
+            "Tables (JSON)": (json.dumps([table.to_dict() for table in tables], indent=1), "tables.json"),
         },
         "The JSON has all digits.",
     )

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice, cached_checkpoint
-from srnn_lab.dashboard.panels.keep import keep, scene_files
+from srnn_lab.dashboard.panels.keep import keep, scene_files, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import play
 from srnn_lab.dashboard.words import explain, plain
@@ -158,12 +158,12 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
     )
     midi = partial(roll_to_midi, heard[name], per_quarter, timing)
     keep(
-        f"srnn-{name.replace(' ', '-')}",
+        f"{stem_of(panel.choice)}, continued",
         {
-            "MIDI": (midi, "mid"),
-            "WAV": (lambda: midi_to_wav(midi()), "wav"),
+            "MIDI": (midi, f"{name}.mid"),
+            "WAV": (lambda: midi_to_wav(midi()), f"{name}.wav"),
             **scene_files(f"Takes of {', '.join(drawn)}", panel.scene, panel.sounds, PLAYER, arrays),
         },
-        "Player, figure and arrays contain all takes.",
+        "Player, picture and arrays contain all takes.",
     )
     panel.make_missing_sounds()

@@ -190,7 +190,7 @@ def show_run(run: Path, was_running: bool, read_only: bool) -> None:
     curves = read_curves(run)
     if len(curves["epoch"]) and state.header:
         files = show_curves(curves, state)
-        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "csv")})
+        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "curves.csv")})
     with st.expander("Log", expanded=bool(state.said) and not len(curves["epoch"])):
         st.code("\n".join(state.said) or f"Nothing yet ({LOG}).", language=None)
 

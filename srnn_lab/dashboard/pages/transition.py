@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -68,7 +69,7 @@ def show(choice: Choice) -> None:
     edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.features == "roll" else [])]
     edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
     last, middle = round((length - 1) * step, 6), length // 2 * step
-    key = owned("at", stem_of(choice.name), last)
+    key = owned("at", Path(choice.name).stem, last)
     left, right = st.columns(2)
     at = left.slider(
         f"At ({unit})",
@@ -190,11 +191,11 @@ def keep_edit(panel: RowsPanel, after: np.ndarray, effect: EditEffect) -> None:
         "joints": np.array(effect.joints_after),
     }
 
-    edited = (partial(wav_bytes, after, data.sample_rate), "wav")
+    edited = (partial(wav_bytes, after, data.sample_rate), "clip.wav")
     if data.features == "roll":
-        edited = (partial(roll_to_midi, after, data.frames_per_quarter, choice.timing), "mid")
+        edited = (partial(roll_to_midi, after, data.frames_per_quarter, choice.timing), "clip.mid")
     keep(
-        f"{stem_of(choice.name)}-edited",
+        f"{stem_of(choice)}, edited",
         {
             "The edited clip": edited,
             **panel.files(f"{choice.name}: a transition made", arrays),
