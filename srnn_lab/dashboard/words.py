@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import streamlit as st
 
 from srnn_lab.config import DataConfig
@@ -64,15 +65,21 @@ def unit_seconds(data: DataConfig) -> float:
     return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
 
 
-def explain(text: str, equation: str, notebooks: Mapping[str, str]) -> None:
+def number(value: float | np.floating, digits: int = 2) -> str:
+    """A number for a sentence: with a true minus sign, and with commas between thousands."""
+    return f"{round(float(value), digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no −0
+
+
+def explain(question: str, text: str, equation: str, notebooks: Mapping[str, str]) -> None:
     """How to read a panel, folded away.
 
     Args:
+        question: What it answers, the words on the fold.
         text: Units, and what to look for.
         equation: What is shown, in LaTeX.
         notebooks: Where to read on: what each notebook does, by its name without ``.ipynb``.
     """
-    with st.expander("How to read this"):
+    with st.expander(question):
         st.latex(equation)
         st.markdown(text)
         read_on = "; ".join(f"`notebooks/{name}.ipynb` {does}" for name, does in notebooks.items())

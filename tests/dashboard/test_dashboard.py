@@ -373,7 +373,7 @@ def test_how_many_dimensions_are_left_out_is_said(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()
     latents = next(chart.proto for chart in page.get("plotly_chart") if "dimension of z" in chart.proto.spec)
-    assert "the 32 most used of 100 dimensions; double-click" in " ".join(c.value for c in page.caption)
+    assert "the 32 most used of 100 dimensions; double-click in the chart" in " ".join(c.value for c in page.caption)
     assert "of the 32 most used of 100 latent dimensions" in latents.alt
     head, _ = shown(page)
     assert f"has the {head['rows'][-1]['bins']} most used of 100 dimensions of z" in head["description"]

@@ -17,6 +17,7 @@ from srnn_lab.analysis.transitions import measure_edit
 from srnn_lab.checkpoint import ASSETS, load_checkpoint
 from srnn_lab.dashboard.pages.latents import few_lose_most
 from srnn_lab.dashboard.panels import sounds as listen
+from srnn_lab.dashboard.words import number
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.pictures.side_by_side import edit_rows, reconstruction_rows
@@ -64,7 +65,7 @@ def test_the_table_has_what_each_source_of_z_loses(folder, monkeypatch, name):
     lost = [found["posterior sample"].log_px - one.log_px for one in found.values()]
     np.testing.assert_allclose(table["lost, mean"], [values.mean() for values in lost], rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(table["lost, median"], [np.median(values) for values in lost], rtol=1e-3, atol=1e-3)
-    assert f"the **median loss is {np.median(lost[2]):.1f} nats per frame** with z from the" in text_of(page)
+    assert f"the **median loss is {number(np.median(lost[2]), 1)} nats per frame** with z from" in text_of(page)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from srnn_lab.dashboard.panels.sounds import (
     offer_sounds,
 )
 from srnn_lab.dashboard.visit import visit, want, went_through_history
-from srnn_lab.dashboard.words import ABOUT, BY_KIND, explain, plain, time_unit
+from srnn_lab.dashboard.words import ABOUT, BY_KIND, explain, number, plain, time_unit
 from srnn_lab.pictures.side_by_side import comparison_rows
 from srnn_lab.player import Place
 
@@ -150,10 +150,11 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
             f"number of scored frames differs; so part of the difference is chance."
         )
     st.markdown(
-        f"Averaged over {over}, **{best}** has the highest bound, {elbo.max():.2f} nats per frame (8 posterior "
+        f"Averaged over {over}, **{best}** has the highest bound, {number(elbo.max())} nats per frame (8 posterior "
         f"paths each). {noise}"
     )
     explain(
+        "What is compared?",
         "Nats per frame, averaged over the frames that all of these models score, or over those of a selection in the "
         "rows. A density depends on the scale of its values: where normalisations differ, log p is converted to the "
         "scale of the first model. One clip does not show which model is better; `srnn-lab evaluate` uses a whole "
@@ -190,6 +191,7 @@ def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wan
         st.caption(f"Besides the original, you can hear each model's reconstruction: {heard}.")
     offer_sounds(choice)
     explain(
+        "How do I read these rows?",
         f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip moves the belief about z "
         f"away from the prediction. **Difference**: above 0 the other model is more surprised than "
         f"{plain(first)}, below 0 less; circles mark the rows of the table. **Bound**: the frame's share of the ELBO. "
@@ -230,6 +232,7 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
     )
     st.caption("Select a row to jump to it.")
     explain(
+        "How are these frames chosen?",
         f"The frames whose KL differs most from that of the first model, in nats, the largest difference first. They "
         f"are at least {2 * NEAR} frames apart; the first frames, which start from a zero state, are left out. "
         f"Check whether the differences cluster at "

@@ -21,7 +21,7 @@ from srnn_lab.dashboard.panels.sounds import settle_sounds, show_sound_controls,
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
 from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
-from srnn_lab.dashboard.words import BY_KIND, explain, time_unit
+from srnn_lab.dashboard.words import BY_KIND, explain, number, time_unit
 from srnn_lab.data import Labels
 from srnn_lab.pictures.clip_rows import clip_rows, label_row
 from srnn_lab.player import Place, jump
@@ -57,13 +57,15 @@ def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
     """The clip's averages in one line, and those of the selection in another."""
     peak = largest_spike(clip)
     st.markdown(
-        f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
-        f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
+        f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame "
+        f"(reconstruction term {number(clip.log_px.mean())}, KL {number(clip.kl.mean())}). "
         f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}."
     )
     if place and len(inside := frames_inside(clip.times, place)):
         kl = clip.kl[inside]
-        st.markdown(f"In the selection: ELBO **{(clip.log_px[inside] - kl).mean():.2f}**, KL **{kl.mean():.2f}**.")
+        st.markdown(
+            f"In the selection: ELBO **{number((clip.log_px[inside] - kl).mean())}**, KL **{number(kl.mean())}**."
+        )
 
 
 def draw_rows(panel: RowsPanel, clip: Inspection, match: Spikes, change: str, labels: Labels | None) -> None:
@@ -139,6 +141,7 @@ def explain_player(features: str) -> None:
         "continues a clip from any bar, at any temperature.",
     }[features]
     explain(
+        "What is the KL?",
         "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "
         "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
         "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "

@@ -26,7 +26,7 @@ from srnn_lab.dashboard.panels.sounds import (
     sound_of,
 )
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import BY_KIND, explain, time_unit
+from srnn_lab.dashboard.words import BY_KIND, explain, number, time_unit
 from srnn_lab.pictures.side_by_side import reconstruction_rows
 
 PLAYER = "latents-player"
@@ -142,8 +142,8 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         alt="The average of log p(x | z, d) for each source of z, and what is lost, in nats per frame.",
     )
     st.markdown(
-        f"Where z is replaced, the **median loss is {median['prior sample']:.1f} nats per frame** with z from the "
-        f"prior, and **{median['zero']:.1f}** without z."
+        f"Where z is replaced, the **median loss is {number(median['prior sample'], 1)} nats per frame** with z from "
+        f"the prior, and **{number(median['zero'], 1)}** without z."
     )
     if dominated := [name for name in found if few_lose_most(lost[name])]:
         st.markdown(
@@ -151,6 +151,7 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
             f"medians."
         )
     explain(
+        "What does the loss mean?",
         "Nats per frame over the frames where z is replaced, one path each, all with the same noise. The posterior "
         "has seen x_t, so it reconstructs best; the KL is the price of that. The prior knows only the past: what it "
         "loses is the information that z carried. If it lost nothing, the decoder would ignore z (posterior "
@@ -217,6 +218,7 @@ def draw_rows(
         "roll": "p(note) as opacity",
     }[data.features]
     explain(
+        "How do I read these rows?",
         f"Rows: the clip, then E[x | z, d] along each path of z ({what}). Last row: log p(x | z, d) of the clip's own "
         f"frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
         f"replacement starts and ends; drag in the rows to choose another range. Where the lines differ, z carries "

@@ -10,7 +10,7 @@ from srnn_lab.dashboard.choice import choose_linked
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.figure3 import show_figure3
 from srnn_lab.dashboard.panels.keep import chart_files, keep
-from srnn_lab.dashboard.words import explain
+from srnn_lab.dashboard.words import explain, number
 from srnn_lab.pictures.charts import results_figure
 from srnn_lab.reports.records import RESULTS, Result, read_results
 from srnn_lab.reports.tables import TABLES, Figure, Table, make_tables, rows_of
@@ -50,6 +50,7 @@ def show() -> None:
         show_table(table)
         charts += show_charts(table, f"{name}-{i}")
     explain(
+        "What do the numbers mean?",
         "Nats per frame (or per sequence, where the line above a table says so), averaged over the test set: **micro** "
         "over all frames, **macro** over sequences first. ± is one standard error over sequences. **IWAE-128** and "
         "**FIVO-128** are tighter bounds from 128 paths or particles.\n\n"
@@ -84,7 +85,7 @@ def show() -> None:
 def show_table(table: Table) -> None:
     """A table, which scrolls by itself where a page is too narrow for it."""
     st.markdown(f"**{table.title}.** {table.caption}")
-    # A figure stays in one line with its standard error.
+    # A number stays in one line with its standard error.
     st.table(
         {
             title: [text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}") for text in texts]
@@ -97,7 +98,7 @@ def show_table(table: Table) -> None:
 
 
 def show_charts(table: Table, key: str) -> list[go.Figure]:
-    """Each column with measured figures; two beside each other, on a phone all below each other."""
+    """Each column with measured results; two beside each other, on a phone all below each other."""
     charts = []
     columns = [
         i
@@ -116,7 +117,7 @@ def show_charts(table: Table, key: str) -> list[go.Figure]:
         published = np.array([row[i].published for row in rows])
         figure = results_figure(labels, table.header[i], values, errors, published)
         best = labels[values.argmax()]
-        alt = f"{table.header[i]}: {len(rows)} figures in nats; the highest is that of {best}, {values.max():.2f}."
+        alt = f"{table.header[i]}: {len(rows)} results in nats; the highest is that of {best}, {number(values.max())}."
         with place:
             show_chart(figure, f"{key}-{i}", alt)
         charts.append(go.Figure(figure).update_layout(title_text=f"{table.title}: {table.header[i]}"))

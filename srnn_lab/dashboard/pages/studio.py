@@ -132,6 +132,7 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         mark_name="continuation starts",
     )
     explain(
+        "What do the colours mean, and the temperature?",
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
         "they were drawn (the prompt is fully opaque). A faint blue note is a surprise. **Orange**: notes that stayed "
         "silent; the stronger the colour, the likelier they were. The continuation starts at the dotted line. A "

@@ -16,7 +16,7 @@ from srnn_lab.dashboard.choice import choose_linked, options
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
 from srnn_lab.dashboard.visit import want
-from srnn_lab.dashboard.words import explain, guarded, plain
+from srnn_lab.dashboard.words import explain, guarded, number, plain
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training.runs import LOG, Progress, begin, list_runs, progress, read_curves
@@ -214,7 +214,7 @@ def show_state(state: Progress) -> None:
     elif state.running:
         st.progress(state.share, plain(f"{done} · {state.step} · {state.left} left" if state.step else done))
     elif state.test:
-        st.success(plain(f"Done: {done}. Test ELBO {state.test['elbo']:.2f} ({state.test['average']} average)."))
+        st.success(plain(f"Done: {done}. Test ELBO {number(state.test['elbo'])} ({state.test['average']} average)."))
     elif state.header:
         st.info(f"Stopped after {done}. It can be continued from where it stopped, bit for bit.")
     else:
@@ -224,7 +224,7 @@ def show_state(state: Progress) -> None:
 
 
 def show_curves(curves: dict, state: Progress) -> Files:
-    """The figure of the curves, as a file too, and how to read it."""
+    """The curves, as a file too, and how to read them."""
     config = state.header.config
     unit = "nats per sequence" if config.evaluation.average == "sequence" else "nats per frame"
     best = int(curves["valid_bound"].argmax())
@@ -233,9 +233,10 @@ def show_curves(curves: dict, state: Progress) -> Files:
         figure,
         "curves",
         f"Training curves over {len(curves['epoch'])} epochs. The validation bound is best in epoch "
-        f"{best + 1}, at {curves['valid_bound'][best]:.2f} {unit}.",
+        f"{best + 1}, at {number(curves['valid_bound'][best])} {unit}.",
     )
     explain(
+        "How do I read the curves?",
         "**Bound**: the objective on training data (while the weights still change) and on validation data after each "
         f"epoch ({config.evaluation.average} average); the star is the best checkpoint. **KL**: how much information "
         "about the frames goes through z. **Schedules**: the weight β of the KL in the objective, and the learning "

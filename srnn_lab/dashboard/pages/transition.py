@@ -127,7 +127,7 @@ def show(choice: Choice) -> None:
 
 
 def show_numbers(effect: EditEffect, unit: str) -> None:
-    """The KL at each joint, and what of it the model saw coming."""
+    """The KL at each splice point, and what of it the model saw coming."""
     joints = zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True)
     found = [f"**{after:.1f}** nats at {time:.2f} {unit} (before: {before:.1f})" for time, before, after in joints]
     ordinary = np.percentile(effect.before.kl, 95)
@@ -138,8 +138,8 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
     if not math.isnan(effect.foreseen):
         ahead = "looks ahead" if effect.foreseen > 1e-3 else "does not look ahead"
         st.markdown(
-            f"In the frames that end before the first joint the KL changes by up to **{effect.foreseen:.2f}** nats: "
-            f"this posterior {ahead}."
+            f"In the frames that end before the first splice point the KL changes by up to **{effect.foreseen:.2f}** "
+            f"nats: this posterior {ahead}."
         )
 
 
@@ -164,6 +164,7 @@ def draw_rows(
         mark_name="splice point",
     )
     explain(
+        "What does an edit do to the KL?",
         f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; dotted: the splice "
         f"points. Click in the rows to choose another point. What follows an inserted silence is drawn over the same "
         f"sound before the edit, and a clip that is spliced in over its own uncut KL. Triangles mark frames outside "

@@ -64,7 +64,7 @@ def sound_file(sounds: Callable[[], Sounds], key: str) -> Files:
 
 
 def chart_files(*figures: go.Figure) -> Files:
-    """Plotly's figures, if any, as a page of their own, dark on white, each with a button that saves it as SVG."""
+    """Plotly's charts, if any, as a page of their own, dark on white, each with a button that saves it as SVG."""
     config = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
     white = {"font_color": "#31333f", "paper_bgcolor": "#fff", "plot_bgcolor": "#fff"}
 

@@ -8,7 +8,7 @@ from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.dashboard.address import chosen_frame
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels.charts import show_chart
-from srnn_lab.dashboard.words import explain
+from srnn_lab.dashboard.words import explain, number
 from srnn_lab.pictures.charts import MAX_LATENTS, latent_figure
 from srnn_lab.player import Place
 
@@ -27,7 +27,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
         "log p(x | z, d)": clip.log_px[frame],
         "ELBO term": clip.log_px[frame] - clip.kl[frame],
     }
-    values = {name: f"{nats:.{2 if abs(nats) < 100 else 0}f} nats" for name, nats in terms.items()}
+    values = {name: f"{number(nats, 2 if abs(nats) < 100 else 0)} nats" for name, nats in terms.items()}
     values["Active units"] = f"{clip.active_units} of {clip.kl_z.shape[1]}"
     for column, (name, value) in zip(st.columns(len(values)), values.items(), strict=True):
         column.metric(name, value)
@@ -41,7 +41,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
     shown, first = f"{len(order)}", order[:MAX_LATENTS]
     if len(first) < len(order):
         shown = f"the {len(first)} most used of {len(order)}"
-        st.caption(f"Shown are {shown} dimensions; double-click in the figure for all.")
+        st.caption(f"Shown are {shown} dimensions; double-click in the chart for all.")
     moved = np.abs(clip.mu_q[frame] - clip.mu_p[frame]) / sd_p
     furthest = int(first[moved[first].argmax()])
     alt = (
@@ -50,6 +50,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
     )
     show_chart(figure, "latents", alt)
     explain(
+        "What are prior and posterior?",
         "Each dimension of z at this frame, sorted by its KL over the whole clip. **Circles**: what was predicted from "
         "the past. **Diamonds**: what is believed once the frame (and, with smoothing, what follows) is known; bars "
         "are one standard deviation. Means and log-variances are averaged over 8 paths. A dimension is an **active "

@@ -170,6 +170,7 @@ def show_spikes(
         else "Onsets are estimated from the spectral flux: compare offsets and spectral changes too."
     )
     explain(
+        "What counts as a spike, and what would chance give?",
         "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of robust "
         f"standard deviations. Silent frames are left out. **Precision** is the share of the spikes that lie {at}, "
         f"**recall** the share of the {events} that have a spike. The **AUC**, the area under the ROC curve, needs no "
