@@ -14,7 +14,7 @@ from srnn_lab.checkpoint import ASSETS, list_checkpoints, read_header
 from srnn_lab.dashboard.cache import Choice, cached_checkpoint, cached_signal, features_of
 from srnn_lab.dashboard.uploads import CHECKPOINT_MEGABYTES, MEGABYTES, UPLOADS, ClipBytes, Uploaded, harmless
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
-from srnn_lab.dashboard.words import ABOUT, plain
+from srnn_lab.dashboard.words import ABOUT, GROUPS, plain
 from srnn_lab.data.sound import QUARTERS_PER_MINUTE
 
 FIRST = next(iter(ABOUT))
@@ -34,6 +34,7 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     found, known = checkpoints(features), checkpoints()
     name = choose_checkpoint(st.sidebar, found, known)
     st.sidebar.caption(ABOUT.get(name) or plain(describe_own(found[name])))
+    list_models(found)
     if (wanted := visit().wanted["checkpoint"]) in known and wanted != name:
         st.info(f"{plain(wanted)} is not a music model, which this page needs; showing {plain(name)}.")
     path, modified = str(found[name]), found[name].stat().st_mtime
@@ -80,6 +81,16 @@ def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
     if features:
         found = {name: path for name, path in found.items() if features_of(path) in features}
     return {name: found[name] for name in [*ABOUT, *(name for name in found if name not in ABOUT)] if name in found}
+
+
+def list_models(found: Collection[str]) -> None:
+    """All checkpoints in groups, with a line each."""
+    with st.sidebar.popover("What are these models?", width="stretch"):
+        for title, group in GROUPS.items():
+            if lines := [f"- **{name}**: {about}" for name, about in group.items() if name in found]:
+                st.markdown("\n".join([f"{title}", "", *lines]))
+        if own := [f"- **{plain(name)}**" for name in found if name not in ABOUT]:
+            st.markdown("\n".join(["Yours", "", *own]))
 
 
 def describe_own(path: Path) -> str:

@@ -9,26 +9,58 @@ import streamlit as st
 from srnn_lab.config import DataConfig
 from srnn_lab.data.sound import QUARTERS_PER_MINUTE
 
-ABOUT = {
-    "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
-    "voice-mel-filt-res": "voice-mel with filtering: q(z) at a frame sees no later sound.",
-    "voice": "The same voice, trained on raw samples as in the paper: the KL follows voicing, and jumps at a break.",
-    "voice-smooth": "voice without Res_q: the posterior mean is predicted whole.",
-    "voice-filt-res": "voice with filtering: q(z) at a frame sees no later sound.",
-    "voice-filt": "voice with filtering and without Res_q.",
-    "voice-vrnn": "A VRNN of the same size on the frames of voice.",
-    "jsb": "Bach chorales in many keys: spikes where the chord changes.",
-    "jsb-paper": "Chorales in C, trained as in the paper: the model that the notebooks dissect.",
-    "nottingham": "Folk tunes with chords (Nottingham): hear it compose on the page Studio; the clips are chorales.",
-    "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales.",
-    "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales.",
-    "bl-jsb": "Chorales in quarter notes, the version of most papers: nine frames in ten are a new chord.",
-    "bl-jsb-nade": "The chorales of bl-jsb, with an autoregressive (NADE) output: notes are drawn one by one.",
-    "bl-muse": "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips are chorales.",
-    "bl-nottingham": "Folk tunes with chords in C, the version of most papers; hear it compose on the page Studio.",
-    "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales.",
+GROUPS = {
+    "Speech as log-mel frames": {
+        "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
+        "voice-mel-filt-res": "voice-mel with filtering: q(z) at a frame sees no later sound.",
+    },
+    "Speech as raw samples": {
+        "voice": "The same voice, on raw samples as in the paper: the KL follows voicing, and jumps at a break.",
+        "voice-smooth": "voice without Res_q: the posterior mean is predicted whole.",
+        "voice-filt-res": "voice with filtering: q(z) at a frame sees no later sound.",
+        "voice-filt": "voice with filtering and without Res_q.",
+        "voice-vrnn": "A VRNN of the same size on the frames of voice.",
+    },
+    "Music, as the paper has it": {
+        "jsb": "Bach chorales in many keys: spikes where the chord changes.",
+        "jsb-paper": "Chorales in C, trained as in the paper: the model that the notebooks dissect.",
+        "nottingham": "Folk tunes with chords (Nottingham): hear it compose in Studio; the clips are chorales.",
+        "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales.",
+        "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales.",
+    },
+    "Music, the version of most papers": {
+        "bl-jsb": "Chorales in quarter notes, the version of most papers: nine frames in ten are a new chord.",
+        "bl-jsb-nade": "The chorales of bl-jsb, with an autoregressive (NADE) output: notes are drawn one by one.",
+        "bl-muse": "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips are chorales.",
+        "bl-nottingham": "Folk tunes with chords in C, the version of most papers; hear it compose in Studio.",
+        "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales.",
+    },
 }
-"""The bundled checkpoints in the order in which they are offered, the first page's first, and what is said of each."""
+"""The bundled checkpoints and what is said of each, in the order in which they are offered, the first page's first."""
+ABOUT = {name: about for group in GROUPS.values() for name, about in group.items()}
+"""What is said of each bundled checkpoint."""
+SETTINGS = {
+    "smoothing": {True: "smoothing posterior", False: "filtering posterior"},
+    "residual": {True: "with Res_q", False: "without Res_q"},
+    "gated_transition": {True: "gated transition", False: "plain transition"},
+    "whole_sequences": {True: "trained on whole songs", False: "trained on one stream"},
+    "model": {"srnn": "SRNN", "vrnn": "VRNN", "vrnn-i": "VRNN-I", "storn": "STORN", "dkf": "DKF", "rnn": "RNN"},
+    "likelihood": {"nade": "NADE output"},
+}
+"""Settings by name, and what each value is called."""
+SIZES = {
+    "d_dim": "{} units in d",
+    "z_dim": "{} dimensions of z",
+    "hidden_dim": "{} hidden units",
+    "epochs": "{} epochs",
+    "batch_size": "batches of {}",
+    "dropout_features": "dropout {} on u and x",
+    "dropout_d": "dropout {} on d and a",
+    "likelihood": "{} output",
+    "learning_rate_decay_start": "learning rate decays from epoch {}",
+    "data": "trained on {}",
+}
+"""Settings by name, as a phrase around a value."""
 BY_KIND = {"raw": "08_speech", "log-mel": "08_speech", "roll": "09_music"}
 """The notebook about frames of a kind."""
 MAX_SENTENCE = 600
@@ -63,6 +95,12 @@ def time_unit(data: DataConfig) -> str:
 def unit_seconds(data: DataConfig) -> float:
     """Seconds of sound in one unit of the time axis."""
     return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
+
+
+def setting_in_words(name: str, value: object) -> str:
+    """A setting of a model or of its training, as a person would say it."""
+    phrase = SIZES.get(name, f"{name.replace('_', ' ')} {{}}").format(value)
+    return SETTINGS.get(name, {}).get(value, phrase)
 
 
 def number(value: float | np.floating, digits: int = 2) -> str:

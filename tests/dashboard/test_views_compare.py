@@ -15,10 +15,12 @@ import soundfile
 from payload import unpacked
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
-from srnn_lab.analysis.comparison import compare
+from srnn_lab.analysis.comparison import compare, differences
 from srnn_lab.analysis.inspection import inspect_signal
-from srnn_lab.checkpoint import ASSETS, load_checkpoint
+from srnn_lab.checkpoint import ASSETS, list_checkpoints, load_checkpoint, read_config
+from srnn_lab.dashboard.pages import compare as compare_page
 from srnn_lab.dashboard.panels import sounds as listen
+from srnn_lab.dashboard.words import setting_in_words
 from srnn_lab.data import read_signal
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
@@ -66,7 +68,7 @@ def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
     found = compare(models, {n: inspect_signal(m, read_signal(CLIP, m.config.data)) for n, m in models.items()})
     averages, moments = (table.value for table in page.dataframe)
     assert list(averages["model"]) == names
-    assert list(averages["differs in"]) == ["–", "smoothing False", "residual False"]
+    assert list(averages["differs in"]) == ["–", "filtering posterior", "without Res_q"]
     np.testing.assert_allclose(averages["bound"], found.elbo.mean(1), rtol=1e-4)
     np.testing.assert_allclose(
         averages["difference from runs/smooth"], found.elbo.mean(1) - found.elbo[0].mean(), rtol=1e-3, atol=1e-4
@@ -118,7 +120,24 @@ def test_a_first_visit_compares_what_the_other_pages_show(folder, monkeypatch):
     assert not page.exception
     assert page.sidebar.selectbox(key="checkpoint").value == "voice-mel"
     assert list(page.dataframe[0].value["model"]) == ["voice-mel", "voice-mel-filt-res"]
-    assert list(page.dataframe[0].value["differs in"]) == ["–", "d_dim 352, smoothing False"]
+    assert list(page.dataframe[0].value["differs in"]) == ["–", "352 units in d, filtering posterior"]
+
+
+def test_a_ready_made_comparison_chooses_both_models(folder, monkeypatch):
+    page = open_page(folder, monkeypatch, None)
+    for question, pair in compare_page.READY_MADE.items():
+        next(button for button in page.button if button.label == question).click().run()
+        assert not page.exception
+        assert (page.sidebar.selectbox(key="checkpoint").value, *page.multiselect(key="against").value) == pair
+        assert list(page.dataframe[0].value["model"]) == list(pair)
+
+
+def test_every_setting_that_tells_bundled_models_apart_is_said_in_words():
+    configs = {name: read_config(path) for name, path in list_checkpoints().items()}
+    for first, other in compare_page.READY_MADE.values():
+        told = differences(configs[other], configs[first])
+        assert told
+        assert not [name for name, value in told.items() if f"{name} {value}" == setting_in_words(name, value)]
 
 
 def test_a_checkpoint_that_stands_alone_gets_a_sentence(folder, monkeypatch):

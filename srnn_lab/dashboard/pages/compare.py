@@ -26,13 +26,20 @@ from srnn_lab.dashboard.panels.sounds import (
     offer_sounds,
 )
 from srnn_lab.dashboard.visit import visit, want, went_through_history
-from srnn_lab.dashboard.words import ABOUT, BY_KIND, explain, number, plain, time_unit
+from srnn_lab.dashboard.words import ABOUT, BY_KIND, explain, number, plain, setting_in_words, time_unit
 from srnn_lab.pictures.side_by_side import comparison_rows
 from srnn_lab.player import Place
 
 PLAYER = "compare-player"
 MOMENTS = 8
 """Rows of the table of differences."""
+READY_MADE = {
+    "Smoothing or filtering": ("voice-mel", "voice-mel-filt-res"),
+    "With or without Res_q": ("voice", "voice-smooth"),
+    "SRNN or VRNN": ("voice", "voice-vrnn"),
+    "Notes independent or one by one": ("bl-jsb", "bl-jsb-nade"),
+}
+"""Bundled checkpoints that answer a question of the paper, by what is on the button."""
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -44,11 +51,12 @@ def cached_config(path: str, modified: float) -> RunConfig:  # noqa: ARG001 (a n
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Two to four checkpoints on the same clip: smoothing against filtering, Res_q on and off, the SRNN against its "
-        "relatives. Nats per frame are comparable only between models with the same kind of frame; only those are "
-        "listed. "
-        "The address of this page is a link to exactly this comparison."
+        "Two to four checkpoints on the same clip. Nats per frame are comparable only between models with the same "
+        "kind of frame; only those are listed. The address of this page is a link to exactly this comparison."
     )
+    with st.container(horizontal=True):
+        for question, pair in READY_MADE.items():
+            st.button(question, on_click=set_side_by_side, args=pair)
     panel = RowsPanel(PLAYER, choice, choice.length)
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
@@ -64,6 +72,13 @@ def show(choice: Choice) -> None:
     table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
     keep_comparison(panel, comparison, table)
     panel.make_missing_sounds()
+
+
+def set_side_by_side(first: str, other: str) -> None:
+    """Choose a checkpoint at the side and one to compare it with."""
+    want("checkpoint", first)
+    want("against", "")
+    st.session_state["against"] = [other]
 
 
 def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
@@ -121,7 +136,7 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     st.dataframe(
         {
             "model": list(comparison.names),
-            "differs in": [", ".join(f"{k} {v}" for k, v in one.items()) or "–" for one in what],
+            "differs in": [", ".join(setting_in_words(*setting) for setting in one.items()) or "–" for one in what],
             "bound": elbo,
             difference: elbo - elbo[0],
             "log p(x | z, d)": comparison.log_px[:, frames].mean(1),
