@@ -35,6 +35,13 @@ class Page:
     features: tuple[str, ...] = tuple(UPLOADS)
 
 
+STYLE = """<style>
+[data-testid="stCaptionContainer"], [data-testid="stMetricDelta"] { color: inherit; opacity: 0.85; }
+button[kind="pillsActive"], button[kind="segmented_controlActive"] { color: inherit; font-weight: 600; }
+[data-testid="stMainBlockContainer"] { padding-top: 3.5rem; }
+@media (max-width: 640px) { [data-testid="stElementToolbar"] { display: none; } }
+</style>"""
+"""Captions and pressed buttons that can be read (contrast 4.5:1), and on a phone no tools over the tables."""
 PAGES = {
     "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show),
     "Compare": Page("Which model is surprised where?", compare.show),
@@ -57,6 +64,7 @@ def warm_up() -> None:
 def show() -> None:
     """Choose a page and show it; what goes wrong with a file is a sentence on the page."""
     st.set_page_config(page_title="srnn_lab", layout="wide")
+    st.html(STYLE)
     torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
     st.sidebar.title("srnn_lab")
     guarded(warn_of_runs)()
@@ -77,6 +85,8 @@ def show_head(title: str) -> None:
     remember(choice=None)
     if page.features:
         guarded(lambda: remember(choice=choose(page.features)))()
+        if choice := visit().choice:
+            st.set_page_config(page_title=f"{title}: {choice.model}")
     else:
         fold_choice()
 
