@@ -38,10 +38,12 @@ class Page:
 STYLE = """<style>
 [data-testid="stCaptionContainer"], [data-testid="stMetricDelta"] { color: inherit; opacity: 0.85; }
 button[kind="pillsActive"], button[kind="segmented_controlActive"] { color: inherit; font-weight: 600; }
-[data-testid="stMainBlockContainer"] { padding-top: 3.5rem; }
+[data-testid="stMainBlockContainer"] h2 { font-size: 1.6rem; padding: 0.25rem 0; }
+[data-testid="stMainBlockContainer"] { padding-top: 3.75rem; --player-top: 3.75rem; }
 @media (max-width: 640px) { [data-testid="stElementToolbar"] { display: none; } }
 </style>"""
-"""Captions and pressed buttons that can be read (contrast 4.5:1), and on a phone no tools over the tables."""
+"""Captions and pressed buttons that can be read (contrast 4.5:1); pages that begin close below the header; on a phone,
+no tools over the tables."""
 PAGES = {
     "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show),
     "Compare": Page("Which model is surprised where?", compare.show),

@@ -18,6 +18,7 @@ from srnn_lab.player import Line, Lines, Picture, Row
 
 NOTES = [f"{SIGNAL}00", SIGNAL]
 """A silent note is transparent."""
+LEFT_OUT = "#8c8c8c"
 MARGIN = 3
 """Semitones that are shown beyond the lowest and the highest note."""
 MAX_DIMENSIONS = 64
@@ -41,8 +42,9 @@ def label_row(labels: Labels) -> Names:
 
 
 def kl_row(clip: Inspection, spikes: Spikes, style: str) -> Lines:
-    """The KL with its spikes: filled at an event, open elsewhere."""
-    lines = [Line("KL", clip.times, clip.kl, KL, style)]
+    """The KL, grey where no spike is looked for, with its spikes: filled at an event, open elsewhere."""
+    left_out = np.where(clip.left_out, clip.kl, np.nan)
+    lines = [Line("KL", clip.times, clip.kl, KL, style), Line("left out", clip.times, left_out, LEFT_OUT, style)]
     for name, shape, chosen in (("spike at an event", "dots", spikes.hits), ("elsewhere", "rings", ~spikes.hits)):
         frames = spikes.frames[chosen]
         lines.append(Line(name, clip.times[frames], clip.kl[frames], SIGNAL, shape))

@@ -37,7 +37,6 @@ def show(choice: Choice) -> None:
     panel = RowsPanel(PLAYER, choice, choice.length)
     settle_sounds(choice)
     labels = choose_labels(choice)
-    show_words(choice)
     show_figure3_view(choice, clip)
     show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
     with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
@@ -46,6 +45,7 @@ def show(choice: Choice) -> None:
     clip, match, change = choose_changes(choice, clip, labels)
     with slot:
         draw_rows(panel, clip, match, change, labels)
+        explain_player(choice.checkpoint.config.data.features)
     charts = show_frame(choice, clip, panel.place)
     table, null = show_spikes(clip, match, change, unit, panel.place)
     arrays = clip.arrays() | (labels.arrays() if labels else {})
@@ -57,9 +57,11 @@ def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
     """The clip's averages in one line, and those of the selection in another."""
     peak = largest_spike(clip)
     st.markdown(
-        f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame "
-        f"(reconstruction term {number(clip.log_px.mean())}, KL {number(clip.kl.mean())}). "
-        f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}."
+        f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame: reconstruction term "
+        f"{number(clip.log_px.mean())}, less the KL, {number(clip.kl.mean())}. The largest spike, "
+        f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames (the start, silence) are "
+        "left out. "
+        "Below: [one frame](#one-frame), [spikes](#spikes), [export](#export)."
     )
     if place and len(inside := frames_inside(clip.times, place)):
         kl = clip.kl[inside]
@@ -74,6 +76,7 @@ def draw_rows(panel: RowsPanel, clip: Inspection, match: Spikes, change: str, la
     features = choice.checkpoint.config.data.features
     rows = clip_rows(choice.checkpoint, choice.signal, clip, match)
     peak = largest_spike(clip)
+    player_slot = st.container()  # above the names of its rows, so that all of it fits on a screen
     shown = st.pills(
         "Rows",
         list(rows),
@@ -90,19 +93,21 @@ def draw_rows(panel: RowsPanel, clip: Inspection, match: Spikes, change: str, la
     if "KL of z" in rows and (used := rows["KL of z"].values.shape[1]) < (known := clip.kl_z.shape[1]):
         description += f" The heat map has the {used} most used of {known} dimensions of z."
     first, *others = rows.values()
-    panel.draw(
-        [first, *([label_row(labels)] if labels else []), *others],
-        clip.times,
-        description,
-        sounds_of_clip(choice),
-        marks=clip.times[clip.changes],
-        mark_name=change,
-    )
+    with player_slot:
+        panel.draw(
+            [first, *([label_row(labels)] if labels else []), *others],
+            clip.times,
+            description,
+            sounds_of_clip(choice),
+            marks=clip.times[clip.changes],
+            mark_name=change,
+        )
     if not visit().rows_shown:
         remember(rows_shown=True)
         time.sleep(HEAD_START)
-    show_sound_controls(choice, clip)
-    explain_player(features)
+    with player_slot:
+        show_words(choice)
+        show_sound_controls(choice, clip)
 
 
 def keep_clip(

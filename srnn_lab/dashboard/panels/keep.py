@@ -84,7 +84,7 @@ def keep(stem: str, files: Files, note: str = "") -> None:
         files: What is in them.
         note: What a reader should know of the files.
     """
-    st.subheader("Export and share")
+    st.subheader("Export and share", anchor="export")
     download_buttons(stem, files)
     params = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
     address = f"{st.context.url or ''}?{urlencode(params)}"

@@ -17,7 +17,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
     """The chosen frame: its terms of the bound, and prior and posterior of each dimension of z, which are returned."""
     frame = chosen_frame(clip, place)
     how = "the largest spike" if place is None else "of the selection" if place.end > place.start else "the playhead"
-    st.subheader("Posterior against prior")
+    st.subheader("Posterior against prior", anchor="one-frame")
     st.caption(
         f"Frame {frame}, at {choice.moment(clip.times[frame], 3)} "
         f"({'the largest KL of the selection' if how == 'of the selection' else how})."

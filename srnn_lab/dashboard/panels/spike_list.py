@@ -99,7 +99,7 @@ def show_spikes(
     features = "roll" if change == "chord change" else "raw"
     event, events = EVENTS_IN_WORDS[change]
     at = f"at {event}" if change == "chord change" else f"within {NEAR} frames of {event}"
-    st.subheader(f"Do the spikes fall on {events}?")
+    st.subheader(f"Do the spikes fall on {events}?", anchor="spikes")
     hits, heard = int(match.hits.sum()), clip.active[clip.changes]
     missed = heard & ~match.found
     left, right = st.columns(2)
