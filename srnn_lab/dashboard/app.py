@@ -16,6 +16,7 @@ from srnn_lab.dashboard.pages import compare, explore, latents, results, studio,
 from srnn_lab.dashboard.sidebar import choose, fold_choice
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.data import read_signal
+from srnn_lab.data.kinds import LogMel, Roll
 from srnn_lab.system.memory import share_arenas
 
 
@@ -39,7 +40,7 @@ PAGES = {
     "Compare": Page("Which model is surprised where?", compare.show),
     "Latents": Page("What does z carry?", latents.show),
     "Make a transition": Page("Make a transition", transition.show),
-    "Studio": Page("Studio: let the model go on", studio.show, ("roll",)),
+    "Studio": Page("Studio: let the model go on", studio.show, (Roll.name,)),
     "Train": Page("Train a model of your own", train.show, ()),
     "Results": Page("What does it reach?", results.show, ()),
 }
@@ -50,7 +51,7 @@ def warm_up() -> None:
     share_arenas()
     with suppress(ValueError, OSError):
         checkpoint = load_checkpoint(FIRST)
-        inspect_signal(checkpoint, read_signal(next(iter(bundled_clips("log-mel").values())), checkpoint.config.data))
+        inspect_signal(checkpoint, read_signal(next(iter(bundled_clips(LogMel.name).values())), checkpoint.config.data))
 
 
 def show() -> None:

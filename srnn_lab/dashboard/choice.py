@@ -22,8 +22,8 @@ from srnn_lab.checkpoint import ASSETS, Checkpoint, load_checkpoint, read_header
 from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import insert_silence, transpose
+from srnn_lab.data.kinds import KINDS, MIDI_SUFFIXES
 from srnn_lab.data.midi import Timing, parse_midi
-from srnn_lab.data.music import MIDI_SUFFIXES
 from srnn_lab.data.notices import collect_notices
 from srnn_lab.data.sound import QUARTERS_PER_MINUTE, frame_seconds, midi_to_wav, roll_to_midi
 
@@ -49,11 +49,9 @@ ABOUT = {
 """The bundled checkpoints in the order in which they are offered, the first page's first, and what is said of each."""
 FIRST = next(iter(ABOUT))
 MIDI, AUDIO = tuple(suffix[1:] for suffix in MIDI_SUFFIXES), ("wav", "flac", "ogg", "mp3")
-UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
+UPLOADS = {name: MIDI if kind.notes else AUDIO for name, kind in KINDS.items()}
 MEGABYTES = {MIDI: 1, AUDIO: 50}
 """Largest file that is taken; the notes of a MIDI file are read one by one."""
-BY_KIND = {"raw": "08_speech", "log-mel": "08_speech", "roll": "09_music"}
-"""The notebook about frames of a kind."""
 CHECKPOINT_MEGABYTES = 100
 MAX_CLIP_SECONDS = 180
 """Longest recording that is read; a little more than any model inspects."""
@@ -190,9 +188,9 @@ def cached_music(roll: np.ndarray, frames_per_quarter: int, tempo: float) -> byt
 
 
 @st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
-def cached_waveform(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
-    """The waveform of audio frames."""
-    return cached_checkpoint(path, modified).frontend.waveform(frames)
+def cached_signal_of(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
+    """The signal of frames."""
+    return cached_checkpoint(path, modified).frontend.signal(frames)
 
 
 class Choice(NamedTuple):
@@ -236,17 +234,14 @@ class Choice(NamedTuple):
 def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:
     """The signal that frames stand for, of notes those with p above 1/2, after ``silent`` frames of silence."""
     data = choice.checkpoint.config.data
-    if data.features == "roll":
-        signal = (frames > 0.5).astype(np.float32)
-    else:
-        signal = cached_waveform(choice.path, choice.modified, frames)
+    signal = cached_signal_of(choice.path, choice.modified, frames)
     return insert_silence(signal, 0, silent * data.hop)
 
 
 def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
     """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
     data = choice.checkpoint.config.data
-    return play(signal, data.frames_per_quarter) if data.features == "roll" else (signal, data.sample_rate)
+    return play(signal, data.frames_per_quarter) if data.kind.notes else (signal, data.sample_rate)
 
 
 def play(roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE) -> tuple[np.ndarray, int]:
@@ -263,12 +258,12 @@ def play(roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_
 
 def time_unit(data: DataConfig) -> str:
     """The unit of the time axis."""
-    return "quarter notes" if data.features == "roll" else "s"
+    return data.kind.time_unit
 
 
 def unit_seconds(data: DataConfig) -> float:
     """Seconds of sound in one unit of the time axis."""
-    return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
+    return data.kind.unit_seconds
 
 
 def features_of(path: Path) -> str | None:
@@ -329,7 +324,7 @@ def owned(key: str, *owner: object) -> str:
 
 def bundled_clips(features: str) -> dict[str, Path]:
     """The clips that models of such frames can take, by name."""
-    if features == "roll":
+    if KINDS[features].notes:
         return clip_names(ASSETS / "chorales", "*.mid")
     labelled = {f"reader/{name}": path for name, path in clip_names(ASSETS / "reader", "*.flac").items()}
     return clip_names(ASSETS / "voice", "**/*.flac") | labelled

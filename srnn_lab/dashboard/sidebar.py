@@ -25,7 +25,7 @@ from srnn_lab.dashboard.choice import (
     runs_folder,
 )
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
-from srnn_lab.data.sound import QUARTERS_PER_MINUTE
+from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE
 
 
 def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
@@ -45,8 +45,8 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     path, modified = str(found[name]), found[name].stat().st_mtime
     kind = cached_checkpoint(path, modified).config.data.features
     content, file_name = choose_clip(kind)
-    semitones = choose_transposition(st.sidebar) if kind == "roll" else 0
-    if kind == "roll":
+    semitones = choose_transposition(st.sidebar) if KINDS[kind].notes else 0
+    if KINDS[kind].notes:
         st.sidebar.caption(
             "The clips stand in C, an octave above the written chorales, as jsb-paper knows them; the other models of "
             f"music know other keys. Music is played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute, but on the "
@@ -66,7 +66,7 @@ def fold_choice() -> None:
         kind = features_of(found[choose_checkpoint(side, found, found)])
         if kind is not None:
             choose_bundled_clip(side, kind)
-        if kind == "roll":
+        if kind is not None and KINDS[kind].notes:
             choose_transposition(side)
 
 
@@ -174,7 +174,7 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
     The boxes for files are emptied when another page is opened, so the visit remembers what they held.
     """
     state, kinds = st.session_state, UPLOADS[features]
-    kind = "chorales" if features == "roll" else "voice"
+    kind = "chorales" if KINDS[features].notes else "voice"
     boxes = [f"{way}-{kind}" for way in ("upload", "record")]
 
     def keep(*given: str) -> None:
@@ -191,7 +191,7 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
         max_upload_size=MEGABYTES[kinds],
         on_change=partial(keep, *boxes),
     )
-    if features != "roll":
+    if not KINDS[features].notes:
         st.sidebar.audio_input(
             "Or your voice", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes))
         )
@@ -213,7 +213,7 @@ def choose_bundled_clip(side: DeltaGenerator, features: str, *, disabled: bool =
 
 def clip_key(features: str) -> str:
     """What the address calls a clip of such frames."""
-    return "clip" if features == "roll" else "prompt"
+    return "clip" if KINDS[features].notes else "prompt"
 
 
 def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:

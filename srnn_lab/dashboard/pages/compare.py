@@ -15,7 +15,6 @@ from srnn_lab.config import RunConfig
 from srnn_lab.dashboard.address import frames_inside, go_to_row, settle_place, share_place
 from srnn_lab.dashboard.choice import (
     ABOUT,
-    BY_KIND,
     Choice,
     cached_inspection,
     explain,
@@ -37,6 +36,7 @@ from srnn_lab.dashboard.panels.sounds import (
 )
 from srnn_lab.dashboard.sidebar import checkpoints, say_gone
 from srnn_lab.dashboard.visit import visit, want, went_through_history
+from srnn_lab.dashboard.words import WORDS
 from srnn_lab.pictures.side_by_side import comparison_rows
 from srnn_lab.player import Place, Scene, Sounds, place_of, player
 
@@ -70,9 +70,9 @@ def show(choice: Choice) -> None:
     show_averages(comparison, found, place_of(PLAYER))
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
     wanted = sounds_of(names)
-    sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
+    sounds = ready(wanted, at_hand=not choice.checkpoint.config.data.kind.notes)
     scene = show_player(choice, comparison, moments, sounds())
-    table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
+    table = show_moments(comparison, moments, choice.checkpoint.config.data.kind.notes)
     keep_comparison(choice, comparison, scene, sounds, table)
     make_missing(PLAYER, wanted)
 
@@ -193,17 +193,13 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
         unit=unit,
         seconds=unit_seconds(data),
         marks=comparison.times[comparison.changes],
-        mark_name="chord change" if data.features == "roll" else "onset",
+        mark_name=data.kind.change,
     )
     player(scene, sounds, PLAYER)
     share_place(PLAYER)
-    heard = {
-        "raw": "the mean of x under the posterior",
-        "log-mel": "the mean of x under the posterior, with phases that fit (Griffin-Lim)",
-        "roll": "the notes with p above ½",
-    }[data.features]
+    words = WORDS[data.features]
     if all_sounds(choice):
-        st.caption(f"Beside the recording, each model's reconstruction can be heard: {heard}.")
+        st.caption(f"Beside the recording, each model's reconstruction can be heard: {words.reconstruction}.")
     offer_sounds(choice)
     explain(
         f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
@@ -215,7 +211,7 @@ def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sou
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
         {
             "04_posterior_structure": "says what looking ahead is worth",
-            BY_KIND[data.features]: "has pictures of the same kind",
+            words.notebook: "has pictures of the same kind",
         },
     )
     return scene

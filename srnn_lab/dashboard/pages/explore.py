@@ -12,7 +12,7 @@ from srnn_lab.analysis.export import csv_text, label_track
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
 from srnn_lab.dashboard.address import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
-from srnn_lab.dashboard.choice import BY_KIND, Choice, cached_inspection, explain, time_unit, unit_seconds
+from srnn_lab.dashboard.choice import Choice, cached_inspection, explain, time_unit, unit_seconds
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
 from srnn_lab.dashboard.panels.keep import chart_files, keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.labels import choose_labels, show_words
@@ -29,6 +29,7 @@ from srnn_lab.dashboard.panels.sounds import (
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
 from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
+from srnn_lab.dashboard.words import WORDS
 from srnn_lab.data import Labels
 from srnn_lab.pictures.clip_rows import clip_rows, label_row
 from srnn_lab.player import Scene, jump, place_of, player
@@ -52,7 +53,7 @@ def show(choice: Choice) -> None:
     slot = st.container()
     clip, match, change = choose_changes(choice, clip, labels)
     wanted = sounds_of_clip(choice)
-    sounds = ready(wanted, at_hand=choice.checkpoint.config.data.features != "roll")
+    sounds = ready(wanted, at_hand=not choice.checkpoint.config.data.kind.notes)
     scene = show_player(choice, clip, match, change, sounds(), slot, labels)
     place = place_of(PLAYER)
     share_place(PLAYER)
@@ -153,17 +154,7 @@ def keep_clip(
 
 def explain_player(features: str) -> None:
     """How to read the rows."""
-    looked_for = {
-        "raw": "On raw samples the KL follows voicing: every voiced frame costs. It leaps where the sound breaks off.",
-        "log-mel": "On log-mel frames a steady vowel is predicted well, and the KL rises where the sound changes.",
-        "roll": "The KL is small while a chord is held and rises with the next one, most where it is unusual.",
-    }[features]
-    heard = {
-        "raw": "The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
-        "log-mel": "The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
-        "roll": "The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
-        "lets the model go on from any bar, at any temperature.",
-    }[features]
+    words = WORDS[features]
     explain(
         "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "
         "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
@@ -172,11 +163,11 @@ def explain_player(features: str) -> None:
         "KL among the dimensions of z, the most used on top: twice as many as are active units, at least 8 and at most "
         "64; a few values may exceed its brightest colour. Frames are counted from 0 at the first that is "
         "scored, as in the arrays (.npz). Triangles at the edge of a row mark values that lie outside its axis.\n\n"
-        f"**Look for**: {looked_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
-        f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "
-        "back as the next input.",
+        f"**Look for**: {words.look_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
+        f"**Listen**: all sounds have one gain. {words.heard} The continuation draws z from the prior and feeds each "
+        "frame back as the next input.",
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "
         r"\mathbb{E}_q\big[\underbrace{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
         r"_{\text{surprise at } t}\big]",
-        {"05_bound_over_time": "builds the bound over time", BY_KIND[features]: "looks at more clips"},
+        {"05_bound_over_time": "builds the bound over time", words.notebook: "looks at more clips"},
     )

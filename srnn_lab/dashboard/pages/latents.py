@@ -10,7 +10,6 @@ from srnn_lab.analysis.export import csv_text
 from srnn_lab.analysis.interventions import Reconstruction, posterior_path, replace_latents
 from srnn_lab.dashboard.address import settle_place, share_place
 from srnn_lab.dashboard.choice import (
-    BY_KIND,
     Choice,
     ClipBytes,
     cache_data,
@@ -37,6 +36,7 @@ from srnn_lab.dashboard.panels.sounds import (
     ready,
 )
 from srnn_lab.dashboard.sidebar import choose_other
+from srnn_lab.dashboard.words import WORDS
 from srnn_lab.pictures.side_by_side import reconstruction_rows
 from srnn_lab.player import Scene, place_of, player
 
@@ -124,7 +124,7 @@ def show(choice: Choice) -> None:
         return
     sources = {name: found[name] for name in found if name in shown}
     wanted = sounds_of(choice, sources, replaced)
-    sounds = ready(wanted, at_hand=data.features != "roll")
+    sounds = ready(wanted, at_hand=not data.kind.notes)
     scene = show_player(choice, sources, (start, stop), length, sounds())
     keep_latents(choice, sources, scene, sounds, table)
     make_missing(PLAYER, wanted)
@@ -219,24 +219,17 @@ def show_player(
     )
     player(scene, sounds, PLAYER)
     share_place(PLAYER)
-    if note := {
-        "roll": "Of a reconstruction, the notes whose p(note) is above 0.5 are played.",
-        "log-mel": "Log-mel energies hold no phases: Griffin-Lim finds some that fit.",
-    }.get(data.features):
-        st.caption(note)
+    words = WORDS[data.features]
+    if words.note:
+        st.caption(words.note)
     offer_sounds(choice)
-    what = {
-        "raw": "amplitude of the waveform, all rows on the clip's scale",
-        "log-mel": "standardised log-mel energies, all rows in the clip's colours",
-        "roll": "p(note) as opacity",
-    }[data.features]
     explain(
-        f"Rows: the clip, then E[x | z, d] along each path of z ({what}). Last row: log p(x | z, d) of the clip's own "
-        f"frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
+        f"Rows: the clip, then E[x | z, d] along each path of z ({words.mean}). Last row: log p(x | z, d) of the "
+        f"clip's own frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
         f"replacement begins and ends; drag in the rows to choose another stretch. Look where the lines part: there z "
         f"carries what d cannot know. Where they meet, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
-        {"02_generative_model": "writes the emission", BY_KIND[data.features]: "goes on from here"},
+        {"02_generative_model": "writes the emission", words.notebook: "goes on from here"},
     )
     return scene
 

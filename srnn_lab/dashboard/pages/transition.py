@@ -75,7 +75,7 @@ def show(choice: Choice) -> None:
     length = len(choice.signal) // data.hop
     if length < 4:
         raise ValueError(f"The clip has {length} of the 4 frames that an edit needs at least. Give a longer one.")
-    edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.features == "roll" else [])]
+    edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.kind.notes else [])]
     edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
     last, middle = round((length - 1) * step, 6), length // 2 * step
     key = owned("at", stem_of(choice.name), last)
@@ -131,7 +131,7 @@ def show(choice: Choice) -> None:
         "after": (edited, lambda: sound_of(choice, after)),
         "before": clip_sound(choice, RECORDING),
     }
-    sounds = ready(wanted, at_hand=data.features != "roll")
+    sounds = ready(wanted, at_hand=not data.kind.notes)
     scene = show_player(choice, after, effect, others, sounds())
     keep_edit(choice, after, effect, scene, sounds)
     make_missing(PLAYER, wanted)
@@ -207,7 +207,7 @@ def keep_edit(choice: Choice, after: np.ndarray, effect: EditEffect, scene: Scen
     }
 
     edited = (partial(wav_bytes, after, data.sample_rate), "wav")
-    if data.features == "roll":
+    if data.kind.notes:
         edited = (partial(roll_to_midi, after, data.frames_per_quarter, choice.timing), "mid")
     keep(
         f"{stem_of(choice.name)}-edited",

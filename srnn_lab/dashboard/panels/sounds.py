@@ -22,6 +22,8 @@ from srnn_lab.dashboard.choice import (
     unit_seconds,
 )
 from srnn_lab.dashboard.visit import remember, visit, went_through_history
+from srnn_lab.dashboard.words import WORDS
+from srnn_lab.data.kinds import KINDS
 from srnn_lab.inference.sampling import generate
 from srnn_lab.player import deliver, place_of, spacing
 
@@ -33,7 +35,7 @@ Ready = Callable[[], dict[str, Sound]]
 """Gives the sounds that are made, by name."""
 RECORDING = "recording"
 MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
-ALL_AT_ONCE_SECONDS = {"raw": 10, "log-mel": 10, "roll": 120}
+ALL_AT_ONCE_SECONDS = {name: 120 if kind.notes else 10 for name, kind in KINDS.items()}
 """Longest clip, by its frames, whose reconstructions are made without being asked for."""
 
 
@@ -122,7 +124,7 @@ def cached_clip_sound(
     else:
         frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
         signal = signal_of(choice, frames, checkpoint.config.evaluation.unscored)
-    return sound_of(choice, signal) if data.features == "roll" else _sixteen_bit(signal, data.rate)
+    return sound_of(choice, signal) if data.kind.notes else _sixteen_bit(signal, data.rate)
 
 
 def _sixteen_bit(wave: np.ndarray, rate: int) -> Sound:
@@ -153,10 +155,11 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
     if start < len(clip.kl):
         at = clip.times[start] - spacing(clip.times) / 2
         notes.append(f"The prior continues the clip from {middle}{at:.2f} {unit} on.")
-    if choice.checkpoint.config.data.features == "roll" and clip.seconds[-1] > MAX_PLAYED_SECONDS:
+    data = choice.checkpoint.config.data
+    if data.kind.notes and clip.seconds[-1] > MAX_PLAYED_SECONDS:
         notes.append(f"The first {MAX_PLAYED_SECONDS // 60} minutes are played.")
-    if choice.checkpoint.config.data.features == "log-mel":
-        notes.append("Log-mel energies hold no phases: Griffin-Lim finds some that fit.")
+    if not data.kind.notes:
+        notes.append(WORDS[data.features].note)
     left.caption(" ".join(notes))
     with right.container(horizontal=True, horizontal_alignment="right"):
         place = place_of(PLAYER)

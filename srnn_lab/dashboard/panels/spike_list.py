@@ -10,11 +10,13 @@ import streamlit as st
 from srnn_lab.analysis.event_kinds import EVENT_KINDS, PHONE_EVENTS
 from srnn_lab.analysis.events import clip_events
 from srnn_lab.analysis.export import event_table
-from srnn_lab.analysis.inspection import EVENTS, NEAR, Inspection, find_events
+from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.analysis.transitions import Spikes, match_spikes
 from srnn_lab.dashboard.address import PLAYER, frames_inside, go_to_row
-from srnn_lab.dashboard.choice import BY_KIND, Choice, ClipBytes, cache_data, cached_inspection, explain, show_figure
+from srnn_lab.dashboard.choice import Choice, ClipBytes, cache_data, cached_inspection, explain, show_figure
+from srnn_lab.dashboard.words import WORDS
 from srnn_lab.data import Labels, widen
+from srnn_lab.data.kinds import EVENTS, Raw, Roll
 from srnn_lab.pictures.charts import null_figure
 from srnn_lab.player import Place
 
@@ -45,7 +47,7 @@ def cached_events(path: str, modified: float, content: ClipBytes, name: str, sem
     choice = Choice(path, modified, content, name, semitones)
     data, scored = choice.checkpoint.config.data, len(cached_inspection(*choice).kl)
     first = choice.checkpoint.config.evaluation.unscored
-    frames = find_events(widen(choice.signal), scored + first, data, kind)
+    frames = data.kind.events(widen(choice.signal), scored + first, kind)
     return frames[frames >= first] - first
 
 
@@ -53,8 +55,8 @@ def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = Non
     """The clip with the changes that its spikes are compared with, the comparison, and what a change is."""
     # With phones there are too many kinds for a part of the page.
     left, right = st.columns([3, 2]) if labels is None else (st.container(), st.container())
-    if choice.checkpoint.config.data.features == "roll":
-        kind, near = "chord change", 0
+    if choice.checkpoint.config.data.kind.notes:
+        kind, near = Roll.change, 0
         left.markdown("Compared with the spikes: **chord changes** (dotted).")
     else:
         kinds = [kind for kind in CHANGES if labels is not None or kind not in PHONE_EVENTS]
@@ -92,7 +94,8 @@ def show_spikes(
     clip: Inspection, match: Spikes, change: str, unit: str, place: Place | None
 ) -> tuple[dict[str, list], list[go.Figure]]:
     """Whether spikes are transitions: counts, the null, which is returned, and so is the list of spikes."""
-    features = "roll" if change == "chord change" else "raw"
+    music = change == Roll.change
+    words = WORDS[(Roll if music else Raw).name]
     st.subheader("Is a spike a transition?")
     hits, heard = int(match.hits.sum()), clip.active[clip.changes]
     missed = heard & ~match.found
@@ -151,7 +154,7 @@ def show_spikes(
             if match.auc < match.null_auc.mean():
                 note += f" In this clip the KL is no higher {HITS[change]} than elsewhere."
             st.caption(note)
-    guess = "" if features == "roll" else "The spectral flux is only a guess at them: try offsets and spectral changes."
+    guess = "" if music else "The spectral flux is only a guess at them: try offsets and spectral changes."
     explain(
         "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of robust "
         f"standard deviations; it is a **hit** if it lies {HITS[change]}. Only frames that are not silent count. "
@@ -162,6 +165,6 @@ def show_spikes(
         "**Look for**: an area beyond nearly all shifts. One clip is little evidence: `srnn-lab transitions` measures "
         f"all clips of a test set, and splices. {guess}",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at a transition},\ s \text{ elsewhere}",
-        {"05_bound_over_time": "does the same for one clip", BY_KIND[features]: "for a test set"},
+        {"05_bound_over_time": "does the same for one clip", words.notebook: "for a test set"},
     )
     return table, charts
