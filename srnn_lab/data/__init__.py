@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from srnn_lab.system.lazy import found_in
 
 if TYPE_CHECKING:
-    from srnn_lab.data.datasets import DATASETS, SPLITS, load_labels, load_split, read_clip, read_signal
+    from srnn_lab.data.datasets import DATASETS, LABELLED, SPLITS, load_labels, load_split, read_clip, read_signal
     from srnn_lab.data.frames import Frontend, LazyFrames
     from srnn_lab.data.labels import Labels, read_labels
     from srnn_lab.data.sequences import Batch, Streams, make_batch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __getattr__ = found_in(
     __name__,
     {
-        "datasets": ("DATASETS", "SPLITS", "load_labels", "load_split", "read_clip", "read_signal"),
+        "datasets": ("DATASETS", "LABELLED", "SPLITS", "load_labels", "load_split", "read_clip", "read_signal"),
         "frames": ("Frontend", "LazyFrames"),
         "labels": ("Labels", "read_labels"),
         "sequences": ("Batch", "Streams", "make_batch"),
@@ -27,6 +27,7 @@ __getattr__ = found_in(
 
 __all__ = [
     "DATASETS",
+    "LABELLED",
     "SPLITS",
     "Batch",
     "Frontend",
