@@ -29,6 +29,8 @@ import importlib
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
+from srnn_lab.system.lazy import found_in
+
 if TYPE_CHECKING:  # what an editor sees; the names below say where each is found at run time
     from srnn_lab.analysis.inspection import inspect_signal
     from srnn_lab.analysis.transitions import measure_transitions
@@ -62,6 +64,7 @@ _HOMES = {
     "training.fitting": ("fit",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
+_find = found_in(__name__, _HOMES)
 
 __all__ = [
     "CONVENTIONS",
@@ -106,9 +109,7 @@ def __getattr__(name: str) -> Any:
             return ""
     if name == "plots":  # the charts, by the name that they had
         return importlib.import_module(f"{__name__}.pictures.charts")
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return _find(name)
 
 
 def __dir__() -> list[str]:

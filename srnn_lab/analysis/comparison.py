@@ -89,13 +89,14 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
     """
     if len(checkpoints) < 2:
         raise ValueError(f"{len(checkpoints)} model was given; a comparison needs at least two.")
-    kinds = {name: frame_kind(checkpoint.config) for name, checkpoint in checkpoints.items()}
+    configs = {name: checkpoint.config for name, checkpoint in checkpoints.items()}
     first, *others = checkpoints
     for name in others:
-        if kinds[name] != kinds[first]:
+        if frame_kind(configs[name]) != frame_kind(configs[first]):
+            own, other = (config.data.kind.described(config.model.x_dim) for config in (configs[name], configs[first]))
             raise ValueError(
-                f"The frames of {name} ({_kind(kinds[name])}) are not those of {first} ({_kind(kinds[first])}); "
-                f"nats per frame compare only between models of the same frames."
+                f"The frames of {name} ({own}) are not those of {first} ({other}); nats per frame compare only between "
+                f"models of the same frames."
             )
     x_dim = checkpoints[first].config.model.x_dim
     scales = [float(np.log(np.broadcast_to(c.frontend.std, x_dim)).sum()) for c in checkpoints.values()]
@@ -112,10 +113,3 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
         changes=shortest.changes,
         same_noise=np.array([shape == drawn[0] for shape in drawn]),
     )
-
-
-def _kind(kind: tuple[str | int, ...]) -> str:
-    features, rate, hop, window, x_dim = kind
-    if features == "roll":
-        return f"{rate} frames in a quarter note"
-    return f"{features} of {x_dim} values at {rate} Hz, a window of {window} and a hop of {hop} samples"

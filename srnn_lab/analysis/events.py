@@ -32,14 +32,14 @@ _RELEASED = ("stop", "affricate")
 
 def kinds_of(data: DataConfig, labelled: bool) -> dict[str, str]:
     """The kinds of events that such frames can have, with labels or without."""
-    if data.features == "roll":
+    if data.kind.notes:
         return MUSIC_EVENTS
     return {**SOUND_EVENTS, **(PHONE_EVENTS if labelled else {})}
 
 
 def near_windows(data: DataConfig) -> tuple[int, ...]:
     """Frames on either side of an event that count as the event: none, and of sounds, whose frames are short, two."""
-    return (0,) if data.features == "roll" else (0, NEAR)
+    return (0,) if data.kind.notes else (0, NEAR)
 
 
 def clip_events(
@@ -53,7 +53,7 @@ def clip_events(
         data: What a frame is.
         labels: Its phones, if they are known.
     """
-    if data.features == "roll":
+    if data.kind.notes:
         return {"chord-change": clip.changes}
     quiet = max(1, round(QUIET_SECONDS * data.sample_rate / data.hop))
     events = {

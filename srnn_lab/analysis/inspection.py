@@ -1,20 +1,16 @@
 """A model and a clip -> plain NumPy: where the model is surprised, what it reconstructs, where the signal changes."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import find_peaks
 from torch import Tensor
 
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
-from srnn_lab.data import Batch, Frontend, make_batch, widen
-from srnn_lab.data.sound import QUARTERS_PER_MINUTE
-from srnn_lab.data.speech import LazyFrames
+from srnn_lab.data import Batch, LazyFrames, make_batch, widen
 from srnn_lab.inference.bounds import draw_noise, elbo
 
 NEAR = 2
@@ -23,12 +19,6 @@ SETTLING = 5
 """First frames of a clip, which pay for the zero state and are no spikes."""
 ACTIVE = 0.01
 """Nats per frame above which a dimension of z is in use (the threshold of Burda et al., 2015, on another measure)."""
-EVENTS = {"onset": lambda rise: np.maximum(rise, 0), "offset": lambda rise: np.maximum(-rise, 0), "change": np.abs}
-"""What happens in a sound -> which part of the rise of its energies from one frame to the next tells of it."""
-LEAST_CHANGE = 0.3
-"""Nats a band by which the flux exceeds what surrounds it, at least, where something happens: a held vowel stays below
-0.02, white noise with a few exceptions a minute; of the prompts' onsets 96 % are above."""
-
 MAX_FRAMES = 12_000
 """Longest clip that is inspected: two minutes of log-mel frames, in about 1 GB of memory."""
 MAX_WIDTH = 2048
@@ -46,7 +36,7 @@ class Inspection:
         mean: Mean of x_t under the posterior, in the same units.
         logvar: Log-variance of x_t under the posterior, in the same units (squared).
         times: Middle of each frame, in seconds from the start of the clip (music: in quarter notes).
-        seconds: The same in seconds (music: as played, at ``audio.QUARTERS_PER_MINUTE``).
+        seconds: The same in seconds (music: as played, at ``kinds.QUARTERS_PER_MINUTE``).
         changes: Frames in which the signal changes: onsets (audio), chord changes (music).
         active: Frames that are not silent.
         mu_q, logvar_q, mu_p, logvar_p: Posterior and prior of z_t, averaged over the paths.
@@ -128,7 +118,7 @@ def inspect_signal(
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.
     variance = variances.mean(0) + means.var(0, correction=0)
-    changes, active = find_changes(widen(signal), frames, config.data)
+    changes, active = config.data.kind.changes(widen(signal), frames)
     inside = changes[changes >= first] - first
     times = checkpoint.frontend.times(len(frames))[first:]
     prior, posterior = bound.trace.prior, bound.trace.posterior
@@ -143,7 +133,7 @@ def inspect_signal(
         mean=array(means.mean(0)),
         logvar=array(variance.log()),
         times=times,
-        seconds=times * 60 / QUARTERS_PER_MINUTE if config.data.features == "roll" else times,
+        seconds=times * config.data.kind.unit_seconds,
         changes=inside,
         active=active[first:],
         mu_q=array(posterior.mu.mean(0)),
@@ -200,53 +190,3 @@ def draw_reconstruction(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int
     trace = elbo(model, batch, noise=draw_noise(model, batch, generator)).trace
     params = model.emit(trace.d, trace.z, batch.u)
     return model.likelihood.sample(params, generator)[0].cpu().numpy()
-
-
-def find_changes(
-    signal: np.ndarray, frames: Float[np.ndarray, "t x"], config: DataConfig
-) -> tuple[Int[np.ndarray, "c"], Bool[np.ndarray, "t"]]:
-    """Frames in which the signal changes, and whether each frame is active.
-
-    Music: a chord differs from the one before; every frame is active. Audio: onsets of the sound; a frame is active if
-    its RMS is above 1 % of the clip's largest.
-    """
-    if config.features == "roll":
-        changes = 1 + np.flatnonzero((frames[1:] != frames[:-1]).any(1))
-        return changes, np.ones(len(frames), bool)
-    return find_events(signal, len(frames), config), active_frames(signal, config)
-
-
-def active_frames(signal: Float[np.ndarray, "n"], config: DataConfig) -> Bool[np.ndarray, "t"]:
-    """Whether each frame of a sound is active: its RMS is above 1 % of the clip's largest."""
-    windows = np.lib.stride_tricks.sliding_window_view(signal, config.window)[:: config.hop]
-    rms = np.sqrt((windows**2).mean(1))
-    return rms > 0.01 * rms.max()
-
-
-def find_events(
-    signal: Float[np.ndarray, "n"], num_frames: int, config: DataConfig, kind: str = "onset"
-) -> Int[np.ndarray, "c"]:
-    """Frames at which something happens in a sound: peaks of the spectral flux, picked much as by librosa.
-
-    The flux is the mean over 80 log-mel bands of the rise from one frame to the next (onsets), of the fall (offsets) or
-    of either (changes); a peak is the largest within 30 ms and exceeds the mean of the 200 ms around it by 7 % of the
-    flux's range, and by ``LEAST_CHANGE``. (librosa's own detector compiles for half a minute when it is first imported,
-    and finds onsets in a sound without any, since it has no such floor.)
-
-    Args:
-        signal: The waveform.
-        num_frames: Frames that the model sees of it.
-        config: What a frame is.
-        kind: A name in ``EVENTS``.
-    """
-    if len(signal) < config.window_length:
-        return np.zeros(0, int)
-    as_mel = replace(config, features="log-mel")
-    energies = Frontend(as_mel, np.zeros(()), np.ones(())).frames(signal, 80)
-    flux = EVENTS[kind](np.diff(energies, axis=0, prepend=energies[:1])).mean(1)
-    hop = config.frame_length / config.sample_rate
-    peaks, _ = find_peaks(flux, distance=max(1, round(0.03 / hop)))
-    least = uniform_filter1d(flux, 2 * round(0.1 / hop) + 1) + max(0.07 * np.ptp(flux), LEAST_CHANGE)
-    samples = peaks[flux[peaks] > least[peaks]] * config.frame_length + config.window_length / 2
-    nearest = np.round((samples - config.window / 2) / config.frame_length).astype(int)
-    return np.unique(nearest[nearest < num_frames])

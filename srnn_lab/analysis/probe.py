@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.data import Frontend, Labels, make_batch, widen
+from srnn_lab.data.kinds import LogMel
 from srnn_lab.data.phones import phone_kind
 from srnn_lab.data.sequences import by_length
 from srnn_lab.inference.bounds import draw_noise, elbo
@@ -107,7 +108,7 @@ def phone_frames(
         ValueError: The model is one of music, or no frame has a label.
     """
     config, model, frontend = checkpoint.config, checkpoint.model, checkpoint.frontend
-    if config.data.features == "roll":
+    if config.data.kind.notes:
         raise ValueError("The model is one of music; phones are told from the states of a model of audio.")
     names = list(signals)
     frames = frontend.sequences([signals[name] for name in names], config.model.x_dim)
@@ -122,7 +123,7 @@ def phone_frames(
         for row, i in enumerate(batch_of):
             length = int(batch.lengths[row])
             own = {name: values[row, :length] for name, values in states.items() if values.shape[-1]}
-            own["log-mel"] = centred_mel(signals[names[i]], checkpoint)[-length:]
+            own[LogMel.name] = centred_mel(signals[names[i]], checkpoint)[-length:]
             times = frontend.times(len(frames[i]))[-length:]
             parts[i] = own, np.array(labels[names[i]].at(times), object)
     phones = np.concatenate([parts[i][1] for i in range(len(names))]).astype(str)
@@ -139,7 +140,7 @@ def phone_frames(
 def centred_mel(signal: np.ndarray, checkpoint: Checkpoint) -> Float[np.ndarray, "t m"]:
     """Log-mel energies of windows around the middles of the model's frames."""
     data = checkpoint.config.data
-    as_mel = Frontend(replace(data, features="log-mel"), np.zeros((), np.float32), np.ones((), np.float32))
+    as_mel = Frontend.plain(replace(data, features=LogMel.name))
     margin = data.window_length - data.window
     return as_mel.frames(np.pad(widen(signal), (margin // 2, margin - margin // 2)), MEL_BINS)
 

@@ -758,7 +758,7 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
 
     checkpoint = _load_checkpoint(args)
     data = checkpoint.config.data
-    suffixes = (".mid", ".wav") if data.features == "roll" else (".wav",)
+    suffixes = (".mid", ".wav") if data.kind.notes else (".wav",)
     if args.out.suffix.lower() not in suffixes:
         raise ValueError(f"--out is {args.out}; this checkpoint writes {' or '.join('FILE' + s for s in suffixes)}.")
     if args.out.is_dir():
@@ -777,7 +777,7 @@ def _sample(args: argparse.Namespace) -> dict[str, Any]:
         seed=args.seed,
     )
     whole = (drawn if prefix is None else torch.cat([prefix, drawn], 1))[0].numpy()
-    if data.features == "roll":
+    if data.kind.notes:
         content = roll_to_midi(whole, data.frames_per_quarter, timing or DEFAULT_TIMING)
         content = content if args.out.suffix.lower() == ".mid" else midi_to_wav(content)
     else:

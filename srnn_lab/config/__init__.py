@@ -4,7 +4,6 @@ from srnn_lab.config.presets import PRESETS
 from srnn_lab.config.settings import (
     CONVENTIONS,
     FRAMES_PER_QUARTER,
-    READ_WITH,
     DataConfig,
     EvaluationConfig,
     ModelConfig,
@@ -17,7 +16,6 @@ __all__ = [
     "CONVENTIONS",
     "FRAMES_PER_QUARTER",
     "PRESETS",
-    "READ_WITH",
     "DataConfig",
     "EvaluationConfig",
     "ModelConfig",

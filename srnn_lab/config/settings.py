@@ -4,12 +4,22 @@ import re
 import reprlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal, get_args, get_origin
 
+from srnn_lab.data.kinds import KINDS, VALUES, FrameKind, KindName, Roll
 
-def option(default: Any, help: str) -> Any:
-    """A dataclass field with the sentence that documents it in ``srnn-lab train --help``."""
-    return field(default=default, metadata={"help": help})
+
+def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None = None) -> Any:
+    """A dataclass field, with what is to be known of it.
+
+    Args:
+        default: Its default.
+        help: The sentence that documents it in ``srnn-lab train --help``.
+        only: Where it counts: another setting, and values of that. What models, likelihoods and kinds of frames read,
+            they say themselves.
+    """
+    return field(default=default, metadata={"help": help, "only": only or {}})
 
 
 def parse_bound(name: str) -> tuple[str, int]:
@@ -132,8 +142,8 @@ class DataConfig:
     data: str = option(
         "fraccaro/jsb", "Data set, a name in srnn_lab.data.DATASETS, or a folder of MIDI or audio files."
     )
-    features: Literal["roll", "raw", "log-mel"] = option(
-        "roll", "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies (log-mel)."
+    features: KindName = option(  # noqa: RUF009 (a dataclass field)
+        Roll.name, "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies (log-mel)."
     )
     sample_rate: int = option(16000, "Samples a second that audio is resampled to; at least 1000, at most 192000.")
     frame_length: int = option(
@@ -148,7 +158,9 @@ class DataConfig:
     dither: bool = option(
         False, "Add triangular noise of one step of 16 bits to each sample of a data set, against digital silence."
     )
-    dither_seed: int = option(0, "Seed of this noise, beside the name of the recording; from 0 to 2^32 - 1.")
+    dither_seed: int = option(
+        0, "Seed of this noise, beside the name of the recording; from 0 to 2^32 - 1.", only={"dither": (True,)}
+    )
 
     def __post_init__(self):
         _check(
@@ -160,20 +172,26 @@ class DataConfig:
             dither_seed=0 <= self.dither_seed < 2**32,
         )
 
+    @cached_property
+    def kind(self) -> FrameKind:
+        """What one frame is."""
+        kind = KINDS[self.features]
+        return kind(**{f.name: getattr(self, f.name) for f in fields(kind)})
+
     @property
     def window(self) -> int:
         """Samples that one frame covers; 1 for a piano roll, which comes in frames."""
-        return {"roll": 1, "raw": self.frame_length, "log-mel": self.window_length}[self.features]
+        return self.kind.window
 
     @property
     def hop(self) -> int:
         """Samples from one frame to the next; 1 for a piano roll."""
-        return 1 if self.features == "roll" else self.frame_length
+        return self.kind.hop
 
     @property
     def rate(self) -> int:
         """Samples a second; of a piano roll, frames in a quarter note."""
-        return self.frames_per_quarter if self.features == "roll" else self.sample_rate
+        return self.kind.rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +203,11 @@ class TrainConfig:
         "Bound to maximise: one sampled path with the KL in closed form (elbo), importance-weighted paths (iwae), or a "
         "particle filter, whose resampling carries no score-function term in the gradient (fivo).",
     )
-    num_particles: int = option(4, "Paths of iwae, particles of fivo; elbo has one path. From 1 to 999999.")
+    num_particles: int = option(
+        4,
+        "Paths of iwae, particles of fivo; elbo has one path. From 1 to 999999.",
+        only={"objective": ("iwae", "fivo")},
+    )
     resampling: Literal["systematic", "multinomial"] = option("systematic", "How fivo draws the particles that go on.")
     resampling_share: float = option(
         0.5, "fivo resamples when the effective sample size falls below this share of the particles; in [0, 1]."
@@ -285,31 +307,6 @@ CONVENTIONS = {
 """How the SRNN paper (music, speech) and the rest of the field (music) make a number."""
 
 
-_AUDIO = ("features", ("raw", "log-mel"))
-READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
-    "z_dim": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf", "tsbn")),
-    "dropout_heads": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf")),
-    "features_z": ("model", ("srnn", "vrnn", "vrnn-i", "storn", "dkf")),
-    "smoothing": ("model", ("srnn", "dkf")),
-    "residual": ("model", ("srnn", "dkf")),
-    "gated_transition": ("model", ("dkf",)),
-    "num_components": ("likelihood", ("gaussian-mixture",)),
-    "ar_order": ("likelihood", ("gaussian-ar", "student-t-ar", "conv-ar")),
-    "ar_past": ("likelihood", ("gaussian-ar", "student-t-ar")),
-    "ar_adaptive": ("likelihood", ("gaussian-ar", "student-t-ar")),
-    "student_df": ("likelihood", ("student-t", "student-t-ar", "conv-ar")),
-    "conv_channels": ("likelihood", ("conv-ar",)),
-    "sample_rate": _AUDIO,
-    "frame_length": _AUDIO,
-    "window_length": _AUDIO,
-    "frames_per_quarter": ("features", ("roll",)),
-    "dither": _AUDIO,
-    "dither_seed": ("dither", (True,)),
-    "num_particles": ("objective", ("iwae", "fivo")),
-}
-"""Settings that count only where another has one of certain values: name -> the other, and these values."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that a checkpoint needs in order to be rebuilt, trained again and evaluated as published."""
@@ -320,42 +317,30 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self):
-        fixed = {"roll": 88, "raw": self.data.frame_length}.get(self.data.features, self.model.x_dim)
-        if self.model.x_dim != fixed:
+        self.data.kind.check_size(self.model.x_dim)
+        if self.train.transposition and not self.data.kind.notes:
             raise ValueError(
-                f"ModelConfig.x_dim is {self.model.x_dim}; frames of {self.data.features!r} have {fixed} values."
-            )
-        if self.train.transposition and self.data.features != "roll":
-            raise ValueError(
-                f"TrainConfig.transposition is {self.train.transposition}; only notes ('roll' frames) can be moved by "
-                f"semitones, and the frames are {self.data.features!r}: choose 0."
+                f"TrainConfig.transposition is {self.train.transposition}; only notes ({Roll.name!r} frames) can be "
+                f"moved by semitones, and the frames are {self.data.features!r}: choose 0."
             )
         if self.train.whole_sequences and self.train.segments_per_reset:
             raise ValueError(
                 f"TrainConfig.segments_per_reset is {self.train.segments_per_reset}; whole_sequences starts from zero "
                 f"states at each sequence alone: choose 0."
             )
-        if self.data.features == "log-mel" and self.model.x_dim > self.data.window_length:
+        self._check_values()
+
+    def _check_values(self) -> None:
+        kind, likelihood = self.data.kind, self.model.likelihood
+        if likelihood == kind.likelihood:  # as in the presets, which need not wait for torch
+            return
+        from srnn_lab.models.likelihoods import LIKELIHOODS
+
+        if likelihood in LIKELIHOODS and (taken := LIKELIHOODS[likelihood].values) != kind.values:
+            fitting = [name for name, other in LIKELIHOODS.items() if other.values == kind.values]
             raise ValueError(
-                f"ModelConfig.x_dim is {self.model.x_dim}; log-mel frames have no more bins than their window has "
-                f"samples, {self.data.window_length}."
-            )
-        if self.data.features == "log-mel" and self.data.frame_length > self.data.window_length:
-            raise ValueError(
-                f"DataConfig.frame_length is {self.data.frame_length}; from one log-mel frame to the next are no more "
-                f"samples than in its window, {self.data.window_length}."
-            )
-        binary = ("bernoulli", "nade")
-        real = ("gaussian", "gaussian-mixture", "student-t", "gaussian-ar", "student-t-ar", "conv-ar")
-        if self.model.likelihood in binary and self.data.features != "roll":
-            raise ValueError(
-                f"ModelConfig.likelihood is {self.model.likelihood!r}, which needs values of 0 and 1; "
-                f"{self.data.features!r} frames are not: choose {' or '.join(real)}."
-            )
-        if self.model.likelihood in real and self.data.features == "roll":
-            raise ValueError(
-                f"ModelConfig.likelihood is {self.model.likelihood!r}, whose density has no limit at the values 0 and "
-                f"1 of 'roll' frames: choose {' or '.join(binary)}."
+                f"ModelConfig.likelihood is {likelihood!r}, a distribution of {VALUES[taken]}, and {kind.name!r} "
+                f"frames are {VALUES[kind.values]}: choose {' or '.join(fitting)}."
             )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -373,16 +358,13 @@ class RunConfig:
             ValueError: One has none, or published rolls would be read in frames that are not theirs.
         """
         settings, names = self.settings(), list(names)
-        for name in names:
-            other, values = READ_WITH.get(name, ("", ()))
-            if other and settings[other] not in values:
-                section = next(
-                    type(part).__name__ for part in (self.model, self.data, self.train) if hasattr(part, name)
-                )
-                raise ValueError(
-                    f"{section}.{name} has no effect where {other} is {settings[other]!r}; it counts with "
-                    f"{' or '.join(repr(value) for value in values)} alone: leave it out."
-                )
+        for name in settings.keys() & names:
+            for other, values in readers_of(name).items():
+                if settings[other] not in values:
+                    raise ValueError(
+                        f"{section_of(name)[0]}.{name} has no effect where {other} is {settings[other]!r}; it counts "
+                        f"with {' or '.join(repr(value) for value in values)} alone: leave it out."
+                    )
         found = self.data.frames_per_quarter
         expected = FRAMES_PER_QUARTER.get(self.data.data, found)
         if "frames_per_quarter" in names and found != expected:
@@ -416,6 +398,25 @@ class RunConfig:
                 )
             parts[name] = _from_dict(sections[name], section)
         return cls(**parts)
+
+
+def section_of(name: str) -> tuple[str, dict[str, Any]]:
+    """The class of the section that a setting is in, and what is to be known of the setting."""
+    sections = (ModelConfig, DataConfig, TrainConfig, EvaluationConfig)
+    return next((kind.__name__, dict(f.metadata)) for kind in sections for f in fields(kind) if f.name == name)
+
+
+def readers_of(name: str) -> dict[str, tuple[Any, ...]]:
+    """Where a setting counts that does not always: other settings, and the values of each with which it does."""
+    from srnn_lab.models import MODELS
+    from srnn_lab.models.likelihoods import LIKELIHOODS
+
+    readers = {
+        "model": tuple(key for key, model in MODELS.items() if name in model.reads),
+        "likelihood": tuple(key for key, likelihood in LIKELIHOODS.items() if name in likelihood.reads),
+        "features": tuple(key for key, kind in KINDS.items() if name in {f.name for f in fields(kind)}),
+    }
+    return {other: values for other, values in readers.items() if values} | section_of(name)[1]["only"]
 
 
 def _from_dict(kind: type, values: Any) -> Any:

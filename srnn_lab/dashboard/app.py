@@ -17,6 +17,7 @@ from srnn_lab.dashboard.uploads import UPLOADS
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import guarded, plain
 from srnn_lab.data import read_signal
+from srnn_lab.data.kinds import LogMel, Roll
 from srnn_lab.system.memory import share_arenas
 
 
@@ -49,7 +50,7 @@ PAGES = {
     "Compare": Page("Which model is surprised where?", compare.show),
     "Latents": Page("What does z carry?", latents.show),
     "Make a transition": Page("Make a transition", transition.show),
-    "Studio": Page("Studio: continue a piece", studio.show, ("roll",)),
+    "Studio": Page("Studio: continue a piece", studio.show, (Roll.name,)),
     "Train": Page("Train a model of your own", train.show, ()),
     "Results": Page("Results", results.show, ()),
 }
@@ -60,7 +61,7 @@ def warm_up() -> None:
     share_arenas()
     with suppress(ValueError, OSError):
         checkpoint = load_checkpoint(FIRST)
-        inspect_signal(checkpoint, read_signal(next(iter(bundled_clips("log-mel").values())), checkpoint.config.data))
+        inspect_signal(checkpoint, read_signal(next(iter(bundled_clips(LogMel.name).values())), checkpoint.config.data))
 
 
 def show() -> None:

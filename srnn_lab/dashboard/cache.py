@@ -71,9 +71,9 @@ def cached_music(roll: np.ndarray, frames_per_quarter: int, tempo: float) -> byt
 
 
 @st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
-def cached_waveform(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
-    """The waveform of audio frames."""
-    return cached_checkpoint(path, modified).frontend.waveform(frames)
+def cached_signal_of(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
+    """The signal of frames."""
+    return cached_checkpoint(path, modified).frontend.signal(frames)
 
 
 def features_of(path: Path) -> str | None:
@@ -125,7 +125,7 @@ class Choice(NamedTuple):
 
     def moment(self, time: float, digits: int = 2) -> str:
         """A point of the time axis in words: seconds, or a bar and a beat, counted from 1; a pickup is bar 1."""
-        if self.checkpoint.config.data.features != "roll":
+        if not self.checkpoint.config.data.kind.notes:
             return f"{time:.{digits}f} s"
         timing = self.timing
         bars = timing.bars(time + 1e-6)

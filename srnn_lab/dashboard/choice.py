@@ -15,7 +15,7 @@ from srnn_lab.dashboard.cache import Choice, cached_checkpoint, cached_signal, f
 from srnn_lab.dashboard.uploads import CHECKPOINT_MEGABYTES, MEGABYTES, UPLOADS, ClipBytes, Uploaded, harmless
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, GROUPS, plain
-from srnn_lab.data.sound import QUARTERS_PER_MINUTE
+from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE
 
 FIRST = next(iter(ABOUT))
 AGES = (("day", 24 * 60), ("hour", 60), ("minute", 1))
@@ -40,8 +40,8 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     path, modified = str(found[name]), found[name].stat().st_mtime
     kind = cached_checkpoint(path, modified).config.data.features
     content, file_name = choose_clip(kind)
-    semitones = choose_transposition(st.sidebar) if kind == "roll" else 0
-    if kind == "roll":
+    semitones = choose_transposition(st.sidebar) if KINDS[kind].notes else 0
+    if KINDS[kind].notes:
         st.sidebar.caption(
             "The clips are in C, an octave above the written chorales, as in the training data of jsb-paper; the other "
             "music models were trained on other keys too. Music is played at "
@@ -62,7 +62,7 @@ def fold_choice() -> None:
         kind = features_of(found[choose_checkpoint(side, found, found)])
         if kind is not None:
             choose_bundled_clip(side, kind)
-        if kind == "roll":
+        if kind is not None and KINDS[kind].notes:
             choose_transposition(side)
 
 
@@ -193,7 +193,7 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
     The boxes for files are emptied when another page is opened, so the visit remembers what they held.
     """
     state, kinds = st.session_state, UPLOADS[features]
-    kind = "chorales" if features == "roll" else "voice"
+    kind = "chorales" if KINDS[features].notes else "voice"
     boxes = [f"{way}-{kind}" for way in ("upload", "record")]
 
     def keep(*given: str) -> None:
@@ -210,7 +210,7 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
         max_upload_size=MEGABYTES[kinds],
         on_change=partial(keep, *boxes),
     )
-    if features != "roll":
+    if not KINDS[features].notes:
         st.sidebar.audio_input("Record", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes)))
     if own is None:
         path = bundled_clips(features)[name]
@@ -230,7 +230,7 @@ def choose_bundled_clip(side: DeltaGenerator, features: str, *, disabled: bool =
 
 def clip_key(features: str) -> str:
     """What the address calls a clip of such frames."""
-    return "clip" if features == "roll" else "prompt"
+    return "clip" if KINDS[features].notes else "prompt"
 
 
 def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
@@ -286,7 +286,7 @@ def runs_folder() -> Path:
 
 def bundled_clips(features: str) -> dict[str, Path]:
     """The clips that models of such frames can take, by name."""
-    if features == "roll":
+    if KINDS[features].notes:
         return clip_names(ASSETS / "chorales", "*.mid")
     labelled = {f"reader/{name}": path for name, path in clip_names(ASSETS / "reader", "*.flac").items()}
     return clip_names(ASSETS / "voice", "**/*.flac") | labelled

@@ -8,10 +8,10 @@ import weakref
 from pathlib import Path
 
 from srnn_lab.checkpoint import load_checkpoint
-from srnn_lab.data.music import MIDI_SUFFIXES
+from srnn_lab.data.kinds import KINDS, MIDI_SUFFIXES
 
 MIDI, AUDIO = tuple(suffix[1:] for suffix in MIDI_SUFFIXES), ("wav", "flac", "ogg", "mp3")
-UPLOADS = {"roll": MIDI, "raw": AUDIO, "log-mel": AUDIO}
+UPLOADS = {name: MIDI if kind.notes else AUDIO for name, kind in KINDS.items()}
 MEGABYTES = {MIDI: 1, AUDIO: 50}
 """Largest file that is taken; the notes of a MIDI file are read one by one."""
 CHECKPOINT_MEGABYTES = 100

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
 from srnn_lab.config import DataConfig
-from srnn_lab.data.sound import QUARTERS_PER_MINUTE
 
 GROUPS = {
     "Speech as log-mel frames": {
@@ -61,10 +61,59 @@ SIZES = {
     "data": "trained on {}",
 }
 """Settings by name, as a phrase around a value."""
-BY_KIND = {"raw": "08_speech", "log-mel": "08_speech", "roll": "09_music"}
-"""The notebook about frames of a kind."""
 MAX_SENTENCE = 600
 """Characters of a message that are shown; a file can put as many as it likes into one."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the pages say of one kind of frame.
+
+    Attributes:
+        look_for: What to look for in the KL.
+        heard: What mean and sample sound like.
+        reconstruction: What is heard of a model's reconstruction.
+        mean: What a row of E[x] shows, and on which scale.
+        notebook: The notebook about such frames.
+        note: How the sound of frames is made, where that needs a word.
+    """
+
+    look_for: str
+    heard: str
+    reconstruction: str
+    mean: str
+    notebook: str
+    note: str = ""
+
+
+WORDS = {
+    "raw": Words(
+        look_for="On raw samples the KL follows voicing: every voiced frame costs. It leaps where the sound breaks "
+        "off.",
+        heard="The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
+        reconstruction="the mean of x under the posterior",
+        mean="amplitude of the waveform, all rows on the clip's scale",
+        notebook="08_speech",
+    ),
+    "log-mel": Words(
+        look_for="On log-mel frames a steady vowel is predicted well, and the KL rises where the sound changes.",
+        heard="The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
+        reconstruction="the mean of x under the posterior, with phases estimated by Griffin-Lim",
+        mean="standardised log-mel energies, all rows in the clip's colours",
+        notebook="08_speech",
+        note="Log-mel frames have no phase; it is estimated with Griffin-Lim.",
+    ),
+    "roll": Words(
+        look_for="The KL is small while a chord is held and rises with the next one, most where it is unusual.",
+        heard="The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
+        "continues a clip from any bar, at any temperature.",
+        reconstruction="the notes with p above ½",
+        mean="p(note) as opacity",
+        notebook="09_music",
+        note="A reconstruction plays the notes whose p(note) is above 0.5.",
+    ),
+}
+"""Kind of frame -> what is said of it."""
 
 
 def plain(text: str) -> str:
@@ -89,12 +138,12 @@ def guarded(show: Callable[[], None]) -> Callable[[], None]:
 
 def time_unit(data: DataConfig) -> str:
     """The unit of the time axis."""
-    return "quarter notes" if data.features == "roll" else "s"
+    return data.kind.time_unit
 
 
 def unit_seconds(data: DataConfig) -> float:
     """Seconds of sound in one unit of the time axis."""
-    return 60 / QUARTERS_PER_MINUTE if data.features == "roll" else 1.0
+    return data.kind.unit_seconds
 
 
 def setting_in_words(name: str, value: object) -> str:

@@ -23,12 +23,6 @@ from srnn_lab.data.notices import notify
 Block = Float[np.ndarray, "n c"]
 File = io.FileIO | io.BytesIO
 
-AUDIO_SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64"),
-    *(".rf64", ".bw64", ".sph", ".nist", ".voc", ".g722", ".m4a", ".m4b", ".mp4", ".aac", ".webm", ".weba", ".mka"),
-    *(".wma", ".spx", ".amr"),
-)
-"""Endings of audio files: what libsndfile reads, and what FFmpeg reads besides."""
 MAX_PIPE = 2**30
 """Most bytes that are read from a pipe."""
 MAX_PARTS = 1000

@@ -7,7 +7,7 @@ from pathlib import PurePath
 import numpy as np
 
 from srnn_lab.config import DataConfig
-from srnn_lab.data.speech import AUDIO_SUFFIXES
+from srnn_lab.data.kinds import AUDIO_SUFFIXES
 from srnn_lab.data.storage import FULL_SCALE, on_disk
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from srnn_lab.data import widen
 from srnn_lab.data.music import transposed
+from srnn_lab.data.storage import widen
 
 
 def splice(signal: np.ndarray, at: int, other: np.ndarray, other_from: int = 0) -> np.ndarray:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data.download import fetch
+from srnn_lab.data.kinds import NUM_PITCHES
 from srnn_lab.data.midi import DRUMS, Notes, Timing, parse_midi
 from srnn_lab.data.notices import notify
 
@@ -16,8 +17,6 @@ NarrowRoll = Bool[np.ndarray, "_ 88"]
 
 LOWEST_PITCH = 21
 """MIDI pitch of the first of the 88 values of a frame; the last is 108."""
-NUM_PITCHES = 88
-MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".smf", ".rmi")
 MAX_MIDI_BYTES = 4 * 2**20
 """Largest MIDI file that is read; it takes some seconds."""
 MAX_FRAMES = 20_000

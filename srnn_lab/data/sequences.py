@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from srnn_lab.data.frames import LazyFrames
 from srnn_lab.data.music import transposed
-from srnn_lab.data.speech import LazyFrames
 
 Frames = Float[np.ndarray, "_ x"] | LazyFrames
 """One sequence; sequences differ in length, so that has no name here."""

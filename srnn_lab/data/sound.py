@@ -6,11 +6,10 @@ from importlib import resources
 import numpy as np
 from jaxtyping import Float
 
+from srnn_lab.data.kinds import QUARTERS_PER_MINUTE
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import LOWEST_PITCH, Roll
 
-QUARTERS_PER_MINUTE = 90.0
-"""Tempo at which piano rolls are played that come from no file."""
 DEFAULT_TIMING = Timing(QUARTERS_PER_MINUTE)
 """Their tempo and metre, which is 4/4."""
 TAIL_SECONDS = 1.0

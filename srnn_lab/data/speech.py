@@ -1,32 +1,23 @@
-"""Speech: audio files <-> waveforms <-> standardised frames, and the speech data sets."""
+"""Speech: audio files -> waveforms, and the speech data sets."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from srnn_lab.config import DataConfig
-from srnn_lab.data.decode import AUDIO_SUFFIXES, File, decode, open_audio
-from srnn_lab.data.limiter import limit
-from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
+from srnn_lab.data.decode import File, decode, open_audio
+from srnn_lab.data.kinds import AUDIO_SUFFIXES
 from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.data.splits import files_below, read_split, split_of
-from srnn_lab.data.storage import FULL_SCALE, on_disk, read_files, widen
+from srnn_lab.data.storage import FULL_SCALE, read_files
 
 Waveform = Float[np.ndarray, "n"]
-FrameArray = Float[np.ndarray, "t x"]
 
 MAX_SECONDS = 7200
 """Longest file that is read: 0.5 GB in memory at 16 kHz."""
 MAX_PEAK = 16
 """Largest sample that is read, where full scale is 1; more means that a file is damaged or not scaled."""
-FAR = 5
-"""Standard deviations from a bin's mean beyond which a log-mel energy is not heard: the prompts' reach from -2.1 to 5.9
-(in half of the bins to 3.3 at most)."""
-LOG_FLOOR = 1e-5
-"""Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence stays finite."""
 SOUNDS = Path("/usr/share/asterisk/sounds")
 VOICES = {
     "en": "en_US_f_Allison",
@@ -156,154 +147,6 @@ def _read_runs(path: Path, file: File, max_seconds: int, channels: list[int | No
             runs.append(_Run(rate, block.shape[1], channels[len(runs)] if channels else None))
         runs[-1].add(block)
     return runs
-
-
-@dataclass(frozen=True)
-class Frontend:
-    """Signals <-> the frames a model sees; the mean and deviation come from the training set.
-
-    Attributes:
-        config: What a frame is.
-        mean: Subtracted: one number for raw samples, one a bin for log-mel energies, 0 for piano rolls.
-        std: Divided by afterwards; of the same shape.
-        low, high: Range of each bin of log-mel energies in the training set; None, as in older checkpoints: ``FAR``
-            deviations around the mean.
-    """
-
-    config: DataConfig
-    mean: Float[np.ndarray, "*x"]
-    std: Float[np.ndarray, "*x"]
-    low: Float[np.ndarray, "*r"] | None = None
-    high: Float[np.ndarray, "*r"] | None = None
-
-    @classmethod
-    def fit(cls, config: DataConfig, x_dim: int, signals: Iterable[np.ndarray]) -> "Frontend":
-        """The front end whose frames of ``signals`` have mean 0 and deviation 1.
-
-        Raises:
-            ValueError: A signal cannot be cut into frames, or a value is the same in all frames.
-        """
-        plain = cls(config, np.zeros((), np.float32), np.ones((), np.float32))
-        if config.features == "roll":
-            return plain
-        axis = None if config.features == "raw" else 0
-        count, mean, squares, low, high = 0, 0.0, 0.0, np.inf, -np.inf
-        for signal in signals:
-            frames = plain.frames(signal, x_dim)
-            low, high = np.minimum(low, frames.min(axis)), np.maximum(high, frames.max(axis))
-            # Chan et al.: the mean and the squared deviations of the signals so far and of this one -> of both.
-            n, shift = len(frames), frames.mean(axis, dtype=np.float64) - mean
-            squares += n * frames.var(axis, dtype=np.float64) + shift**2 * count * n / (count + n)
-            mean, count = mean + shift * n / (count + n), count + n
-        if (low == high).any():
-            raise ValueError(
-                "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
-                "or, for log-mel frames, a smaller x_dim or a longer window_length."
-            )
-        extremes = (low, high) if config.features == "log-mel" else ()
-        return cls(config, np.asarray(mean, np.float32), np.asarray(np.sqrt(squares / count), np.float32), *extremes)
-
-    def check(self, signal: np.ndarray) -> None:
-        """Whether ``signal`` can be cut into frames.
-
-        Raises:
-            ValueError: It is of the wrong kind, or shorter than one frame.
-        """
-        if (signal.ndim == 2) != (self.config.features == "roll"):
-            takes, given = ("MIDI", "audio") if self.config.features == "roll" else ("audio", "MIDI")
-            raise ValueError(
-                f"The model was trained on {takes} and was given {given}; choose a file or model to match."
-            )
-        if len(signal) < self.config.window:
-            raise ValueError(
-                f"The recording has {len(signal)} samples at {self.config.sample_rate} Hz, fewer than one frame "
-                f"({self.config.window} samples); give a longer one."
-            )
-
-    def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
-        """The frames of a piano roll or of a waveform; a tail shorter than a frame is dropped.
-
-        Raises:
-            ValueError: The signal is of the wrong kind, or shorter than one frame.
-        """
-        self.check(signal)
-        signal = widen(signal)
-        if self.config.features == "roll":
-            return signal
-        windows = np.lib.stride_tricks.sliding_window_view(signal, self.config.window)[:: self.config.frame_length]
-        if self.config.features == "log-mel":
-            mel, parts = self._mel(x_dim).T, np.array_split(windows, 1 + len(windows) // 10_000)
-            windows = np.concatenate([np.log(_power(part) @ mel + LOG_FLOOR) for part in parts])
-        return ((windows - self.mean) / self.std).astype(np.float32)
-
-    def sequences(self, signals: Iterable[np.ndarray], x_dim: int) -> "list[FrameArray] | list[LazyFrames]":
-        """The frames of each signal, made when a batch takes them.
-
-        Log-mel frames take longer to make and no more room than their signals, so they are made once, and kept on disk.
-
-        Raises:
-            ValueError: A signal is of the wrong kind, or shorter than one frame.
-        """
-        lazy = [LazyFrames(self, signal, x_dim) for signal in signals]
-        return on_disk(lazy, lambda sequence: sequence[:]) if self.config.features == "log-mel" else lazy
-
-    def _mel(self, x_dim: int) -> Float[np.ndarray, "x f"]:
-        return mel_filters(self.config.sample_rate, self.config.window_length, x_dim)
-
-    def waveform(self, frames: FrameArray) -> Waveform:
-        """The waveform of raw frames; of log-mel frames, one with these energies (Griffin-Lim phases).
-
-        Energies that the training set never had, as some draws have them, are brought into its range, and what exceeds
-        full scale is limited.
-        """
-        values = frames * self.std + self.mean
-        if self.config.features == "raw":
-            return limit(values.reshape(-1).astype(np.float32), self.config.sample_rate)
-        hop, width = self.config.frame_length, self.config.window_length
-        low = self.mean - FAR * self.std if self.low is None else self.low
-        high = self.mean + FAR * self.std if self.high is None else self.high
-        values = np.clip(values, low, np.minimum(high, 2 * np.log(width / 2)))  # a full-scale signal has no more
-        # The first and last samples lie under the edge of one window, where inversion divides by almost 0: the frames
-        # are continued on both sides so that other windows cover them too.
-        margin = -(-width // hop)
-        energies = np.pad(np.maximum(np.exp(values) - LOG_FLOOR, 0), ((margin, margin), (0, 0)), mode="edge")
-        powers = mel_to_power(energies.astype(np.float32), self._mel(frames.shape[1]))
-        wave = griffin_lim(np.sqrt(powers), hop, width)[margin * hop : -margin * hop]
-        return limit(wave, self.config.sample_rate)
-
-    def times(self, num_frames: int) -> Float[np.ndarray, "t"]:
-        """Middle of each frame: seconds from the start of a waveform, quarter notes from the start of a piano roll."""
-        return (np.arange(num_frames) * self.config.hop + self.config.window / 2) / self.config.rate
-
-
-@dataclass(frozen=True)
-class LazyFrames:
-    """The frames of one signal, made when they are sliced.
-
-    Attributes:
-        frontend: What makes them.
-        signal: A piano roll or a waveform, in any type.
-        x_dim: Values in one frame.
-    """
-
-    frontend: Frontend
-    signal: np.ndarray
-    x_dim: int
-
-    def __post_init__(self):
-        self.frontend.check(self.signal)
-
-    def __len__(self) -> int:
-        return 1 + (len(self.signal) - self.frontend.config.window) // self.frontend.config.hop
-
-    def __getitem__(self, part: slice) -> FrameArray:
-        start, stop, _ = part.indices(len(self))
-        hop, window = self.frontend.config.hop, self.frontend.config.window
-        return self.frontend.frames(self.signal[start * hop : (stop - 1) * hop + window], self.x_dim)
-
-
-def _power(windows: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t f"]:
-    return np.abs(np.fft.rfft(windows * np.hanning(windows.shape[1] + 1)[:-1])) ** 2
 
 
 def audio_files(folder: Path, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> dict[str, Path]:

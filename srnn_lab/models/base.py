@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -49,10 +49,14 @@ class SequenceModel(nn.Module, ABC):
     Args:
         config: Sizes, variants and shares of dropout.
 
+    Attributes:
+        reads: Settings of ``ModelConfig`` that it reads and not every model does.
+
     Raises:
         ValueError: The likelihood is unknown.
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("z_dim", "dropout_heads", "features_z")
     emission: nn.Sequential
     reparameterised = True
     """Whether gradients pass through the draws of z_t."""

@@ -27,6 +27,8 @@ class DKF(StateSpaceModel):
         config: Sizes and variant; ``d_dim`` is the size of a alone.
     """
 
+    reads = (*StateSpaceModel.reads, "smoothing", "residual", "gated_transition")
+
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         a, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers

@@ -16,6 +16,8 @@ class RNN(SequenceModel):
         config: Sizes; ``z_dim``, ``smoothing`` and ``residual`` do not apply.
     """
 
+    reads = ()
+
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         self.gru_d = GRU(config.hidden_dim, config.d_dim)

@@ -21,6 +21,8 @@ class SRNN(StateSpaceModel):
         config: Sizes and variant.
     """
 
+    reads = (*StateSpaceModel.reads, "smoothing", "residual")
+
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, h, layers = config.d_dim, config.hidden_dim, config.num_layers

@@ -28,6 +28,7 @@ class TSBN(SequenceModel):
     """
 
     reparameterised = False
+    reads = ("z_dim",)
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)

@@ -7,6 +7,7 @@ from srnn_lab import plots
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
+from srnn_lab.data.kinds import LogMel, Roll
 
 
 def clip_figure(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> go.Figure:
@@ -18,9 +19,9 @@ def clip_figure(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
         clip: What the model makes of it.
     """
     data, frontend = checkpoint.config.data, checkpoint.frontend
-    if data.features == "roll":
+    if isinstance(data.kind, Roll):
         return plots.music_figure(signal, frontend.times(len(signal)), clip.times, clip.kl, clip.changes, clip.mean)
-    if data.features == "log-mel":
+    if isinstance(data.kind, LogMel):
         return plots.mel_figure(
             signal, data.sample_rate, clip.times, clip.kl, clip.changes, clip.frames, clip.mean, clip.logvar
         )
@@ -32,4 +33,4 @@ def clip_figure(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
 
 def signal_times(signal: np.ndarray, data: DataConfig) -> np.ndarray:
     """The time of each sample of a waveform, in seconds, or the middle of each frame of a roll, in quarter notes."""
-    return (np.arange(len(signal)) + 0.5 * (data.features == "roll")) / data.rate
+    return (np.arange(len(signal)) + 0.5 * (signal.ndim > 1)) / data.rate

@@ -8,6 +8,7 @@ from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
+from srnn_lab.data import kinds
 from srnn_lab.data.labels import Labels
 from srnn_lab.data.music import LOWEST_PITCH, Roll
 from srnn_lab.pictures.charts import KL, LOGVAR, MEAN, SIGNAL
@@ -30,9 +31,9 @@ KILOHERTZ = (0.5, 1.0, 2.0, 4.0, 8.0)
 def clip_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spikes: Spikes) -> dict[str, Row]:
     """The rows of a clip by short name, from top to bottom: of Figure 3, or the pictures that other frames ask for."""
     data = checkpoint.config.data
-    first = signal_row("Piano roll" if data.features == "roll" else "Waveform", signal, data, [signal])
-    shown = {"raw": _waveform_rows, "log-mel": _mel_rows, "roll": _roll_rows}[data.features]
-    kl = kl_row(clip, spikes, "steps" if data.features == "roll" else "line")
+    first = signal_row("Piano roll" if data.kind.notes else "Waveform", signal, data, [signal])
+    shown = {kinds.Raw: _waveform_rows, kinds.LogMel: _mel_rows, kinds.Roll: _roll_rows}[type(data.kind)]
+    kl = kl_row(clip, spikes, "steps" if data.kind.notes else "line")
     return {first.title.lower(): first, "KL": kl, **shown(checkpoint, signal, clip), "KL of z": latent_row(clip)}
 
 
@@ -71,7 +72,7 @@ def latent_row(clip: Inspection) -> Picture:
 def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
     """A waveform or a piano roll, on a scale that suits all signals that are ``alike``."""
     times = signal_times(signal, data)
-    if data.features == "roll":
+    if data.kind.notes:
         return roll_row(title, times, signal, pitch_range(*alike))
     return wave_row(title, times, signal, max(float(np.abs(wave).max()) for wave in alike))
 
@@ -87,9 +88,9 @@ def wave_row(
 def mean_row(title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, mean: np.ndarray) -> Row:
     """The mean of each frame of a clip, on the scale of its signal or, of log-mel energies, of its frames."""
     data, frontend = checkpoint.config.data, checkpoint.frontend
-    if data.features == "roll":
+    if data.kind.notes:
         return roll_row(title, clip.times, mean, pitch_range(signal), "p")
-    if data.features == "log-mel":
+    if isinstance(data.kind, kinds.LogMel):
         return mel_row(title, clip.times, mean, data.sample_rate, (float(clip.frames.min()), float(clip.frames.max())))
     return wave_row(title, sample_times(clip, data), frontend.waveform(mean), float(np.abs(signal).max()), MEAN)
 
@@ -156,7 +157,7 @@ def _waveform_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection)
 def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
     rate, logvar = checkpoint.config.data.sample_rate, "Reconstructed log-variance"
     return {
-        "log-mel": mean_row("Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames),
+        kinds.LogMel.name: mean_row("Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames),
         "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
         "log-variance": mel_row(logvar, clip.times, clip.logvar, rate, None, sequential.Viridis, "log sd²"),
     }

@@ -11,6 +11,7 @@ from srnn_lab.analysis.interventions import Reconstruction
 from srnn_lab.analysis.transitions import EditEffect
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
+from srnn_lab.data.kinds import LogMel
 from srnn_lab.pictures.charts import CHANGE, OVERLAID
 from srnn_lab.pictures.clip_rows import mean_row, nats_row, signal_row
 from srnn_lab.pictures.limits import robust_limits, symmetric_limits
@@ -50,7 +51,7 @@ def reconstruction_rows(
         clip: Its inspection.
         found: Reconstructions, by where z comes from.
     """
-    if checkpoint.config.data.features == "log-mel":
+    if isinstance(checkpoint.config.data.kind, LogMel):
         first = mean_row("The clip", checkpoint, signal, clip, clip.frames)
     else:
         first = signal_row("The clip", signal, checkpoint.config.data, [signal])

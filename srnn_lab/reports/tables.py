@@ -12,6 +12,7 @@ from typing import Any
 
 from srnn_lab.analysis.event_kinds import EVENT_KINDS
 from srnn_lab.config import CONVENTIONS, EvaluationConfig
+from srnn_lab.data.kinds import LogMel
 from srnn_lab.reports.records import Result, check_row
 
 _PUBLISHED = Path(__file__).parent / "published.json"
@@ -523,7 +524,7 @@ def probe(results: Results) -> list[Table]:
     return [Table("What the states know of the phones", caption, header, tuple(rows))]
 
 
-PROBED = ("z", "d", "z and d", "log-mel", "majority")
+PROBED = ("z", "d", "z and d", LogMel.name, "majority")
 """What a probe reads."""
 
 
@@ -537,10 +538,9 @@ def bundled(results: Results) -> list[Table]:
     groups: dict[tuple[str, str], list[Result]] = {}
     for row, result in results.items():
         if row.startswith("bundled/"):
-            version, x_dim = result.data.partition("/")[0], result.config.model.x_dim
-            frames = {"roll": "piano rolls", "raw": f"{x_dim} raw samples", "log-mel": f"{x_dim} log-mel bins"}
+            version, config = result.data.partition("/")[0], result.config
             convention = EvaluationConfig(average=result.average, first_frame=result.first_frame)
-            title = f"Bundled: {version}, {frames[result.config.data.features]}"
+            title = f"Bundled: {version}, {config.data.kind.called(config.model.x_dim)}"
             groups.setdefault((title, _caption(version, convention, result.split)), []).append(result)
     header = ("checkpoint", "data", "model", "likelihood", "parameters", "epochs", *BOUNDS.values(), "row")
     tables = []

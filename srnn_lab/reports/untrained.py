@@ -21,9 +21,9 @@ from scipy.signal import lfilter
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
-from srnn_lab.analysis.inspection import active_frames
 from srnn_lab.config import PRESETS, DataConfig
 from srnn_lab.data import Frontend, load_split
+from srnn_lab.data.kinds import Raw
 from srnn_lab.data.storage import widen
 from srnn_lab.models.linear_prediction import prediction_error, predictor, step_up
 
@@ -99,7 +99,7 @@ def measure(
     train, scored = (list(load_split(config, name, data_dir).values()) for name in ("train", split))
     frontend = Frontend.fit(config, x_dim, train)
     clips = [frontend.frames(signal, x_dim) for signal in scored]
-    active = np.concatenate([active_frames(widen(signal), config)[1:] for signal in scored])
+    active = np.concatenate([config.kind.active(widen(signal))[1:] for signal in scored])
     seen = np.concatenate([frontend.frames(signal, x_dim) for signal in train]).astype(np.float64)
     nats = {
         f"linear predictor, taps {where}": np.concatenate(
@@ -113,7 +113,7 @@ def measure(
 
 def main() -> None:
     """Print the figures of the presets named on the command line."""
-    raw = [name for name, preset in PRESETS.items() if preset.data.features == "raw"]
+    raw = [name for name, preset in PRESETS.items() if isinstance(preset.data.kind, Raw)]
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("preset", nargs="+", choices=raw, help="What the frames are.")
     parser.add_argument("--data", help="Another data set, or a folder of audio files.")

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from srnn_lab.analysis.inspection import ACTIVE, draw_reconstruction, find_changes, find_events, inspect_signal
+from srnn_lab.analysis.inspection import ACTIVE, draw_reconstruction, inspect_signal
 from srnn_lab.analysis.transitions import find_spikes, match_spikes, measure_transitions, near_changes, roc_area
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint
 from srnn_lab.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig
@@ -95,7 +95,7 @@ def test_the_variance_of_notes_is_that_of_their_mean(likelihood):
 
 
 def test_chord_changes_are_the_frames_that_differ_from_the_one_before():
-    changes, active = find_changes(SIGNALS["roll"], SIGNALS["roll"], DATA["roll"][0])
+    changes, active = DATA["roll"][0].kind.changes(SIGNALS["roll"], SIGNALS["roll"])
     assert changes.tolist() == [4, 8]
     assert active.all()
 
@@ -106,7 +106,7 @@ def test_onsets_are_where_the_tones_begin_and_silence_is_not_active(features):
     signal = np.concatenate([np.zeros(RATE // 2, np.float32), tones(440, 660, 550)])
     frontend = checkpoint(features).frontend
     frames = frontend.frames(signal, x_dim)
-    changes, active = find_changes(signal, frames, data)
+    changes, active = data.kind.changes(signal, frames)
     times = frontend.times(len(frames))
     for start in (0.5, 1.0, 1.5):
         assert np.abs(times[changes] - start).min() < 0.06
@@ -299,9 +299,9 @@ def test_nothing_happens_in_a_held_sound_until_it_changes(name, features):
     held = STEADY_SOUNDS[name].astype(np.float32)
     times = checkpoint(features).frontend.times(1 + (len(held) - data.window) // data.hop)
     for kind in ("onset", "offset", "change"):
-        assert len(find_events(held, len(times), data, kind)) <= 1
+        assert len(data.kind.events(held, len(times), kind)) <= 1
     changed = np.where(STEADY < 2, held, 0.5 * np.sin(2 * np.pi * 660 * STEADY)).astype(np.float32)
-    assert np.abs(times[find_events(changed, len(times), data, "change")] - 2).min() < 0.04
+    assert np.abs(times[data.kind.events(changed, len(times), "change")] - 2).min() < 0.04
 
 
 def test_onsets_offsets_and_changes_are_found_where_noise_begins_and_ends():
@@ -311,7 +311,7 @@ def test_onsets_offsets_and_changes_are_found_where_noise_begins_and_ends():
     loud = np.where((t > begins) & (t < ends), 0.1, 1e-4)
     signal = (loud * np.random.default_rng(0).normal(size=t.size)).astype(np.float32)
     times = checkpoint("log-mel").frontend.times(len(signal) // data.frame_length)
-    found = {kind: times[find_events(signal, len(times), data, kind)] for kind in ("onset", "offset", "change")}
+    found = {kind: times[data.kind.events(signal, len(times), kind)] for kind in ("onset", "offset", "change")}
     assert np.abs(found["onset"] - begins).min() < 0.04
     assert np.abs(found["onset"] - ends).min() > 0.1
     assert np.abs(found["offset"] - ends).min() < 0.04

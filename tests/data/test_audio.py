@@ -7,7 +7,8 @@ import pytest
 import soundfile
 from tiny import roll
 
-from srnn_lab.data import DataConfig, read_signal
+from srnn_lab.config import DataConfig
+from srnn_lab.data import read_signal
 from srnn_lab.data.midi import Signature, Timing, parse_midi
 from srnn_lab.data.sound import QUARTERS_PER_MINUTE, TAIL_SECONDS, frame_seconds, midi_to_wav, roll_to_midi, wav_bytes
 

@@ -12,9 +12,11 @@ import soundfile
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data import speech
+from srnn_lab.data.frames import Frontend
+from srnn_lab.data.kinds import LOG_FLOOR
 from srnn_lab.data.limiter import limit
 from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
-from srnn_lab.data.speech import LOG_FLOOR, Frontend, read_audio
+from srnn_lab.data.speech import read_audio
 
 LOG_MEL = DataConfig(features="log-mel", frame_length=160)
 HOP, WIDTH = LOG_MEL.frame_length, LOG_MEL.window_length

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from srnn_lab.config import DataConfig
+from srnn_lab.data.frames import Frontend, LazyFrames
 from srnn_lab.data.sequences import Streams, WholeSequences, by_length, make_batch
-from srnn_lab.data.speech import Frontend, LazyFrames
 
 
 def numbered(*lengths, width=2):

@@ -8,7 +8,9 @@ import soundfile
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data import speech
-from srnn_lab.data.speech import Frontend, LazyFrames, audio_files, blizzard, read_audio, timit, voice, voices
+from srnn_lab.data.frames import Frontend, LazyFrames
+from srnn_lab.data.kinds import LOG_FLOOR
+from srnn_lab.data.speech import audio_files, blizzard, read_audio, timit, voice, voices
 
 RAW = DataConfig(features="raw")
 LOG_MEL = DataConfig(features="log-mel", frame_length=160)
@@ -270,7 +272,7 @@ def test_log_mel_equals_librosa_with_a_floor():
     signal = read_audio(sorted(audio_files(speech.BUNDLED_VOICE).values())[0], 16000)[:8000]
     frontend = Frontend(LOG_MEL, np.zeros(80, np.float32), np.ones(80, np.float32))
     energies = librosa.feature.melspectrogram(y=signal, sr=16000, n_fft=512, hop_length=160, center=False, n_mels=80)
-    np.testing.assert_allclose(frontend.frames(signal, 80), np.log(energies.T + speech.LOG_FLOOR), atol=1e-3)
+    np.testing.assert_allclose(frontend.frames(signal, 80), np.log(energies.T + LOG_FLOOR), atol=1e-3)
 
 
 def test_log_mel_frames_have_mean_0_and_deviation_1_in_each_bin():

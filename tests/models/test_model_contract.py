@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from srnn_lab.config import READ_WITH, ModelConfig
+from srnn_lab.config import ModelConfig
 from srnn_lab.data import Batch
 from srnn_lab.inference.bounds import draw_noise, draw_uniforms, elbo, fivo, iwae
 from srnn_lab.models import MODELS, build_model
@@ -300,7 +300,7 @@ def test_a_model_says_whether_its_posterior_corrects_the_prior(config):
     assert build_model(config).residual == (config.model in VARIANTS and config.residual)
 
 
-@pytest.mark.parametrize("name", [name for name, (other, _) in READ_WITH.items() if other in ("model", "likelihood")])
+@pytest.mark.parametrize("name", sorted({n for c in (*MODELS.values(), *LIKELIHOODS.values()) for n in c.reads}))
 @pytest.mark.parametrize(("model", "likelihood"), [*itertools.product(MODELS, LIKELIHOODS)])
 def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, model, likelihood):
     changed = {
@@ -315,5 +315,5 @@ def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, mod
         shapes = {key: values.shape for key, values in built.state_dict().items()}
         return shapes, elbo(built, batch, noise=noise).elbo.tolist() if noise.shape[-1] == built.z_dim else None
 
-    other, values = READ_WITH[name]
-    assert (looks(config) != looks(replace(config, **{name: changed}))) == (getattr(config, other) in values)
+    read = name in (*MODELS[model].reads, *LIKELIHOODS[likelihood].reads)
+    assert (looks(config) != looks(replace(config, **{name: changed}))) == read

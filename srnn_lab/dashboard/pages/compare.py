@@ -26,7 +26,7 @@ from srnn_lab.dashboard.panels.sounds import (
     offer_sounds,
 )
 from srnn_lab.dashboard.visit import visit, want, went_through_history
-from srnn_lab.dashboard.words import ABOUT, BY_KIND, explain, number, plain, setting_in_words, time_unit
+from srnn_lab.dashboard.words import ABOUT, WORDS, explain, number, plain, setting_in_words, time_unit
 from srnn_lab.pictures.side_by_side import comparison_rows
 from srnn_lab.player import Place
 
@@ -69,7 +69,7 @@ def show(choice: Choice) -> None:
     show_averages(comparison, found, panel.place)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
     draw_rows(panel, comparison, moments, sounds_of(names))
-    table = show_moments(comparison, moments, choice.checkpoint.config.data.features == "roll")
+    table = show_moments(comparison, moments, choice.checkpoint.config.data.kind.notes)
     keep_comparison(panel, comparison, table)
     panel.make_missing_sounds()
 
@@ -195,15 +195,11 @@ def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wan
         f"{first}, the largest marked; and the bound per frame.",
         wanted,
         marks=comparison.times[comparison.changes],
-        mark_name="chord change" if data.features == "roll" else "onset",
+        mark_name=data.kind.change,
     )
-    heard = {
-        "raw": "the mean of x under the posterior",
-        "log-mel": "the mean of x under the posterior, with phases estimated by Griffin-Lim",
-        "roll": "the notes with p above ½",
-    }[data.features]
+    words = WORDS[data.features]
     if all_sounds(choice):
-        st.caption(f"Besides the original, you can hear each model's reconstruction: {heard}.")
+        st.caption(f"Besides the original, you can hear each model's reconstruction: {words.reconstruction}.")
     offer_sounds(choice)
     explain(
         "How do I read these rows?",
@@ -217,7 +213,7 @@ def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wan
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
         {
             "04_posterior_structure": "says what looking ahead is worth",
-            BY_KIND[data.features]: "has pictures of the same kind",
+            words.notebook: "has pictures of the same kind",
         },
     )
 

@@ -21,7 +21,7 @@ from srnn_lab.dashboard.panels.sounds import settle_sounds, show_sound_controls,
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
 from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
-from srnn_lab.dashboard.words import BY_KIND, explain, number, time_unit
+from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
 from srnn_lab.data import Labels
 from srnn_lab.pictures.clip_rows import clip_rows, label_row
 from srnn_lab.player import Place, jump
@@ -134,17 +134,7 @@ def keep_clip(
 
 def explain_player(features: str) -> None:
     """How to read the rows."""
-    looked_for = {
-        "raw": "On raw samples the KL follows voicing: every voiced frame costs. It leaps where the sound breaks off.",
-        "log-mel": "On log-mel frames a steady vowel is predicted well, and the KL rises where the sound changes.",
-        "roll": "The KL is small while a chord is held and rises with the next one, most where it is unusual.",
-    }[features]
-    heard = {
-        "raw": "The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
-        "log-mel": "The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
-        "roll": "The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
-        "continues a clip from any bar, at any temperature.",
-    }[features]
+    words = WORDS[features]
     explain(
         "What is the KL?",
         "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "
@@ -155,11 +145,11 @@ def explain_player(features: str) -> None:
         "at least 8 and at most 64; a few values may exceed its brightest colour. Frames are counted from 0 at the "
         "first that is scored, as in the arrays (.npz). Triangles at the edge of a row mark values outside its "
         "axis.\n\n"
-        f"**Look for**: {looked_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
-        f"**Listen**: all sounds have one gain. {heard} The continuation draws z from the prior and feeds each frame "
-        "back as the next input.",
+        f"**Look for**: {words.look_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
+        f"**Listen**: all sounds have one gain. {words.heard} The continuation draws z from the prior and feeds each "
+        "frame back as the next input.",
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "
         r"\mathbb{E}_q\big[\underbrace{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
         r"_{\text{surprise at } t}\big]",
-        {"05_bound_over_time": "builds the bound over time", BY_KIND[features]: "looks at more clips"},
+        {"05_bound_over_time": "builds the bound over time", words.notebook: "looks at more clips"},
     )

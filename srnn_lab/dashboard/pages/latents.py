@@ -16,7 +16,6 @@ from srnn_lab.dashboard.panels.keep import keep, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import (
     ORIGINAL,
-    PHASES,
     Sound,
     Wanted,
     all_sounds,
@@ -26,7 +25,7 @@ from srnn_lab.dashboard.panels.sounds import (
     sound_of,
 )
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import BY_KIND, explain, number, time_unit
+from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
 from srnn_lab.pictures.side_by_side import reconstruction_rows
 
 PLAYER = "latents-player"
@@ -206,25 +205,18 @@ def draw_rows(
         marks=np.array(replaced),
         mark_name="start or end of the range where z is replaced",
     )
-    if note := {
-        "roll": "A reconstruction plays the notes whose p(note) is above 0.5.",
-        "log-mel": PHASES,
-    }.get(data.features):
-        st.caption(note)
+    words = WORDS[data.features]
+    if words.note:
+        st.caption(words.note)
     offer_sounds(choice)
-    what = {
-        "raw": "amplitude of the waveform, all rows on the clip's scale",
-        "log-mel": "standardised log-mel energies, all rows in the clip's colours",
-        "roll": "p(note) as opacity",
-    }[data.features]
     explain(
         "How do I read these rows?",
-        f"Rows: the clip, then E[x | z, d] along each path of z ({what}). Last row: log p(x | z, d) of the clip's own "
-        f"frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
+        f"Rows: the clip, then E[x | z, d] along each path of z ({words.mean}). Last row: log p(x | z, d) of the "
+        f"clip's own frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
         f"replacement starts and ends; drag in the rows to choose another range. Where the lines differ, z carries "
         f"what d cannot know. Where they coincide, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
-        {"02_generative_model": "writes the emission", BY_KIND[data.features]: "goes on from here"},
+        {"02_generative_model": "writes the emission", words.notebook: "goes on from here"},
     )
 
 

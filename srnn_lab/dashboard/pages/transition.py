@@ -66,7 +66,7 @@ def show(choice: Choice) -> None:
     length = len(choice.signal) // data.hop
     if length < 4:
         raise ValueError(f"The clip has {length} of the 4 frames that an edit needs at least. Give a longer one.")
-    edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.features == "roll" else [])]
+    edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.kind.notes else [])]
     edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
     last, middle = round((length - 1) * step, 6), length // 2 * step
     key = owned("at", Path(choice.name).stem, last)
@@ -193,7 +193,7 @@ def keep_edit(panel: RowsPanel, after: np.ndarray, effect: EditEffect) -> None:
     }
 
     edited = (partial(wav_bytes, after, data.sample_rate), "clip.wav")
-    if data.features == "roll":
+    if data.kind.notes:
         edited = (partial(roll_to_midi, after, data.frames_per_quarter, choice.timing), "clip.mid")
     keep(
         f"{stem_of(choice)}, edited",

@@ -16,6 +16,7 @@ from srnn_lab.dashboard.choice import bundled_clips
 from srnn_lab.dashboard.panels.sounds import sound_of
 from srnn_lab.dashboard.panels.spike_list import CHANGES
 from srnn_lab.dashboard.uploads import ClipBytes
+from srnn_lab.data.kinds import Raw
 from srnn_lab.pictures.clip_rows import clip_rows
 from srnn_lab.player import Look, Scene, look_at, player
 
@@ -31,7 +32,7 @@ SECONDS = 0.5
 
 def show_figure3_view(choice: Choice, clip: Inspection) -> None:
     """On the first page, a button that shows a model of raw samples as the paper's figure does."""
-    if choice.checkpoint.config.data.features == "raw":
+    if isinstance(choice.checkpoint.config.data.kind, Raw):
         st.button(
             "View as in the paper's Figure 3",
             on_click=lambda: _set_view(clip, _events(choice, clip)),
@@ -43,7 +44,7 @@ def show_figure3() -> None:
     """On the page of results, the same picture of bundled models and a clip."""
     st.subheader("Figure 3, live")
     name = st.segmented_control("Model", list(MODELS), default="voice", required=True, format_func=MODELS.get)
-    clips, path = bundled_clips("raw"), list_checkpoints()[name]
+    clips, path = bundled_clips(Raw.name), list_checkpoints()[name]
     choice = Choice(str(path), path.stat().st_mtime, ClipBytes(clips[CLIP].read_bytes()), clips[CLIP].name, 0)
     clip = cached_inspection(*choice)
     events = _events(choice, clip)

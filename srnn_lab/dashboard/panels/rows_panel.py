@@ -62,7 +62,7 @@ class RowsPanel:
         axis = {"end": self.choice.length, "unit": time_unit(data), "seconds": unit_seconds(data)}
         self._wanted = wanted
         self.scene = Scene(rows, times, description, **axis | details)
-        self.sounds = ready(wanted, at_hand=data.features != "roll")
+        self.sounds = ready(wanted, at_hand=not data.kind.notes)
         player(self.scene, self.sounds(), self.key)
         share_place(self.key)
 

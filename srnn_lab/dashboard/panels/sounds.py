@@ -11,12 +11,13 @@ import torch
 
 from srnn_lab.analysis.inspection import Inspection, draw_reconstruction
 from srnn_lab.dashboard.address import PLAYER, frame_at, share
-from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection, cached_music, cached_waveform
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection, cached_music, cached_signal_of
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import remember, visit, went_through_history
-from srnn_lab.dashboard.words import plain, unit_seconds
+from srnn_lab.dashboard.words import WORDS, plain, unit_seconds
 from srnn_lab.data.edits import insert_silence
-from srnn_lab.data.sound import QUARTERS_PER_MINUTE, frame_seconds
+from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE
+from srnn_lab.data.sound import frame_seconds
 from srnn_lab.inference.sampling import generate
 from srnn_lab.player import deliver, place_of, spacing
 
@@ -28,11 +29,9 @@ Ready = Callable[[], dict[str, Sound]]
 """Gives the sounds that are made, by name."""
 ORIGINAL = "original"
 MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
-PHASES = "Log-mel frames have no phase; it is estimated with Griffin-Lim."
-"""What is said where log-mel frames are played."""
 MAX_PLAYED_SECONDS = 300
 """Of music, as much as is played; a MIDI file of a few kilobytes can last an hour."""
-ALL_AT_ONCE_SECONDS = {"raw": 10, "log-mel": 10, "roll": 120}
+ALL_AT_ONCE_SECONDS = {name: 120 if kind.notes else 10 for name, kind in KINDS.items()}
 """Longest clip, by its frames, whose reconstructions are made without being asked for."""
 
 
@@ -121,7 +120,7 @@ def cached_clip_sound(
     else:
         frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
         signal = signal_of(choice, frames, checkpoint.config.evaluation.unscored)
-    return sound_of(choice, signal) if data.features == "roll" else _sixteen_bit(signal, data.rate)
+    return sound_of(choice, signal) if data.kind.notes else _sixteen_bit(signal, data.rate)
 
 
 def _sixteen_bit(wave: np.ndarray, rate: int) -> Sound:
@@ -150,12 +149,13 @@ def show_sound_controls(choice: Choice, clip: Inspection) -> None:
     notes = []
     if start < len(clip.kl):
         at = choice.moment(clip.times[start] - spacing(clip.times) / 2)
-        heard = f"the clip up to {at}" if choice.checkpoint.config.data.features == "roll" else f"the first {at}"
+        heard = f"the clip up to {at}" if choice.checkpoint.config.data.kind.notes else f"the first {at}"
         notes.append(f"Prior continuation: the model hears {heard} and generates the rest.")
-    if choice.checkpoint.config.data.features == "roll" and clip.seconds[-1] > MAX_PLAYED_SECONDS:
+    data = choice.checkpoint.config.data
+    if data.kind.notes and clip.seconds[-1] > MAX_PLAYED_SECONDS:
         notes.append(f"Only the first {MAX_PLAYED_SECONDS // 60} minutes are played.")
-    if choice.checkpoint.config.data.features == "log-mel":
-        notes.append(PHASES)
+    if not data.kind.notes and (note := WORDS[data.features].note):
+        notes.append(note)
     left.caption(" ".join(notes))
     with right.container(horizontal=True, horizontal_alignment="right"):
         place = place_of(PLAYER)
@@ -191,17 +191,14 @@ def offer_sounds(choice: Choice) -> None:
 def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:
     """The signal that frames stand for, of notes those with p above 1/2, after ``silent`` frames of silence."""
     data = choice.checkpoint.config.data
-    if data.features == "roll":
-        signal = (frames > 0.5).astype(np.float32)
-    else:
-        signal = cached_waveform(choice.path, choice.modified, frames)
+    signal = cached_signal_of(choice.path, choice.modified, frames)
     return insert_silence(signal, 0, silent * data.hop)
 
 
 def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
     """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
     data = choice.checkpoint.config.data
-    return play(signal, data.frames_per_quarter) if data.features == "roll" else (signal, data.sample_rate)
+    return play(signal, data.frames_per_quarter) if data.kind.notes else (signal, data.sample_rate)
 
 
 def play(roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE) -> tuple[np.ndarray, int]:

@@ -10,14 +10,15 @@ import streamlit as st
 from srnn_lab.analysis.event_kinds import EVENT_KINDS, PHONE_EVENTS
 from srnn_lab.analysis.events import clip_events
 from srnn_lab.analysis.export import event_table
-from srnn_lab.analysis.inspection import EVENTS, NEAR, Inspection, find_events
+from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.analysis.transitions import Spikes, match_spikes
 from srnn_lab.dashboard.address import PLAYER, frames_inside, go_to_row
 from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import BY_KIND, explain
+from srnn_lab.dashboard.words import WORDS, explain
 from srnn_lab.data import Labels, widen
+from srnn_lab.data.kinds import EVENTS, Raw, Roll
 from srnn_lab.pictures.charts import null_figure
 from srnn_lab.player import Place
 
@@ -48,7 +49,7 @@ def cached_events(path: str, modified: float, content: ClipBytes, name: str, sem
     choice = Choice(path, modified, content, name, semitones)
     data, scored = choice.checkpoint.config.data, len(cached_inspection(*choice).kl)
     first = choice.checkpoint.config.evaluation.unscored
-    frames = find_events(widen(choice.signal), scored + first, data, kind)
+    frames = data.kind.events(widen(choice.signal), scored + first, kind)
     return frames[frames >= first] - first
 
 
@@ -56,8 +57,8 @@ def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = Non
     """The clip with the changes that its spikes are compared with, the comparison, and what a change is."""
     # With phones there are too many kinds for a part of the page.
     left, right = st.columns([3, 2]) if labels is None else (st.container(), st.container())
-    if choice.checkpoint.config.data.features == "roll":
-        kind, near = "chord change", 0
+    if choice.checkpoint.config.data.kind.notes:
+        kind, near = Roll.change, 0
         left.markdown("The spikes are compared with **chord changes** (dotted).")
     else:
         kinds = [kind for kind in CHANGES if labels is not None or kind not in PHONE_EVENTS]
@@ -96,9 +97,10 @@ def show_spikes(
     clip: Inspection, match: Spikes, change: str, unit: str, place: Place | None
 ) -> tuple[dict[str, list], list[go.Figure]]:
     """Whether spikes fall on events: counts, the null, which is returned, and so is the list of spikes."""
-    features = "roll" if change == "chord change" else "raw"
+    music = change == Roll.change
+    words = WORDS[(Roll if music else Raw).name]
     event, events = EVENTS_IN_WORDS[change]
-    at = f"at {event}" if change == "chord change" else f"within {NEAR} frames of {event}"
+    at = f"at {event}" if music else f"within {NEAR} frames of {event}"
     st.subheader(f"Do the spikes fall on {events}?", anchor="spikes")
     hits, heard = int(match.hits.sum()), clip.active[clip.changes]
     missed = heard & ~match.found
@@ -164,11 +166,7 @@ def show_spikes(
             if match.auc < match.null_auc.mean():
                 note += f" In this clip the KL is no higher {at} than elsewhere."
             st.caption(note)
-    guess = (
-        ""
-        if features == "roll"
-        else "Onsets are estimated from the spectral flux: compare offsets and spectral changes too."
-    )
+    guess = "" if music else "Onsets are estimated from the spectral flux: compare offsets and spectral changes too."
     explain(
         "What counts as a spike, and what would chance give?",
         "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of robust "
@@ -180,7 +178,7 @@ def show_spikes(
         "**Look for**: an AUC above that of nearly all shifted copies. One clip is weak evidence: `srnn-lab "
         f"transitions` measures all clips of a test set, and splices. {guess}",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at an event},\ s \text{ elsewhere}",
-        {"05_bound_over_time": "does the same for one clip", BY_KIND[features]: "for a test set"},
+        {"05_bound_over_time": "does the same for one clip", words.notebook: "for a test set"},
     )
     return table, charts
 

@@ -46,6 +46,8 @@ class Autoregressive(Likelihood):
     """
 
     residual_kind: type[Likelihood]
+    values = "real"
+    reads = ("ar_order", "ar_past", "ar_adaptive")
     MEMORIES = (10.0, 30.0, 100.0)
     """Values after which a residual counts 1/e times as much."""
     QUIET = -16.0
@@ -201,3 +203,4 @@ class StudentTAR(Autoregressive):
     """``Autoregressive`` with Student-t residuals."""
 
     residual_kind = StudentT
+    reads = (*Autoregressive.reads, *StudentT.reads)

@@ -1,12 +1,14 @@
 """What a likelihood is."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
+from srnn_lab.data.kinds import Values
 
 
 def sharpen(logits: Float[Tensor, "*batch"], temperature: float) -> Float[Tensor, "*batch"]:
@@ -19,7 +21,14 @@ class Likelihood(nn.Module, ABC):
 
     Args:
         config: Sizes, and the floor of each variance, where there is one.
+
+    Attributes:
+        values: What it is a distribution of.
+        reads: Settings of ``ModelConfig`` that it reads and not every likelihood does.
     """
+
+    values: ClassVar[Values]
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: ModelConfig):
         super().__init__()

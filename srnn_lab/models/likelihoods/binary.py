@@ -14,6 +14,8 @@ from srnn_lab.models.likelihoods.base import Likelihood, sharpen
 class Bernoulli(Likelihood):
     """Independent binary values; the parameters are logits, so that no probability is ever rounded to 0 or 1."""
 
+    values = "binary"
+
     @property
     def num_params(self) -> int:
         """One logit a value."""
@@ -49,6 +51,8 @@ class NADE(Likelihood):
     estimator of Larochelle and Murray (2011), as RNN-NADE has it (Boulanger-Lewandowski et al., 2012): the parameters
     of a frame are the biases c of ``config.hidden_dim`` hidden units, then b; W and V are shared by all frames.
     """
+
+    values = "binary"
 
     NUM_DRAWS = 16
     """Draws behind ``mean`` and ``variance``."""

@@ -86,6 +86,9 @@ class ConvAR(Likelihood):
     biases of its layers, then those of ``linear``. All of it depends on x_{<i} alone, so the density is exact.
     """
 
+    values = "real"
+    reads = ("ar_order", "student_df", "conv_channels")
+
     NUM_DRAWS = 16
     """Draws behind ``mean`` and ``variance``."""
 

@@ -14,6 +14,8 @@ from srnn_lab.models.likelihoods.base import Likelihood, sharpen
 class Gaussian(Likelihood):
     """Independent Gaussians; the parameters are the means, then the log-variances."""
 
+    values = "real"
+
     @property
     def num_params(self) -> int:
         """A mean and a log-variance a value."""
@@ -54,6 +56,9 @@ class StudentT(Likelihood):
 
     All have ``config.student_df`` degrees of freedom nu: x = mu + s t, whose variance is s^2 nu / (nu - 2).
     """
+
+    values = "real"
+    reads = ("student_df",)
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -106,6 +111,9 @@ class GaussianMixture(Likelihood):
 
     The parameters are the logits of the K = ``config.num_components`` components, their K means, their K log-variances.
     """
+
+    values = "real"
+    reads = ("num_components",)
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)

@@ -1,0 +1,136 @@
+"""Data sets by name, and folders of files."""
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from srnn_lab.config import DataConfig
+from srnn_lab.data.dither import dither, dithered
+from srnn_lab.data.festvox import reader, reader_files
+from srnn_lab.data.kinds import KINDS, Roll
+from srnn_lab.data.labels import Labels, labels_beside, read_labels
+from srnn_lab.data.midi import Timing
+from srnn_lab.data.music import MUSIC, read_song
+from srnn_lab.data.speech import MAX_SECONDS, blizzard, read_audio, timit, timit_files, voice, voices
+from srnn_lab.data.splits import files_below, files_of_split
+from srnn_lab.data.storage import read_files
+
+DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarray]]] = {
+    **MUSIC,
+    "voice": voice,
+    "voices": voices,
+    "reader": reader,
+    "timit": timit,
+    "blizzard": blizzard,
+}
+"""Name -> function of (configuration, split, data folder); the only list.
+
+It returns the split's signals by name, in their smallest type: piano rolls (T, 88) or waveforms (N,).
+"""
+
+LABELLED: dict[str, Callable[[str, Path | None], dict[str, Path]]] = {"timit": timit_files, "reader": reader_files}
+"""Data set with phone labels -> function of (split, data folder) that gives its recordings, by name."""
+
+SPLITS = ("train", "valid", "test")
+
+
+def load_split(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, np.ndarray]:
+    """The signals of one split, by name: piano rolls (T, 88) of bool, or waveforms (N,) of int16 (see ``narrow``).
+
+    Waveforms and rolls of files lie in a temporary file; ``widen`` makes either kind float32.
+
+    Args:
+        config: ``config.data`` is a name in ``DATASETS``, or a folder of MIDI or audio files (split 90/5/5 by file).
+        split: ``train``, ``valid`` or ``test``; of a folder also ``all``.
+        data_dir: Folder of the data sets' files; by default the environment variable ``SRNN_LAB_DATA``.
+
+    Raises:
+        ValueError: The split or the data set is unknown, or a file cannot be used.
+        FileNotFoundError: A file of the data set is missing, or the folder holds no such file.
+    """
+    choices = SPLITS if config.data in DATASETS else (*SPLITS, "all")
+    if split not in choices:
+        raise ValueError(f"The split is {split!r}; choose one of {', '.join(choices)}.")
+    data_dir = data_dir or os.environ.get("SRNN_LAB_DATA")
+    if config.data in DATASETS:
+        signals = DATASETS[config.data](config, split, Path(data_dir) if data_dir else None)
+    else:
+        signals = _folder(config, split)
+    short = [name for name, signal in signals.items() if len(signal) < config.window + config.hop]
+    if len(short) == len(signals):
+        raise ValueError(f"All {len(short)} recordings of {config.data} ({split}) are shorter than two frames.")
+    if short:
+        warnings.warn(
+            f"{len(short)} of {len(signals)} recordings of {config.data} ({split}) are shorter than two frames and "
+            f"were left out: {', '.join(short[:5])}.",
+            stacklevel=2,
+        )
+    signals = {name: signal for name, signal in signals.items() if name not in short}
+    return dithered(signals, config) if config.dither else signals
+
+
+def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, Labels]:
+    """The labels of one split's signals, by the names of ``load_split``; signals without a label file are absent.
+
+    A recording's labels are the file of its name beside it, or in a folder ``lab`` beside its own. A folder gives those
+    of all its recordings, whatever the split.
+
+    Args:
+        config: As for ``load_split``.
+        split: As for ``load_split``.
+        data_dir: As for ``load_split``.
+
+    Raises:
+        ValueError: The split or the data set is unknown, or a label file cannot be read.
+        FileNotFoundError: The data set is not on this machine.
+    """
+    data_dir = data_dir or os.environ.get("SRNN_LAB_DATA")
+    if config.data in LABELLED:
+        files = LABELLED[config.data](split, Path(data_dir) if data_dir else None)
+    elif config.data in DATASETS or config.kind.notes:
+        return {}
+    else:
+        files = _folder_files(config, "all")
+    found = {name: beside for name, path in files.items() if (beside := labels_beside(path))}
+    return {name: read_labels(path) for name, path in found.items()}
+
+
+def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
+    plain = replace(config, dither=False)  # added to the whole split
+    return read_files(_folder_files(config, split), lambda path: read_signal(path, plain), skip=True)
+
+
+def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
+    folder = Path(config.data)
+    if not folder.is_dir():
+        raise ValueError(f"{config.data!r} is neither a data set ({', '.join(DATASETS)}) nor a folder.")
+    files = files_below(folder, config.kind.suffixes)
+    named = {path.relative_to(folder).as_posix(): path for path in files}
+    return named if split == "all" else files_of_split(named, split, lambda path: _check_length(path, config))
+
+
+def _check_length(path: Path, config: DataConfig) -> None:
+    if len(read_signal(path, config)) < config.window + config.hop:
+        raise ValueError(f"{path} is shorter than two frames.")
+
+
+def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> np.ndarray:
+    """A file as a piano roll (T, 88) or as a waveform (N,) of at most ``max_seconds``: ``read_clip`` without timing."""
+    return read_clip(path, config, max_seconds)[0]
+
+
+def read_clip(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> tuple[np.ndarray, Timing | None]:
+    """A file as a signal, and of music also its tempo and metre.
+
+    What kind of file it is its ending says, or else, as of standard input, the kind of the model's frames.
+    """
+    suffix = Path(path).suffix.lower()
+    medium = next((kind.medium for kind in KINDS.values() if suffix in kind.suffixes), config.kind.medium)
+    if medium == Roll.medium:
+        return read_song(path, config.frames_per_quarter)
+    wave = read_audio(path, config.sample_rate, max_seconds)
+    return (dither(wave, Path(path).name, config) if config.dither else wave), None

@@ -1,0 +1,133 @@
+"""Signals <-> the standardised frames that a model sees."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from srnn_lab.config import DataConfig
+from srnn_lab.data.storage import on_disk, widen
+
+FrameArray = Float[np.ndarray, "t x"]
+
+FAR = 5
+"""Standard deviations from a bin's mean beyond which a log-mel energy is not heard: the prompts' reach from -2.1 to 5.9
+(in half of the bins to 3.3 at most)."""
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """Signals <-> the frames a model sees; the mean and deviation come from the training set.
+
+    Attributes:
+        config: What a frame is.
+        mean: Subtracted: one number for raw samples, one a bin for log-mel energies, 0 for piano rolls.
+        std: Divided by afterwards; of the same shape.
+        low, high: Range of each bin of log-mel energies in the training set; None, as in older checkpoints: ``FAR``
+            deviations around the mean.
+    """
+
+    config: DataConfig
+    mean: Float[np.ndarray, "*x"]
+    std: Float[np.ndarray, "*x"]
+    low: Float[np.ndarray, "*r"] | None = None
+    high: Float[np.ndarray, "*r"] | None = None
+
+    @classmethod
+    def plain(cls, config: DataConfig) -> "Frontend":
+        """The front end that standardises nothing."""
+        return cls(config, np.zeros((), np.float32), np.ones((), np.float32))
+
+    @classmethod
+    def fit(cls, config: DataConfig, x_dim: int, signals: Iterable[np.ndarray]) -> "Frontend":
+        """The front end whose frames of ``signals`` have mean 0 and deviation 1.
+
+        Raises:
+            ValueError: A signal cannot be cut into frames, or a value is the same in all frames.
+        """
+        plain, kind = cls.plain(config), config.kind
+        if kind.standardised == "no":
+            return plain
+        axis = None if kind.standardised == "as a whole" else 0
+        count, mean, squares, low, high = 0, 0.0, 0.0, np.inf, -np.inf
+        for signal in signals:
+            frames = plain.frames(signal, x_dim)
+            low, high = np.minimum(low, frames.min(axis)), np.maximum(high, frames.max(axis))
+            # Chan et al.: the mean and the squared deviations of the signals so far and of this one -> of both.
+            n, shift = len(frames), frames.mean(axis, dtype=np.float64) - mean
+            squares += n * frames.var(axis, dtype=np.float64) + shift**2 * count * n / (count + n)
+            mean, count = mean + shift * n / (count + n), count + n
+        if (low == high).any():
+            raise ValueError(
+                "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
+                "or, for log-mel frames, a smaller x_dim or a longer window_length."
+            )
+        extremes = (low, high) if kind.ranged else ()
+        return cls(config, np.asarray(mean, np.float32), np.asarray(np.sqrt(squares / count), np.float32), *extremes)
+
+    def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
+        """The frames of a signal; a tail shorter than a frame is dropped.
+
+        Raises:
+            ValueError: The signal is of the wrong kind, or shorter than one frame.
+        """
+        kind = self.config.kind
+        kind.check(signal)
+        frames = kind.frames(widen(signal), x_dim)
+        return frames if kind.standardised == "no" else ((frames - self.mean) / self.std).astype(np.float32)
+
+    def sequences(self, signals: Iterable[np.ndarray], x_dim: int) -> "list[FrameArray] | list[LazyFrames]":
+        """The frames of each signal, made when a batch takes them; those that take long, once, and kept on disk.
+
+        Raises:
+            ValueError: A signal is of the wrong kind, or shorter than one frame.
+        """
+        lazy = [LazyFrames(self, signal, x_dim) for signal in signals]
+        return on_disk(lazy, lambda sequence: sequence[:]) if self.config.kind.costly else lazy
+
+    def signal(self, frames: FrameArray) -> np.ndarray:
+        """What frames sound like: a waveform, or notes (those whose p is above 1/2).
+
+        Log-mel energies that the training set never had, as some draws have them, are brought into its range, and what
+        exceeds full scale is limited.
+        """
+        values = frames * self.std + self.mean
+        if self.config.kind.ranged:
+            low = self.mean - FAR * self.std if self.low is None else self.low
+            high = self.mean + FAR * self.std if self.high is None else self.high
+            values = np.clip(values, low, high)
+        return self.config.kind.signal(values)
+
+    waveform = signal
+    """The name that it had when all signals were waveforms."""
+
+    def times(self, num_frames: int) -> Float[np.ndarray, "t"]:
+        """Middle of each frame, in units of the time axis from the start of the signal."""
+        return (np.arange(num_frames) * self.config.hop + self.config.window / 2) / self.config.rate
+
+
+@dataclass(frozen=True)
+class LazyFrames:
+    """The frames of one signal, made when they are sliced.
+
+    Attributes:
+        frontend: What makes them.
+        signal: A piano roll or a waveform, in any type.
+        x_dim: Values in one frame.
+    """
+
+    frontend: Frontend
+    signal: np.ndarray
+    x_dim: int
+
+    def __post_init__(self):
+        self.frontend.config.kind.check(self.signal)
+
+    def __len__(self) -> int:
+        return 1 + (len(self.signal) - self.frontend.config.window) // self.frontend.config.hop
+
+    def __getitem__(self, part: slice) -> FrameArray:
+        start, stop, _ = part.indices(len(self))
+        hop, window = self.frontend.config.hop, self.frontend.config.window
+        return self.frontend.frames(self.signal[start * hop : (stop - 1) * hop + window], self.x_dim)
