@@ -283,7 +283,7 @@ def _build(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
         if not model.reparameterised and config.train.objective in ("iwae", "fivo"):
             raise ValueError(
                 f"TrainConfig.objective is {config.train.objective!r}, whose gradient passes through the draws of z_t; "
-                f"those of {config.model.model!r} are zeros and ones: choose elbo, and evaluate with other bounds."
+                f"those of {config.model.model!r} are zeros and ones: choose elbo or nasmc; evaluate with any bound."
             )
         return model, None
     if not resume:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from srnn_lab.config import TrainConfig
 from srnn_lab.data.sequences import Batch
-from srnn_lab.inference.bounds import elbo, fivo, iwae
+from srnn_lab.inference.bounds import elbo, fivo, iwae, nasmc
 from srnn_lab.inference.score_function import score_function
 from srnn_lab.models import SequenceModel, State
 
@@ -18,7 +18,7 @@ class Objective(NamedTuple):
     Attributes:
         loss: What is minimised.
         bound: That of the objective, of the ELBO with the KL at full weight; of ``iwae`` and ``fivo`` as weighted, for
-            their weights depend on it.
+            their weights depend on it; of ``nasmc`` that of ``fivo``.
         kl: The KL; of ``iwae`` and ``fivo`` by the sampled z, averaged over the paths.
         state: The states that the rows carry on from. Where a row has several paths, it carries on from one of them,
             drawn by weight: a sample of the past, as with one path, so that a segment's bound means the same under
@@ -41,7 +41,7 @@ def draw(config: TrainConfig, length: int, z_dim: int, rows: slice, generator: t
     drawn = [torch.randn(paths, *shape, z_dim, generator=generator)[:, rows].flatten(0, 1)]
     if config.objective != "elbo":
         drawn.append(torch.rand(config.batch_size, generator=generator)[rows])
-    if config.objective == "fivo":
+    if config.objective in ("fivo", "nasmc"):
         numbers = paths if config.resampling == "multinomial" else 1
         drawn.append(torch.rand(*shape, numbers, generator=generator)[rows])
     return drawn
@@ -65,10 +65,13 @@ def objective(
             loss = loss + score_function(model, batch, bound)
         return Objective(loss, bound.elbo.sum(), bound.kl.sum(), bound.trace.state)
     for_state, *for_ancestors = uniforms
+    share = config.resampling_share
     if config.objective == "iwae":
         bound = iwae(model, batch, noise, state, kl_weight=kl_weight)
-    else:
-        share = config.resampling_share
+        loss = -bound.value
+    elif config.objective == "fivo":
         bound = fivo(model, batch, noise, *for_ancestors, state, resampling_share=share, kl_weight=kl_weight)
-    value = bound.value.sum()
-    return Objective(-value, value, bound.kl.sum(), bound.draw_state(for_state))
+        loss = -bound.value
+    else:
+        loss, bound = nasmc(model, batch, noise, *for_ancestors, state, resampling_share=share)
+    return Objective(loss.sum(), bound.value.sum(), bound.kl.sum(), bound.draw_state(for_state))
