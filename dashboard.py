@@ -4,8 +4,14 @@ import tempfile
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from fnmatch import fnmatch
+from urllib.parse import urlsplit
 
 import streamlit as st
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from srnn_lab.system.files import server_folder
 
@@ -20,6 +26,34 @@ def warn_of_hosts() -> None:
     hosts = st.get_option("server.allowedHosts")
     if st.get_option("server.address") not in HERE and hosts and set(hosts) <= set(HERE):
         print("Visitors are refused but from this machine: add --server.allowedHosts NAME, as their browsers name it.")
+
+
+def is_allowed(host: str) -> bool:
+    """Whether ``server.allowedHosts`` has the name in a header, with or without a port; every name if it is empty."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    hosts = st.get_option("server.allowedHosts")
+    return not hosts or any(fnmatch(name, pattern.lower()) for pattern in hosts)
+
+
+class OnlyAllowedHosts:
+    """Refuse requests under a name that ``server.allowedHosts`` has not, of which Streamlit asks websockets alone.
+
+    Args:
+        app: What answers the others.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and not is_allowed(Headers(scope=scope).get("host", "")):
+            await PlainTextResponse("server.allowedHosts does not have this name.\n", 403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def own_address() -> str:
@@ -58,4 +92,4 @@ if __name__ == "__main__":
 
     pages.show()
 else:
-    app = st.App(__file__, lifespan=get_ready)
+    app = st.App(__file__, lifespan=get_ready, middleware=[Middleware(OnlyAllowedHosts)])

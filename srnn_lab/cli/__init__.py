@@ -522,7 +522,7 @@ def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) ->
             "skipped": sum(row["skipped"] for row in run.curves),
         },
         "train": {
-            config.train.bound: best["train_elbo"],
+            config.train.bound: best["train_bound"],
             "kl": best["train_kl"],
             "unit": _unit("micro"),
             "average": "updates",

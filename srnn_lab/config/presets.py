@@ -35,7 +35,7 @@ def _tsbn(data: str, **train: Any) -> RunConfig:
     No gradient passes from frame to frame, so that songs lose nothing when they are cut.
     """
     return replace(
-        _field(data, 0, batch_size=8, start_from_mean=True, **train),
+        _field(data, 0, batch_size=8, learning_rate=3e-3, start_from_mean=True, **train),
         model=ModelConfig(model="tsbn", z_dim=100, hidden_dim=100),
         evaluation=EvaluationConfig(average="macro", first_frame=True),
     )

@@ -198,19 +198,23 @@ class DataConfig:
 class TrainConfig:
     """Optimisation: appendix A of the paper and what the authors' code adds to it."""
 
-    objective: Literal["elbo", "iwae", "fivo"] = option(
+    objective: Literal["elbo", "iwae", "fivo", "nasmc"] = option(
         "elbo",
         "Bound to maximise: one sampled path with the KL in closed form (elbo), importance-weighted paths (iwae), or a "
-        "particle filter, whose resampling carries no score-function term in the gradient (fivo).",
+        "particle filter, whose resampling carries no score-function term in the gradient (fivo). nasmc: the same "
+        "filter, by whose weighted particles model and posterior learn as by data.",
     )
     num_particles: int = option(
         4,
-        "Paths of iwae, particles of fivo; elbo has one path. From 1 to 999999.",
-        only={"objective": ("iwae", "fivo")},
+        "Paths of iwae, particles of fivo and nasmc; elbo has one path. From 1 to 999999.",
+        only={"objective": ("iwae", "fivo", "nasmc")},
     )
-    resampling: Literal["systematic", "multinomial"] = option("systematic", "How fivo draws the particles that go on.")
+    resampling: Literal["systematic", "multinomial"] = option(
+        "systematic", "How fivo and nasmc draw the particles that go on."
+    )
     resampling_share: float = option(
-        0.5, "fivo resamples when the effective sample size falls below this share of the particles; in [0, 1]."
+        0.5,
+        "fivo and nasmc resample when the effective sample size falls below this share of the particles; in [0, 1].",
     )
     epochs: int = option(50, "Passes over the training set; at least 1.")
     batch_size: int = option(16, "Streams or sequences that are trained on side by side; at least 1.")
@@ -231,9 +235,15 @@ class TrainConfig:
     learning_rate_decay: float = option(1.0, "Factor on the learning rate for each epoch after the start; in (0, 1].")
     learning_rate_decay_start: int = option(0, "Epoch after which the learning rate decays; 0 or more.")
     kl_weight_start: float = option(
-        0.2, "Weight of the KL term (iwae, fivo: of log q - log p in the log weights) at the first update; in [0, 1]."
+        0.2,
+        "Weight of the KL term (iwae, fivo: of log q - log p in the log weights) at the first update; in [0, 1].",
+        only={"objective": ("elbo", "iwae", "fivo")},
     )
-    kl_weight_updates: int = option(0, "Updates over which the weight grows linearly to 1; 0: it is 1 throughout.")
+    kl_weight_updates: int = option(
+        0,
+        "Updates over which the weight grows linearly to 1; 0: it is 1 throughout.",
+        only={"objective": ("elbo", "iwae", "fivo")},
+    )
     free_bits: float = option(
         0.0, "Nats of a frame's KL that cost nothing in training, so that z is used (elbo only); 0 or more."
     )
@@ -275,8 +285,10 @@ class TrainConfig:
 
     @property
     def bound(self) -> str:
-        """The objective as the name of a bound."""
-        return self.objective if self.objective == "elbo" else f"{self.objective}:{self.num_particles}"
+        """The objective as the name of a bound; of nasmc, that of its estimate."""
+        if self.objective == "elbo":
+            return self.objective
+        return f"{self.objective.replace('nasmc', 'fivo')}:{self.num_particles}"
 
 
 @dataclass(frozen=True, kw_only=True)

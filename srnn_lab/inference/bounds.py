@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -123,8 +124,8 @@ def iwae(
     paths = len(noise) // len(batch.x)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
     batch = batch.repeat(paths)
-    log_px, kl = _log_weight(model, batch.u, batch.x, trace.d, trace.z, trace.prior, trace.posterior)
-    log_px, kl = ((values * batch.mask).sum(1).view(paths, -1) for values in (log_px, kl))
+    log_px, log_p, log_q = _log_probs(model, batch.u, batch.x, trace.d, trace.z, trace.prior, trace.posterior)
+    log_px, kl = ((values * batch.mask).sum(1).view(paths, -1) for values in (log_px, log_q - log_p))
     log_weights = log_px - kl_weight * kl
     return SequenceBound(_log_mean(log_weights), kl.mean(0), log_weights, trace.state)
 
@@ -137,6 +138,22 @@ def draw_uniforms(
     return torch.rand(shape, generator=generator, dtype=batch.x.dtype, device=batch.x.device)
 
 
+class Particles(NamedTuple):
+    """What a particle filter knows of frame t before it resamples, for K particles of b sequences; padding has 0.
+
+    Attributes:
+        log_px: log p(x_t | z_t, d_t).
+        log_p: log p(z_t | z_{t-1}, d_t).
+        log_q: log q(z_t | ...), of what z_t was drawn from.
+        log_weights: Gathered since the particles were last resampled, this frame included.
+    """
+
+    log_px: Float[Tensor, "k b"]
+    log_p: Float[Tensor, "k b"]
+    log_q: Float[Tensor, "k b"]
+    log_weights: Float[Tensor, "k b"]
+
+
 def fivo(
     model: SequenceModel,
     batch: Batch,
@@ -146,6 +163,7 @@ def fivo(
     *,
     resampling_share: float = 0.5,
     kl_weight: float | Float[Tensor, ""] = 1.0,
+    see: Callable[[Particles], None] = lambda _: None,
 ) -> SequenceBound:
     """The log of a particle filter's estimate of p(x_{1:T}) (Maddison et al., 2017, Algorithm 1).
 
@@ -161,6 +179,7 @@ def fivo(
         state: Where the sequences continue from; zero by default.
         resampling_share: Particles are resampled where their effective sample size is below this share of K; in [0, 1].
         kl_weight: Factor on log q - log p in the log weights.
+        see: Called with the particles of each frame, one after another.
     """
     b, k = len(batch.x), len(noise) // len(batch.x)
     if state is None:
@@ -177,11 +196,13 @@ def fivo(
         valid = t < batch.lengths
         state = State(*(torch.where(valid.repeat(k)[:, None], *values) for values in zip(reached, state, strict=True)))
         frame = (type(dist)(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t))
-        terms = _log_weight(
+        terms = _log_probs(
             model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), *(values[:, None] for values in reached), *frame
         )
-        log_px_t, kl_t = (values.view(k, b) * valid for values in terms)
+        log_px_t, log_p_t, log_q_t = (values.view(k, b) * valid for values in terms)
+        kl_t = log_q_t - log_p_t
         kl, log_weights = kl + kl_t.mean(0), log_weights + log_px_t - kl_weight * kl_t
+        see(Particles(log_px_t, log_p_t, log_q_t, log_weights))
         sample_size = 1 / log_weights.detach().softmax(0).square().sum(0)
         resampled = (sample_size < resampling_share * k) & (t < batch.lengths - 1)
         if possibly(resampled):
@@ -192,7 +213,46 @@ def fivo(
     return SequenceBound(value + _log_mean(log_weights), kl, log_weights, state)
 
 
-def _log_weight(
+def nasmc(
+    model: SequenceModel,
+    batch: Batch,
+    noise: Float[Tensor, "n t z"],
+    uniforms: Float[Tensor, "b t m"],
+    state: State | None = None,
+    *,
+    resampling_share: float = 0.5,
+) -> tuple[Float[Tensor, "b"], SequenceBound]:
+    """The loss of neural adaptive sequential Monte Carlo (Gu et al., 2015), and the estimate of ``fivo``.
+
+    The particles z and their normalised weights W are constants to the gradient of the loss,
+
+        - sum_t sum_k W_t^k [log p(x_t | z_t^k, d_t^k) + log p(z_t^k | z_{t-1}^k, d_t^k) + log q(z_t^k | ...)].
+
+    q descends KL(p(z_t | x_{1:t}) || q), the inclusive one, and so covers what the ELBO's q may leave out. The
+    generative model follows Fisher's identity, in which the filtering distribution stands in for the smoothing one: a
+    bias that more particles do not remove. What both share (d, features of x, the prior's mean of Res_q) learns from
+    the generative terms alone.
+
+    Args:
+        model: The model.
+        batch: As of ``fivo``, like those that follow.
+        noise: The same.
+        uniforms: The same.
+        state: The same.
+        resampling_share: The same.
+    """
+    terms = []
+
+    def weigh(frame: Particles) -> None:
+        weights = frame.log_weights.detach().softmax(0)
+        terms.append((weights * (frame.log_px + frame.log_p + frame.log_q)).sum(0))
+
+    with model.posterior_apart():
+        bound = fivo(model, batch, noise, uniforms, state, resampling_share=resampling_share, see=weigh)
+    return -torch.stack(terms).sum(0), bound
+
+
+def _log_probs(
     model: SequenceModel,
     u: Float[Tensor, "n t x"],
     x: Float[Tensor, "n t x"],
@@ -200,9 +260,9 @@ def _log_weight(
     z: Float[Tensor, "n t z"],
     prior: Latent,
     posterior: Latent,
-) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t"]]:
-    """Log p(x_t | z_t, d_t) and log q(z_t | ...) - log p(z_t | ...): a frame's log weight is their difference."""
-    return model.likelihood.log_prob(model.emit(d, z, u), x), posterior.log_prob(z) - prior.log_prob(z)
+) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t"], Float[Tensor, "n t"]]:
+    """Log p(x_t | z_t, d_t), log p(z_t | ...) and log q(z_t | ...); the log weight is the first two less the third."""
+    return model.likelihood.log_prob(model.emit(d, z, u), x), prior.log_prob(z), posterior.log_prob(z)
 
 
 def _log_mean(log_weights: Float[Tensor, "k b"]) -> Float[Tensor, "b"]:

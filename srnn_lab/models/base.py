@@ -74,6 +74,7 @@ class SequenceModel(nn.Module, ABC):
         )
         self.features_z: nn.Module = nn.Identity()
         self.read_d, self.read_z = nn.Dropout(config.dropout_d), nn.Dropout(config.dropout_emission)
+        self._apart = False
 
     def emission_network(self, in_dim: int) -> nn.Sequential:
         """The network that gives the parameters of p(x_t | z_t, d_t) from ``in_dim`` inputs."""
@@ -161,6 +162,23 @@ class SequenceModel(nn.Module, ABC):
     ) -> Float[Tensor, "b t q"]:
         """p(x_t | z_t, d_t, u_t), as ``likelihood`` reads it, for all t at once."""
         return self.likelihood.given(self.decode(d, z), u)
+
+    @contextmanager
+    def posterior_apart(self) -> Iterator[None]:
+        """No gradient passes from the posterior to the generative model, nor through draws of z_t; then as before."""
+        self._apart = True
+        try:
+            yield
+        finally:
+            self._apart = False
+
+    def for_q(self, values: Tensor) -> Tensor:
+        """What the posterior reads of the generative model: d_t, features, phi_z of z_{t-1}, the prior's mean."""
+        return values.detach() if self._apart else values
+
+    def draw(self, latent: Latent, noise_t: Float[Tensor, "b z"]) -> Float[Tensor, "b z"]:
+        """z_t, from what it is drawn from."""
+        return self.for_q(latent.rsample(noise_t))
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -48,6 +48,6 @@ class SRNN(StateSpaceModel):
         context = {"d": d, "for_prior": self.prior.project(d_low)}
         if of_x is None:
             return context
-        inputs = torch.cat([d_low, of_x], -1)
+        inputs = self.for_q(torch.cat([d_low, of_x], -1))
         a = self.a(inputs, lengths) if self.config.smoothing else self.a(inputs)
         return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

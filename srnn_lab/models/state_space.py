@@ -39,10 +39,10 @@ class StateSpaceModel(SequenceModel):
         gated = isinstance(self.prior, GatedTransition)
         prior_t = posterior_t = self.prior(state.z if gated else z_tm1, context_t["for_prior"])  # Eq. (3)
         if "for_posterior" in context_t:
-            posterior_t = self.posterior(z_tm1, context_t["for_posterior"])  # Eq. (10)
+            posterior_t = self.posterior(self.for_q(z_tm1), context_t["for_posterior"])  # Eq. (10)
             if self.residual:  # Eq. (12); the sample z_{t-1} stands for the integral in Eq. (11)
-                posterior_t = DiagonalGaussian(prior_t.mu + posterior_t.mu, posterior_t.logvar)
-        return State(context_t["d"], posterior_t.rsample(noise_t)), prior_t, posterior_t
+                posterior_t = DiagonalGaussian(self.for_q(prior_t.mu) + posterior_t.mu, posterior_t.logvar)
+        return State(context_t["d"], self.draw(posterior_t, noise_t)), prior_t, posterior_t
 
     def path(
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]

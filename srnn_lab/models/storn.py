@@ -55,7 +55,7 @@ class STORN(SequenceModel):
         context = {"for_d": self.gru_d.project(of_u)}
         if of_x is None:
             return context
-        a = self.gru_a(of_x, state.d.chunk(2, -1)[1])
+        a = self.gru_a(self.for_q(of_x), state.d.chunk(2, -1)[1])
         mu_q, logvar_q = self.posterior(self.read_d(a)).to(a.dtype).chunk(2, -1)
         return {**context, "a": a, "mu_q": mu_q, "logvar_q": floor_variance(logvar_q, self.config.variance_floor)}
 
@@ -67,7 +67,7 @@ class STORN(SequenceModel):
         prior_t = posterior_t = DiagonalGaussian.standard(noise_t)
         if "a" in context_t:
             a_t, posterior_t = context_t["a"], DiagonalGaussian(context_t["mu_q"], context_t["logvar_q"])
-        z_t = posterior_t.rsample(noise_t)
+        z_t = self.draw(posterior_t, noise_t)
         d_t = self.gru_d(d_tm1, self.features_z(z_t), context_t["for_d"])
         return State(torch.cat([d_t, a_t], -1), z_t), prior_t, posterior_t
 

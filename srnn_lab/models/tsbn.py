@@ -79,7 +79,7 @@ class TSBN(SequenceModel):
         prior_t = posterior_t = BinaryUnits(context_t["for_prior"] + self.prior_z(state.z).to(state.z.dtype))
         if "for_posterior" in context_t:
             posterior_t = BinaryUnits(context_t["for_posterior"] + self.posterior_z(state.z).to(state.z.dtype))
-        return State(context_t["d"], posterior_t.rsample(noise_t)), prior_t, posterior_t
+        return State(context_t["d"], self.draw(posterior_t, noise_t)), prior_t, posterior_t
 
     def path(
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]

@@ -47,7 +47,7 @@ class VariationalRNN(SequenceModel):
         """The shares of u in the gates of d, and of x in the posterior's first layer."""
         of_u, of_x = features_of(self.features, u, x)
         context = {"for_d": self.gru_d.project(of_u)}
-        return context if of_x is None else {**context, "for_posterior": self.posterior.project(of_x)}
+        return context if of_x is None else {**context, "for_posterior": self.posterior.project(self.for_q(of_x))}
 
     def step(
         self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
@@ -57,8 +57,8 @@ class VariationalRNN(SequenceModel):
         read_t = self.read_d(d_t)
         prior_t = posterior_t = self.prior_of(read_t, noise_t)
         if "for_posterior" in context_t:
-            posterior_t = self.posterior(read_t, context_t["for_posterior"])
-        return State(d_t, posterior_t.rsample(noise_t)), prior_t, posterior_t
+            posterior_t = self.posterior(self.for_q(read_t), context_t["for_posterior"])
+        return State(d_t, self.draw(posterior_t, noise_t)), prior_t, posterior_t
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t)."""

@@ -419,7 +419,7 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         bound: Name of the bound that is trained on.
         valid_unit: Unit of the validation figures; training figures are in nats per frame.
     """
-    rows = [(bound, ("train_elbo", "valid_bound")), ("KL", ("train_kl", "valid_kl"))]
+    rows = [(bound, ("train_bound", "valid_bound")), ("KL", ("train_kl", "valid_kl"))]
     panels = [(title, "nats per frame", {"training": train, "validation": valid}) for title, (train, valid) in rows]
     if valid_unit != "nats per frame":  # on one axis, one of the two would be a line at 0
         panels = [

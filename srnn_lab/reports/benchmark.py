@@ -21,7 +21,7 @@ from srnn_lab.inference.sampling import generate
 from srnn_lab.models import SRNN, SequenceModel, build_model
 from srnn_lab.reports.yardsticks import PeerSRNN, PlainSRNN
 from srnn_lab.system.memory import keep_freed_memory
-from srnn_lab.training.fitting import use_bf16
+from srnn_lab.training.precision import use_bf16
 
 SHAPES = {"music": PRESETS["jsb"], "timit": PRESETS["timit"], "blizzard": PRESETS["blizzard"]}
 """The paper's models and batches: 16 x 100 frames of 88 notes, 64 x 40 and 128 x 40 frames of 200 samples."""

@@ -1,7 +1,5 @@
 """Trainings as folders of files: begin one in a process of its own, see from its files how far it is, stop it."""
 
-import csv
-import io
 import os
 import re
 import shlex
@@ -13,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from srnn_lab.checkpoint import Header, read_header
-from srnn_lab.system.files import open_regular, read_bounded
+from srnn_lab.system.files import open_regular
 from srnn_lab.system.lock import hold, is_running, sign
-from srnn_lab.training.fitting import CURVES
+from srnn_lab.training.curves import FILE, read_curves
 
 LOG = "train.log"
 """What a training prints."""
@@ -59,7 +55,7 @@ class Progress:
 
 def list_runs(folder: Path) -> dict[str, Path]:
     """The runs in a folder, by name; empty if there is no such folder. A name that cannot be shown is left out."""
-    found = (path for path in folder.glob("*") if (path / "curves.csv").exists() or (path / LOG).exists())
+    found = (path for path in folder.glob("*") if (path / FILE).exists() or (path / LOG).exists())
     return {path.name: path for path in sorted(found) if path.name.isprintable()}
 
 
@@ -124,23 +120,3 @@ def _tail(log: Path) -> list[str]:
         text = file.read(TAIL).decode(errors="replace")
     lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
     return lines[max((i for i, line in enumerate(lines) if line.startswith("$ ")), default=0) :]
-
-
-def read_curves(run: Path) -> dict[str, np.ndarray]:
-    """The columns of ``curves.csv``, a value for each whole epoch; empty ones if the first is not done.
-
-    Raises:
-        ValueError: The file is damaged, too large or no regular file.
-    """
-    path = run / "curves.csv"
-    if not path.exists():
-        return {name: np.zeros(0) for name in CURVES}
-    text = read_bounded(path)
-    try:
-        reader = csv.DictReader(io.StringIO(text.decode(), newline=""))
-        rows = list(reader)
-        if missing := [name for name in CURVES if name not in (reader.fieldnames or ())]:
-            raise ValueError(f"it has no column {missing[0]}")
-        return {name: np.array([float(row[name]) for row in rows]) for name in CURVES}
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise ValueError(f"{path} is not a table of training curves ({error}); it may be damaged.") from error

@@ -15,7 +15,7 @@ import torch
 from srnn_lab.config import ModelConfig, RunConfig
 from srnn_lab.system.interrupts import Stopped, noted_signals
 from srnn_lab.system.terminal import outliving_terminal
-from srnn_lab.training.fitting import Run, fit_in_steps
+from srnn_lab.training.fitting import Options, Run, fit_in_steps
 
 MOST_ON_A_GPU = 16
 """Runs side by side on one GPU: each takes two of torch's 32 streams, one to record and one to run on."""
@@ -40,11 +40,9 @@ def fit_in_turns(configs: Mapping[Path, RunConfig], *, device: str, **options: A
         raise ValueError(f"--seeds names {len(configs)} runs; at most {MOST_ON_A_GPU} fit side by side on a GPU.")
     done: dict[Path, Run] = {}
     failed: dict[Path, Exception] = {}
+    how = Options(device=device, resume=True, **options)
     with outliving_terminal(), noted_signals() as noted:
-        runs = {
-            out: fit_in_steps(config, out, device=device, resume=True, label=out.name, noted=noted, **options)
-            for out, config in configs.items()
-        }
+        runs = {out: fit_in_steps(config, out, how, label=out.name, noted=noted) for out, config in configs.items()}
         on_own_stream = {out: _stream(config.model, device) for out, config in configs.items()}
         while runs:
             for out, run in list(runs.items()):

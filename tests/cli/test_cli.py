@@ -27,7 +27,7 @@ from srnn_lab.reports.benchmark import Benchmark
 from srnn_lab.reports.records import read_results, record
 from srnn_lab.reports.tables import TABLES
 from srnn_lab.system.interrupts import Stopped
-from srnn_lab.training.fitting import use_bf16
+from srnn_lab.training.precision import use_bf16
 
 COMMANDS = ("train", "evaluate", "inspect", "sample", "transitions", "probe", "results", "reproduce", "benchmark")
 SMALL = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]

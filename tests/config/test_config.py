@@ -14,7 +14,7 @@ from srnn_lab.config import (
     TrainConfig,
 )
 from srnn_lab.models import build_model
-from srnn_lab.training.fitting import kl_weight, learning_rate
+from srnn_lab.training.schedules import kl_weight, learning_rate
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -607,6 +607,36 @@ def test_a_page_whose_name_was_made_to_lead_here_is_refused(address, host, statu
         assert connection.getresponse().status == status
 
 
+@pytest.mark.parametrize(
+    ("host", "hosts", "allowed"),
+    [
+        ("lab.example", [], True),
+        ("LAB.example:8501", ["lab.example"], True),
+        ("lab.example.", ["lab.example"], True),
+        ("a.lab.example", ["lab.example"], False),
+        ("a.lab.example", ["*.lab.example"], True),
+        ("lab.example", ["*"], True),
+        ("[::1]:8501", ["::1"], True),
+        ("[::1", ["::1"], False),
+        ("", ["lab.example"], False),
+    ],
+)
+def test_a_name_is_allowed_if_it_is_in_the_list(monkeypatch, host, hosts, allowed):
+    set_options(monkeypatch, {"server.allowedHosts": hosts})
+    assert runpy.run_path(str(ROOT / "dashboard.py"), run_name="dashboard")["is_allowed"](host) == allowed
+
+
+@pytest.mark.parametrize("path", ["/", "/_stcore/health", "/media/none.wav"])
+def test_files_too_are_refused_to_a_page_whose_name_was_made_to_lead_here(address, path):
+    def status(host):
+        with closing(HTTPConnection(urlsplit(address).netloc, timeout=60)) as connection:
+            connection.request("GET", path, headers={"Host": host})
+            return connection.getresponse().status
+
+    assert status("evil.example") == status("localhost.evil.example:8501") == 403
+    assert status("localhost") == status("[::1]:8501") == (404 if "media" in path else 200)
+
+
 def test_a_dashboard_below_a_path_of_its_own_works(browser):
     with (
         serve("run", str(ROOT / "dashboard.py"), "--server.baseUrlPath", "lab") as found,

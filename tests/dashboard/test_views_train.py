@@ -17,7 +17,7 @@ from srnn_lab.dashboard.pages import train
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training import runs
-from srnn_lab.training.fitting import CURVES
+from srnn_lab.training.curves import COLUMNS
 
 # Streamlit warns of things that are not ours.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -45,8 +45,8 @@ def page(folder):
 
 
 def curves(num_epochs):
-    rows = np.linspace(1, 2, num_epochs * len(CURVES)).reshape(num_epochs, -1)
-    return dict(zip(CURVES, [np.arange(1.0, num_epochs + 1), *rows.T[1:]], strict=True))
+    rows = np.linspace(1, 2, num_epochs * len(COLUMNS)).reshape(num_epochs, -1)
+    return dict(zip(COLUMNS, [np.arange(1.0, num_epochs + 1), *rows.T[1:]], strict=True))
 
 
 def finished(folder, name="done", epochs=3):
@@ -56,7 +56,7 @@ def finished(folder, name="done", epochs=3):
     for file, figures in (("best", scores), ("last", {})):
         save_checkpoint(untrained(config, scores=figures), folder / name / f"{file}.safetensors")
     table = curves(epochs)
-    lines = [",".join(CURVES), *(",".join(map(str, row)) for row in zip(*table.values(), strict=True))]
+    lines = [",".join(COLUMNS), *(",".join(map(str, row)) for row in zip(*table.values(), strict=True))]
     (folder / name / "curves.csv").write_text("\n".join(lines))
 
 
@@ -108,7 +108,7 @@ def test_curves_can_be_kept(page, folder, monkeypatch):
     kept = {}
     monkeypatch.setattr(train, "download_buttons", lambda _, files: kept.update(files))
     page.run()
-    assert kept["Curves (CSV)"][0]().decode().splitlines()[0] == ",".join(CURVES)
+    assert kept["Curves (CSV)"][0]().decode().splitlines()[0] == ",".join(COLUMNS)
     assert "Plotly.newPlot" in kept["Charts (HTML)"][0]()
 
 
@@ -270,8 +270,8 @@ def test_curves_in_two_units_do_not_share_an_axis():
     assert titles[1] == ["ELBO, training", "ELBO, validation", "KL, training", "KL, validation", "Schedules"]
     for figure in (one, two):
         drawn = {(trace.name, trace.yaxis): trace.y for trace in figure.data}
-        assert np.allclose(drawn["training", "y"], table["train_elbo"])
+        assert np.allclose(drawn["training", "y"], table["train_bound"])
         (star,) = (trace for trace in figure.data if "best" in trace.name)
         assert star.x.tolist() == [40.0]
     low, high = one.layout.yaxis.range
-    assert table["train_elbo"].min() < low < table["train_elbo"][10] < table["valid_bound"].max() < high
+    assert table["train_bound"].min() < low < table["train_bound"][10] < table["valid_bound"].max() < high

@@ -288,6 +288,27 @@ def test_an_emission_that_starts_from_the_mean_says_it(config):
     torch.testing.assert_close(model.likelihood.variance(params), expected.expand(3, 8, -1))
 
 
+@pytest.mark.parametrize("config", [case for case in CASES if case.values[0].likelihood == "bernoulli"])
+def test_nasmc_teaches_the_posterior_by_log_q_alone_and_the_generative_model_by_the_rest(config):
+    model, batch, _ = case(config, (8, 3))
+    noise, uniforms, seen = draw_noise(model, batch, paths=PATHS), draw_uniforms(batch), []
+    with model.posterior_apart():
+        fivo(model, batch, noise, uniforms, see=seen.append)
+    total = {name: sum(getattr(frame, name).sum() for frame in seen) for name in ("log_px", "log_p", "log_q")}
+    names, parameters = zip(*bounded(model), strict=True)
+
+    def learning(value):
+        if not value.requires_grad:
+            return set()
+        gradients = torch.autograd.grad(value, parameters, allow_unused=True, retain_graph=True)
+        return {name for name, values in zip(names, gradients, strict=True) if values is not None and values.any()}
+
+    posterior, generative = learning(total["log_q"]), learning(total["log_px"] + total["log_p"])
+    assert posterior.isdisjoint(generative)
+    assert posterior | generative == set(names)
+    assert bool(posterior) == (config.model != "rnn")
+
+
 def test_unknown_models_and_likelihoods_are_refused():
     with pytest.raises(ValueError, match="choose one of srnn"):
         build_model(ModelConfig(model="lstm"))

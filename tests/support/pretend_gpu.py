@@ -12,7 +12,7 @@ from waiting import MAKES, Operations, refuse
 
 from srnn_lab.inference import bounds
 from srnn_lab.models import networks
-from srnn_lab.training import fitting as training
+from srnn_lab.training.loop import Loop
 
 
 class Graph(Operations):
@@ -68,7 +68,7 @@ def pretend(setattr=setattr):
     for name, stand_in in stand_ins.items():
         setattr(torch.cuda, name, stand_in)
     setattr(Tensor, "pin_memory", lambda values: values)
-    setattr(training.Training, "on_gpu", True)
+    setattr(Loop, "on_gpu", True)
     for module in (networks, bounds):
         setattr(module, "possibly", lambda mask: True)
 

@@ -22,13 +22,13 @@ PATIENCE = 120
 def run_command(argv: list[str], log: Path, write_every: float, environment: dict[str, str]) -> None:
     """What a process does."""
     from srnn_lab import cli
-    from srnn_lab.training import fitting as training
+    from srnn_lab.training import state
 
     with log.open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     os.environ.update(environment)
-    training.WRITE_EVERY = write_every
+    state.WRITE_EVERY = write_every
     sys.exit(cli.main(argv))
 
 

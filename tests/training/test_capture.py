@@ -14,12 +14,14 @@ from torch import nn
 from waiting import WaitError, without_waiting
 
 from srnn_lab.cli import main
+from srnn_lab.config import TrainConfig
 from srnn_lab.data.sequences import padded_length
 from srnn_lab.models import build_model
 from srnn_lab.system.interrupts import Stopped
-from srnn_lab.training import fitting as training
+from srnn_lab.training import fitting, loop
 from srnn_lab.training.capture import Captured, ahead
 from srnn_lab.training.fitting import fit
+from srnn_lab.training.state import Training
 
 FIVO = {"objective": "fivo", "num_particles": 4}
 RUNS = {
@@ -53,14 +55,14 @@ def recorded(monkeypatch):
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr(training, "Captured", Counted)
+    monkeypatch.setattr(loop, "Captured", Counted)
     return made
 
 
 def config(songs, **options):
     run = music_run(
         songs,
-        **{"epochs": 1, "precision": "fp32"} | {k: v for k, v in options.items() if hasattr(training.TrainConfig, k)},
+        **{"epochs": 1, "precision": "fp32"} | {k: v for k, v in options.items() if hasattr(TrainConfig, k)},
     )
     return replace(run, model=replace(run.model, **{k: v for k, v in options.items() if hasattr(run.model, k)}))
 
@@ -93,7 +95,7 @@ def test_a_recorded_training_that_is_stopped_and_resumed_is_as_if_it_had_not_bee
     run = config(songs, **REGULARISED)
     fit(run, tmp_path / "whole")
     with monkeypatch.context() as impatient, pytest.raises(Stopped):
-        impatient.setattr(training, "noted_signals", lambda: nullcontext([signal.SIGTERM]))
+        impatient.setattr(fitting, "noted_signals", lambda: nullcontext([signal.SIGTERM]))
         fit(run, tmp_path / "stopped")
     assert position(tmp_path / "stopped") == (0, 1)
     fit(run, tmp_path / "stopped", resume=True)
@@ -117,16 +119,16 @@ def test_nothing_of_an_update_waits_for_the_device_before_its_result_is_looked_a
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)
     run = config(songs, **RUNS[name])
-    frontend, segments, _, data = training._load(run, None)
+    frontend, segments, _, data = fitting._load(run, None)
     model = build_model(run.model).train()
     optimizer = torch.optim.AdamW(model.parameters())
-    under_way = training.Training(run, frontend, model, optimizer, segments, tmp_path, data, None)
-    prepared = next(under_way._prepare())
+    under_way = loop.Loop(Training(run, frontend, model, optimizer, segments, tmp_path, data, None))
+    prepared = next(under_way.prepare())
     prepared = prepared._replace(inputs=[values.to("meta") for values in prepared.inputs])
     model.to("meta")
     with without_waiting():
-        norm, values = under_way._propagate(prepared, False, True)
-    assert {tensor.device.type for tensor in (norm, values, *under_way.state)} == {"meta"}
+        norm, values = under_way.launch(prepared, False, True)
+    assert {tensor.device.type for tensor in (norm, values, *under_way.training.state)} == {"meta"}
     with pytest.raises(WaitError), without_waiting():
         torch.cat([values, norm[None]]).tolist()
 

@@ -28,8 +28,11 @@ from srnn_lab.models import MODELS
 from srnn_lab.system import lock
 from srnn_lab.system.interrupts import Stopped
 from srnn_lab.system.lock import LOCK, hold, is_running
-from srnn_lab.training import fitting as training
-from srnn_lab.training.fitting import CURVES, SKIPS, fit, use_bf16
+from srnn_lab.training import fitting, objectives, state
+from srnn_lab.training.curves import COLUMNS, read_curves
+from srnn_lab.training.fitting import fit
+from srnn_lab.training.precision import use_bf16
+from srnn_lab.training.state import SKIPS
 
 UPDATES = 6
 """Updates of an epoch of the tiny songs: about 150 frames, of which 3 x 8 are trained on in one update."""
@@ -68,14 +71,14 @@ def command(songs, out, **train):
 
 def test_training_improves_the_bound_on_training_and_validation_data(run):
     rows = curves(run[1])
-    for name in ("train_elbo", "valid_elbo"):
+    for name in ("train_bound", "valid_elbo"):
         assert rows[-1][name] > rows[0][name] + 10  # nats per frame, of about 61 at the start
 
 
 def test_the_curves_have_one_row_an_epoch_that_hangs_together(run):
     config, out, _ = run
     rows = curves(out)
-    assert all(tuple(row) == CURVES for row in rows)
+    assert all(tuple(row) == COLUMNS for row in rows)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     for row in rows:
         assert row["valid_bound"] == row["valid_elbo"] == pytest.approx(row["valid_log_px"] - row["valid_kl"])
@@ -97,14 +100,16 @@ def test_best_is_the_epoch_with_the_highest_validation_bound(run):
         assert evaluate(best.model, frames, config.evaluation).to_dict() == best.scores[split]
 
 
-@pytest.mark.parametrize(("objective", "resampling"), [("iwae", "systematic"), ("fivo", "multinomial")])
+@pytest.mark.parametrize(
+    ("objective", "resampling"), [("iwae", "systematic"), ("fivo", "multinomial"), ("nasmc", "systematic")]
+)
 def test_the_bound_that_is_trained_on_improves_and_chooses_the_best_epoch(objective, resampling, songs, tmp_path):
     config = music_run(songs, epochs=4, objective=objective, num_particles=16, resampling=resampling)
     best, rows = fit(config, tmp_path).best, curves(tmp_path)
-    for name in ("train_elbo", "valid_elbo", "valid_bound"):
+    for name in ("train_bound", "valid_elbo", "valid_bound"):
         assert rows[-1][name] > rows[0][name] + 10
-    assert best.scores["valid"][f"{objective}:16"] == max(row["valid_bound"] for row in rows)
-    assert best.scores["valid"]["elbo"] < best.scores["valid"][f"{objective}:16"]
+    assert best.scores["valid"][config.train.bound] == max(row["valid_bound"] for row in rows)
+    assert best.scores["valid"]["elbo"] < best.scores["valid"][config.train.bound]
     frames = best.frontend.sequences(load_split(config.data, "test").values(), config.model.x_dim)
     found = evaluate(best.model, frames, config.evaluation, bounds=[config.train.bound], resampling=resampling)
     assert found.to_dict() == best.scores["test"]
@@ -116,7 +121,7 @@ def test_best_is_not_the_last_epoch_when_validation_gets_worse(songs, tmp_path, 
     def worsening(*args, **kwargs):
         return replace(evaluate(*args, **kwargs), elbo=next(bounds, -9.0))
 
-    monkeypatch.setattr(training, "evaluate", worsening)
+    monkeypatch.setattr(fitting, "evaluate", worsening)
     assert fit(music_run(songs, epochs=3), tmp_path).best.scores["epoch"] == 2
     assert not torch.equal(
         *(load_file(tmp_path / f"{name}.safetensors")["model.gru_d.weight_hh_l0"] for name in ("best", "last"))
@@ -193,7 +198,7 @@ def test_any_model_that_is_stopped_within_an_epoch_and_resumed_is_as_if_it_had_n
     config = replace(config, model=replace(config.model, model=model, likelihood=likelihood))
     fit(config, tmp_path / "whole")
     with monkeypatch.context() as impatient, pytest.raises(Stopped):
-        impatient.setattr(training, "noted_signals", lambda: nullcontext([signal.SIGTERM]))
+        impatient.setattr(fitting, "noted_signals", lambda: nullcontext([signal.SIGTERM]))
         fit(config, tmp_path / "stopped")
     assert position(tmp_path / "stopped") == (0, 1)
     fit(config, tmp_path / "stopped", resume=True)
@@ -211,7 +216,7 @@ def test_a_signal_in_the_last_validation_ends_the_run_before_the_test_set_is_sco
         os.kill(os.getpid(), number)
         return evaluate(*args, **kwargs)
 
-    monkeypatch.setattr(training, "evaluate", signalled)
+    monkeypatch.setattr(fitting, "evaluate", signalled)
     with pytest.raises(Stopped) as caught:
         fit(music_run(songs, epochs=1), tmp_path / "run")
     assert caught.value.exit_status == 128 + number
@@ -229,7 +234,7 @@ def test_ctrl_c_while_the_test_set_is_scored_names_the_command_that_continues(so
             raise KeyboardInterrupt
         return evaluate(*args, **kwargs)
 
-    monkeypatch.setattr(training, "evaluate", interrupted)
+    monkeypatch.setattr(fitting, "evaluate", interrupted)
     with pytest.raises(Stopped, match=f"continue with: srnn-lab train --resume {tmp_path / 'run'}"):
         fit(music_run(songs, epochs=1), tmp_path / "run")
     monkeypatch.undo()
@@ -241,7 +246,7 @@ def test_processes_that_read_different_data_are_told_so(songs, tmp_path, monkeyp
         made = make()
         return made + 1 if isinstance(made, torch.Tensor) else made
 
-    monkeypatch.setattr(training.distributed, "from_rank_0", from_rank_0)
+    monkeypatch.setattr(fitting.distributed, "from_rank_0", from_rank_0)
     with pytest.raises(ValueError, match="Process 0 reads other data than process 0; put the same files on each"):
         fit(music_run(songs), tmp_path / "run")
 
@@ -286,6 +291,18 @@ def test_a_run_is_not_resumed_on_other_data(run, songs, tmp_path):
         fit(config, tmp_path / "run", resume=True)
 
 
+def test_a_run_of_an_earlier_version_is_read_and_continued(run, songs, tmp_path):
+    """Its curves call the bound that is trained an ELBO, whichever it is; its states have no names of columns."""
+    config, whole, _ = run
+    out, rows = tmp_path / "run", curves(whole)
+    fit(replace(config, train=replace(config.train, epochs=2)), out)
+    old = (out / "curves.csv").read_text().replace("train_bound", "train_elbo")
+    (out / "curves.csv").write_text(old)
+    assert read_curves(out)["train_bound"].tolist() == [row["train_bound"] for row in rows[:2]]
+    fit(config, out, resume=True)
+    assert curves(out) == rows
+
+
 def test_a_run_is_not_resumed_with_fewer_epochs_than_it_has(run):
     config, out, _ = run
     with pytest.raises(ValueError, match="has 4 epochs behind it; give --epochs as many or more"):
@@ -314,7 +331,7 @@ def test_a_checkpoint_without_the_state_of_its_training_is_not_resumed(run, tmp_
 )
 def test_a_state_of_which_a_part_is_missing_or_misshapen_is_not_resumed(change, songs, tmp_path, monkeypatch):
     config, last = music_run(songs), tmp_path / "last.safetensors"
-    monkeypatch.setattr(training, "WRITE_EVERY", 0)
+    monkeypatch.setattr(state, "WRITE_EVERY", 0)
     break_updates(monkeypatch, *range(1, 9))
     with pytest.raises(FloatingPointError):
         fit(config, tmp_path)
@@ -354,7 +371,7 @@ def test_a_training_is_known_by_its_number_while_it_lives_and_leaves_nothing_if_
         assert is_running(out)
         raise ValueError(f"process {(out / LOCK).read_text()} has no data")
 
-    monkeypatch.setattr(training, "_load", load)
+    monkeypatch.setattr(fitting, "_load", load)
     with pytest.raises(ValueError, match=f"process {os.getpid()} {socket.gethostname()} has no data"):
         fit(music_run(), out)
     assert not out.exists()
@@ -380,7 +397,7 @@ def test_a_model_that_does_not_fit_into_memory_is_said_to_be_too_large(tmp_path,
     def build(config):
         raise RuntimeError("not enough memory: you tried to allocate 4000000000000 bytes")
 
-    monkeypatch.setattr(training, "build_model", build)
+    monkeypatch.setattr(fitting, "build_model", build)
     with pytest.raises(ValueError, match="does not fit into memory; lower --hidden-dim, --d-dim or --z-dim"):
         fit(music_run(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -397,7 +414,7 @@ def test_an_update_that_does_not_fit_into_memory_names_what_to_lower(error, song
     def too_large(*args):
         raise error
 
-    monkeypatch.setattr(training, "elbo", too_large)
+    monkeypatch.setattr(objectives, "elbo", too_large)
     with pytest.raises(ValueError, match="lower --batch-size, --segment-length or --num-particles, and another --out"):
         fit(music_run(songs), tmp_path / "run")
 
@@ -430,7 +447,7 @@ def break_updates(monkeypatch, *broken):
     Returns:
         The bounds of the others, to which it adds one after another.
     """
-    update, elbo, others = -1, training.elbo, []
+    update, elbo, others = -1, objectives.elbo, []
 
     def breaking(model, batch, state, noise):
         nonlocal update
@@ -443,7 +460,7 @@ def break_updates(monkeypatch, *broken):
         nowhere = type(bound.trace.state)(*(values * torch.nan for values in bound.trace.state))
         return replace(bound, log_px=bound.log_px * torch.nan, trace=bound.trace._replace(state=nowhere))
 
-    monkeypatch.setattr(training, "elbo", breaking)
+    monkeypatch.setattr(objectives, "elbo", breaking)
     return others
 
 
@@ -454,12 +471,12 @@ def test_an_update_that_is_no_number_is_skipped_and_counted(songs, tmp_path, mon
     assert [row["skipped"] for row in rows] == [2, 1]
     assert load_file(tmp_path / "last.safetensors")["extra.adam.0.step"] == 2 * UPDATES - 3
     means = [sum(part) / len(part) for part in (others[: UPDATES - 2], others[UPDATES - 2 :])]
-    assert [row["train_elbo"] for row in rows] == pytest.approx(means)
+    assert [row["train_bound"] for row in rows] == pytest.approx(means)
 
 
 def test_updates_that_are_no_numbers_in_a_row_are_counted_across_epochs_and_a_resumption(songs, tmp_path, monkeypatch):
     config = music_run(songs, epochs=3)
-    monkeypatch.setattr(training, "WRITE_EVERY", 0)
+    monkeypatch.setattr(state, "WRITE_EVERY", 0)
     break_updates(monkeypatch, *range(UPDATES - 3, UPDATES - 3 + SKIPS))
     with pytest.raises(FloatingPointError, match=f"{SKIPS} times in a row, up to update 2 of epoch 2"):
         fit(config, tmp_path)
@@ -486,9 +503,9 @@ def test_tensorboard_shows_the_curves_and_forgets_what_was_not_kept(songs, tmp_p
     (tmp_path / "last.safetensors").write_bytes(kept)  # as if killed before epoch 3 was written
     fit(longer, tmp_path, resume=True, tensorboard=True)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    assert set(events.Tags()["scalars"]) == {*CURVES, "frames_per_second"}
+    assert set(events.Tags()["scalars"]) == {*COLUMNS, "frames_per_second"}
     rows = curves(tmp_path)
-    for name in CURVES:
+    for name in COLUMNS:
         found = [(event.step, event.value) for event in events.Scalars(name)]
         assert found == [(row["epoch"], pytest.approx(row[name], rel=1e-6)) for row in rows]
 
@@ -507,7 +524,7 @@ def test_a_training_goes_on_without_events_that_cannot_be_written(songs, tmp_pat
     with pytest.warns(UserWarning, match=r"TensorBoard events of epoch 1 could not be written \(.*No space left"):
         fit(music_run(songs, epochs=1), tmp_path / "run", tensorboard=True)
     with pytest.raises(ValueError, match="the true cause"):  # and closing the events does not hide it
-        monkeypatch.setattr(training, "evaluate", raising(ValueError("the true cause")))
+        monkeypatch.setattr(fitting, "evaluate", raising(ValueError("the true cause")))
         fit(music_run(songs, epochs=1), tmp_path / "other", tensorboard=True)
 
 
@@ -543,7 +560,7 @@ def test_a_training_does_not_write_into_a_folder_that_took_the_place_of_its_own(
             return evaluate(*args, **options)
 
         with monkeypatch.context() as patched:
-            patched.setattr(training, "evaluate", meddling)
+            patched.setattr(fitting, "evaluate", meddling)
             with pytest.raises(ValueError, match=f"{out} is not the folder any more that this training locked"):
                 fit(config, out)
         assert (contents(out) if out.exists() else {}) == before
@@ -609,20 +626,20 @@ def test_a_run_on_whole_sequences_counts_its_frames_and_scores_as_it_is_evaluate
     run = fit(config, tmp_path)
     frames = [len(song) for song in load_split(config.data, "train").values()]
     assert run.updates == sum(-(-n // 8) for n in frames) // 3
-    assert -61.5 < run.curves[0]["train_elbo"] < 0  # nats per frame, of which an untrained model needs 88 log 2 = 61
+    assert -61.5 < run.curves[0]["train_bound"] < 0  # nats per frame, of which an untrained model needs 88 log 2 = 61
 
 
 def test_another_seed_gives_another_run(songs, tmp_path):
     for seed in (1, 2):
         fit(music_run(songs, seed=seed, epochs=1), tmp_path / str(seed))
-    assert curves(tmp_path / "1")[0]["train_elbo"] != curves(tmp_path / "2")[0]["train_elbo"]
+    assert curves(tmp_path / "1")[0]["train_bound"] != curves(tmp_path / "2")[0]["train_bound"]
 
 
 def test_each_epoch_has_noise_and_an_order_of_its_own(songs, tmp_path):
     fit(music_run(songs, epochs=2, learning_rate=1e-30), tmp_path)  # the weights stay as they are
     first, second = curves(tmp_path)
     assert first["valid_elbo"] == second["valid_elbo"]
-    assert first["train_elbo"] != second["train_elbo"]
+    assert first["train_bound"] != second["train_bound"]
 
 
 def test_bf16_training_runs_and_comes_close_to_fp32(run, songs, tmp_path):
