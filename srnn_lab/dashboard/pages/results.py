@@ -19,6 +19,8 @@ LABELS = {
     "field": "Against the field",
     "family": "The family",
     "fivo": "Training on FIVO",
+    "objectives": "Objectives",
+    "systems": "Every system of the paper",
     "table1": "Table 1",
     "figure3": "Figure 3",
     "probe": "Phones",
