@@ -20,6 +20,8 @@ LABELS = {
     "field": "Compared with published results",
     "family": "The family",
     "fivo": "Training on FIVO",
+    "objectives": "Objectives",
+    "systems": "Every system of the paper",
     "table1": "Table 1",
     "figure3": "Figure 3",
     "probe": "Phones",
