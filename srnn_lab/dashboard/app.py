@@ -12,7 +12,7 @@ import torch
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.choice import FIRST, bundled_clips, choose, fold_choice, runs_folder
-from srnn_lab.dashboard.pages import compare, explore, latents, results, studio, train, transition
+from srnn_lab.dashboard.pages import clips, compare, explore, latents, results, studio, train, transition
 from srnn_lab.dashboard.uploads import UPLOADS
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import guarded, plain
@@ -47,6 +47,7 @@ button[kind="pillsActive"], button[kind="segmented_controlActive"] { color: inhe
 no tools over the tables."""
 PAGES = {
     "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show),
+    "Clips": Page("Where else is it surprised?", clips.show),
     "Compare": Page("Which model is surprised where?", compare.show),
     "Latents": Page("What does z carry?", latents.show),
     "Make a transition": Page("Make a transition", transition.show),

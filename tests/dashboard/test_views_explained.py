@@ -10,7 +10,7 @@ from srnn_lab.dashboard import app as pages
 from srnn_lab.dashboard.words import number
 
 VIEWS = Path(pages.__file__).parent
-PAGES = ("explore", "compare", "latents", "transition", "studio", "train", "results")
+PAGES = ("explore", "clips", "compare", "latents", "transition", "studio", "train", "results")
 PANELS = [*(f"pages/{name}" for name in PAGES), "panels/posterior", "panels/spike_list"]
 
 

@@ -1,5 +1,7 @@
 """Posterior against prior at one frame, dimension by dimension."""
 
+from urllib.parse import urlencode
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
@@ -49,6 +51,9 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
         f"lies furthest from the prior's, by {moved[furthest]:.1f} prior standard deviations."
     )
     show_chart(figure, "latents", alt)
+    of = f"z{int(clip.kl_z[frame].argmax())}"
+    address = urlencode({"checkpoint": st.session_state.get("checkpoint", ""), "of": of})
+    st.markdown(f"The KL of **{of}** is the largest here. [Where else is it large?](./clips?{address}#moments)")
     explain(
         "What are prior and posterior?",
         "Each dimension of z at this frame, sorted by its KL over the whole clip. **Circles**: what was predicted from "
