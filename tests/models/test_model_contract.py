@@ -16,7 +16,7 @@ POSTERIORS = [{"smoothing": s, "residual": r} for s, r in itertools.product([Tru
 GATED = [{**options, "gated_transition": True} for options in POSTERIORS]
 VARIANTS = {"srnn": POSTERIORS, "dkf": POSTERIORS + GATED}
 """The options of the models that have any; a posterior that can look ahead is among them."""
-PREDICTED = ("student-t", "gaussian-ar", "student-t-ar", "conv-ar")
+PREDICTED = ("student-t", "gaussian-ar", "student-t-ar", "conv-ar", "poisson", "negative-binomial", "categorical")
 """Likelihoods that run with the first variant of each model alone, to save time; they know nothing of the posterior."""
 CASES = [
     pytest.param(
@@ -263,7 +263,9 @@ def test_centred_inputs_are_those_less_the_mean(config):
     model, mean = build_model(replace(config, centred_inputs=True)).double(), torch.linspace(0.1, 0.9, config.x_dim)
     model.load_state_dict(plain.state_dict(), strict=False)
     model.start_from(mean, torch.ones_like(mean), emission=False)
-    plain.features[0].bias.data -= plain.features[0].weight.data @ mean.double()
+    first = next(layer for layer in plain.features if isinstance(layer, torch.nn.Linear))
+    seen = torch.log1p(mean) if plain.likelihood.values == "count" else mean
+    first.bias.data -= first.weight.data @ seen.double()
     torch.testing.assert_close(elbo(model, batch, noise=noise).elbo, elbo(plain, batch, noise=noise).elbo)
 
 
@@ -279,12 +281,16 @@ def test_an_emission_that_starts_from_the_mean_says_it(config):
     model.start_from(mean, variance, emission=True)
     trace = elbo(model, batch, noise=noise).trace
     params = model.decode(trace.d, trace.z)
+    if config.likelihood == "categorical":
+        mean = mean / mean.sum()
     torch.testing.assert_close(model.likelihood.mean(params), mean.expand(3, 8, -1))
     expected = variance + 1e-6
     if config.likelihood.startswith("student-t"):  # the floor is that of the squared scale, half the variance
         expected = variance + 2e-6
-    elif config.likelihood in ("bernoulli", "nade"):
+    elif config.likelihood in ("bernoulli", "nade", "categorical"):
         expected = mean * (1 - mean)
+    elif model.likelihood.values == "count":
+        expected = mean if config.likelihood == "poisson" else variance
     torch.testing.assert_close(model.likelihood.variance(params), expected.expand(3, 8, -1))
 
 
@@ -313,7 +319,7 @@ def test_unknown_models_and_likelihoods_are_refused():
     with pytest.raises(ValueError, match="choose one of srnn"):
         build_model(ModelConfig(model="lstm"))
     with pytest.raises(ValueError, match="choose one of bernoulli"):
-        build_model(ModelConfig(likelihood="poisson"))
+        build_model(ModelConfig(likelihood="laplace"))
 
 
 @contract
