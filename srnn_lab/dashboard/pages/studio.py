@@ -1,5 +1,6 @@
 """The studio: a music model continues a few bars, in several takes, to be seen, heard and saved."""
 
+import re
 from functools import partial
 
 import numpy as np
@@ -54,7 +55,8 @@ def show(choice: Choice) -> None:
     st.caption(
         "The model hears the opening bars, infers the latent state at their end, and composes from there: z from its "
         "prior, notes from p(note), each frame fed back as the next input. All takes start alike and have different "
-        "seeds."
+        "seeds: "
+        "Take 1 has the first seed, and each further take the next."
     )
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     left, middle, right = st.columns(3)
@@ -67,9 +69,10 @@ def show(choice: Choice) -> None:
     takes = right.segmented_control(
         "Takes", [1, 2, 3, 4], default=2, required=True, key="takes", bind="query-params", width="stretch"
     )
+    follow_older_link(seed)
     steps = max(1, round(bars * timing.signatures[-1].quarters * per_quarter))
     drawn = {
-        f"seed {s}": cached_draw(choice.path, choice.modified, steps, s, temperature, prefix)
+        take_of(s, seed): cached_draw(choice.path, choice.modified, steps, s, temperature, prefix)
         for s in range(seed, seed + takes)
     }
     frames = steps + (0 if prefix is None else len(prefix))
@@ -77,6 +80,18 @@ def show(choice: Choice) -> None:
     if temperature == 0 and takes > 1:
         st.info("At temperature 0 nothing is random: every seed gives the same take.")
     show_takes(panel, drawn, 0 if prefix is None else len(prefix), timing)
+
+
+def take_of(seed: int, first: int) -> str:
+    """What the take of a seed is called where the takes begin with the first seed."""
+    return f"Take {seed - first + 1}"
+
+
+def follow_older_link(first: int) -> None:
+    """Older addresses name a take by its seed."""
+    for name in ("sound", "keep"):
+        if older := re.fullmatch(r"seed (\d{1,5})", st.query_params.get(name, "")):
+            st.session_state[name] = st.query_params[name] = take_of(int(older[1]), first)
 
 
 def choose_prefix(
