@@ -40,11 +40,20 @@ GROUPS = {
 ABOUT = {name: about for group in GROUPS.values() for name, about in group.items()}
 """What is said of each bundled checkpoint."""
 SETTINGS = {
+    "posterior": {"networks": "posterior of networks", "tridiagonal": "one Gaussian as posterior"},
     "smoothing": {True: "smoothing posterior", False: "filtering posterior"},
     "residual": {True: "with Res_q", False: "without Res_q"},
     "gated_transition": {True: "gated transition", False: "plain transition"},
     "whole_sequences": {True: "trained on whole songs", False: "trained on one stream"},
-    "model": {"srnn": "SRNN", "vrnn": "VRNN", "vrnn-i": "VRNN-I", "storn": "STORN", "dkf": "DKF", "rnn": "RNN"},
+    "model": {
+        "srnn": "SRNN",
+        "vrnn": "VRNN",
+        "vrnn-i": "VRNN-I",
+        "storn": "STORN",
+        "dkf": "DKF",
+        "rnn": "RNN",
+        "tsbn": "TSBN",
+    },
     "likelihood": {"nade": "NADE output"},
 }
 """Settings by name, and what each value is called."""

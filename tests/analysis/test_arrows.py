@@ -32,6 +32,7 @@ def test_the_arrows_are_those_of_the_paper(model):
         ({"model": "srnn"}, {"z_t-1", "d_t", "x_t", "x_t+1"}),
         ({"model": "srnn", "smoothing": False}, {"z_t-1", "d_t", "x_t"}),
         ({"model": "srnn", "smoothing": False, "residual": False}, {"z_t-1", "d_t", "x_t"}),
+        ({"model": "srnn", "posterior": "tridiagonal"}, {"z_t-1", "d_t", "x_t", "x_t+1"}),
         ({"model": "dkf"}, {"z_t-1", "x_t", "x_t+1"}),
         ({"model": "vrnn"}, {"d_t", "x_t"}),
         ({"model": "storn"}, {"x_t-1", "x_t"}),
