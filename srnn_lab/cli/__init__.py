@@ -159,7 +159,8 @@ def _parser() -> argparse.ArgumentParser:
         default=(),
         metavar="NAME,...",
         help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter, K particles), joined by "
-        "commas. elbo is always among them. Default: elbo.",
+        "commas. elbo is always among them. Default: elbo. And no bound but measured as one, ess:K: the share of K "
+        "particles that is effective by the weights of one frame alone.",
     )
     evaluate.add_argument(
         "--repetitions",

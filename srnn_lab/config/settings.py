@@ -23,16 +23,16 @@ def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None =
 
 
 def parse_bound(name: str) -> tuple[str, int]:
-    """The name of a bound -> its kind and its number of paths: ``elbo``, ``iwae:128`` or ``fivo:128``.
+    """The name of a bound -> its kind and its number of paths: ``elbo``, ``iwae:128``, ``fivo:128`` or ``ess:128``.
 
     Raises:
         ValueError: It is no such name.
     """
     if name == "elbo":
         return name, 1
-    if not re.fullmatch(r"(iwae|fivo):[1-9][0-9]{0,5}", name):
+    if not re.fullmatch(r"(iwae|fivo|ess):[1-9][0-9]{0,5}", name):
         raise ValueError(
-            f"The bound {reprlib.repr(name)} is unknown; choose elbo, iwae:K or fivo:K, with K from 1 to 999999."
+            f"The bound {reprlib.repr(name)} is unknown; choose elbo, iwae:K, fivo:K or ess:K, with K from 1 to 999999."
         )
     kind, paths = name.split(":")
     return kind, int(paths)

@@ -739,7 +739,7 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
         (["train", "jsb", "--epoch-size", "3"], "--epoch-size"),
         (["evaluate"], "CHECKPOINT"),
         (["evaluate", "jsb", "--average", "mean"], "--average: invalid choice: 'mean'"),
-        (["evaluate", "jsb", "--bound", "elbo,iwae"], "--bound: The bound 'iwae' is unknown; choose elbo, iwae:K or"),
+        (["evaluate", "jsb", "--bound", "elbo,iwae"], "--bound: The bound 'iwae' is unknown; choose elbo, iwae:K,"),
         (["evaluate", "jsb", "--bound", ""], "--bound: The bound '' is unknown"),
         (["evaluate", "jsb", "--resampling", "none"], "--resampling: invalid choice: 'none'"),
         (["evaluate", "jsb", "--convention", "mine"], "--convention: invalid choice: 'mine'"),
