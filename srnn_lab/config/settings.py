@@ -321,6 +321,11 @@ class EvaluationConfig:
         """Frames at the beginning of a sequence that are only inputs: 0 or 1."""
         return 0 if self.first_frame else 1
 
+    @property
+    def unit(self) -> str:
+        """Of a figure."""
+        return "nats per sequence" if self.average == "sequence" else "nats per frame"
+
 
 CONVENTIONS = {
     "srnn-music": EvaluationConfig(average="macro", first_frame=False),
