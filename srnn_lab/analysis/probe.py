@@ -19,6 +19,7 @@ from srnn_lab.data.kinds import LogMel
 from srnn_lab.data.phones import phone_kind
 from srnn_lab.data.sequences import by_length
 from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.system.extras import optional_packages
 
 MEL_BINS = 80
 BATCH = 8
@@ -202,13 +203,11 @@ def probe_sentences(frames: PhoneFrames) -> Probe:
 
 def _predict(train: PhoneFrames, test: PhoneFrames, name: str) -> np.ndarray:
     """The phones of test frames, by multinomial logistic regression on standardised features."""
-    try:
+    with optional_packages():
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise ValueError("The probe needs scikit-learn, which is not installed: pip install scikit-learn.") from error
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -14,6 +14,7 @@ from srnn_lab.cli.measure import add_evaluate, add_probe, add_transitions
 from srnn_lab.cli.options import Parser, say
 from srnn_lab.cli.reports import add_benchmark, add_reproduce, add_tables
 from srnn_lab.cli.train import add_train, train_model
+from srnn_lab.system.extras import explained
 from srnn_lab.system.interrupts import Stopped
 from srnn_lab.system.terminal import Lasting, drop_unwritten, lasting_output, printable
 
@@ -69,6 +70,11 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
     except (ValueError, OSError, FloatingPointError) as error:
         # Where the Python interface names a field, the command line has an option of that name.
         say(re.sub(r"^\w+Config\.(\w+)", lambda field: f"--{field[1].replace('_', '-')}", f"{error}"))
+        return 1
+    except ModuleNotFoundError as error:
+        if (told := explained(error)) is error:
+            raise
+        say(f"{told}")
         return 1
     except MemoryError:
         say("this does not fit into memory; give less data at a time, or a smaller model.")

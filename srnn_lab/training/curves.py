@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srnn_lab.system.extras import optional_packages
 from srnn_lab.system.files import read_bounded, write_atomically
 
 COLUMNS = (
@@ -88,14 +89,10 @@ def tensorboard(folder: Path, epochs: int) -> Iterator[Callable[[Row], None]]:
     A training goes on where they cannot be written.
 
     Raises:
-        ValueError: The package is not there.
+        MissingExtraError: The package is not there.
     """
-    try:
+    with optional_packages():
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ValueError(
-            "--tensorboard needs the package tensorboard; install it with: pip install tensorboard"
-        ) from error
     writer = SummaryWriter(str(folder), purge_step=epochs + 1)
 
     def write(row: Row) -> None:

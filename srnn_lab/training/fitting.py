@@ -8,6 +8,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -194,7 +195,8 @@ def _train(
     first, segments = distributed.rank() == 0, training.segments
     epochs, trained, seconds = training.config.train.epochs, 0.0, 0.0
     folder, done = training.out / "tensorboard", len(training.curves)
-    bar = tqdm(
+    bar = partial(
+        tqdm,
         desc=label or None,
         total=epochs * segments.frames,
         initial=round((done + training.update / len(segments)) * segments.frames),
@@ -204,7 +206,7 @@ def _train(
     )
     events = curves.tensorboard(folder, done) if options.tensorboard and first else nullcontext()
     keep_freed_memory()  # once the data are read, whose copies are not needed again
-    with events as write_events, bar:
+    with events as write_events, bar() as bar:
         loop = Loop(training, options.eager)
         training.write()  # so that a run killed in its first epoch can be resumed
         while len(training.curves) < epochs:
