@@ -11,6 +11,7 @@ from srnn_lab.analysis.event_kinds import EVENT_KINDS
 from srnn_lab.config import DataConfig, parse_bound
 from srnn_lab.reports.records import RECORD, RESULTS
 from srnn_lab.system.terminal import one_line
+from srnn_lab.training.loggers import LOGGERS
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,6 +53,15 @@ def seed(given: str) -> int:
 def seeds(given: str) -> tuple[int, ...]:
     """Different seeds, joined by commas."""
     return tuple(dict.fromkeys(map(seed, given.split(","))))
+
+
+def loggers(given: str) -> tuple[str, ...]:
+    """Names of loggers, joined by commas."""
+    names = tuple(given.split(","))
+    for name in names:
+        if name not in LOGGERS:
+            raise argparse.ArgumentTypeError(f"{name!r} is no logger; choose from {', '.join(LOGGERS)}")
+    return names
 
 
 def bounds(given: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from srnn_lab.cli.options import Parser, add_data_dir, add_device, add_json, path, seeds, text
+from srnn_lab.cli.options import Parser, add_data_dir, add_device, add_json, loggers, path, seeds, text
 from srnn_lab.config import FRAMES_PER_QUARTER, PRESETS, RunConfig
 from srnn_lab.reports.records import options_of
 
@@ -31,7 +31,9 @@ def add_train(commands: Any) -> None:
         )
         _add_train_options(preset, name)
     absent = dict.fromkeys(("preset", "out", "seeds", "resume", "device", "data_dir"))
-    train.set_defaults(run=train_model, usage_error=train.error, tensorboard=False, eager=False, json=False, **absent)
+    train.set_defaults(
+        run=train_model, usage_error=train.error, tensorboard=False, eager=False, json=False, log=(), **absent
+    )
 
 
 def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> None:
@@ -57,6 +59,12 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
         "that refuses a recording.",
     )
     parser.add_argument("--tensorboard", action="store_true", help="Write TensorBoard events to RUN/tensorboard.")
+    parser.add_argument(
+        "--log",
+        type=loggers,
+        metavar="NAME,...",
+        help="Write the curves to these as well: tensorboard, wandb (Weights & Biases), mlflow.",
+    )
     add_data_dir(parser)
     add_json(parser)
     config = PRESETS[name] if name else RunConfig()
@@ -97,7 +105,7 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
         data_dir=args.data_dir,
         device=args.device,
         resume=args.resume is not None,
-        tensorboard=args.tensorboard,
+        loggers=_logs(args),
         eager=args.eager,
     )
     return _report(args, config, out, run)
@@ -116,6 +124,11 @@ def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunCon
         raise ValueError(f"{out} holds no run to continue; name a PRESET to begin one there.")
     config.check_read(given)
     return config
+
+
+def _logs(args: argparse.Namespace) -> tuple[str, ...]:
+    """The loggers that were asked for."""
+    return tuple(dict.fromkeys([*["tensorboard"] * args.tensorboard, *args.log]))
 
 
 def configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
@@ -151,13 +164,18 @@ def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
     seeds = {first.with_name(f"{first.name}-seed{seed}"): seed for seed in args.seeds}
     configs = {out: _begun(args, out, {**given, "seed": seed}) for out, seed in seeds.items()}
     if torch.device(device).type == "cuda":
-        options = {"data_dir": args.data_dir, "tensorboard": args.tensorboard, "eager": args.eager}
+        options = {"data_dir": args.data_dir, "loggers": _logs(args), "eager": args.eager}
         runs = fit_in_turns(configs, device=device, **options)
         found = {out: _report(args, configs[out], out, run) for out, run in runs.items()}
     else:
         settings = {f.name for section in fields(RunConfig()) for f in fields(getattr(RunConfig(), section.name))}
         again = {name: value for name, value in given.items() if name in settings or (name == "data_dir" and value)}
-        options = [*options_of(again), f"--device={device}", "--json", *["--tensorboard"] * args.tensorboard]
+        options = [
+            *options_of(again),
+            f"--device={device}",
+            "--json",
+            *[f"--log={','.join(_logs(args))}"] * bool(_logs(args)),
+        ]
         commands = {
             out: ["train", args.preset, *options, f"--seed={seed}", f"--resume={out}"] for out, seed in seeds.items()
         }
@@ -209,5 +227,8 @@ def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) ->
         "test": {**scores["test"], "unit": unit},
         "time": {"seconds": run.seconds, "frames_per_second": run.frames_per_second},
         "checkpoint": str(out / "best.safetensors"),
-        "files": [str(out / n) for n in ("last.safetensors", "curves.csv", *["tensorboard"] * args.tensorboard)],
+        "files": [
+            str(out / n)
+            for n in ("last.safetensors", "curves.csv", *[name for name in _logs(args) if (out / name).exists()])
+        ],
     }

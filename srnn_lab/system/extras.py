@@ -10,9 +10,12 @@ EXTRAS = {
     "notebooks": ("IPython",),
     "probe": ("sklearn",),
     "tensorboard": ("tensorboard",),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow", "sqlalchemy"),
+    "sweep": ("optuna",),
 }
 """Of an extra in ``pyproject.toml``, the modules that it brings."""
-NAMES = {"sklearn": "scikit-learn"}
+NAMES = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn"}
 """Packages that are not called as their modules."""
 
 
