@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
-import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.dashboard.address import owned
@@ -16,7 +15,7 @@ from srnn_lab.dashboard.panels.sounds import play
 from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
-from srnn_lab.inference.sampling import draw
+from srnn_lab.inference.sampling import continue_frames
 from srnn_lab.pictures.charts import KL, SIGNAL
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
 from srnn_lab.player import Picture
@@ -41,13 +40,7 @@ def cached_draw(
     The notes of the prefix have p(note) 1, since they are given.
     """
     checkpoint = cached_checkpoint(path, modified)
-    primed = None if prefix is None else torch.as_tensor(prefix)[None]
-    first_frame = checkpoint.config.evaluation.first_frame
-    drawn = draw(checkpoint.model, steps, prefix=primed, first_frame=first_frame, temperature=temperature, seed=seed)
-    with torch.no_grad():
-        p = checkpoint.model.likelihood.mean(drawn.params)[0].numpy()
-    given = np.zeros((0, p.shape[1]), np.float32) if prefix is None else prefix
-    return np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, p])
+    return continue_frames(checkpoint, prefix, steps, temperature=temperature, seed=seed)
 
 
 def show(choice: Choice) -> None:
