@@ -37,8 +37,9 @@ class Page:
 
 
 STYLE = """<style>
-[data-testid="stCaptionContainer"], [data-testid="stMetricDelta"] { color: inherit; opacity: 0.85; }
-[data-testid="stButtonGroup"] [data-selected], [data-testid="stButtonGroup"] [data-selected] * { color: inherit; }
+[data-testid="stCaptionContainer"], [data-testid="stMetricDelta"] { color: inherit; opacity: 0.9; }
+[data-testid="stCaptionContainer"] * { color: inherit; }
+[data-testid="stButtonGroup"] [data-selected], [data-selected] * { color: inherit !important; }
 [data-testid="stMainBlockContainer"] h2 { font-size: 1.6rem; padding: 0.25rem 0 0.5rem; }
 [data-testid="stMainBlockContainer"] h3 { font-size: 1.3rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; --player-top: 3.75rem; }
