@@ -99,6 +99,8 @@ def _rows(titles: Sequence[str], heights: Sequence[float], units: Sequence[str],
     return figure
 
 
+Columns = tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n c"], Sequence[str]]
+"""Times, the rows of a table, and the names of its columns."""
 COLOURS = (SIGNAL, KL, MEAN, LOGVAR, "#d98c2b", CHANGE)
 """Of lines, in their order."""
 
@@ -346,6 +348,27 @@ def music_figure(
     figure.add_trace(_picture(times, pitches, mean.T, NOTES, "p(note)", "", zmin=0, zmax=1, colorbar=bar), row=3, col=1)
     for row in (1, 3):
         figure.update_yaxes(range=_pitch_range(roll), row=row, col=1)
+    return figure
+
+
+def table_figure(
+    signal: Columns, mean: Columns, times: Float[np.ndarray, "t"], kl: Float[np.ndarray, "t"], time_unit: str
+) -> go.Figure:
+    """A table, KL per frame and the means under the posterior over one axis of time.
+
+    Args:
+        signal: Times, rows and names of the columns of the table.
+        mean: The same of the means.
+        times: Middle of each scored frame.
+        kl: Nats per frame.
+        time_unit: Unit of the times.
+    """
+    titles = ["Table", "KL(q ‖ p) per frame", "Mean under the posterior"]
+    figure = _rows(titles, [1.2, 1.0, 1.2], ["value", "nats", "value"], f"time ({time_unit})")
+    for row, (at, rows, names) in ((1, signal), (3, mean)):
+        for i, (name, values) in enumerate(zip(names, rows.T, strict=True)):
+            figure.add_trace(_line(at, values, COLOURS[i % len(COLOURS)], name, ""), row=row, col=1)
+    _kl_row(figure, 2, times, kl, np.zeros(0, int))
     return figure
 
 
