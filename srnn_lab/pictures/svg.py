@@ -125,10 +125,10 @@ def _beyond(line: Line, limits: tuple[float, float], top: int, place: Place) -> 
 
 def _colours(row: Picture, y: int) -> Iterator[str]:
     """The colours of a picture and the values at their ends, at the right above it."""
-    low, high = limits_of(row)
-    end = f"{high:.3g} {row.unit}"
+    limits = limits_of(row)
+    low, end = row.ends or (f"{limits[0]:.3g}", f"{limits[1]:.3g} {row.unit}")
     x = WIDTH - RIGHT - 6.5 * len(end) - 50  # what the text takes is guessed
-    yield _text(x - 4, y + 9, f"{low:.3g}", "end")
+    yield _text(x - 4, y + 9, low, "end")
     content = base64.b64encode(png(colour_table(row.colours)[None])).decode()
     yield (
         f'<image x="{x:.2f}" y="{y}" width="46" height="10" preserveAspectRatio="none" '
