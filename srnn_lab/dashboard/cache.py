@@ -123,7 +123,7 @@ class Choice(NamedTuple):
         """The clip as the model's kind of signal."""
         return cached_signal(*self)[0]
 
-    def moment(self, time: float, digits: int = 2) -> str:
+    def moment(self, time: float | np.floating, digits: int = 2) -> str:
         """A point of the time axis in words: seconds, or a bar and a beat, counted from 1; a pickup is bar 1."""
         if not self.checkpoint.config.data.kind.notes:
             return f"{time:.{digits}f} s"
