@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import io
 import re
 import shutil
 import sys
@@ -26,6 +25,7 @@ from srnn_lab.data.kinds import KINDS, MIDI_SUFFIXES
 from srnn_lab.data.midi import Timing, parse_midi
 from srnn_lab.data.notices import collect_notices
 from srnn_lab.data.sound import QUARTERS_PER_MINUTE, frame_seconds, midi_to_wav, roll_to_midi
+from srnn_lab.player.sound import read_wav
 
 ABOUT = {
     "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
@@ -249,11 +249,7 @@ def play(roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_
     roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter, tempo))]
     if not roll.any():
         return np.zeros(1, np.int16), 16000
-    import soundfile
-
-    content = cached_music(roll, frames_per_quarter, tempo)
-    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
-    return samples.mean(1).astype(np.int16), rate
+    return read_wav(cached_music(roll, frames_per_quarter, tempo))
 
 
 def time_unit(data: DataConfig) -> str:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from plotly.colors import sequential
 
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
@@ -11,14 +10,10 @@ from srnn_lab.config import DataConfig
 from srnn_lab.data import kinds
 from srnn_lab.data.labels import Labels
 from srnn_lab.data.music import LOWEST_PITCH, Roll
-from srnn_lab.pictures.charts import KL, LOGVAR, MEAN, SIGNAL
-from srnn_lab.pictures.clip import signal_times
+from srnn_lab.pictures.colours import KL, LOGVAR, MAGMA, MEAN, NOTES, SIGNAL, VIRIDIS
 from srnn_lab.pictures.limits import beyond, robust_limits
-from srnn_lab.pictures.scene import Names
-from srnn_lab.player import Line, Lines, Picture, Row
+from srnn_lab.pictures.scene import Line, Lines, Names, Picture, Row, Style
 
-NOTES = [f"{SIGNAL}00", SIGNAL]
-"""A silent note is transparent."""
 MARGIN = 3
 """Semitones that are shown beyond the lowest and the highest note."""
 MAX_DIMENSIONS = 64
@@ -41,10 +36,11 @@ def label_row(labels: Labels) -> Names:
     return Names("Labels", labels.times, labels.names)
 
 
-def kl_row(clip: Inspection, spikes: Spikes, style: str) -> Lines:
+def kl_row(clip: Inspection, spikes: Spikes, style: Style) -> Lines:
     """The KL with its spikes: filled at a change, open elsewhere."""
     lines = [Line("KL", clip.times, clip.kl, KL, style)]
-    for name, shape, chosen in (("spike at a change", "dots", spikes.hits), ("elsewhere", "rings", ~spikes.hits)):
+    shapes: dict[Style, str] = {"dots": "spike at a change", "rings": "elsewhere"}
+    for (shape, name), chosen in zip(shapes.items(), (spikes.hits, ~spikes.hits), strict=True):
         frames = spikes.frames[chosen]
         lines.append(Line(name, clip.times[frames], clip.kl[frames], SIGNAL, shape))
     return nats_row("KL(q ‖ p)", lines, robust_limits([clip.kl]))
@@ -62,9 +58,7 @@ def latent_row(clip: Inspection) -> Picture:
     values = clip.kl_z[:, order] if len(order) else np.zeros((len(clip.kl), 1))
     high = max(float(np.quantile(values, 0.998)), 1e-3)
     ticks = {int(i): f"z{order[i]}" for i in {len(order) - 1, len(order) // 2} if len(order)}
-    return Picture(
-        "KL of each dimension of z", "nats", clip.times, values, sequential.Viridis, ticks, (0.0, high), "dimension"
-    )
+    return Picture("KL of each dimension of z", "nats", clip.times, values, VIRIDIS, ticks, (0.0, high), "dimension")
 
 
 def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
@@ -73,6 +67,11 @@ def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.
     if data.kind.notes:
         return roll_row(title, times, signal, pitch_range(*alike))
     return wave_row(title, times, signal, max(float(np.abs(wave).max()) for wave in alike))
+
+
+def signal_times(signal: np.ndarray, data: DataConfig) -> np.ndarray:
+    """The time of each sample of a waveform, in seconds, or the middle of each frame of a roll, in quarter notes."""
+    return (np.arange(len(signal)) + 0.5 * (signal.ndim > 1)) / data.rate
 
 
 def wave_row(
@@ -104,7 +103,7 @@ def mel_row(
     values: Float[np.ndarray, "t x"],
     sample_rate: int,
     limits: tuple[float, float] | None,
-    colours: list[str] = sequential.Magma,
+    colours: list[str] = MAGMA,
     unit: str = "sd",
 ) -> Picture:
     """Log-mel energies in ``unit``, or a value for each; by default ever brighter, so that they read without colour."""
@@ -157,7 +156,7 @@ def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> d
     return {
         kinds.LogMel.name: mean_row("Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames),
         "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
-        "log-variance": mel_row(logvar, clip.times, clip.logvar, rate, None, sequential.Viridis, "log sd²"),
+        "log-variance": mel_row(logvar, clip.times, clip.logvar, rate, None, VIRIDIS, "log sd²"),
     }
 
 

@@ -11,6 +11,7 @@ import time
 import warnings
 from dataclasses import fields, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pretty_midi
@@ -371,10 +372,20 @@ def test_inspect_writes_arrays_and_a_page_that_needs_no_network(kind, music, spe
         "logvar": (frames, x_dim),
         **of_z,
     }
-    page = (tmp_path / "out" / "figure.html").read_text()
-    assert "Plotly.newPlot(" in page
-    assert len(page) > 1_000_000  # Plotly itself is inside
+    page = (tmp_path / "out" / "player.html").read_text()
+    assert f"<title>{Path(file).name}, model " in page
+    assert len(page) > 40_000  # the player's program is inside
     assert re.findall(r"<script[^>]*\ssrc=|<link[^>]*\shref=|@import", page) == []
+
+
+def test_inspect_draws_a_picture_as_wide_as_a_papers_column(speech, run, tmp_path, capsys):
+    asked = ("inspect", speech["raw"], speech["clip"], "--width", "82.5", "--picture")
+    assert run(*asked, tmp_path / "a.svg")["picture"] == str(tmp_path / "a.svg")
+    picture = ElementTree.parse(tmp_path / "a.svg").getroot()
+    assert float(picture.get("width")) == pytest.approx(82.5 / 25.4 * 96, abs=0.01)
+    assert {"Waveform", "Reconstructed mean"} <= {element.text for element in picture.iter()}
+    assert "name a FILE.svg or a FILE.pdf" in fails(capsys, 1, *asked, tmp_path / "a.png")
+    assert "give at least 53 mm" in fails(capsys, 1, *asked, tmp_path / "a.svg", "--width=20")
 
 
 def test_inspect_scores_the_kl_against_labels_and_keeps_them(speech, run, tmp_path):

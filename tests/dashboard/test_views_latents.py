@@ -20,7 +20,7 @@ from srnn_lab.dashboard.panels import sounds as listen
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.pictures.side_by_side import edit_rows, reconstruction_rows
-from srnn_lab.player import Place
+from srnn_lab.player.component import Place
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
 SPEECH = [ASSETS / "voice" / name for name in ("agent-newlocation.flac", "call-fwd-no-ans.flac")]

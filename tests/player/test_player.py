@@ -13,22 +13,21 @@ from browser import PLAYER, drag, launch, open_page, serve, times_between_places
 from payload import unpacked
 
 from srnn_lab.dashboard.choice import MAX_PLAYED_SECONDS
-from srnn_lab.pictures.scene import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, shades
-from srnn_lab.pictures.svg import png
-from srnn_lab.player import (
+from srnn_lab.pictures.scene import (
+    MAX_COLUMNS,
     Line,
     Lines,
-    Look,
+    Packer,
     Picture,
-    Place,
     Scene,
-    _remember,
-    _remember_look,
-    look_of,
-    place_of,
-    scene_html,
-    scene_svg,
+    colour_table,
+    limits_of,
+    pack_row,
+    shades,
 )
+from srnn_lab.pictures.svg import png, scene_svg
+from srnn_lab.player.component import Look, Place, _remember, _remember_look, look_of, place_of
+from srnn_lab.player.page import scene_html
 from srnn_lab.player.sound import wav_file
 
 STEP = 0.0125
@@ -180,8 +179,11 @@ def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
     assert names.count("circle") == 2
     assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 5
     assert {"low", "high", "time (s)", "7 nats"} <= texts
-    headings = [[part.text for part in element] for element in tree.iter() if len(element) and element[0].text]
-    assert ["KL <q & p>", "KL", "x"] in headings  # title and legend in one flow
+    lines = {}
+    for element in tree.iter("{http://www.w3.org/2000/svg}text"):
+        lines.setdefault(element.get("y"), []).append((float(element.get("x")), element.text))
+    headings = [[text for _, text in sorted(line)] for line in lines.values()]
+    assert ["KL <q & p>", "KL", "x"] in headings  # title and legend in one line
     assert ["cut", "3 frames beyond"] in headings
     triangles = [e.attrib["d"] for e in tree.iter() if e.attrib.get("fill") == "#abcdef"]
     assert ["l4 6h" in d for d in triangles] == [True, True, False]  # above, above, below
@@ -233,7 +235,8 @@ def test_a_png_holds_its_pixels():
 APP = """
 import numpy as np
 import streamlit as st
-from srnn_lab.player import Line, Lines, Look, Picture, Place, Scene, deliver, jump, look_at, look_of, place_of, player
+from srnn_lab.pictures.scene import Line, Lines, Picture, Scene
+from srnn_lab.player.component import Look, Place, deliver, jump, look_at, look_of, place_of, player
 
 RATE = 16000
 LENGTH = int(st.query_params.get("seconds", 4))

@@ -37,8 +37,10 @@ from srnn_lab.dashboard.panels.sounds import (
 from srnn_lab.dashboard.sidebar import checkpoints, say_gone
 from srnn_lab.dashboard.visit import visit, want, went_through_history
 from srnn_lab.dashboard.words import WORDS
+from srnn_lab.pictures.scene import Scene
 from srnn_lab.pictures.side_by_side import comparison_rows
-from srnn_lab.player import Place, Scene, Sounds, place_of, player
+from srnn_lab.player.component import Place, place_of, player
+from srnn_lab.player.sound import Sounds
 
 PLAYER = "compare-player"
 MOMENTS = 8

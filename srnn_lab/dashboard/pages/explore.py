@@ -11,8 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from srnn_lab.analysis.export import csv_text, label_track
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
-from srnn_lab.dashboard.address import PLAYER, around, frames_inside, largest_spike, settle_place, share_place
-from srnn_lab.dashboard.choice import Choice, cached_inspection, explain, time_unit, unit_seconds
+from srnn_lab.dashboard.address import PLAYER, around, frames_inside, settle_place, share_place
+from srnn_lab.dashboard.choice import Choice, cached_inspection, explain, time_unit
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
 from srnn_lab.dashboard.panels.keep import chart_files, keep, scene_files, sound_file, stem_of
 from srnn_lab.dashboard.panels.labels import choose_labels, show_words
@@ -31,8 +31,10 @@ from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import WORDS
 from srnn_lab.data import Labels
-from srnn_lab.pictures.clip_rows import clip_rows, label_row
-from srnn_lab.player import Scene, jump, place_of, player
+from srnn_lab.pictures.clip import clip_scene
+from srnn_lab.pictures.clip_rows import clip_rows
+from srnn_lab.pictures.scene import Scene
+from srnn_lab.player.component import jump, place_of, player
 
 HEAD_START = 1.2
 """Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
@@ -47,7 +49,7 @@ def show(choice: Choice) -> None:
     labels = choose_labels(choice)
     show_words(choice)
     show_figure3_view(choice, clip)
-    show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
+    show_tour(partial(jump, PLAYER, around(clip, clip.largest_spike)))
     with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
         show_numbers(clip, unit)
     slot = st.container()
@@ -66,7 +68,7 @@ def show(choice: Choice) -> None:
 
 def show_numbers(clip: Inspection, unit: str) -> None:
     """The clip's averages in one line, and those of the selection in another."""
-    peak = largest_spike(clip)
+    peak = clip.largest_spike
     st.markdown(
         f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
         f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
@@ -90,7 +92,6 @@ def show_player(
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
     unit = time_unit(data)
     rows = clip_rows(checkpoint, choice.signal, clip, match)
-    peak = largest_spike(clip)
     with slot:
         shown = st.pills(
             "Rows",
@@ -100,23 +101,14 @@ def show_player(
             key=f"rows-{data.features}",
             bind="query-params",
         )
-        rows = {name: row for name, row in rows.items() if name in (shown or ["KL"])}
-        description = (
-            f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on "
-            f"average and {clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
-        )
-        if "KL of z" in rows and (used := rows["KL of z"].values.shape[1]) < (known := clip.kl_z.shape[1]):
-            description += f" The heat map has the {used} most used of {known} dimensions of z."
-        first, *others = rows.values()
-        scene = Scene(
-            [first, *([label_row(labels)] if labels else []), *others],
-            clip.times,
-            description,
-            end=choice.length,
-            unit=unit,
-            seconds=unit_seconds(data),
-            marks=clip.times[clip.changes],
-            mark_name=change,
+        scene = clip_scene(
+            checkpoint,
+            choice.signal,
+            clip,
+            choice.name,
+            rows={name: row for name, row in rows.items() if name in (shown or ["KL"])},
+            labels=labels,
+            change=change,
         )
         player(scene, sounds, PLAYER)
         if not visit().rows_shown:
@@ -141,7 +133,7 @@ def keep_clip(
     keep(
         stem_of(choice.name),
         {
-            **scene_files(choice.name, scene, sounds, PLAYER, arrays),
+            **scene_files(f"{choice.name}, model {st.session_state['checkpoint']}", scene, sounds, PLAYER, arrays),
             **sound_file(sounds, PLAYER),
             **chart_files(*charts),
             "Spikes (CSV)": (lambda: csv_text(table), "csv"),

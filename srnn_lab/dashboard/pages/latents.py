@@ -37,8 +37,9 @@ from srnn_lab.dashboard.panels.sounds import (
 )
 from srnn_lab.dashboard.sidebar import choose_other
 from srnn_lab.dashboard.words import WORDS
+from srnn_lab.pictures.scene import Scene
 from srnn_lab.pictures.side_by_side import reconstruction_rows
-from srnn_lab.player import Scene, place_of, player
+from srnn_lab.player.component import place_of, player
 
 PLAYER = "latents-player"
 MEANING = {
@@ -104,7 +105,7 @@ def show(choice: Choice) -> None:
             f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
-    replaced = tuple(choice), other, start, stop, seed
+    replaced = (*choice,), other, start, stop, seed
     found = cached_replacements(*replaced)
     inside = (clip.times >= start) & (clip.times < stop)
     if not inside.any():

@@ -36,7 +36,13 @@ def show() -> None:
     show_figure3()
     results = read_results(RESULTS)
     name = st.segmented_control(
-        "Table", list(TABLES), default="table2", required=True, format_func=LABELS.get, key="table", bind="query-params"
+        "Table",
+        list(TABLES),
+        default="table2",
+        required=True,
+        format_func=LABELS.__getitem__,
+        key="table",
+        bind="query-params",
     )
     tables = make_tables(name, results)
     charts = []
@@ -59,7 +65,7 @@ def show() -> None:
         },
     )
     st.subheader("Make a figure again")
-    rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, row[-1])}
+    rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, f"{row[-1]}")}
     if not rows:
         st.info("No row of this choice is recorded yet; `srnn-lab evaluate CHECKPOINT --record` records one.")
     else:
@@ -93,21 +99,18 @@ def show_table(table: Table) -> None:
 def show_charts(table: Table, key: str) -> list[go.Figure]:
     """Each column with measured figures; two beside each other, on a phone all below each other."""
     charts = []
-    columns = [
-        i
-        for i in range(len(table.header))
-        if any(isinstance(row[i], Figure) and not row[i].published for row in table.rows)
-    ]
-    if any(isinstance(row[i], Figure) and row[i].published for row in table.rows for i in columns):
+    figures = [[cell for row in table.rows if isinstance(cell := row[i], Figure)] for i in range(len(table.header))]
+    columns = [i for i, column in enumerate(figures) if not all(figure.published for figure in column)]
+    if any(figure.published for i in columns for figure in figures[i]):
         st.caption("Dots are measured here, open diamonds are published.")
     trained = [i for i, title in enumerate(table.header) if title == "trained on"]
     places = [place for _ in columns[::2] for place in st.columns(2)]
     for place, i in zip(places, columns, strict=False):
-        rows = [row for row in table.rows if isinstance(row[i], Figure)]
-        labels = [", ".join(f"{row[j]}" for j in (0, *trained)) for row in rows]
-        values = np.array([float(row[i].value) for row in rows])
-        errors = np.array([np.nan if row[i].se is None else row[i].se for row in rows])
-        published = np.array([row[i].published for row in rows])
+        rows = [(row, figure) for row in table.rows if isinstance(figure := row[i], Figure)]
+        labels = [", ".join(f"{row[j]}" for j in (0, *trained)) for row, _ in rows]
+        values = np.array([float(figure.value) for _, figure in rows])
+        errors = np.array([np.nan if figure.se is None else figure.se for _, figure in rows])
+        published = np.array([figure.published for _, figure in rows])
         figure = results_figure(labels, table.header[i], values, errors, published)
         best = labels[values.argmax()]
         alt = f"{table.header[i]}: {len(rows)} figures in nats; the highest is that of {best}, {values.max():.2f}."

@@ -15,9 +15,10 @@ from srnn_lab.dashboard.panels.sounds import make_missing, ready
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
 from srnn_lab.inference.sampling import draw
-from srnn_lab.pictures.charts import KL, SIGNAL
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
-from srnn_lab.player import Picture, Scene, player
+from srnn_lab.pictures.colours import KL, SIGNAL
+from srnn_lab.pictures.scene import Picture, Scene
+from srnn_lab.player.component import player
 
 PLAYER = "studio-player"
 FAINTEST = 0.15

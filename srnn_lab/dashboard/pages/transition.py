@@ -27,8 +27,9 @@ from srnn_lab.dashboard.panels.sounds import RECORDING, Ready, Sound, clip_sound
 from srnn_lab.dashboard.sidebar import choose_other
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.data.sound import roll_to_midi, wav_bytes
+from srnn_lab.pictures.scene import Scene
 from srnn_lab.pictures.side_by_side import edit_rows
-from srnn_lab.player import Scene, place_of, player
+from srnn_lab.player.component import place_of, player
 
 PLAYER = "transition-player"
 SPLICE, SILENCE, TRANSPOSE = "splice in another clip", "insert silence", "transpose a bar"
@@ -120,7 +121,7 @@ def show(choice: Choice) -> None:
             amount = int(st.slider("Semitones", -12, 12, 1, key="semitones", bind="query-params"))
             bars = st.slider("Length (quarter notes)", 1, 16, 4, key="bar", bind="query-params")
             size = min(bars * data.rate, len(choice.signal) - at)
-    edited = tuple(choice), other, edit, at, amount, size
+    edited = (*choice,), other, edit, at, amount, size
     after, effect = cached_edit(*edited)
     show_numbers(effect, unit)
     others = {}

@@ -8,7 +8,7 @@ from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.dashboard.address import chosen_frame
 from srnn_lab.dashboard.choice import Choice, explain, show_figure
 from srnn_lab.pictures.charts import MAX_LATENTS, latent_figure
-from srnn_lab.player import Place
+from srnn_lab.player.component import Place
 
 
 def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str) -> list[go.Figure]:

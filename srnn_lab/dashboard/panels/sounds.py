@@ -25,7 +25,9 @@ from srnn_lab.dashboard.visit import remember, visit, went_through_history
 from srnn_lab.dashboard.words import WORDS
 from srnn_lab.data.kinds import KINDS
 from srnn_lab.inference.sampling import generate
-from srnn_lab.player import deliver, place_of, spacing
+from srnn_lab.pictures.scene import spacing
+from srnn_lab.player.component import deliver, place_of
+from srnn_lab.player.sound import MEAN, RECORDING
 
 Sound = tuple[np.ndarray, int]
 """Samples (16 bits, or floats with full scale 1), and their number a second."""
@@ -33,8 +35,7 @@ Wanted = Mapping[str, tuple[Hashable, Callable[[], Sound]]]
 """By the name on its button, what a sound is of, and what makes it."""
 Ready = Callable[[], dict[str, Sound]]
 """Gives the sounds that are made, by name."""
-RECORDING = "recording"
-MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
+SAMPLE, CONTINUATION = "posterior sample", "prior continuation"
 ALL_AT_ONCE_SECONDS = {name: 120 if kind.notes else 10 for name, kind in KINDS.items()}
 """Longest clip, by its frames, whose reconstructions are made without being asked for."""
 
@@ -82,8 +83,8 @@ def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
         made[what] = made.get(what) or make()
 
     def prefix() -> dict[str, Sound]:
-        found = ((name, made.get(what)) for name, (what, _) in wanted.items())
-        return dict(takewhile(lambda one: one[1] is not None, found))
+        known = takewhile(lambda one: one[1][0] in made, wanted.items())
+        return {name: made[what] for name, (what, _) in known}
 
     return prefix
 
