@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -107,9 +107,11 @@ class SequenceModel(nn.Module, ABC):
             emission: Whether the emission begins with them.
         """
         if self.config.centred_inputs:
-            self.features[0].mean.copy_(mean)
+            first: Any = self.features[0]  # torch's types say of no part what it is
+            first.mean.copy_(mean)
         if emission:
-            self.emission[-1].bias.copy_(self.likelihood.params_of(mean, variance))
+            last: Any = self.emission[-1]
+            last.bias.copy_(self.likelihood.params_of(mean, variance))
 
     @property
     def d_dim(self) -> int:
