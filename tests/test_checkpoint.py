@@ -228,7 +228,7 @@ def _header(key, value):
         (_configure("model", "d_dim", 7), "has shape"),
         (_configure("model", "model", "gan"), "ModelConfig.model is 'gan'; choose one of srnn"),
         (_configure("model", "model", "rnn"), "no part of the model"),
-        (_configure("model", "likelihood", "poisson"), "ModelConfig.likelihood is 'poisson'; choose one of bernoulli"),
+        (_configure("model", "likelihood", "laplace"), "ModelConfig.likelihood is 'laplace'; choose one of bernoulli"),
         (_drop("model.gru_d.weight_hh_l0"), "'gru_d.weight_hh_l0' has shape none (missing), expected (18, 6)"),
         (_put("model.gru_d.weight_hh_l0", torch.zeros(6, 18)), "has shape (6, 18), expected (18, 6)"),
         (_put("model.more", torch.zeros(3)), "'more' has shape (3,), expected none (no part of the model)"),

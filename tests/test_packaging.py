@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 import srnn_lab
 from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.cli import main
-from srnn_lab.dashboard.choice import ABOUT
+from srnn_lab.dashboard.words import ABOUT
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "srnn_lab"

@@ -64,6 +64,11 @@ class Inspection:
         return self.kl_z.mean(0)
 
     @property
+    def left_out(self) -> Bool[np.ndarray, "t"]:
+        """Frames in which no spike is looked for: silent ones, and the first, whose states start from zero."""
+        return ~self.active | (np.arange(len(self.kl)) < SETTLING)
+
+    @property
     def active_units(self) -> int:
         """Dimensions of z that tell more than ``ACTIVE`` nats per frame."""
         return int((self.use > ACTIVE).sum())

@@ -1,4 +1,4 @@
-"""Does the KL rise where the signal changes? A ROC area with its null, and a test with spliced clips (Figure 3)."""
+"""Does the KL rise where the signal changes? An AUC with its null, and a test with spliced clips (Figure 3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class Transitions:
 
     Attributes:
         auc: Probability that the KL of a frame at a transition exceeds that of another active frame.
-        null_mean: Mean of the same area when the KL of each clip's active frames is shifted in a circle, at random.
-        null_sd: Standard deviation of the shifted areas.
-        shifts_better: Share of the shifts whose area is at least ``auc``.
+        null_mean: Mean of the same AUC when the KL of each clip's active frames is shifted in a circle, at random.
+        null_sd: Standard deviation of the AUCs of the shifted KLs.
+        shifts_better: Share of the shifts whose AUC is at least ``auc``.
         splice: Mean over splices of the largest KL within ``NEAR`` frames of the joint, in nats.
         uncut: The same of the frames at that place before the cut.
         splice_larger: Share of the splices whose KL is larger than uncut.
@@ -85,7 +85,7 @@ def roc_area(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) ->
     """
     n = int(positive.sum())
     if n in (0, len(positive)):
-        raise ValueError(f"{n} of {len(positive)} frames are at a transition; the area needs both kinds.")
+        raise ValueError(f"{n} of {len(positive)} frames are at a transition; the AUC needs both kinds.")
     ranks = rankdata(scores)
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(positive) - n)))
 

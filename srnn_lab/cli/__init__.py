@@ -250,7 +250,7 @@ def _parser() -> argparse.ArgumentParser:
 
     results = commands.add_parser(
         "results",
-        help="tables of recorded and published figures",
+        help="tables of recorded and published results",
         description="Print the tables that are made of the recorded results, or write them into a Markdown file.",
     )
     results.add_argument("--table", choices=tuple(TABLES), help="Default: all.")
@@ -304,7 +304,7 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=RECORD,
         metavar="FILE",
-        help=f"Append the figures, with what it takes to make them again, to a results file. Default: {RECORD}.",
+        help=f"Append the numbers, with the commands that reproduce them, to a results file. Default: {RECORD}.",
     )
     parser.add_argument(
         "--row",
@@ -744,7 +744,7 @@ def _inspect(args: argparse.Namespace) -> dict[str, Any]:
             notify(f"The labels beside the recording are left out: {error}")
     clip = inspect_signal(checkpoint, signal)
     areas = measure_areas([clip], [clip_events(clip, signal, data, labels)], near_windows(data))
-    scene = clip_scene(checkpoint, signal, clip, args.file.name, labels=labels)
+    scene = clip_scene(checkpoint, signal, clip, args.file.name, labels)
     title = f"{args.file.name}, model {'/'.join(Path(args.checkpoint).parts[-2:])}"
     if args.out:
         arrays = clip.arrays() | (labels.arrays() if labels else {})

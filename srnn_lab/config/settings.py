@@ -87,10 +87,21 @@ class ModelConfig:
         "phi_z, a network between z and all that reads it (the gated transition reads z itself). auto: on in vrnn and "
         "vrnn-i, as its authors have it, and off in the others.",
     )
-    smoothing: bool = option(
-        True, "a is a backward GRU over [d, x] (Eq. 7); otherwise a feed-forward network (filtering)."
+    posterior: Literal["networks", "tridiagonal"] = option(
+        "networks",
+        "q(z_t | z_{t-1}, a_t) of Eq. (10) by networks of z_{t-1} and of a_t (networks), or one Gaussian over all "
+        "frames with a block-tridiagonal precision (tridiagonal, Archer et al.).",
     )
-    residual: bool = option(True, "Res_q: the posterior mean is the prior mean plus a correction (Eq. 12).")
+    smoothing: bool = option(
+        True,
+        "a is a backward GRU over [d, x] (Eq. 7); otherwise a feed-forward network (filtering).",
+        only={"posterior": ("networks",)},
+    )
+    residual: bool = option(
+        True,
+        "Res_q: the posterior mean is the prior mean plus a correction (Eq. 12).",
+        only={"posterior": ("networks",)},
+    )
     gated_transition: bool = option(False, "dkf: the gated transition of the deep Markov model (Krishnan et al.).")
     num_components: int = option(20, "Components of a gaussian-mixture likelihood; at least 1.")
     ar_order: int = option(

@@ -5,7 +5,7 @@ import streamlit as st
 from jaxtyping import Float, Int
 
 from srnn_lab.analysis.inspection import NEAR, Inspection
-from srnn_lab.dashboard.choice import Choice
+from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.visit import remember, visit, went_through_history
 from srnn_lab.pictures.scene import spacing
 from srnn_lab.player.component import Look, Place, jump, look_at, look_of, place_of
@@ -112,3 +112,12 @@ def chosen_frame(clip: Inspection, place: Place | None) -> int:
     if len(inside := frames_inside(clip.times, place)):
         return int(inside[clip.kl[inside].argmax()])
     return frame_at(clip, place.start)
+
+
+def owned(key: str, *owner: object) -> str:
+    """The key of a slider whose value belongs to ``owner``, as times do to a clip.
+
+    A slider of another range or step is another widget to Streamlit, which under the same key would get the value of
+    the old one from the address.
+    """
+    return "-".join(map(str, (key, *owner)))

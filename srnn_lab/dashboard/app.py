@@ -11,10 +11,11 @@ import torch
 
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
-from srnn_lab.dashboard.choice import FIRST, UPLOADS, bundled_clips, guarded, plain, runs_folder
-from srnn_lab.dashboard.pages import compare, explore, latents, results, studio, train, transition
-from srnn_lab.dashboard.sidebar import choose, fold_choice
+from srnn_lab.dashboard.choice import FIRST, bundled_clips, choose, fold_choice, runs_folder
+from srnn_lab.dashboard.pages import clips, compare, explore, latents, results, studio, train, transition
+from srnn_lab.dashboard.uploads import UPLOADS
 from srnn_lab.dashboard.visit import remember, visit
+from srnn_lab.dashboard.words import guarded, plain
 from srnn_lab.data import read_signal
 from srnn_lab.data.kinds import LogMel, Roll
 from srnn_lab.system.memory import share_arenas
@@ -35,14 +36,24 @@ class Page:
     features: tuple[str, ...] = tuple(UPLOADS)
 
 
+STYLE = """<style>
+[data-testid="stCaptionContainer"], [data-testid="stMetricDelta"] { color: inherit; opacity: 0.85; }
+button[kind="pillsActive"], button[kind="segmented_controlActive"] { color: inherit; font-weight: 600; }
+[data-testid="stMainBlockContainer"] h2 { font-size: 1.6rem; padding: 0.25rem 0; }
+[data-testid="stMainBlockContainer"] { padding-top: 3.75rem; --player-top: 3.75rem; }
+@media (max-width: 640px) { [data-testid="stElementToolbar"] { display: none; } }
+</style>"""
+"""Captions and pressed buttons that can be read (contrast 4.5:1); pages that begin close below the header; on a phone,
+no tools over the tables."""
 PAGES = {
     "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show),
+    "Clips": Page("Where else is it surprised?", clips.show),
     "Compare": Page("Which model is surprised where?", compare.show),
     "Latents": Page("What does z carry?", latents.show),
     "Make a transition": Page("Make a transition", transition.show),
-    "Studio": Page("Studio: let the model go on", studio.show, (Roll.name,)),
+    "Studio": Page("Studio: continue a piece", studio.show, (Roll.name,)),
     "Train": Page("Train a model of your own", train.show, ()),
-    "Results": Page("What does it reach?", results.show, ()),
+    "Results": Page("Results", results.show, ()),
 }
 
 
@@ -57,6 +68,7 @@ def warm_up() -> None:
 def show() -> None:
     """Choose a page and show it; what goes wrong with a file is a sentence on the page."""
     st.set_page_config(page_title="srnn_lab", layout="wide")
+    st.html(STYLE)
     torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
     st.sidebar.title("srnn_lab")
     guarded(warn_of_runs)()
@@ -77,6 +89,8 @@ def show_head(title: str) -> None:
     remember(choice=None)
     if page.features:
         guarded(lambda: remember(choice=choose(page.features)))()
+        if choice := visit().choice:
+            st.set_page_config(page_title=f"{title}: {choice.model}")
     else:
         fold_choice()
 

@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from srnn_lab.dashboard.choice import Choice, ClipBytes, Uploaded
+from srnn_lab.dashboard.cache import Choice
+from srnn_lab.dashboard.uploads import ClipBytes, Uploaded
 
 
 @dataclass(frozen=True)

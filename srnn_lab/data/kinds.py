@@ -15,8 +15,13 @@ from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
 
 KindName = Literal["roll", "raw", "log-mel"]
 """The names in ``KINDS``."""
-Values = Literal["binary", "real"]
-VALUES: dict[Values, str] = {"binary": "values of 0 and 1", "real": "real values"}
+Values = Literal["binary", "real", "count", "category"]
+VALUES: dict[Values, str] = {
+    "binary": "values of 0 and 1",
+    "real": "real values",
+    "count": "whole numbers from 0 on",
+    "category": "one 1 among zeros",
+}
 """What a likelihood is a distribution of, and what the frames of a kind are -> what a reader calls it."""
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".smf", ".rmi")

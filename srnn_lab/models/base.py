@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.distributions import Latent
 from srnn_lab.models.likelihoods import LIKELIHOODS
-from srnn_lab.models.networks import mlp, tf32
+from srnn_lab.models.networks import LogCounts, mlp, tf32
 
 Context = dict[str, Tensor]
 """What does not depend on z: by name, (B, T, .) for all t or (B, .) for one t."""
@@ -72,6 +72,8 @@ class SequenceModel(nn.Module, ABC):
         self.features = mlp(
             config.x_dim, config.hidden_dim, 2, dropout=config.dropout_features, centred=config.centred_inputs
         )
+        if self.likelihood.values == "count":
+            self.features.insert(0, LogCounts())
         self.features_z: nn.Module = nn.Identity()
         self.read_d, self.read_z = nn.Dropout(config.dropout_d), nn.Dropout(config.dropout_emission)
         self._apart = False
@@ -107,8 +109,9 @@ class SequenceModel(nn.Module, ABC):
             emission: Whether the emission begins with them.
         """
         if self.config.centred_inputs:
-            first: Any = self.features[0]  # torch's types say of no part what it is
-            first.mean.copy_(mean)
+            *before, centred = self.features[: 1 + (self.likelihood.values == "count")]
+            first: Any = centred  # torch's types say of no part what it is
+            first.mean.copy_(before[0](mean) if before else mean)
         if emission:
             last: Any = self.emission[-1]
             last.bias.copy_(self.likelihood.params_of(mean, variance))

@@ -7,6 +7,7 @@ from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import Context, State
 from srnn_lab.models.networks import BackwardGRU, GatedTransition, GaussianNetwork, mlp
 from srnn_lab.models.state_space import StateSpaceModel
+from srnn_lab.models.tridiagonal import TridiagonalPosterior
 
 
 class DKF(StateSpaceModel):
@@ -27,12 +28,14 @@ class DKF(StateSpaceModel):
         config: Sizes and variant; ``d_dim`` is the size of a alone.
     """
 
-    reads = (*StateSpaceModel.reads, "smoothing", "residual", "gated_transition")
+    reads = (*StateSpaceModel.reads, "posterior", "smoothing", "residual", "gated_transition")
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         a, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
-        self.a = BackwardGRU(h, a) if config.smoothing else mlp(h, a, self.emission_layers)
+        networks = config.posterior == "networks"
+        if networks:
+            self.a = BackwardGRU(h, a) if config.smoothing else mlp(h, a, self.emission_layers)
         self.features_z, of_z = self.network_of_z()
         if config.gated_transition:
             self.prior = GatedTransition(z, h, layers, config.variance_floor, dropout=config.dropout_heads)
@@ -40,9 +43,12 @@ class DKF(StateSpaceModel):
             self.prior = GaussianNetwork(
                 z, 0, h, layers, config.variance_floor, in_dim=of_z, dropout=config.dropout_heads
             )
-        self.posterior = GaussianNetwork(
-            z, a, h, layers, config.variance_floor, in_dim=of_z, dropout=config.dropout_heads
-        )
+        if networks:
+            self.posterior = GaussianNetwork(
+                z, a, h, layers, config.variance_floor, in_dim=of_z, dropout=config.dropout_heads
+            )
+        else:
+            self.posterior = TridiagonalPosterior(h, z, h, layers, config.variance_floor, dropout=config.dropout_heads)
         self.emission = self.emission_network(of_z)
 
     @property
@@ -63,5 +69,7 @@ class DKF(StateSpaceModel):
         if x is None:
             return context
         features = self.features(x)
+        if self.config.posterior == "tridiagonal":
+            return {**context, "for_posterior": self.posterior.project(features.to(d.dtype), lengths)}
         a = self.a(features, lengths) if self.config.smoothing else self.a(features)
         return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

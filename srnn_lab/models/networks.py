@@ -42,6 +42,14 @@ class CentredLinear(nn.Linear):
         return super().forward(x - self.mean)
 
 
+class LogCounts(nn.Module):
+    """log(1 + x): counts differ by factors, and as they are would drive a network to its limits."""
+
+    def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """Element by element; padding may be anything."""
+        return torch.log1p(x.clamp(min=0))
+
+
 def linear(
     in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = None, centred: bool = False
 ) -> nn.Linear:

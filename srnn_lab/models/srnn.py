@@ -8,6 +8,7 @@ from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import Context, State
 from srnn_lab.models.networks import GRU, BackwardGRU, GaussianNetwork, features_of, mlp
 from srnn_lab.models.state_space import StateSpaceModel
+from srnn_lab.models.tridiagonal import TridiagonalPosterior
 
 
 class SRNN(StateSpaceModel):
@@ -15,23 +16,29 @@ class SRNN(StateSpaceModel):
 
     Generative model, Eq. (1):  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t | z_{t-1}, d_t) p(d_t | d_{t-1}, u_t).
     Posterior, Eq. (7):  q(z | d, x) = prod_t q(z_t | z_{t-1}, a_t), with a_t = g(a_{t+1}, [d_t, x_t]) (smoothing)
-    or a_t = NN(d_t, x_t) (filtering).
+    or a_t = NN(d_t, x_t) (filtering). Or ``config.posterior``: one Gaussian (``TridiagonalPosterior``).
 
     Args:
         config: Sizes and variant.
     """
 
-    reads = (*StateSpaceModel.reads, "smoothing", "residual")
+    reads = (*StateSpaceModel.reads, "posterior", "smoothing", "residual")
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, h, layers = config.d_dim, config.hidden_dim, config.num_layers
         self.gru_d = GRU(h, d)
-        self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, self.emission_layers)
+        networks = config.posterior == "networks"
+        if networks:
+            self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, self.emission_layers)
         self.features_z, of_z = self.network_of_z()
         heads = (config.z_dim, d, h, layers, config.variance_floor)
         self.prior = GaussianNetwork(*heads, in_dim=of_z, dropout=config.dropout_heads)
-        self.posterior = GaussianNetwork(*heads, in_dim=of_z, dropout=config.dropout_heads)
+        if networks:
+            self.posterior = GaussianNetwork(*heads, in_dim=of_z, dropout=config.dropout_heads)
+        else:
+            sizes = (d + h, config.z_dim, h, layers, config.variance_floor)
+            self.posterior = TridiagonalPosterior(*sizes, dropout=config.dropout_heads)
         self.emission = self.emission_network(d + of_z)
 
     def encode(
@@ -49,5 +56,7 @@ class SRNN(StateSpaceModel):
         if of_x is None:
             return context
         inputs = self.for_q(torch.cat([d_low, of_x], -1))
+        if self.config.posterior == "tridiagonal":
+            return {**context, "for_posterior": self.posterior.project(inputs.to(d.dtype), lengths)}
         a = self.a(inputs, lengths) if self.config.smoothing else self.a(inputs)
         return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

@@ -8,6 +8,7 @@ from srnn_lab.models.base import Context, SequenceModel, State
 from srnn_lab.models.distributions import DiagonalGaussian, Latent, floor_variance
 from srnn_lab.models.networks import GatedTransition, GaussianNetwork
 from srnn_lab.models.recurrence import gaussian_chain
+from srnn_lab.models.tridiagonal import TridiagonalPosterior
 
 
 class StateSpaceModel(SequenceModel):
@@ -18,7 +19,7 @@ class StateSpaceModel(SequenceModel):
     """
 
     prior: GaussianNetwork | GatedTransition
-    posterior: GaussianNetwork
+    posterior: GaussianNetwork | TridiagonalPosterior
     features_z: nn.Module
 
     @property
@@ -28,8 +29,8 @@ class StateSpaceModel(SequenceModel):
 
     @property
     def residual(self) -> bool:
-        """As configured."""
-        return self.config.residual
+        """As configured, where the posterior is one of networks."""
+        return self.config.residual and self.config.posterior == "networks"
 
     def step(
         self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
@@ -39,7 +40,9 @@ class StateSpaceModel(SequenceModel):
         gated = isinstance(self.prior, GatedTransition)
         prior_t = posterior_t = self.prior(state.z if gated else z_tm1, context_t["for_prior"])  # Eq. (3)
         if "for_posterior" in context_t:
-            posterior_t = self.posterior(self.for_q(z_tm1), context_t["for_posterior"])  # Eq. (10)
+            one_gaussian = isinstance(self.posterior, TridiagonalPosterior)
+            z_of_q = state.z if one_gaussian else self.for_q(z_tm1)
+            posterior_t = self.posterior(z_of_q, context_t["for_posterior"])  # Eq. (10)
             if self.residual:  # Eq. (12); the sample z_{t-1} stands for the integral in Eq. (11)
                 posterior_t = DiagonalGaussian(self.for_q(prior_t.mu) + posterior_t.mu, posterior_t.logvar)
         return State(context_t["d"], self.draw(posterior_t, noise_t)), prior_t, posterior_t
@@ -48,6 +51,12 @@ class StateSpaceModel(SequenceModel):
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]
     ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], Latent, Latent]:
         """The path with only what z needs inside the recursion, and the rest for all t at once."""
+        if isinstance(self.posterior, TridiagonalPosterior) and "for_posterior" in context:
+            z = self.posterior.path(state.z, context["for_posterior"], noise)
+            z_tm1 = torch.cat([state.z[:, None], z[:, :-1]], 1)
+            gated = isinstance(self.prior, GatedTransition)
+            prior = self.prior(z_tm1 if gated else self.features_z(z_tm1).to(z.dtype), context["for_prior"])
+            return context["d"], z, prior, self.posterior(z_tm1, context["for_posterior"])
         # Before macOS 15, torch's MPS loses products that are written into a part of a tensor (pytorch #193385).
         mps = state.z.device.type == "mps"
         dropped = self.training and self.config.dropout_heads > 0

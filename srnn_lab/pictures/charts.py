@@ -227,7 +227,7 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
     row = next(i for i, (_, _, columns) in enumerate(panels, 1) if "validation" in columns)
     star = {"symbol": "star", "size": 12, "color": KL, "line": {"width": 1, "color": CHANGE}}
     mark = go.Scatter(
-        x=epochs[[best]], y=curves["valid_bound"][[best]], mode="markers", marker=star, name="best epoch, which is kept"
+        x=epochs[[best]], y=curves["valid_bound"][[best]], mode="markers", marker=star, name="best checkpoint"
     )
     figure.add_trace(mark, row=row, col=1)
     # The axes.
@@ -316,14 +316,14 @@ def latent_figure(
 
 
 def null_figure(null: Float[np.ndarray, "n"], value: float, name: str) -> go.Figure:
-    """How a figure is distributed under circular shifts, and where the one that was found lies.
+    """How a measure is distributed under circular shifts, and where that of the clip lies.
 
     Args:
-        null: The figure after each shift.
-        value: The figure as found.
+        null: The measure after each shift.
+        value: The measure of the clip.
         name: What it is.
     """
-    figure = _rows(["Shifted copies; line: as found"], [1.0], ["shifts"], name)
+    figure = _rows([f"{name} of shifted copies (grey)<br>and of this clip (orange)"], [1.0], ["shifts"], name)
     counts, edges = np.histogram(null, 40, (min(0.0, float(null.min())), max(1.0, float(null.max()))))
     middles = (edges[1:] + edges[:-1]) / 2
     bar = go.Bar(
@@ -331,6 +331,6 @@ def null_figure(null: Float[np.ndarray, "n"], value: float, name: str) -> go.Fig
     )
     figure.add_trace(bar)
     top = float(counts.max())
-    line = go.Scatter(x=[value, value], y=[0, top], line={"color": KL, "width": 3}, name="as found", mode="lines")
+    line = go.Scatter(x=[value, value], y=[0, top], line={"color": KL, "width": 3}, name="this clip", mode="lines")
     figure.add_trace(line)
-    return figure
+    return figure.update_layout(margin_t=48)  # the title has two lines

@@ -1,24 +1,16 @@
 """A clip as a scene: what the dashboard plays, the command line writes and the notebooks show."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from srnn_lab.analysis.events import near_windows
 from srnn_lab.analysis.inspection import Inspection
-from srnn_lab.analysis.transitions import Spikes, match_spikes
+from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.checkpoint import Checkpoint
-from srnn_lab.config import DataConfig
 from srnn_lab.data.kinds import Roll
 from srnn_lab.data.labels import Labels
 from srnn_lab.data.music import Roll as Notes
 from srnn_lab.pictures.clip_rows import clip_rows, label_row, pitch_range, roll_row
-from srnn_lab.pictures.scene import Picture, Row, Scene
-
-
-def clip_spikes(clip: Inspection, data: DataConfig) -> Spikes:
-    """The spikes of the KL, and which of them lie at a change of the signal."""
-    return match_spikes(clip, near_windows(data)[-1])
+from srnn_lab.pictures.scene import Picture, Scene
 
 
 def clip_scene(
@@ -26,10 +18,7 @@ def clip_scene(
     signal: np.ndarray,
     clip: Inspection,
     name: str,
-    *,
-    rows: Mapping[str, Row] | None = None,
     labels: Labels | None = None,
-    change: str = "",
 ) -> Scene:
     """The paper's Figure 3 for raw frames, pictures for log-mel frames, piano rolls for music.
 
@@ -38,12 +27,10 @@ def clip_scene(
         signal: The clip.
         clip: What the model makes of it; its changes are the dotted lines.
         name: Of the clip.
-        rows: What is drawn, by short name; by default all of ``clip_rows``.
         labels: What is heard when, drawn below the first row.
-        change: What a dotted line is; by default what ``inspect_signal`` finds.
     """
     data = checkpoint.config.data
-    rows = clip_rows(checkpoint, signal, clip, clip_spikes(clip, data)) if rows is None else rows
+    rows = clip_rows(checkpoint, signal, clip, match_spikes(clip, near_windows(data)[-1]))
     # What someone who does not see it should know.
     unit, peak = data.kind.time_unit, clip.largest_spike
     description = (
@@ -63,7 +50,7 @@ def clip_scene(
         unit=unit,
         seconds=data.kind.unit_seconds,
         marks=clip.times[clip.changes],
-        mark_name=change or data.kind.change,
+        mark_name=data.kind.change,
     )
 
 

@@ -14,6 +14,7 @@ from srnn_lab.pictures.colours import KL, LOGVAR, MAGMA, MEAN, NOTES, SIGNAL, VI
 from srnn_lab.pictures.limits import beyond, robust_limits
 from srnn_lab.pictures.scene import Line, Lines, Names, Picture, Row, Style
 
+LEFT_OUT = "#8c8c8c"
 MARGIN = 3
 """Semitones that are shown beyond the lowest and the highest note."""
 MAX_DIMENSIONS = 64
@@ -37,9 +38,10 @@ def label_row(labels: Labels) -> Names:
 
 
 def kl_row(clip: Inspection, spikes: Spikes, style: Style) -> Lines:
-    """The KL with its spikes: filled at a change, open elsewhere."""
-    lines = [Line("KL", clip.times, clip.kl, KL, style)]
-    shapes: dict[Style, str] = {"dots": "spike at a change", "rings": "elsewhere"}
+    """The KL, grey where no spike is looked for, with its spikes: filled at an event, open elsewhere."""
+    left_out = np.where(clip.left_out, clip.kl, np.nan)
+    lines = [Line("KL", clip.times, clip.kl, KL, style), Line("left out", clip.times, left_out, LEFT_OUT, style)]
+    shapes: dict[Style, str] = {"dots": "spike at an event", "rings": "elsewhere"}
     for (shape, name), chosen in zip(shapes.items(), (spikes.hits, ~spikes.hits), strict=True):
         frames = spikes.frames[chosen]
         lines.append(Line(name, clip.times[frames], clip.kl[frames], SIGNAL, shape))

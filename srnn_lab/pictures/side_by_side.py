@@ -21,7 +21,7 @@ KL_TITLE = "KL(q ‖ p) per frame"
 
 
 def comparison_rows(data: DataConfig, signal: np.ndarray, found: Comparison, moments: np.ndarray) -> list[Row]:
-    """A clip, and over each other what several models make of it, with circles at frames of a choice."""
+    """A clip, and what several models make of it, overlaid, with circles at chosen frames."""
     kl, less, bounds = (
         {name: (found.times, line) for name, line in zip(found.names, lines, strict=True)}
         for lines in (found.kl, found.kl_difference, found.elbo)
@@ -67,7 +67,7 @@ def edit_rows(
     effect: EditEffect,
     others: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> list[Row]:
-    """A clip before and after an edit, and the KL of both over each other.
+    """A clip before and after an edit, and the KL of both, overlaid.
 
     Args:
         data: What a frame is.
@@ -88,7 +88,7 @@ def overlay(
     first: int = 0,
     under: str | None = None,
 ) -> Lines:
-    """Nats per frame, (times, values) by name, over each other, in the colours from ``first`` on.
+    """Nats per frame, (times, values) by name, overlaid, in the colours from ``first`` on.
 
     Args:
         title: What stands above them.

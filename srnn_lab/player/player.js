@@ -32,7 +32,7 @@ class Player {
         <output aria-live="off"></output>
       </div>
       <canvas tabindex="0" role="slider"></canvas>
-      <div class="keys">Click: seek · drag, or shift ← →: select · space: play · ← →: a frame · L: loop · Esc: drop the
+      <div class="keys">Click: seek · drag, or shift ← →: select · space: play · ← →: a frame · L: loop · Esc: clear the
         selection · + − 0: zoom · digits: sound</div>`;
     /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);

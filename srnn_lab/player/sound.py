@@ -16,7 +16,7 @@ from srnn_lab.data.sound import midi_to_wav, roll_to_midi
 
 Sounds = Mapping[str, tuple[Num[np.ndarray, "n"], int]]
 """By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second."""
-RECORDING, MEAN = "recording", "reconstructed mean"
+ORIGINAL, MEAN = "original", "reconstructed mean"
 MIN_RATE = 8_000
 """Lowest sample rate that every browser plays."""
 MAX_SECONDS, MAX_MEL_SECONDS = 300, 30
@@ -36,7 +36,7 @@ def clip_sounds(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
     frames = int(seconds / kind.unit_seconds * data.rate / data.hop)
     unscored = checkpoint.config.evaluation.unscored * data.hop
     mean = insert_silence(checkpoint.frontend.signal(clip.mean[:frames]), 0, unscored)
-    signals = {RECORDING: widen(signal), MEAN: mean}
+    signals = {ORIGINAL: widen(signal), MEAN: mean}
     if not kind.notes:
         return {name: (wave, data.sample_rate) for name, wave in signals.items()}
     rolls = {name: roll[:frames] for name, roll in signals.items()}

@@ -22,7 +22,7 @@ from srnn_lab.config import PRESETS, RunConfig
 from srnn_lab.system.files import open_regular, read_bounded
 
 RESULTS = Path(__file__).parent / "records.jsonl"
-"""The figures that the README and the dashboard show."""
+"""The results that the README and the dashboard show."""
 RECORD = Path("results.jsonl")
 """Where ``srnn-lab evaluate --record`` writes to by default."""
 

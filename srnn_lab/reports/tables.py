@@ -1,4 +1,4 @@
-"""Tables made of the recorded results and of published figures; no column mixes conventions."""
+"""Tables made of the recorded and the published results; no column mixes conventions."""
 
 import json
 import math
@@ -58,8 +58,10 @@ PLACES: dict[str, tuple[str, EvaluationConfig]] = {
     "family/fraccaro-jsb": ("fraccaro/jsb", _MUSIC),
     "family/bl-jsb": ("bl/jsb", _FIELD),
     "fivo/bl-jsb": ("bl/jsb", _FIELD),
+    **{f"objectives/bl-{name}": (f"bl/{name}", _FIELD) for name in ("jsb", "nottingham")},
     **{f"{table}/{name}": (f"fraccaro/{name}", _MUSIC) for table in OURS for name in SETS},
     **{f"field/{name}": (f"bl/{name}", _FIELD) for name in SETS},
+    **{f"systems/bl-{name}": (f"bl/{name}", _FIELD) for name in SETS},
     **{f"tsbn/{name}": (f"bl/{name}", _TSBN) for name in SETS},
     "table1/voice": ("voice", _VOICE),
     "table1/voices": ("voices", CONVENTIONS["srnn-speech"]),
@@ -160,17 +162,19 @@ class Table:
         caption: On which data, and how its figures are made.
         header: Its columns; the last names the source of a row or the row of ``srnn-lab reproduce``.
         rows: A cell for each column; None where nothing is recorded.
+        labels: Columns at the beginning in which nothing is measured here.
     """
 
     title: str
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    labels: int = 1
 
     @property
     def measured(self) -> bool:
         """Whether anything between the labels and the names of the rows was measured here."""
-        cells = [cell for row in self.rows for cell in row[1:-1]]
+        cells = [cell for row in self.rows for cell in row[self.labels : -1]]
         return any(not cell.published if isinstance(cell, Figure) else cell is not None for cell in cells)
 
     def text(self) -> str:
@@ -264,7 +268,7 @@ def _caption(data: str, convention: EvaluationConfig, split: str = "test") -> st
     return f"{_convention(data, split, convention.average, convention.first_frame)}; nats per {unit}."
 
 
-def _table(title: str, caption: str, header: Sequence[str], rows: Iterable[tuple[Cell, ...]]) -> Table:
+def _table(title: str, caption: str, header: Sequence[str], rows: Iterable[tuple[Cell, ...]], labels: int = 1) -> Table:
     """A table whose caption also says what its errors are, if it has any."""
     rows = tuple(rows)
     figures = [cell for row in rows for cell in row if isinstance(cell, Figure)]
@@ -278,7 +282,7 @@ def _table(title: str, caption: str, header: Sequence[str], rows: Iterable[tuple
             " mean of N: of N evaluations, whose noise is below the last digit; other figures are of one evaluation, "
             "whose sampled paths move theirs."
         )
-    return Table(title, caption + errors + spread + noise, tuple(header), rows)
+    return Table(title, caption + errors + spread + noise, tuple(header), rows, labels)
 
 
 _SET = f"SET is {', '.join(SETS)}."
@@ -313,13 +317,35 @@ def fivo(results: Results) -> list[Table]:
             rows.append((label, objective, *_described(found), *figures, gain, row))
             base = figures[-1]
     header = ("model", "trained on", "parameters", "epochs", *BOUNDS.values(), "gain in FIVO-128", "row")
-    caption = f"{_caption(data, convention)} The error of a gain is that of independent figures, which these are not."
+    caption = f"{_caption(data, convention)} The error of a gain is that of independent numbers, which these are not."
     return [_table("Training on FIVO", caption, header, rows)]
 
 
 def _gain(after: Figure, before: Figure) -> Figure:
     se = None if after.se is None or before.se is None else math.hypot(after.se, before.se)
     return Figure(float(after.value) - float(before.value), se)
+
+
+def objectives(results: Results) -> list[Table]:
+    """Each model trained on the ELBO, on FIVO and by NASMC, with few particles and with many."""
+    tables = []
+    for place in ("objectives/bl-jsb", "objectives/bl-nottingham"):
+        data, convention = PLACES[place]
+        rows = []
+        for name in ("vrnn", "storn", "srnn-filt"):
+            for objective in ("elbo", "fivo:8", "nasmc:8", "fivo:64", "nasmc:64"):
+                row = f"{place}/{name}/{objective.replace(':', '-')}"
+                found = rows_of(results, row)
+                figures = [_figure(found, bound) for bound in BOUNDS]
+                share = _figure(found, "proposal_ess", lambda _: 100)
+                rows.append((MODELS[name], objective, *_described(found), *figures, share, row))
+        header = ("model", "trained by", "parameters", "epochs", *BOUNDS.values(), "effective particles, %", "row")
+        caption = (
+            f"{_caption(data, convention)} Effective particles: effective sample size of the weights of one frame, of "
+            "128 particles that are resampled at each frame; the proposal is the better, the more they are."
+        )
+        tables.append(_table(f"Objectives on {data}", caption, header, rows, labels=2))
+    return tables
 
 
 def table2(results: Results) -> list[Table]:
@@ -334,7 +360,7 @@ def table2(results: Results) -> list[Table]:
     ours = ("TSBN (ours)", *(_figure(rows_of(results, f"tsbn/{name}"), "elbo") for name in SETS), "tsbn/SET")
     others = [_music_row(entry) for entry in published if entry["data"] != "fraccaro" and entry["model"] != "TSBN"]
     not_known = (
-        "Taken over by the paper from their authors: another version of the data or one that is not known, bounds "
+        "As quoted in the paper: another version of the data or one that is not known, bounds "
         "and averages of their own, so none of it compares with the table above. Nats per frame."
     )
     return [
@@ -347,6 +373,54 @@ def table2(results: Results) -> list[Table]:
         ),
         _table("Table 2: the paper's other rows", not_known, (*header[:-1], "source"), others),
     ]
+
+
+def systems(results: Results) -> list[Table]:
+    """Every system of the paper's tables, what it is here, and whether the numbers compare."""
+    published, rows = _published(), []
+    for entry in published["music"]:
+        if entry["source"] == "SRNN paper, Table 2":
+            here, row, bound, compares = SYSTEMS[entry["model"]]
+            found = [_figure(rows_of(results, row.replace("SET", name)), bound) for name in SETS]
+            theirs = [Figure(entry["values"][name]) for name in SETS]
+            rows.append((entry["model"], here, compares, _slashed(theirs), _slashed(found), row))
+    for name, label in SPEECH.items():
+        theirs = [Figure(published["speech"]["values"][name][data]) for data in ("blizzard", "timit")]
+        units = {"voice": _frames_in_half_a_second, "voices": lambda _: 1}
+        found = [_figure(rows_of(results, f"table1/{data}/{name}"), "elbo", unit) for data, unit in units.items()]
+        here = f"{name.split('-')[0]} --likelihood {'gaussian-mixture' if name.endswith('gmm') else 'gaussian'}"
+        rows.append((label, here, "no: other recordings", _slashed(theirs), _slashed(found), f"table1/SET/{name}"))
+    header = ("system", "model here", "do they compare?", "published", "ours", "row")
+    caption = (
+        f"Of music (Table 2): {', '.join(SETS.values())}, nats per frame. Of speech (Table 1): Blizzard (here voice), "
+        "nats per 0.5 s, and TIMIT (here voices), nats per utterance. Bound, average and whether the first frame is "
+        f"scored are those of the row's own table. {_SET}"
+    )
+    return [Table("Every system of the paper", caption, header, tuple(rows), labels=4)]
+
+
+SYSTEMS = {
+    "SRNN smooth+Res_q (paper)": ("srnn", "table2/SET", "elbo", "yes: same data, bound and average"),
+    "TSBN": ("tsbn", "tsbn/SET", "elbo", "yes: same data, bound and average"),
+    "NASMC": (
+        "storn --objective nasmc",
+        "objectives/bl-SET/storn/nasmc-64",
+        "fivo:128",
+        "with nothing: their sizes, particles and version of the data are not published",
+    ),
+    "STORN": ("storn", "family/bl-SET/storn", "iwae:128", "nearly: their average is not known, our network is a GRU"),
+    "RNN-NADE": ("rnn --likelihood nade", "systems/bl-SET/rnn-nade", "elbo", "nearly: their average is not known"),
+    "RNN": ("rnn", "family/bl-SET/rnn", "elbo", "nearly: their average is not known, our network is a GRU"),
+}
+"""Published in Table 2 -> model here, its row, the bound (exact without z), and whether the two compare."""
+
+
+def _slashed(figures: Iterable[Figure | None]) -> str | None:
+    """Several numbers in one cell, or nothing where none is recorded."""
+    figures = list(figures)
+    if not any(figures):
+        return None
+    return " / ".join("–" if f is None else f"{Figure(f.value)}" for f in figures)
 
 
 def _music_row(entry: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -373,31 +447,35 @@ def field(results: Results) -> list[Table]:
             figures = [_figure(rows_of(results, f"field/{data}/{name}"), measured) for data in SETS]
             rows.append((label, *figures, f"field/SET/{name}"))
         caption = (
-            f"{_caption('bl/SET', _FIELD)} Where the average of a published figure is not known, it says so. {_SET}"
+            f"{_caption('bl/SET', _FIELD)} Where the average of a published result is not known, it says so. {_SET}"
         )
         header = ("model", *SETS.values(), "source or row" if measured else "source")
-        tables.append(_table(f"Against the field, on Boulanger-Lewandowski's version: {title}", caption, header, rows))
+        tables.append(
+            _table(
+                f"Compared with published results, on Boulanger-Lewandowski's version: {title}", caption, header, rows
+            )
+        )
     rows = [(f"{entry['model']} ({entry['bound']})", *_music_row(entry)[1:]) for entry in recalled]
     caption = (
-        "None of these figures was looked up: their publications could not be opened. bl/SET (test); nats per frame; "
+        "None of these numbers was looked up: their publications could not be opened. bl/SET (test); nats per frame; "
         "average and first frame as above, as far as is known."
     )
-    title = "Against the field: recalled, not looked up"
+    title = "Compared with published results: recalled, not looked up"
     tables.append(Table(title, caption, ("model (bound)", *SETS.values(), "source"), tuple(rows)))
     return tables
+
+
+def _frames_in_half_a_second(result: Result) -> float:
+    return result.config.data.sample_rate / result.config.data.hop / 2
 
 
 def table1(results: Results) -> list[Table]:
     """The paper's Table 1 beside the same models on free speech."""
     published = _published()["speech"]
-
-    def frames_in_half_a_second(result: Result) -> float:
-        return result.config.data.sample_rate / result.config.data.hop / 2
-
     rows = []
     for name, label in SPEECH.items():
         paper = published["values"][name]
-        voice = _figure(rows_of(results, f"table1/voice/{name}"), "elbo", frames_in_half_a_second)
+        voice = _figure(rows_of(results, f"table1/voice/{name}"), "elbo", _frames_in_half_a_second)
         voices = _figure(rows_of(results, f"table1/voices/{name}"), "elbo")
         rows.append((label, Figure(paper["blizzard"]), voice, Figure(paper["timit"]), voices, f"table1/SET/{name}"))
     header = (
@@ -411,8 +489,8 @@ def table1(results: Results) -> list[Table]:
     caption = (
         f"ELBO, first frame not scored. Blizzard and TIMIT: {published['source']}, average over chunks or utterances. "
         "voice: one voice in place of Blizzard, whole utterances, all nats by all seconds. voices: five voices in "
-        "place of TIMIT, average over utterances. SET is voice or voices. Figures on different data do not compare; "
-        "their order may."
+        "place of TIMIT, average over utterances. SET is voice or voices. Numbers on different data are not "
+        "comparable; their order may be."
     )
     later = Table(
         "Table 1: published later, not seen",
@@ -488,8 +566,8 @@ def figure3(results: Results) -> list[Table]:
     caption = (
         "Test split, 8 posterior paths. AUC: the KL of frames within 2 of an onset (a peak of the spectral flux) "
         "against the other active frames; of notes, of frames in which the chord changes. Null: mean ± standard "
-        "deviation over 1,000 circular shifts, and how many of them reach the area. Splice: largest KL within 2 frames "
-        "of the joint of two half clips, against the same frames before the cut."
+        "deviation over 1,000 circular shifts, and how many of them reach the AUC. Splice: largest KL within 2 frames "
+        "of the point where two half clips are spliced, against the same frames before the cut."
     )
     tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
     if (by_kind := _areas_table(results)).rows:
@@ -610,6 +688,8 @@ TABLES: dict[str, Callable[[Results], list[Table]]] = {
     "field": field,
     "family": family,
     "fivo": fivo,
+    "objectives": objectives,
+    "systems": systems,
     "table1": table1,
     "figure3": figure3,
     "probe": probe,

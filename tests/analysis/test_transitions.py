@@ -1,4 +1,4 @@
-"""What an edit does to the KL; the ROC area and the splices over many clips are in test_inspection."""
+"""What an edit does to the KL; the AUC and the splices over many clips are in test_inspection."""
 
 from dataclasses import replace
 

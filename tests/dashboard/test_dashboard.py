@@ -11,6 +11,7 @@ import runpy
 import tempfile
 import time
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -25,12 +26,18 @@ from playwright.sync_api import expect
 from processes import CONTEXT, PATIENCE, wait_for
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
+from test_inspection import spiky
 from views import kept_by, page_of
 
-from srnn_lab.checkpoint import ASSETS
+from srnn_lab.analysis.transitions import match_spikes
+from srnn_lab.checkpoint import ASSETS, list_checkpoints
 from srnn_lab.dashboard.address import parse_place
+from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.pages import explore
+from srnn_lab.dashboard.panels.spike_list import compare_with_shifts
+from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import Visit
+from srnn_lab.data.midi import Signature, Timing
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.player.component import Place
 from srnn_lab.system.lock import is_running, terminate
@@ -94,7 +101,7 @@ def test_each_checkpoint_has_its_view(page, checkpoint, expected):
     assert "KL of each dimension" in titles(page)[-1]
     assert "nats per frame" in " ".join(m.value for m in page.markdown)
     assert [sound["name"] for sound in sounds(page)] == [
-        "recording",
+        "original",
         "reconstructed mean",
         "posterior sample",
         "prior continuation",
@@ -114,7 +121,7 @@ def test_all_sounds_follow_the_rows_without_another_run_of_the_page(page, monkey
 
 def test_a_recording_can_be_played_as_soon_as_its_rows_are_there(page):
     page.run()
-    assert [sound["name"] for sound in shown(page)[0]["sounds"]] == ["recording"]
+    assert [sound["name"] for sound in shown(page)[0]["sounds"]] == ["original"]
     assert len(sounds(page)) == 4
 
 
@@ -161,7 +168,9 @@ def test_a_link_chooses_the_frame_that_is_questioned_and_a_place_becomes_a_link(
     table = page.dataframe[0].value
     spikes = table[(table["time (quarter notes)"].between(8, 12, "left")) & table["what"].str.startswith("spike")]
     hits = (spikes["what"] == "spike at chord change").sum()
-    assert any(f"In the selection: {hits} of {len(spikes)} spikes are hits" in c.value for c in page.caption)
+    assert any(
+        f"In the selection: {hits} of {len(spikes)} spikes are at a chord change" in c.value for c in page.caption
+    )
     assert not any("1 of 5" in m.value for m in page.markdown)
     page.session_state["player place"] = Place(20.25, 20.25)
     page.run()
@@ -261,10 +270,12 @@ def test_the_list_of_spikes_agrees_with_the_rows(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()
     table = page.dataframe[0].value
-    spikes, _ = line(page, "KL(q ‖ p)", "spike at a change")
+    spikes, _ = line(page, "KL(q ‖ p)", "spike at an event")
     hits = table[table["what"] == "spike at chord change"]
     np.testing.assert_allclose(hits["time (quarter notes)"], spikes, rtol=1e-6)
-    assert [m.value for m in page.metric if m.label == "Hits"] == [f"{len(spikes)} / {len(spikes)}"]
+    assert [m.value for m in page.metric if m.label == "Spikes at a chord change"] == [
+        f"{len(spikes)} of {len(spikes)}"
+    ]
 
 
 def test_transitions_of_other_kinds_and_sharper_spikes_change_the_comparison(page):
@@ -273,9 +284,9 @@ def test_transitions_of_other_kinds_and_sharper_spikes_change_the_comparison(pag
     page.segmented_control(key="changes").set_value("offset").run()
     assert not np.array_equal(shown(page)[1](shown(page)[0]["marks"]), onsets)
     assert shown(page)[0]["markName"] == "offset"
-    assert page.metric[4].help == "Spikes that lie within 2 frames of an offset."
+    assert page.metric[4].help == "Spikes within 2 frames of an offset."
     page.slider(key="prominence").set_value(4.0).run()
-    assert int(page.metric[4].value.split("/")[1]) < int(spikes.split("/")[1])
+    assert int(page.metric[4].value.split()[-1]) < int(spikes.split()[-1])
 
 
 def test_a_change_in_silence_is_not_missed():
@@ -290,9 +301,44 @@ def test_a_change_in_silence_is_not_missed():
 
     page = AppTest.from_function(show, default_timeout=60).run()
     assert [(m.label, m.value) for m in page.metric][:4] == [
-        ("Hits", "2 / 2"), ("Missed", "1 / 2"), ("Precision", "1.00"), ("Recall", "0.50"),
+        ("Spikes at an onset", "2 of 2"), ("Onsets without a spike", "1 of 2"),
+        ("Precision", "1.00"), ("Recall", "0.50"),
     ]  # fmt: skip
     assert list(page.dataframe[0].value["frame"]) == [10, 20, 36]
+
+
+@pytest.mark.parametrize(
+    ("signatures", "time", "said"),
+    [
+        ([(0.0, 4, 4)], 4.75, "bar 2, beat 1.75"),
+        ([(0.0, 4, 4)], 0.0, "bar 1, beat 1"),
+        ([(0.0, 6, 8)], 3.25, "bar 2, beat 1.5"),
+        ([(0.0, 1, 4), (1.0, 3, 4)], 0.5, "bar 1, beat 1.5"),  # a pickup
+        ([(0.0, 1, 4), (1.0, 3, 4)], 4.0, "bar 3, beat 1"),
+        ([(0.0, 4, 4), (8.0, 3, 4)], 11.5, "bar 4, beat 1.5"),
+    ],
+)
+def test_a_moment_of_music_is_a_bar_and_a_beat(monkeypatch, signatures, time, said):
+    timing = Timing(90.0, tuple(Signature(*signature) for signature in signatures))
+    monkeypatch.setattr("srnn_lab.dashboard.cache.cached_timing", lambda content: timing)
+    path = list_checkpoints()["jsb"]
+    assert Choice(str(path), path.stat().st_mtime, ClipBytes(b""), "song.mid", 0).moment(time) == said
+
+
+@pytest.mark.parametrize(
+    ("auc", "said"),
+    [
+        (0.81, "None of the 296 shifted copies reaches an AUC of 0.81 (p < 0.004)."),
+        (0.70, "1 of the 296 shifted copies reaches an AUC of 0.70 (p = 0.007)."),
+        (0.50, "296 of the 296 shifted copies reach an AUC of 0.50 (p = 1.000)."),
+    ],
+)
+def test_the_shifted_copies_that_reach_the_auc_of_the_clip_are_counted(auc, said):
+    null = np.full(296, 0.5)
+    null[3] = 0.7
+    match = match_spikes(spiky({10: 5}, [10]), 1)
+    nulls = dict.fromkeys(("null_auc", "null_precision", "null_recall"), null)  # all have the same shifts
+    assert compare_with_shifts(replace(match, auc=auc, **nulls)) == said
 
 
 def test_rows_can_be_left_out(page):
@@ -315,8 +361,8 @@ def test_the_figures_that_are_kept_have_the_rows_and_the_changes_that_are_shown(
     kept = kept_by("explore", monkeypatch)
     page.query_params.update({"changes": "spectral changes", "rows-log-mel": ["KL"]})
     page.run()
-    assert "KL(q ‖ p)" in kept["Figure (SVG)"]
-    assert "Waveform" not in kept["Figure (SVG)"]
+    assert "KL(q ‖ p)" in kept["Picture (SVG)"]
+    assert "Waveform" not in kept["Picture (SVG)"]
     (data,) = re.findall(r'atob\("([^"]+)"\)', kept["Player (HTML)"])
     head, _ = unpacked(base64.b64decode(data))
     assert head["markName"] == "change"
@@ -327,7 +373,7 @@ def test_how_many_dimensions_are_left_out_is_said(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()
     latents = next(chart.proto for chart in page.get("plotly_chart") if "dimension of z" in chart.proto.spec)
-    assert "the 32 most used of 100 dimensions; double-click" in " ".join(c.value for c in page.caption)
+    assert "the 32 most used of 100 dimensions; double-click in the chart" in " ".join(c.value for c in page.caption)
     assert "of the 32 most used of 100 latent dimensions" in latents.alt
     head, _ = shown(page)
     assert f"has the {head['rows'][-1]['bins']} most used of 100 dimensions of z" in head["description"]
@@ -355,7 +401,7 @@ def test_the_prior_continues_from_where_it_is_told_to(page):
     page.button(key="continue").click().run()
     after = [sound["address"] for sound in sounds(page)]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, True, False]
-    assert any("from 40.00 quarter notes on" in c.value for c in page.caption)
+    assert any("the model hears the clip up to bar 11, beat 1 and generates the rest" in c.value for c in page.caption)
 
 
 def sizes_after_interactions():
@@ -698,7 +744,7 @@ def test_a_page_that_cannot_take_the_checkpoint_says_so_and_the_next_one_has_it(
             expect(box).to_have_value(chosen, timeout=180_000)
             page.locator(PLAYER).wait_for(timeout=180_000)
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
-            said = page.get_by_text("voice is no model of music, which this page needs; showing jsb.")
+            said = page.get_by_text("voice is not a music model, which this page needs; showing jsb.")
             assert said.count() == (name == "Studio")
 
 
@@ -735,19 +781,20 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         now, end = (float(page.locator(PLAYER).get_attribute(f"aria-value{which}")) for which in ("now", "max"))
         assert 10 < now < end
         page.wait_for_url(re.compile(f"place={int(10 * now) / 10}"), timeout=60_000)  # where it has been paused
-        page.get_by_text(re.compile(rf"^Frame \d+, at {int(now)}.*the playhead")).wait_for(timeout=60_000)
+        page.get_by_text(re.compile(rf"^Frame {int(2 * now) - 1}, at bar .*the playhead")).wait_for(timeout=60_000)
         page.wait_for_url("**sound=prior*", timeout=60_000)
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
-        for name, start in {
-            "Figure (SVG)": b"<svg",
-            "Player (HTML)": b"<!doctype html>",
-            "Arrays (.npz)": b"PK",
-            "Spikes (CSV)": b"time (quarter notes),frame,KL (nats)",
-            "Sound (WAV)": b"RIFF",
+        for name, (file, start) in {
+            "Picture (SVG)": ("rows.svg", b"<svg"),
+            "Player (HTML)": ("player.html", b"<!doctype html>"),
+            "Arrays (.npz)": ("arrays.npz", b"PK"),
+            "Spikes (CSV)": ("spikes.csv", b"time (quarter notes),frame,KL (nats)"),
+            "Sound (WAV)": ("prior continuation.wav", b"RIFF"),
         }.items():
             with page.expect_download(timeout=60_000) as download:
                 page.get_by_role("button", name=name).click()
             kept = download.value.path()
+            assert download.value.suggested_filename == f"bwv102-7, jsb, {file}"
             assert Path(kept).read_bytes().startswith(start)
             if name == "Player (HTML)":
                 player = kept.rename(kept.with_suffix(".html"))
@@ -792,16 +839,16 @@ def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser
         page.get_by_role("button", name="Play", exact=True).click()
         wait_until_it_moves(page)
         page.get_by_role("button", name="seed 0", exact=True).wait_for()
-        seed = page.get_by_label("Seed of the first take")
+        seed = page.get_by_label("First seed")
         seed.fill("7")
         seed.press("Enter")
         page.locator(".player").get_by_role("button", name="seed 7", exact=True).wait_for(timeout=60_000)
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         with page.expect_download(timeout=60_000) as download:
             page.get_by_role("button", name="MIDI", exact=True).click()
-        assert download.value.suggested_filename == "srnn-seed-7.mid"
+        assert download.value.suggested_filename == "bwv102-7, jsb, continued, seed 7.mid"
         assert Path(download.value.path()).read_bytes().startswith(b"MThd")
-        for name, title in {"train": "Train a model of your own", "results": "What does it reach?"}.items():
+        for name, title in {"train": "Train a model of your own", "results": "Results"}.items():
             page.goto(f"{address}/{name}")
             page.get_by_role("heading", name=title).first.wait_for(timeout=60_000)
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
@@ -872,7 +919,7 @@ def test_the_curves_of_a_training_grow_while_it_runs_and_it_can_be_stopped(brows
         number.press("Enter")
         name.fill(run.name)
         name.press("Enter")
-        page.get_by_role("button", name="Begin").click()
+        page.get_by_role("button", name="Start").click()
         page.wait_for_function(f"({epochs})() > 0", timeout=180_000)
         before = page.evaluate(epochs)
         page.wait_for_function(f"({epochs})() > {before + 1}", timeout=60_000)

@@ -24,7 +24,9 @@ from tiny import music_run, roll, speech_run, untrained
 from views import page_of
 
 from srnn_lab.checkpoint import list_checkpoints, save_checkpoint
-from srnn_lab.dashboard.choice import ClipBytes, cached_signal, harmless, plain
+from srnn_lab.dashboard.cache import cached_signal
+from srnn_lab.dashboard.uploads import ClipBytes, harmless
+from srnn_lab.dashboard.words import plain
 from srnn_lab.data.sound import roll_to_midi
 
 ROOT = Path(__file__).parents[2]

@@ -15,10 +15,12 @@ import soundfile
 from payload import unpacked
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
-from srnn_lab.analysis.comparison import compare
+from srnn_lab.analysis.comparison import compare, differences
 from srnn_lab.analysis.inspection import inspect_signal
-from srnn_lab.checkpoint import ASSETS, load_checkpoint
+from srnn_lab.checkpoint import ASSETS, list_checkpoints, load_checkpoint, read_config
+from srnn_lab.dashboard.pages import compare as compare_page
 from srnn_lab.dashboard.panels import sounds as listen
+from srnn_lab.dashboard.words import setting_in_words
 from srnn_lab.data import read_signal
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
@@ -66,7 +68,7 @@ def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
     found = compare(models, {n: inspect_signal(m, read_signal(CLIP, m.config.data)) for n, m in models.items()})
     averages, moments = (table.value for table in page.dataframe)
     assert list(averages["model"]) == names
-    assert list(averages["differs in"]) == ["–", "smoothing False", "residual False"]
+    assert list(averages["differs in"]) == ["–", "filtering posterior", "without Res_q"]
     np.testing.assert_allclose(averages["bound"], found.elbo.mean(1), rtol=1e-4)
     np.testing.assert_allclose(
         averages["difference from runs/smooth"], found.elbo.mean(1) - found.elbo[0].mean(), rtol=1e-3, atol=1e-4
@@ -76,7 +78,7 @@ def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
     np.testing.assert_allclose(moments["KL runs/plain"], found.kl[2, frames], rtol=1e-4)
     assert list(moments["most surprised"]) == [names[i] for i in found.kl[:, frames].argmax(0)]
     assert [line["name"] for line in shown(page)["rows"][1]["lines"]] == names
-    assert "the same noise" in text_of(page)
+    assert "the same noise samples" in text_of(page)
 
 
 def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
@@ -89,7 +91,7 @@ def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
     np.testing.assert_allclose(page.dataframe[0].value["bound"], bounds, rtol=1e-5)
     rows = list(csv.DictReader(io.StringIO(kept["Differences (CSV)"])))
     assert [row["most surprised"] for row in rows] == list(page.dataframe[1].value["most surprised"])
-    titles = {element.text for element in ElementTree.fromstring(kept["Figure (SVG)"]).iter() if element.text}
+    titles = {element.text for element in ElementTree.fromstring(kept["Picture (SVG)"]).iter() if element.text}
     assert {"The clip", "runs/filt", "runs/plain"} <= titles
     assert any(title.startswith("KL: difference from runs/smooth") for title in titles)
     assert "<h1>agent-newlocation.flac: runs/smooth, runs/filt, runs/plain</h1>" in kept["Player (HTML)"]
@@ -108,7 +110,7 @@ def test_only_checkpoints_with_the_same_frames_are_offered_and_the_page_says_so(
     assert {"voice-mel", "runs/filt", "runs/plain", "runs/larger"} <= set(offered.options)
     assert not {"voice", "jsb", "runs/raw", "runs/alone", "runs/smooth", "runs/broken"} & set(offered.options)
     assert len(offered.value) == 1
-    assert "see the same frames" in text_of(page)
+    assert "the same kind of frame" in text_of(page)
     assert "Not readable\\: runs/broken" in offered.help
     assert "runs/raw" in offered.help
 
@@ -118,7 +120,24 @@ def test_a_first_visit_compares_what_the_other_pages_show(folder, monkeypatch):
     assert not page.exception
     assert page.sidebar.selectbox(key="checkpoint").value == "voice-mel"
     assert list(page.dataframe[0].value["model"]) == ["voice-mel", "voice-mel-filt-res"]
-    assert list(page.dataframe[0].value["differs in"]) == ["–", "d_dim 352, smoothing False"]
+    assert list(page.dataframe[0].value["differs in"]) == ["–", "352 units in d, filtering posterior"]
+
+
+def test_a_ready_made_comparison_chooses_both_models(folder, monkeypatch):
+    page = open_page(folder, monkeypatch, None)
+    for question, pair in compare_page.READY_MADE.items():
+        next(button for button in page.button if button.label == question).click().run()
+        assert not page.exception
+        assert (page.sidebar.selectbox(key="checkpoint").value, *page.multiselect(key="against").value) == pair
+        assert list(page.dataframe[0].value["model"]) == list(pair)
+
+
+def test_every_setting_that_tells_bundled_models_apart_is_said_in_words():
+    configs = {name: read_config(path) for name, path in list_checkpoints().items()}
+    for first, other in compare_page.READY_MADE.values():
+        told = differences(configs[other], configs[first])
+        assert told
+        assert not [name for name, value in told.items() if f"{name} {value}" == setting_in_words(name, value)]
 
 
 def test_a_checkpoint_that_stands_alone_gets_a_sentence(folder, monkeypatch):
@@ -140,7 +159,7 @@ def test_averages_are_those_of_the_selection(folder, monkeypatch):
 
 def test_noise_that_cannot_be_shared_is_told(folder, monkeypatch):
     page = open_page(folder, monkeypatch, against=["runs/larger"])
-    assert "The noise of runs/larger is not that of runs/smooth" in text_of(page)
+    assert "runs/larger cannot use the noise samples of runs/smooth" in text_of(page)
 
 
 def test_no_more_than_four_and_no_unknown_name_can_be_asked_for(folder, monkeypatch):
@@ -162,24 +181,24 @@ def test_models_can_be_taken_away(folder, monkeypatch):
 def test_the_clip_and_each_reconstruction_can_be_heard(folder, monkeypatch, first, other):
     page = open_page(folder, monkeypatch, first, against=[other])
     assert not page.exception
-    at_hand = [] if first == "jsb" else ["recording"]
+    at_hand = [] if first == "jsb" else ["original"]
     assert [sound["name"] for sound in shown(page)["sounds"]] == at_hand  # the others follow
-    assert sounds(page) == ["recording", first, other]
+    assert sounds(page) == ["original", first, other]
     (clip, _), *others = page.session_state["visit"].sounds.values()
     assert all(np.abs(wave).max() > 100 and not np.array_equal(wave, clip) for wave, _ in others)
     page.run()
-    assert [sound["name"] for sound in shown(page)["sounds"]] == ["recording", first, other]
+    assert [sound["name"] for sound in shown(page)["sounds"]] == ["original", first, other]
 
 
 def test_the_reconstructions_of_a_long_clip_are_offered_and_made_when_they_are_asked_for(folder, monkeypatch):
     monkeypatch.setitem(listen.ALL_AT_ONCE_SECONDS, "log-mel", 0.5)
     page = open_page(folder, monkeypatch, against=["runs/filt"])
-    assert sounds(page) == ["recording"]
-    assert "each model's reconstruction can be heard" not in text_of(page)
+    assert sounds(page) == ["original"]
+    assert "you can hear each model's reconstruction" not in text_of(page)
     page.button(key="sound").click().run()
     assert not page.exception
-    assert sounds(page) == ["recording", "runs/smooth", "runs/filt"]
-    assert "each model's reconstruction can be heard" in text_of(page)
+    assert sounds(page) == ["original", "runs/smooth", "runs/filt"]
+    assert "you can hear each model's reconstruction" in text_of(page)
     assert not [button for button in page.button if button.key == "sound"]
 
 
@@ -191,7 +210,7 @@ def test_a_player_that_is_kept_has_the_sounds_that_were_made_after_the_page_was_
     with ThreadPoolExecutor(1) as pool:  # Streamlit asks for a file in a thread that has no session
         kept = pool.submit(files["Player (HTML)"][0]).result()
     (data,) = re.findall(r'atob\("([^"]+)"\)', kept)
-    assert [sound["name"] for sound in unpacked(base64.b64decode(data))[0]["sounds"]] == ["recording", "jsb", "muse"]
+    assert [sound["name"] for sound in unpacked(base64.b64decode(data))[0]["sounds"]] == ["original", "jsb", "muse"]
 
 
 def test_a_link_goes_to_a_place_a_zoom_and_a_sound(folder, monkeypatch):

@@ -24,7 +24,7 @@ def test_a_bundled_sentence_has_its_words_and_its_phones_to_score_spikes_against
     assert not page.error
     assert "Затем он снова" in captions(page)
     assert page.session_state["changes"] == "phone"
-    assert {metric.label: metric.value for metric in page.metric}["Hits"]
+    assert {metric.label: metric.value for metric in page.metric}["Spikes at “phone boundary”"]
     page.sidebar.selectbox(key="prompt").select("vm-rec-temp").run()
     assert not page.exception
     assert page.session_state["changes"] == "onset"
@@ -40,8 +40,8 @@ def test_an_uploaded_label_file_is_used_and_a_bad_one_is_one_sentence(folder, mo
     page.run()
     assert not page.exception
     assert page.session_state["changes"] == "vowel-to-fricative"
-    missed = {metric.label: metric.value for metric in page.metric}["Missed"]
-    assert missed.endswith("/ 1")
+    missed = {metric.label: metric.value for metric in page.metric}["“vowel to fricative” without a spike"]
+    assert missed.endswith("of 1")
     for content, said in ((b"1\n", "one column"), (b"99.0,a\n", "after the end of the recording")):
         page.sidebar.file_uploader(key="labels").set_value(("<b>.csv", content, "text/csv")).run()
         assert not page.exception

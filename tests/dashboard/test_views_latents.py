@@ -17,6 +17,7 @@ from srnn_lab.analysis.transitions import measure_edit
 from srnn_lab.checkpoint import ASSETS, load_checkpoint
 from srnn_lab.dashboard.pages.latents import few_lose_most
 from srnn_lab.dashboard.panels import sounds as listen
+from srnn_lab.dashboard.words import number
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.pictures.side_by_side import edit_rows, reconstruction_rows
@@ -64,7 +65,7 @@ def test_the_table_has_what_each_source_of_z_loses(folder, monkeypatch, name):
     lost = [found["posterior sample"].log_px - one.log_px for one in found.values()]
     np.testing.assert_allclose(table["lost, mean"], [values.mean() for values in lost], rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(table["lost, median"], [np.median(values) for values in lost], rtol=1e-3, atol=1e-3)
-    assert f"loses **{np.median(lost[2]):.1f}** nats with z from the prior" in text_of(page)
+    assert f"the **median loss is {number(np.median(lost[2]), 1)} nats per frame** with z from" in text_of(page)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_mean_that_a_few_frames_make_is_told(folder, monkeypatch):
 
     monkeypatch.setattr("srnn_lab.dashboard.pages.latents.replace_latents", torn)
     page = open_view("latents", "runs/jsb", monkeypatch, folder, seed_z="77")
-    assert "dominate the mean with z from zero: compare the medians" in text_of(page)
+    assert "For “zero” a few extreme frames dominate the mean; compare medians." in text_of(page)
 
 
 @pytest.mark.parametrize("other", ["bwv270", "bwv110-7"])  # of the same length and of another
@@ -195,7 +196,7 @@ def test_what_is_kept_is_what_is_shown(folder, monkeypatch, name):
     assert arrays["log_px_zero"].mean() == pytest.approx(page.dataframe[0].value["log p(x | z, d)"][3], rel=1e-5)
     assert len(arrays["times"]) == len(arrays["mean_posterior_sample"])
     assert kept["Averages (CSV)"].splitlines()[4].startswith("zero,")
-    assert "E[x | z, d], z: zero" in kept["Figure (SVG)"]
+    assert "E[x | z, d], z: zero" in kept["Picture (SVG)"]
 
 
 @pytest.mark.parametrize("name", ["mel", "jsb"])
@@ -221,7 +222,7 @@ def test_an_edited_clip_is_kept_as_it_is_heard(folder, monkeypatch, name):
     assert frame["count"] == len(times)
     assert frame["start"] + frame["step"] / 2 == pytest.approx(times[0])  # the model's frames, as on other pages
     assert scene["end"] == pytest.approx(len(edited) // checkpoint.config.data.hop * step)
-    assert "KL(q ‖ p) per frame" in kept["Figure (SVG)"]
+    assert "KL(q ‖ p) per frame" in kept["Picture (SVG)"]
 
 
 def test_a_model_without_z_is_told_apart(folder, monkeypatch):
@@ -260,7 +261,7 @@ def test_an_edit_says_what_it_does_to_the_kl_at_its_joints(folder, monkeypatch, 
     for time, before, found in zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True):
         assert f"**{found:.1f}** nats at {time:.2f}" in text_of(page)
         assert f"(before: {before:.1f})" in text_of(page)
-    assert f"stay below {np.percentile(effect.before.kl, 95):.1f}" in text_of(page)
+    assert f"95th percentile of the unedited clip: {np.percentile(effect.before.kl, 95):.1f} nats" in text_of(page)
     assert ("does not look ahead" in text_of(page)) == (name == "filt")
     assert ("transpose a bar" in page.segmented_control(key="edit").options) == (data.features == "roll")
 
@@ -350,12 +351,12 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
         page.get_by_role("button", name="Replace z only").click()
         page.wait_for_url(f"**{STRETCH}=8*{STRETCH}=16*")
         page.goto(page.url)
-        page.get_by_text("Where z is replaced, the middle frame loses").wait_for(timeout=60_000)
+        page.get_by_text("Where z is replaced, the median loss is").wait_for(timeout=60_000)
         assert (stretch.first.input_value(), stretch.last.input_value()) == ("8", "16")
 
         page.goto(f"{address}/make-a-transition?checkpoint=runs/jsb&edit=insert+silence")
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         drag(page, 10, 10)
-        page.get_by_role("button", name="Edit where the player stands").click()
+        page.get_by_role("button", name="Edit at the playhead").click()
         page.wait_for_url("**at-bwv102-7-47.5=*")
-        page.get_by_text("Largest KL within 2 frames of the joint").wait_for()
+        page.get_by_text("Largest KL within 2 frames of the splice point").wait_for()

@@ -47,7 +47,7 @@ def test_without_recorded_rows_each_table_is_shown_with_what_is_published_and_no
     assert [f"**{table.title}.** {table.caption}" for table in tables] == shown[: len(tables)]
     assert [list(t.value.columns) for t in page.table] == [[title for title, *_ in t.columns()] for t in tables]
     assert not figures(page)
-    empty = [caption.value for caption in page.caption if caption.value == "Nothing of ours is recorded here yet."]
+    empty = [caption.value for caption in page.caption if caption.value == "We have not recorded any number here yet."]
     assert len(empty) == sum("row" in table.header[-1] for table in tables)
     assert "srnn-lab evaluate CHECKPOINT --record" in page.info[0].value
 
@@ -65,8 +65,8 @@ def test_a_recorded_row_is_shown_with_its_convention_its_errors_and_its_command(
     assert "JSB chorales" in only.proto.spec
     assert json.loads(only.proto.config)["displayModeBar"] is False
     captions = [caption.value for caption in page.caption]
-    assert "Dots are measured here, open diamonds are published." in captions
-    assert "Nothing of ours is recorded here yet." not in captions
+    assert "Filled circles: ours; open diamonds: published." in captions
+    assert captions.count("We have not recorded any number here yet.") == 1  # of TSBN
     assert page.code[0].value.splitlines() == a_result("table2/jsb/seed1", **conventions).commands
     assert any("srnn-lab reproduce table2/jsb/seed1 --run" in caption for caption in captions)
 
@@ -80,7 +80,7 @@ def test_tables_and_charts_can_be_kept(page, monkeypatch):
     page.run()
     assert "| SRNN smooth+Res_q (ours)" in kept["Tables (Markdown)"]
     assert json.loads(kept["Tables (JSON)"])[0]["rows"][1][2]["value"] == -4.321
-    assert "Table 2: SRNN, on its authors' version of the data: JSB chorales" in html.unescape(kept["Figure (HTML)"])
+    assert "Table 2: SRNN, on its authors' version of the data: JSB chorales" in html.unescape(kept["Charts (HTML)"])
 
 
 def test_a_row_is_chosen_of_those_in_the_open_table(page):
@@ -96,7 +96,7 @@ def test_a_row_is_chosen_of_those_in_the_open_table(page):
     assert not page.exception
     assert page.selectbox(key="row").value == "bundled/a"
     assert "bundled/a" in page.code[0].value
-    assert "Dots are measured here, open diamonds are published." not in [caption.value for caption in page.caption]
+    assert "Filled circles: ours; open diamonds: published." not in [caption.value for caption in page.caption]
 
 
 def test_what_a_model_was_trained_on_tells_its_dots_apart(page):

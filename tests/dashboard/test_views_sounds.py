@@ -8,9 +8,11 @@ import pytest
 from tiny import music_run, speech_run, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
-from srnn_lab.dashboard import choice as shared
-from srnn_lab.dashboard.choice import Choice, ClipBytes, signal_of
+from srnn_lab.dashboard import cache
+from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels import sounds as listen
+from srnn_lab.dashboard.panels.sounds import signal_of
+from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data.notices import notify
 
@@ -37,16 +39,16 @@ def test_of_music_that_lasts_an_hour_the_first_minutes_are_played(monkeypatch):
         lengths.append(len(roll))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shared, "cached_music", cached_music)
+    monkeypatch.setattr(listen, "cached_music", cached_music)
     with pytest.raises(KeyboardInterrupt):
-        shared.play(np.ones((12_000, 88), np.float32), 2)
-    assert lengths == [shared.MAX_PLAYED_SECONDS * 3]
+        listen.play(np.ones((12_000, 88), np.float32), 2)
+    assert lengths == [listen.MAX_PLAYED_SECONDS * 3]
     with pytest.raises(KeyboardInterrupt):
-        shared.play(np.ones((12_000, 88), np.float32), 2, 180.0)
+        listen.play(np.ones((12_000, 88), np.float32), 2, 180.0)
     assert lengths[1] == 2 * lengths[0]
     late = np.zeros((12_000, 88), np.float32)
     late[-1] = 1
-    assert not shared.play(late, 2)[0].any()
+    assert not listen.play(late, 2)[0].any()
 
 
 def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(monkeypatch):
@@ -65,12 +67,12 @@ def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(m
 
 def test_a_clip_is_read_once_and_known_by_its_digest(monkeypatch, tmp_path):
     read = []
-    monkeypatch.setattr(shared, "read_signal", lambda path, *_: read.append(path.read_bytes()) or np.zeros(400))
+    monkeypatch.setattr(cache, "read_signal", lambda path, *_: read.append(path.read_bytes()) or np.zeros(400))
     one = chosen(speech_run(), tmp_path)._replace(name="clip.wav", content=ClipBytes(b"one"))
     for content in (b"one", b"other", b"one"):
-        shared.cached_signal(*one._replace(content=ClipBytes(content)))
+        cache.cached_signal(*one._replace(content=ClipBytes(content)))
     one.content.bytes = None  # hashed when it was made, and not again
-    shared.cached_signal(*one)
+    cache.cached_signal(*one)
     assert read == [b"one", b"other"]
 
 
@@ -83,9 +85,9 @@ def test_visitors_read_at_the_same_time_and_each_is_told_of_the_own_file(monkeyp
         both.wait(timeout=20)
         return np.zeros(400, np.float32)
 
-    monkeypatch.setattr(shared, "read_signal", read)
+    monkeypatch.setattr(cache, "read_signal", read)
     choice = chosen(speech_run(), tmp_path)
     visits = [choice._replace(name=f"{who}.wav", content=ClipBytes(who.encode())) for who in ("one", "other")]
     with ThreadPoolExecutor() as threads:
-        found = list(threads.map(lambda visit: shared.cached_signal(*visit)[1], visits))
+        found = list(threads.map(lambda visit: cache.cached_signal(*visit)[1], visits))
     assert found == [["one.wav holds one"], ["other.wav holds other"]]

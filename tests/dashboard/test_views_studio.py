@@ -10,6 +10,7 @@ from views import arrays_of, kept_by, page_of
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.pages import studio
 from srnn_lab.dashboard.pages.studio import cached_draw
+from srnn_lab.dashboard.panels import rows_panel
 from srnn_lab.dashboard.panels import sounds as listen
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.inference.sampling import generate
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 def shown(monkeypatch):
     """What the page gave to the player: the scene's attributes, and the sounds."""
     given = {}
-    monkeypatch.setattr(studio, "player", lambda scene, sounds, _: given.update(vars(scene), sounds=sounds))
+    monkeypatch.setattr(rows_panel, "player", lambda scene, sounds, _: given.update(vars(scene), sounds=sounds))
     monkeypatch.setattr(listen, "deliver", lambda _, sounds: given.update(sounds=sounds))
     return given
 
@@ -98,7 +99,7 @@ def test_an_uploaded_song_is_continued_and_kept(page, shown):
         "MIDI",
         "WAV",
         "Player (HTML)",
-        "Figure (SVG)",
+        "Picture (SVG)",
         "Arrays (.npz)",
     ]
 

@@ -1,7 +1,9 @@
+import os
 import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from tiny import music_run, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
+from srnn_lab.dashboard.choice import describe_own
 from srnn_lab.dashboard.pages import train
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.system.lock import is_running, terminate
@@ -21,10 +24,10 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 def _page():
-    from srnn_lab.dashboard import choice as shared
     from srnn_lab.dashboard.pages import train
+    from srnn_lab.dashboard.words import guarded
 
-    shared.guarded(train.show)()
+    guarded(train.show)()
 
 
 @pytest.fixture
@@ -76,8 +79,8 @@ def test_a_link_brings_the_recipe_with_its_epochs_and_its_name(page):
 def test_a_missing_folder_of_runs_is_a_sentence(page, folder):
     page.run()
     assert not page.exception
-    assert "mine holds no run yet" in page.info[0].value
-    assert buttons(page) == ["Begin"]
+    assert "No runs yet in" in page.info[0].value
+    assert buttons(page) == ["Start"]
 
 
 def test_a_folder_of_runs_that_is_not_named_is_a_sentence(page, monkeypatch):
@@ -94,10 +97,10 @@ def test_a_finished_run_is_shown_with_its_score_and_its_curves(page, folder):
     assert not page.error
     assert "Done\\: 3 of 3 epochs. Test ELBO -8.25 (macro average)" in page.success[0].value
     (chart,) = page.get("plotly_chart")
-    assert "best epoch, which is kept" in chart.proto.spec
-    assert [button.label for button in page.get("download_button")][:1] == ["Download the best epoch"]
+    assert "best checkpoint" in chart.proto.spec
+    assert [button.label for button in page.get("download_button")][:1] == ["Download the best checkpoint"]
     assert "checkpoint=mine%2Fdone" in page.get("link_button")[0].proto.url
-    assert buttons(page) == ["Begin"]
+    assert buttons(page) == ["Start"]
 
 
 def test_curves_can_be_kept(page, folder, monkeypatch):
@@ -106,7 +109,7 @@ def test_curves_can_be_kept(page, folder, monkeypatch):
     monkeypatch.setattr(train, "download_buttons", lambda _, files: kept.update(files))
     page.run()
     assert kept["Curves (CSV)"][0]().decode().splitlines()[0] == ",".join(COLUMNS)
-    assert "Plotly.newPlot" in kept["Figure (HTML)"][0]()
+    assert "Plotly.newPlot" in kept["Charts (HTML)"][0]()
 
 
 def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):
@@ -115,7 +118,7 @@ def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):
     def show():
         import streamlit as st
 
-        from srnn_lab.dashboard.sidebar import checkpoints
+        from srnn_lab.dashboard.choice import checkpoints
 
         st.text(" ".join(checkpoints(("roll",))))
 
@@ -123,6 +126,18 @@ def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):
     assert "mine/done" in shown
     (folder / "done" / "best.safetensors").write_bytes(b"broken")
     assert "mine/done" not in AppTest.from_function(show, default_timeout=60).run().text[0].value
+
+
+@pytest.mark.parametrize(
+    ("minutes", "ago"), [(0, "just now"), (5, "5 minutes ago"), (60, "1 hour ago"), (3 * 24 * 60, "3 days ago")]
+)
+def test_a_run_of_ones_own_says_when_and_on_what_it_was_trained(tmp_path, monkeypatch, minutes, ago):
+    path = tmp_path / "best.safetensors"
+    config = music_run()
+    save_checkpoint(untrained(replace(config, data=replace(config.data, data="/home/me/midifolder"))), path)
+    os.utime(path, 2 * (time.time() - 60 * minutes,))
+    monkeypatch.setattr("streamlit.session_state", {})
+    assert describe_own(path) == f"Your run, trained {ago} on midifolder."
 
 
 def test_a_training_is_begun_watched_after_a_reload_stopped_and_continued(page, folder, monkeypatch):
@@ -139,7 +154,7 @@ def test_a_training_is_begun_watched_after_a_reload_stopped_and_continued(page, 
     reloaded = AppTest.from_function(_page, default_timeout=60).run()
     assert "of 9000 epochs" in reloaded.get("progress")[0].proto.text
     assert reloaded.get("plotly_chart")
-    assert buttons(reloaded) == ["Begin", "Stop"]
+    assert buttons(reloaded) == ["Start", "Stop"]
     reloaded.text_input[0].set_value("second").run()
     reloaded.button(key="begin").click().run()
     assert "is being trained; stop it first" in reloaded.error[0].value
@@ -166,11 +181,11 @@ def test_a_taken_name_and_a_folder_that_is_none_are_refused(page, folder):
     finished(folder, "jsb-small")
     page.run()
     page.button(key="begin").click().run()
-    assert "There is a run 'jsb-small' already" in page.error[0].value
+    assert "A run 'jsb-small' exists already" in page.error[0].value
     page.selectbox(key="recipe").select("My MIDI files").run()
     page.text_input(key="folder").set_value("/nowhere/at/all").run()
     page.button(key="begin").click().run()
-    assert "The folder is '/nowhere/at/all'; give the path of a folder that holds MIDI files" in page.error[0].value
+    assert "Enter the path of a folder with MIDI files; '/nowhere/at/all' is not a folder" in page.error[0].value
 
 
 def test_of_two_who_begin_at_once_one_is_asked_to_wait(folder, monkeypatch):
@@ -201,7 +216,7 @@ def test_a_dashboard_that_is_read_only_shows_runs_and_cannot_touch_them(page, fo
     finished(folder, epochs=3)
     (folder / "done" / "curves.csv").write_text((folder / "done" / "curves.csv").read_text().rsplit("\n", 1)[0])
     page.run()
-    assert buttons(page) == ["Begin", "Continue"]
+    assert buttons(page) == ["Start", "Continue"]
     monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs", str(folder), "--read-only"])
     again = AppTest.from_function(_page, default_timeout=60).run()
     assert not again.exception
@@ -225,7 +240,7 @@ def test_a_training_that_failed_says_why(page, folder, monkeypatch):
     runs.begin(["jsb", f"--out={folder / 'bad'}", "--data=/nowhere"], folder / "bad")
     wait_for(lambda: not is_running(folder / "bad"))
     page.run()
-    assert "It ended before it began" in page.error[0].value
+    assert "Training did not start" in page.error[0].value
     assert "is neither a data set" in page.error[0].value
     monkeypatch.setattr("sys.executable", shutil.which("true"))  # a training that prints nothing
     page.text_input[0].set_value("bad").run()
@@ -233,7 +248,7 @@ def test_a_training_that_failed_says_why(page, folder, monkeypatch):
     wait_for(lambda: not is_running(folder / "bad"))
     page.run()
     assert (folder / "bad" / runs.LOG).read_text().count("$ srnn-lab train") == 2
-    assert "It ended before it began\\: it printed nothing" in page.error[0].value
+    assert "Training did not start\\: its log is empty" in page.error[0].value
 
 
 def test_damaged_files_of_a_run_are_sentences(page, folder):

@@ -5,17 +5,21 @@ import numpy as np
 import pytest
 import torch
 from scipy import special, stats
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from torch import distributions
+from torch.distributions import Independent, MixtureSameFamily, Normal
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.likelihoods import (
     LIKELIHOODS,
     NADE,
     Bernoulli,
+    Categorical,
     ConvAR,
     Gaussian,
     GaussianAR,
     GaussianMixture,
+    NegativeBinomial,
+    Poisson,
     StudentT,
     StudentTAR,
 )
@@ -76,7 +80,7 @@ def test_the_mixture_is_torchs_with_the_variance_floor():
     logits, mu, logvar = params.split([3, 12, 12], -1)
     mu, deviation = mu.view(2, 5, 3, 4), torch.sqrt(logvar.view(2, 5, 3, 4).exp() + FLOOR)
     components = Independent(Normal(mu, deviation), 1)
-    expected = MixtureSameFamily(Categorical(logits=logits), components)
+    expected = MixtureSameFamily(distributions.Categorical(logits=logits), components)
     torch.testing.assert_close(likelihood.log_prob(params, x), expected.log_prob(x))
     torch.testing.assert_close(likelihood.mean(params), expected.mean)
     torch.testing.assert_close(likelihood.variance(params), expected.variance)
@@ -453,6 +457,7 @@ def test_log_prob_is_below_that_of_the_mode_and_in_nats(name):
         expected = -math.log(10**0.5 * special.beta(0.5, 5))
     if name == "conv-ar":  # no residual is known, so the scale is the smallest
         expected += 8
+    expected = {"poisson": -1.0, "negative-binomial": -math.log(2), "categorical": 0.0}.get(name, expected)
     assert float(likelihood.log_prob(params, torch.zeros(1, 1, dtype=torch.float64))) == pytest.approx(expected)
 
 
@@ -482,3 +487,74 @@ def test_temperature_1_changes_no_bit_and_0_gives_the_likeliest_value(name):
         log_weights, mu, _ = likelihood.mixture(params)
         expected = torch.take_along_dim(mu, log_weights.argmax(-1)[..., None, None], -2).squeeze(-2)
         torch.testing.assert_close(coldest, expected)
+
+
+def test_the_counts_of_poisson_and_of_the_negative_binomial_are_scipys():
+    x = torch.tensor([[0.0, 1.0, 7.0, 400.0]], dtype=torch.float64)
+    poisson, negative = build(Poisson, 4), build(NegativeBinomial, 4)
+    params = 2 * params_of(poisson, 1)
+    expected = stats.poisson(params.exp()).logpmf(x).sum(-1)
+    torch.testing.assert_close(poisson.log_prob(params, x), torch.as_tensor(expected))
+    params = 2 * params_of(negative, 1)
+    mean, dispersion = params.exp().chunk(2, -1)
+    expected = stats.nbinom(1 / dispersion, 1 / (1 + dispersion * mean)).logpmf(x).sum(-1)
+    torch.testing.assert_close(negative.log_prob(params, x), torch.as_tensor(expected))
+    torch.testing.assert_close(negative.variance(params), mean + dispersion * mean**2)
+
+
+@pytest.mark.parametrize("kind", [Poisson, NegativeBinomial])
+def test_the_probabilities_of_all_counts_sum_to_one(kind):
+    likelihood = build(kind, 1)
+    params = params_of(likelihood).expand(5000, -1)
+    total = likelihood.log_prob(params, torch.arange(5000.0, dtype=torch.float64)[:, None]).exp().sum()
+    torch.testing.assert_close(total, torch.tensor(1.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("kind", "said"), [(Poisson, 13.8), (NegativeBinomial, [13.8, -20.0])])
+def test_a_million_counts_are_as_exact_in_32_bits(kind, said):
+    """lgamma(10^6) in 32 bits is off by 1."""
+    likelihood, x = build(kind, 1), torch.tensor([[1e6]])
+    params = torch.tensor(said).reshape(1, -1)
+    torch.testing.assert_close(
+        likelihood.log_prob(params, x).double(), likelihood.log_prob(params.double(), x.double()), rtol=1e-6, atol=0
+    )
+
+
+def test_a_negative_binomial_without_dispersion_is_nearly_poisson():
+    x, log_mean = torch.arange(6.0, dtype=torch.float64)[:, None], torch.tensor([[0.7]], dtype=torch.float64)
+    found = build(NegativeBinomial, 1).log_prob(torch.cat([log_mean, torch.full((1, 1), -99.0)], -1).expand(6, -1), x)
+    torch.testing.assert_close(found, build(Poisson, 1).log_prob(log_mean.expand(6, -1), x), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [Poisson, NegativeBinomial])
+def test_whatever_a_network_says_of_counts_is_finite(kind):
+    likelihood = build(kind, 1)
+    for said in (-500.0, 500.0):
+        params = torch.full((1, likelihood.num_params), said, requires_grad=True)
+        value = likelihood.log_prob(params, torch.tensor([[3.0]])).sum()
+        value.backward()
+        assert value.isfinite()
+        assert params.grad.isfinite().all()
+        assert likelihood.variance(params).isfinite().all()
+        assert likelihood.sample(params.detach(), torch.Generator().manual_seed(0)).isfinite().all()
+
+
+def test_the_categories_are_those_of_torch():
+    likelihood = build(Categorical, 5)
+    params = params_of(likelihood, 7)
+    chosen = torch.tensor([0, 1, 2, 3, 4, 0, 1])
+    expected = distributions.Categorical(logits=params).log_prob(chosen)
+    torch.testing.assert_close(likelihood.log_prob(params, torch.eye(5, dtype=torch.float64)[chosen]), expected)
+    drawn = likelihood.sample(params, torch.Generator().manual_seed(0))
+    assert torch.equal(drawn.sum(-1), torch.ones(7, dtype=torch.float64))
+    assert set(drawn.flatten().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "gaussian", "student-t", "poisson", "negative-binomial", "categorical"])
+def test_a_training_begins_with_the_moments_of_the_data(name):
+    likelihood = build(LIKELIHOODS[name], 3)
+    mean = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
+    params = likelihood.params_of(mean, mean + 3 * mean**2)
+    torch.testing.assert_close(likelihood.mean(params), mean)
+    if name == "negative-binomial":
+        torch.testing.assert_close(likelihood.variance(params), mean + 3 * mean**2)

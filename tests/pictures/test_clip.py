@@ -46,15 +46,11 @@ def test_a_clip_gets_the_rows_of_its_kind_on_one_time_axis_with_a_mark_at_each_c
     np.testing.assert_array_equal(values, clip.kl)
 
 
-def test_labels_stand_below_the_signal_and_a_choice_of_rows_keeps_their_order():
+def test_labels_stand_below_the_signal():
     tested, signal, clip = inspected("raw")
-    whole = clip_scene(tested, signal, clip, "a")
-    chosen = {"waveform": whole.rows[0], "mean": whole.rows[2]}
-    labels = Labels(np.array([0.0, 0.1]), ("pau", "a"))
-    scene = clip_scene(tested, signal, clip, "a", rows=chosen, labels=labels, change="phone")
-    assert [row.title for row in scene.rows] == ["Waveform", "Labels", "Reconstructed mean"]
+    scene = clip_scene(tested, signal, clip, "a", Labels(np.array([0.0, 0.1]), ("pau", "a")))
+    assert [row.title for row in scene.rows] == ["Waveform", "Labels", *TITLES["raw"][1:]]
     assert scene.rows[1].names == ("pau", "a")
-    assert scene.mark_name == "phone"
 
 
 def test_a_silent_roll_is_drawn_with_all_its_keys():
@@ -66,7 +62,7 @@ def test_a_silent_roll_is_drawn_with_all_its_keys():
 def test_a_clip_is_heard_beside_its_mean_which_is_silent_where_no_frame_is_scored(features):
     tested, signal, clip = inspected(features)
     sounds = clip_sounds(tested, signal, clip)
-    assert list(sounds) == ["recording", "reconstructed mean"]
+    assert list(sounds) == ["original", "reconstructed mean"]
     assert {rate for _, rate in sounds.values()} == {RATE}
     (recording, _), (mean, _) = sounds.values()
     np.testing.assert_array_equal(recording, signal)
@@ -82,7 +78,7 @@ def test_notes_are_played_as_they_are_and_as_the_model_expects_them():
     clip.mean[:] = 0.0
     clip.mean[:, 40] = 1.0
     sounds = clip_sounds(tested, signal, clip)
-    assert list(sounds) == ["recording", "reconstructed mean"]
+    assert list(sounds) == ["original", "reconstructed mean"]
     assert all(samples.dtype == np.int16 and samples.any() for samples, _ in sounds.values())
     clip.mean[:] = 0.0
-    assert list(clip_sounds(tested, signal, clip)) == ["recording"]
+    assert list(clip_sounds(tested, signal, clip)) == ["original"]

@@ -118,7 +118,7 @@ def test_a_frame_is_shown_by_its_means_and_deviations_and_by_what_res_q_adds():
 
 def test_the_null_is_a_histogram_of_all_shifts_with_the_figure_beside_it():
     null = np.array([0.4, 0.5, 0.5, 0.6])
-    bars, line = null_figure(null, 0.8, "ROC area").data
+    bars, line = null_figure(null, 0.8, "AUC").data
     assert sum(bars.y) == 4
     assert bars.y[int(0.5 * 40)] == 2
     assert set(line.x) == {0.8}

@@ -24,8 +24,11 @@ def rows_of(features):
 @pytest.mark.parametrize("features", RUNS)
 def test_the_kl_row_holds_the_kl_and_its_spikes(features):
     _, _, clip, match, rows = rows_of(features)
-    kl, hits, others = rows["KL"].lines
+    kl, left_out, hits, others = rows["KL"].lines
     np.testing.assert_array_equal(kl.values, clip.kl)
+    np.testing.assert_array_equal(left_out.values, np.where(clip.left_out, clip.kl, np.nan))
+    assert clip.left_out[:5].all()
+    assert not clip.left_out[match.frames].any()
     np.testing.assert_array_equal(hits.times, clip.times[match.frames[match.hits]])
     np.testing.assert_array_equal(others.values, clip.kl[match.frames[~match.hits]])
     assert rows["KL"].limits[0] == 0

@@ -31,10 +31,10 @@ test("ticks are the multiples of the step between the ends, with the digits that
   assert.deepEqual(ticks(95, 1005, 4), [[500, "500"], [1000, "1000"]]);
 });
 
-test("a value is written with three digits, and with a true minus sign", () => {
+test("a value is written with three digits, with a true minus sign, and with commas between thousands", () => {
   assert.deepEqual([0, 0.12345, 1.2345, 12.345, 123.45, 1234.5].map(written),
-    ["0.000", "0.123", "1.23", "12.3", "123", "1235"]);
-  assert.deepEqual([-0.5, -99.96].map(written), ["−0.500", "−100.0"]);
+    ["0.000", "0.123", "1.23", "12.3", "123", "1,235"]);
+  assert.deepEqual([-0.5, -99.96, -1234567].map(written), ["−0.500", "−100.0", "−1,234,567"]);
 });
 
 test("the first time that is not below another is found as by looking at each", () => {

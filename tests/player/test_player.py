@@ -12,7 +12,7 @@ import soundfile
 from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_until_it_moves
 from payload import unpacked
 
-from srnn_lab.dashboard.choice import MAX_PLAYED_SECONDS
+from srnn_lab.dashboard.panels.sounds import MAX_PLAYED_SECONDS
 from srnn_lab.pictures.scene import (
     MAX_COLUMNS,
     Line,
@@ -179,11 +179,8 @@ def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
     assert names.count("circle") == 2
     assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 5
     assert {"low", "high", "time (s)", "7 nats"} <= texts
-    lines = {}
-    for element in tree.iter("{http://www.w3.org/2000/svg}text"):
-        lines.setdefault(element.get("y"), []).append((float(element.get("x")), element.text))
-    headings = [[text for _, text in sorted(line)] for line in lines.values()]
-    assert ["KL <q & p>", "KL", "x"] in headings  # title and legend in one line
+    headings = [[part.text for part in element] for element in tree.iter() if len(element) and element[0].text]
+    assert ["KL <q & p>", "KL", "x"] in headings  # title and legend in one flow
     assert ["cut", "3 frames beyond"] in headings
     triangles = [e.attrib["d"] for e in tree.iter() if e.attrib.get("fill") == "#abcdef"]
     assert ["l4 6h" in d for d in triangles] == [True, True, False]  # above, above, below

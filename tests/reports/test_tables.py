@@ -234,7 +234,7 @@ def test_what_was_recalled_stands_in_tables_that_say_so_and_what_was_not_seen_ha
     shown = {table.title: table.text() for name in TABLES for table in make_tables(name, {})}
     for entry in recalled:
         assert [title for title, text in shown.items() if entry["source"] in text] == [
-            "Against the field: recalled, not looked up"
+            "Compared with published results: recalled, not looked up"
         ]
     later = shown["Table 1: published later, not seen"]
     for entry in published["speech"]["later"]:

@@ -12,39 +12,34 @@ from srnn_lab.analysis.export import csv_text
 from srnn_lab.analysis.inspection import NEAR
 from srnn_lab.checkpoint import Checkpoint, read_config
 from srnn_lab.config import RunConfig
-from srnn_lab.dashboard.address import frames_inside, go_to_row, settle_place, share_place
-from srnn_lab.dashboard.choice import (
-    ABOUT,
-    Choice,
-    cached_inspection,
-    explain,
-    plain,
-    time_unit,
-    unit_seconds,
-)
-from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
+from srnn_lab.dashboard.address import frames_inside, go_to_row
+from srnn_lab.dashboard.cache import Choice, cached_inspection
+from srnn_lab.dashboard.choice import checkpoints, say_gone
+from srnn_lab.dashboard.panels.keep import keep, stem_of
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import (
     MEAN,
-    RECORDING,
-    Ready,
+    ORIGINAL,
     Wanted,
     all_sounds,
     clip_sound,
-    make_missing,
     offer_sounds,
-    ready,
 )
-from srnn_lab.dashboard.sidebar import checkpoints, say_gone
 from srnn_lab.dashboard.visit import visit, want, went_through_history
-from srnn_lab.dashboard.words import WORDS
-from srnn_lab.pictures.scene import Scene
+from srnn_lab.dashboard.words import ABOUT, WORDS, explain, number, plain, setting_in_words, time_unit
 from srnn_lab.pictures.side_by_side import comparison_rows
-from srnn_lab.player.component import Place, place_of, player
-from srnn_lab.player.sound import Sounds
+from srnn_lab.player.component import Place
 
 PLAYER = "compare-player"
 MOMENTS = 8
 """Rows of the table of differences."""
+READY_MADE = {
+    "Smoothing or filtering": ("voice-mel", "voice-mel-filt-res"),
+    "With or without Res_q": ("voice", "voice-smooth"),
+    "SRNN or VRNN": ("voice", "voice-vrnn"),
+    "Notes independent or one by one": ("bl-jsb", "bl-jsb-nade"),
+}
+"""Bundled checkpoints that answer a question of the paper, by what is on the button."""
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -56,11 +51,13 @@ def cached_config(path: str, modified: float) -> RunConfig:  # noqa: ARG001 (a n
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Two to four checkpoints on the same clip: smoothing against filtering, Res_q on and off, the SRNN against its "
-        "relatives. Nats per frame compare only between models that see the same frames, so only those are offered. "
-        "The address of this page is a link to exactly this comparison."
+        "Two to four checkpoints on the same clip. Nats per frame are comparable only between models with the same "
+        "kind of frame; only those are listed. The address of this page is a link to exactly this comparison."
     )
-    settle_place(PLAYER, choice, choice.length)
+    with st.container(horizontal=True):
+        for question, pair in READY_MADE.items():
+            st.button(question, on_click=set_side_by_side, args=pair)
+    panel = RowsPanel(PLAYER, choice, choice.length)
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
     if not against:
@@ -69,14 +66,19 @@ def show(choice: Choice) -> None:
     found = {name: one.checkpoint for name, one in names.items()}
     clips = {name: cached_inspection(*one) for name, one in names.items()}
     comparison = compare(found, clips)
-    show_averages(comparison, found, place_of(PLAYER))
+    show_averages(comparison, found, panel.place)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
-    wanted = sounds_of(names)
-    sounds = ready(wanted, at_hand=not choice.checkpoint.config.data.kind.notes)
-    scene = show_player(choice, comparison, moments, sounds())
+    draw_rows(panel, comparison, moments, sounds_of(names))
     table = show_moments(comparison, moments, choice.checkpoint.config.data.kind.notes)
-    keep_comparison(choice, comparison, scene, sounds, table)
-    make_missing(PLAYER, wanted)
+    keep_comparison(panel, comparison, table)
+    panel.make_missing_sounds()
+
+
+def set_side_by_side(first: str, other: str) -> None:
+    """Choose a checkpoint at the side and one to compare it with."""
+    want("checkpoint", first)
+    want("against", "")
+    st.session_state["against"] = [other]
 
 
 def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
@@ -134,7 +136,7 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     st.dataframe(
         {
             "model": list(comparison.names),
-            "differs in": [", ".join(f"{k} {v}" for k, v in one.items()) or "–" for one in what],
+            "differs in": [", ".join(setting_in_words(*setting) for setting in one.items()) or "–" for one in what],
             "bound": elbo,
             difference: elbo - elbo[0],
             "log p(x | z, d)": comparison.log_px[:, frames].mean(1),
@@ -156,21 +158,22 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     )
     best = plain(comparison.names[int(elbo.argmax())])
     others = [name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same]
-    noise = "All of them are given the same noise, so that a difference is one of the models."
+    noise = "All models use the same noise samples, so differences come from the models."
     if others:
         noise = (
-            f"The noise of {plain(', '.join(others))} is not that of {plain(first)}: their z or their scored frames "
-            f"differ in number, so part of the difference is chance."
+            f"{plain(', '.join(others))} cannot use the noise samples of {plain(first)}, because the size of z or the "
+            f"number of scored frames differs; so part of the difference is chance."
         )
     st.markdown(
-        f"Averaged over {over}, **{best}** has the highest bound, {elbo.max():.2f} nats per frame (8 posterior "
+        f"Averaged over {over}, **{best}** has the highest bound, {number(elbo.max())} nats per frame (8 posterior "
         f"paths each). {noise}"
     )
     explain(
+        "What is compared?",
         "Nats per frame, averaged over the frames that all of these models score, or over those of a selection in the "
-        "rows. A density depends on the scale of "
-        "its values: where normalisations differ, log p is given for the values of the first model. One clip decides "
-        "nothing about two models; `srnn-lab evaluate` takes a whole test set.",
+        "rows. A density depends on the scale of its values: where normalisations differ, log p is converted to the "
+        "scale of the first model. One clip does not show which model is better; `srnn-lab evaluate` uses a whole "
+        "test set.",
         r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
         r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)\right]",
         {
@@ -181,54 +184,50 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     )
 
 
-def show_player(choice: Choice, comparison: Comparison, moments: np.ndarray, sounds: Sounds) -> Scene:
-    """The clip and what each model makes of it, to see over each other and to hear one after the other."""
-    data = choice.checkpoint.config.data
-    unit = time_unit(data)
+def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wanted: Wanted) -> None:
+    """The clip and what each model makes of it, overlaid, and to hear one after the other."""
+    choice, data = panel.choice, panel.choice.checkpoint.config.data
     names, first = ", ".join(comparison.names[1:]), comparison.names[0]
-    scene = Scene(
+    panel.draw(
         comparison_rows(data, choice.signal, comparison, moments),
         comparison.times,
         f"The clip; below it over the same time axis the KL per frame of {first}, {names}; its difference from that of "
         f"{first}, the largest marked; and the bound per frame.",
-        end=choice.length,
-        unit=unit,
-        seconds=unit_seconds(data),
+        wanted,
         marks=comparison.times[comparison.changes],
         mark_name=data.kind.change,
     )
-    player(scene, sounds, PLAYER)
-    share_place(PLAYER)
     words = WORDS[data.features]
     if all_sounds(choice):
-        st.caption(f"Beside the recording, each model's reconstruction can be heard: {words.reconstruction}.")
+        st.caption(f"Besides the original, you can hear each model's reconstruction: {words.reconstruction}.")
     offer_sounds(choice)
     explain(
-        f"All rows share the time axis ({unit}). **KL**: nats by which the recording moves the belief about z from "
-        f"the prediction. **Difference**: above 0 the other model is more surprised than {plain(first)}, below 0 less; "
-        f"circles mark the rows of the table. **Bound**: the frame's share of the ELBO. Frames far from the "
-        f"others are left out of an axis: triangles at its edge mark them. A model that smooths has "
-        f"seen what comes, so it can move z before the sound changes; one that filters is surprised when it hears it. "
-        f"A higher KL is not worse by itself: look whether the bound gains more than the KL costs.",
+        "How do I read these rows?",
+        f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip moves the belief about z "
+        f"away from the prediction. **Difference**: above 0 the other model is more surprised than "
+        f"{plain(first)}, below 0 less; circles mark the rows of the table. **Bound**: the frame's share of the ELBO. "
+        f"Triangles at the edge of an axis mark frames outside it. A smoothing model has seen what comes, so it can "
+        f"move z before the "
+        f"sound changes; a filtering model is surprised when it hears it. A higher KL is not worse by itself: check "
+        f"whether the bound gains more than the KL costs.",
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
         {
             "04_posterior_structure": "says what looking ahead is worth",
             words.notebook: "has pictures of the same kind",
         },
     )
-    return scene
 
 
 def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> dict[str, np.ndarray | list]:
     """The frames in which the models differ most, as columns by name."""
-    st.subheader("Who was surprised where")
+    st.subheader("Where the models differ most")
     near = 0 if music else NEAR
     at_change = [bool((np.abs(comparison.changes - t) <= near).any()) for t in moments]
     columns = {f"KL {name}": comparison.kl[i, moments] for i, name in enumerate(comparison.names)}
     most, best = comparison.kl[:, moments].argmax(0), comparison.elbo[:, moments].argmax(0)
     table = {
         f"time ({'quarter notes' if music else 's'})": comparison.times[moments],
-        "at a change" if music else "at an onset": at_change,
+        "at a chord change" if music else "at an onset": at_change,
         "most surprised": [comparison.names[i] for i in most],
         "highest bound": [comparison.names[i] for i in best],
         **columns,
@@ -240,13 +239,14 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
         on_select=lambda: go_to_row("moments", PLAYER, comparison.times[moments]),
         selection_mode="single-row",
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
-        alt="The frames with the largest differences of KL, who was surprised there, and each model's KL in nats.",
+        alt="The frames where the KL differs most, the most surprised model, and each model's KL in nats.",
     )
-    st.caption("A row takes the player there.")
+    st.caption("Select a row to jump to it.")
     explain(
-        f"The frames with the largest differences of KL from the first model, in nats, the largest first; at least "
-        f"{2 * NEAR} frames lie between two of them, and the first frames, which pay for the zero state, are left out. "
-        f"Look whether differences gather at "
+        "How are these frames chosen?",
+        f"The frames whose KL differs most from that of the first model, in nats, the largest difference first. They "
+        f"are at least {2 * NEAR} frames apart; the first frames, which start from a zero state, are left out. "
+        f"Check whether the differences cluster at "
         f"{'chord changes' if music else 'onsets'}.",
         r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
         {"05_bound_over_time": "takes such a frame apart"},
@@ -254,7 +254,7 @@ def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> di
     return table
 
 
-def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds: Ready, table: Mapping) -> None:
+def keep_comparison(panel: RowsPanel, comparison: Comparison, table: Mapping) -> None:
     """Files of what is on the page."""
     arrays = {
         "models": np.array(comparison.names),
@@ -263,11 +263,10 @@ def keep_comparison(choice: Choice, comparison: Comparison, scene: Scene, sounds
         "log_px": comparison.log_px,
     }
     keep(
-        f"{stem_of(choice.name)}-compared",
+        f"{stem_of(panel.choice)} and others",
         {
-            **scene_files(f"{choice.name}: {', '.join(comparison.names)}", scene, sounds, PLAYER, arrays),
-            **sound_file(sounds, PLAYER),
-            "Differences (CSV)": (partial(csv_text, table), "csv"),
+            **panel.files(f"{panel.choice.name}: {', '.join(comparison.names)}", arrays),
+            "Differences (CSV)": (partial(csv_text, table), "differences.csv"),
         },
         "The rows of the arrays are the models; nats per frame.",
     )
@@ -277,4 +276,4 @@ def sounds_of(names: dict[str, Choice]) -> Wanted:
     """The clip, and each model's reconstruction of it if it is not too long."""
     first = next(iter(names.values()))
     models = {name: clip_sound(choice, MEAN) for name, choice in names.items()} if all_sounds(first) else {}
-    return {RECORDING: clip_sound(first, RECORDING), **models}
+    return {ORIGINAL: clip_sound(first, ORIGINAL), **models}

@@ -6,35 +6,25 @@ from functools import partial
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.analysis.export import csv_text, label_track
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
-from srnn_lab.dashboard.address import PLAYER, around, frames_inside, settle_place, share_place
-from srnn_lab.dashboard.choice import Choice, cached_inspection, explain, time_unit
+from srnn_lab.dashboard.address import PLAYER, around, frames_inside
+from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
-from srnn_lab.dashboard.panels.keep import chart_files, keep, scene_files, sound_file, stem_of
+from srnn_lab.dashboard.panels.keep import chart_files, keep, stem_of
 from srnn_lab.dashboard.panels.labels import choose_labels, show_words
 from srnn_lab.dashboard.panels.posterior import show_frame
-from srnn_lab.dashboard.panels.sounds import (
-    Ready,
-    Sound,
-    make_missing,
-    ready,
-    settle_sounds,
-    show_sound_controls,
-    sounds_of_clip,
-)
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.sounds import settle_sounds, show_sound_controls, sounds_of_clip
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
 from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
-from srnn_lab.dashboard.words import WORDS
+from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
 from srnn_lab.data import Labels
-from srnn_lab.pictures.clip import clip_scene
-from srnn_lab.pictures.clip_rows import clip_rows
-from srnn_lab.pictures.scene import Scene
-from srnn_lab.player.component import jump, place_of, player
+from srnn_lab.pictures.clip_rows import clip_rows, label_row
+from srnn_lab.player.component import Place, jump
 
 HEAD_START = 1.2
 """Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
@@ -44,86 +34,85 @@ def show(choice: Choice) -> None:
     """The page; what takes long comes after everything else has been shown."""
     clip = cached_inspection(*choice)
     unit = time_unit(choice.checkpoint.config.data)
-    settle_place(PLAYER, choice, choice.length)
+    panel = RowsPanel(PLAYER, choice, choice.length)
     settle_sounds(choice)
     labels = choose_labels(choice)
-    show_words(choice)
     show_figure3_view(choice, clip)
     show_tour(partial(jump, PLAYER, around(clip, clip.largest_spike)))
     with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
-        show_numbers(clip, unit)
+        show_numbers(choice, clip, panel.place)
     slot = st.container()
     clip, match, change = choose_changes(choice, clip, labels)
-    wanted = sounds_of_clip(choice)
-    sounds = ready(wanted, at_hand=not choice.checkpoint.config.data.kind.notes)
-    scene = show_player(choice, clip, match, change, sounds(), slot, labels)
-    place = place_of(PLAYER)
-    share_place(PLAYER)
-    charts = show_frame(choice, clip, place, unit)
-    table, null = show_spikes(clip, match, change, unit, place)
+    with slot:
+        draw_rows(panel, clip, match, change, labels)
+        explain_player(choice.checkpoint.config.data.features)
+    charts = show_frame(choice, clip, panel.place)
+    table, null = show_spikes(clip, match, change, unit, panel.place)
     arrays = clip.arrays() | (labels.arrays() if labels else {})
-    keep_clip(choice, clip, scene, sounds, match, table, charts + null, arrays)
-    make_missing(PLAYER, wanted)
+    keep_clip(panel, clip, match, table, charts + null, arrays)
+    panel.make_missing_sounds()
 
 
-def show_numbers(clip: Inspection, unit: str) -> None:
+def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
     """The clip's averages in one line, and those of the selection in another."""
     peak = clip.largest_spike
     st.markdown(
-        f"ELBO **{(clip.log_px - clip.kl).mean():.2f}** nats per frame "
-        f"(reconstruction term {clip.log_px.mean():.2f}, KL {clip.kl.mean():.2f}). "
-        f"The largest spike after the start, **{clip.kl[peak]:.1f}** nats, is at {clip.times[peak]:.2f} {unit}."
+        f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame: reconstruction term "
+        f"{number(clip.log_px.mean())}, less the KL, {number(clip.kl.mean())}. The largest spike, "
+        f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames (the start, silence) are "
+        "left out. "
+        "Below: [one frame](#one-frame), [spikes](#spikes), [export](#export)."
     )
-    if (place := place_of(PLAYER)) and len(inside := frames_inside(clip.times, place)):
+    if place and len(inside := frames_inside(clip.times, place)):
         kl = clip.kl[inside]
-        st.markdown(f"In the selection: ELBO **{(clip.log_px[inside] - kl).mean():.2f}**, KL **{kl.mean():.2f}**.")
+        st.markdown(
+            f"In the selection: ELBO **{number((clip.log_px[inside] - kl).mean())}**, KL **{number(kl.mean())}**."
+        )
 
 
-def show_player(
-    choice: Choice,
-    clip: Inspection,
-    match: Spikes,
-    change: str,
-    sounds: dict[str, Sound],
-    slot: DeltaGenerator,
-    labels: Labels | None,
-) -> Scene:
+def draw_rows(panel: RowsPanel, clip: Inspection, match: Spikes, change: str, labels: Labels | None) -> None:
     """The rows and the sounds."""
-    checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
-    unit = time_unit(data)
-    rows = clip_rows(checkpoint, choice.signal, clip, match)
-    with slot:
-        shown = st.pills(
-            "Rows",
-            list(rows),
-            selection_mode="multi",
-            default=list(rows),
-            key=f"rows-{data.features}",
-            bind="query-params",
+    choice = panel.choice
+    features = choice.checkpoint.config.data.features
+    rows = clip_rows(choice.checkpoint, choice.signal, clip, match)
+    peak = clip.largest_spike
+    player_slot = st.container()  # above the names of its rows, so that all of it fits on a screen
+    shown = st.pills(
+        "Rows",
+        list(rows),
+        selection_mode="multi",
+        default=list(rows),
+        key=f"rows-{features}",
+        bind="query-params",
+    )
+    rows = {name: row for name, row in rows.items() if name in (shown or ["KL"])}
+    description = (
+        f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on "
+        f"average and {clip.kl[peak]:.1f} at its largest spike, at {choice.moment(clip.times[peak])}."
+    )
+    if "KL of z" in rows and (used := rows["KL of z"].values.shape[1]) < (known := clip.kl_z.shape[1]):
+        description += f" The heat map has the {used} most used of {known} dimensions of z."
+    first, *others = rows.values()
+    with player_slot:
+        panel.draw(
+            [first, *([label_row(labels)] if labels else []), *others],
+            clip.times,
+            description,
+            sounds_of_clip(choice),
+            marks=clip.times[clip.changes],
+            mark_name=change,
         )
-        scene = clip_scene(
-            checkpoint,
-            choice.signal,
-            clip,
-            choice.name,
-            rows={name: row for name, row in rows.items() if name in (shown or ["KL"])},
-            labels=labels,
-            change=change,
-        )
-        player(scene, sounds, PLAYER)
-        if not visit().rows_shown:
-            remember(rows_shown=True)
-            time.sleep(HEAD_START)
-        show_sound_controls(choice, clip, unit)
-        explain_player(data.features)
-    return scene
+    if not visit().rows_shown:
+        remember(rows_shown=True)
+        time.sleep(HEAD_START)
+    with player_slot:
+        show_words(choice)
+        show_sound_controls(choice, clip)
 
 
 def keep_clip(
-    choice: Choice,
+    panel: RowsPanel,
     clip: Inspection,
-    scene: Scene,
-    sounds: Ready,
     match: Spikes,
     table: dict[str, list],
     charts: list[go.Figure],
@@ -131,16 +120,15 @@ def keep_clip(
 ) -> None:
     """Files of what is on the page."""
     keep(
-        stem_of(choice.name),
+        stem_of(panel.choice),
         {
-            **scene_files(f"{choice.name}, model {st.session_state['checkpoint']}", scene, sounds, PLAYER, arrays),
-            **sound_file(sounds, PLAYER),
+            **panel.files(f"{panel.choice.name}, model {panel.choice.model}", arrays),
             **chart_files(*charts),
-            "Spikes (CSV)": (lambda: csv_text(table), "csv"),
-            "Label track": (lambda: label_track(clip, match), "txt"),
+            "Spikes (CSV)": (lambda: csv_text(table), "spikes.csv"),
+            "Label track": (lambda: label_track(clip, match), "label track.txt"),
         },
         "The player opens in any browser, with the sounds that are made. The label track opens in Audacity (File, "
-        "Import, Labels); a star marks a spike at a transition.",
+        "Import, Labels); a star marks a spike at a dotted line.",
     )
 
 
@@ -148,14 +136,16 @@ def explain_player(features: str) -> None:
     """How to read the rows."""
     words = WORDS[features]
     explain(
+        "What is the KL?",
         "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "
         "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
         "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "
-        "is the reconstruction term less the KL; those of different frames do not compare. The lowest row divides the "
-        "KL among the dimensions of z, the most used on top: twice as many as are active units, at least 8 and at most "
-        "64; a few values may exceed its brightest colour. Frames are counted from 0 at the first that is "
-        "scored, as in the arrays (.npz). Triangles at the edge of a row mark values that lie outside its axis.\n\n"
-        f"**Look for**: {words.look_for} Circles are spikes: filled at a transition, open elsewhere.\n\n"
+        "is the reconstruction term minus the KL; ELBOs of different kinds of frames are not comparable. The lowest "
+        "row divides the KL among the dimensions of z, the most used on top: twice as many as there are active units, "
+        "at least 8 and at most 64; a few values may exceed its brightest colour. Frames are counted from 0 at the "
+        "first that is scored, as in the arrays (.npz). Triangles at the edge of a row mark values outside its "
+        "axis.\n\n"
+        f"**Look for**: {words.look_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
         f"**Listen**: all sounds have one gain. {words.heard} The continuation draws z from the prior and feeds each "
         "frame back as the next input.",
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "

@@ -1,6 +1,7 @@
 """What does z carry? Replace it, and see and hear what is left of the reconstruction."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -8,46 +9,32 @@ from jaxtyping import Float
 
 from srnn_lab.analysis.export import csv_text
 from srnn_lab.analysis.interventions import Reconstruction, posterior_path, replace_latents
-from srnn_lab.dashboard.address import settle_place, share_place
-from srnn_lab.dashboard.choice import (
-    Choice,
-    ClipBytes,
-    cache_data,
-    cached_checkpoint,
-    cached_inspection,
-    cached_signal,
-    explain,
-    owned,
-    signal_of,
-    sound_of,
-    time_unit,
-    unit_seconds,
-)
-from srnn_lab.dashboard.panels.keep import keep, scene_files, sound_file, stem_of
+from srnn_lab.dashboard.address import owned
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint, cached_inspection, cached_signal
+from srnn_lab.dashboard.choice import choose_other
+from srnn_lab.dashboard.panels.keep import keep, stem_of
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import (
-    RECORDING,
-    Ready,
+    ORIGINAL,
     Sound,
     Wanted,
     all_sounds,
     clip_sound,
-    make_missing,
     offer_sounds,
-    ready,
+    signal_of,
+    sound_of,
 )
-from srnn_lab.dashboard.sidebar import choose_other
-from srnn_lab.dashboard.words import WORDS
-from srnn_lab.pictures.scene import Scene
+from srnn_lab.dashboard.uploads import ClipBytes
+from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
 from srnn_lab.pictures.side_by_side import reconstruction_rows
-from srnn_lab.player.component import place_of, player
 
 PLAYER = "latents-player"
 MEANING = {
-    "posterior sample": "what the model believes after hearing the clip: the reference",
+    "posterior sample": "what the model believes after hearing the clip; the reference",
     "posterior mean": "the same without its uncertainty",
     "prior sample": "what the model would have expected, given the clip's own past",
     "zero": "nothing: only d is left",
-    "another clip": "a path that belongs to another sound",
+    "another clip": "a path of z from a different clip",
 }
 
 
@@ -70,9 +57,9 @@ def cached_replacements(
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Each frame is drawn from p(x | z, d): d knows the past, z adds what the past could not tell. Put something "
-        "else in the place of z, leave the clip's own past in d, and see what is lost. Where d depends on z (VRNN, "
-        "STORN), d is computed again along the new z."
+        "Each frame is generated from p(x | z, d): d summarises the past, and z adds what the past could not predict. "
+        "Replace z, keep the clip's own past in d, and see what is lost. Where d depends on z (VRNN, STORN), d is "
+        "recomputed along the new z."
     )
     checkpoint = choice.checkpoint
     if checkpoint.model.z_dim == 0:
@@ -84,7 +71,7 @@ def show(choice: Choice) -> None:
     other = choose_other(choice)
     step = data.hop / data.rate
     length = round(len(choice.signal) // data.hop * step, 6)
-    key = owned("replaced", stem_of(choice.name), length)
+    key = owned("replaced", Path(choice.name).stem, length)
     left, right = st.columns([3, 1])
     start, stop = left.slider(
         f"Replace z from … to ({unit})",
@@ -97,19 +84,19 @@ def show(choice: Choice) -> None:
         help="Snapped to the model's frames; outside, z is the posterior sample.",
     )
     seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
-    settle_place(PLAYER, choice, length)
-    place = place_of(PLAYER)
+    panel = RowsPanel(PLAYER, choice, length)
+    place = panel.place
     if place and place.start < place.end and place.start < length:
         chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))
         st.button(
             f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
-    replaced = (*choice,), other, start, stop, seed
+    replaced = tuple(choice), other, start, stop, seed
     found = cached_replacements(*replaced)
     inside = (clip.times >= start) & (clip.times < stop)
     if not inside.any():
-        st.info("No frame lies in this stretch; make it longer.")
+        st.info("This range contains no frame; make it longer.")
         return
     table = show_averages(found, inside)
     shown = st.pills(
@@ -124,11 +111,9 @@ def show(choice: Choice) -> None:
         st.info("Choose at least one source of z.")
         return
     sources = {name: found[name] for name in found if name in shown}
-    wanted = sounds_of(choice, sources, replaced)
-    sounds = ready(wanted, at_hand=not data.kind.notes)
-    scene = show_player(choice, sources, (start, stop), length, sounds())
-    keep_latents(choice, sources, scene, sounds, table)
-    make_missing(PLAYER, wanted)
+    draw_rows(panel, sources, (start, stop), length, sounds_of(choice, sources, replaced))
+    keep_latents(panel, sources, table)
+    panel.make_missing_sounds()
 
 
 def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[str, list]:
@@ -150,25 +135,27 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
             for name, meaning in {
                 "log p(x | z, d)": "Nats per frame, averaged over the frames where z is replaced",
                 "lost, mean": "Nats per frame less than with the posterior sample, averaged",
-                "lost, median": "The same in the middle frame: half of the frames lose more",
+                "lost, median": "The median over the frames: half of them lose more",
             }.items()
         },
         alt="The average of log p(x | z, d) for each source of z, and what is lost, in nats per frame.",
     )
     st.markdown(
-        f"Where z is replaced, the middle frame loses **{median['prior sample']:.1f}** nats with z from the prior and "
-        f"**{median['zero']:.1f}** nats without z."
+        f"Where z is replaced, the **median loss is {number(median['prior sample'], 1)} nats per frame** with z from "
+        f"the prior, and **{number(median['zero'], 1)}** without z."
     )
     if dominated := [name for name in found if few_lose_most(lost[name])]:
         st.markdown(
-            f"A few frames that lose very much dominate the mean with z from {' and '.join(dominated)}: "
-            f"compare the medians instead."
+            f"For {' and '.join(f'“{name}”' for name in dominated)} a few extreme frames dominate the mean; compare "
+            f"medians."
         )
     explain(
+        "What does the loss mean?",
         "Nats per frame over the frames where z is replaced, one path each, all with the same noise. The posterior "
         "has seen x_t, so it reconstructs best; the KL is the price of that. The prior knows only the past: what it "
-        "loses is what z carried. If it lost nothing, the decoder would ignore z (posterior collapse). A Gaussian "
-        "that is sure of the wrong sound loses thousands of nats, so a few frames can make the mean: hence the median.",
+        "loses is the information that z carried. If it lost nothing, the decoder would ignore z (posterior "
+        "collapse). A Gaussian that is confident of the wrong sound loses thousands of nats, so a few frames can "
+        "dominate the mean; the median is robust.",
         r"z_t \sim q(z_t \mid z_{t-1}, a_t),\quad z_t = \mu_q,\quad z_t \sim p(z_t \mid z_{t-1}, d_t),\quad z_t = 0,"
         r"\quad z_t = z_t^{\text{other}}",
         {
@@ -194,54 +181,46 @@ def sounds_of(choice: Choice, found: dict[str, Reconstruction], replaced: tuple)
 
     heard = found if all_sounds(choice) else {}
     return {
-        "the clip": clip_sound(choice, RECORDING),
+        "the clip": clip_sound(choice, ORIGINAL),
         **{name: ((*replaced, name), partial(make, one.mean)) for name, one in heard.items()},
     }
 
 
-def show_player(
-    choice: Choice,
+def draw_rows(
+    panel: RowsPanel,
     found: dict[str, Reconstruction],
     replaced: tuple[float, float],
     length: float,
-    sounds: dict[str, Sound],
-) -> Scene:
+    wanted: Wanted,
+) -> None:
     """The clip and its reconstructions to see and to hear, and log p(x | z, d) per frame."""
-    data, clip = choice.checkpoint.config.data, cached_inspection(*choice)
-    scene = Scene(
+    choice, clip = panel.choice, cached_inspection(*panel.choice)
+    data = choice.checkpoint.config.data
+    panel.draw(
         reconstruction_rows(choice.checkpoint, choice.signal, clip, found),
         clip.times,
         f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | z, d) per frame of each.",
+        wanted,
         end=length,
-        unit=time_unit(data),
-        seconds=unit_seconds(data),
         marks=np.array(replaced),
-        mark_name="begin or end of the stretch in which z is replaced",
+        mark_name="start or end of the range where z is replaced",
     )
-    player(scene, sounds, PLAYER)
-    share_place(PLAYER)
     words = WORDS[data.features]
     if words.note:
         st.caption(words.note)
     offer_sounds(choice)
     explain(
+        "How do I read these rows?",
         f"Rows: the clip, then E[x | z, d] along each path of z ({words.mean}). Last row: log p(x | z, d) of the "
         f"clip's own frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
-        f"replacement begins and ends; drag in the rows to choose another stretch. Look where the lines part: there z "
-        f"carries what d cannot know. Where they meet, the past was enough.",
+        f"replacement starts and ends; drag in the rows to choose another range. Where the lines differ, z carries "
+        f"what d cannot know. Where they coincide, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
         {"02_generative_model": "writes the emission", words.notebook: "goes on from here"},
     )
-    return scene
 
 
-def keep_latents(
-    choice: Choice,
-    found: dict[str, Reconstruction],
-    scene: Scene,
-    sounds: Ready,
-    table: dict[str, list],
-) -> None:
+def keep_latents(panel: RowsPanel, found: dict[str, Reconstruction], table: dict[str, list]) -> None:
     """Files of what is on the page."""
     arrays = {
         f"{kind} {name}".replace(" ", "_"): values
@@ -249,11 +228,10 @@ def keep_latents(
         for kind, values in (("z", one.z), ("log_px", one.log_px), ("mean", one.mean))
     }
     keep(
-        f"{stem_of(choice.name)}-latents",
+        f"{stem_of(panel.choice)}, z replaced",
         {
-            **scene_files(f"{choice.name}: another z", scene, sounds, PLAYER, arrays | {"times": scene.times}),
-            **sound_file(sounds, PLAYER),
-            "Averages (CSV)": (partial(csv_text, table), "csv"),
+            **panel.files(f"{panel.choice.name}: another z", arrays | {"times": panel.scene.times}),
+            "Averages (CSV)": (partial(csv_text, table), "averages.csv"),
         },
-        "Player, figure and arrays are of the sources that are shown.",
+        "Player, picture and arrays contain the sources shown.",
     )

@@ -1,4 +1,4 @@
-"""The page of results: the paper's tables beside ours, and the commands that make a figure again."""
+"""The page of results: the paper's tables beside ours, and the commands that reproduce a number."""
 
 import json
 
@@ -6,43 +6,45 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from srnn_lab.dashboard.choice import explain, show_figure
+from srnn_lab.dashboard.choice import choose_linked
+from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.figure3 import show_figure3
 from srnn_lab.dashboard.panels.keep import chart_files, keep
-from srnn_lab.dashboard.sidebar import choose_linked
+from srnn_lab.dashboard.words import explain, number
 from srnn_lab.pictures.charts import results_figure
 from srnn_lab.reports.records import RESULTS, Result, read_results
 from srnn_lab.reports.tables import TABLES, Figure, Table, make_tables, rows_of
 
 LABELS = {
     "table2": "Table 2",
-    "field": "Against the field",
+    "field": "Compared with published results",
     "family": "The family",
     "fivo": "Training on FIVO",
+    "objectives": "Objectives",
+    "systems": "Every system of the paper",
     "table1": "Table 1",
     "figure3": "Figure 3",
     "probe": "Phones",
     "bundled": "Bundled checkpoints",
 }
 
+FORMER_LABELS = {"Against the field": "field"}
+"""What older addresses call a table."""
+
 
 def show() -> None:
     """The page."""
     st.caption(
-        "Bounds on the log-likelihood of test data, in nats; higher is better. Only figures in one column of one table "
-        "compare: the line above a table says on which version of the data they are, and how they are made. A dash "
-        "stands where nothing is recorded."
+        "Bounds on the log-likelihood of test data, in nats; higher is better. Only numbers in the same column are "
+        "comparable: the line above a table names the version of the data and how the numbers were made. A dash means "
+        "that nothing is recorded."
     )
     show_figure3()
     results = read_results(RESULTS)
+    if (former := FORMER_LABELS.get(st.query_params.get("table", ""))) and "table" not in st.session_state:
+        st.session_state["table"] = former
     name = st.segmented_control(
-        "Table",
-        list(TABLES),
-        default="table2",
-        required=True,
-        format_func=LABELS.__getitem__,
-        key="table",
-        bind="query-params",
+        "Table", list(TABLES), default="table2", required=True, format_func=LABELS.get, key="table", bind="query-params"
     )
     tables = make_tables(name, results)
     charts = []
@@ -50,12 +52,13 @@ def show() -> None:
         show_table(table)
         charts += show_charts(table, f"{name}-{i}")
     explain(
+        "What do the numbers mean?",
         "Nats per frame (or per sequence, where the line above a table says so), averaged over the test set: **micro** "
         "over all frames, **macro** over sequences first. ± is one standard error over sequences. **IWAE-128** and "
         "**FIVO-128** are tighter bounds from 128 paths or particles.\n\n"
-        "**Look for**: differences that are large beside their standard errors, within one column. A gap between the "
-        "ELBO and the tighter bounds of a row says how much of its deficit is, at the least, the posterior's and not "
-        "the model's.",
+        "**Look for**: differences that are large compared with their standard errors, within one column. The gap "
+        "between the ELBO and the tighter bounds of a row is a lower bound on what the posterior costs, rather than "
+        "the model.",
         r"\mathcal{F} \le \mathcal{L}_{\text{IWAE-}K} \le \log p(x_{1:T}), \quad "
         r"\mathcal{L}_{\text{FIVO-}K} \le \log p(x_{1:T})",
         {
@@ -64,27 +67,27 @@ def show() -> None:
             "10_beyond_the_paper": "tightens the bound and has the family",
         },
     )
-    st.subheader("Make a figure again")
-    rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, f"{row[-1]}")}
+    st.subheader("Reproduce a number")
+    rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, row[-1])}
     if not rows:
-        st.info("No row of this choice is recorded yet; `srnn-lab evaluate CHECKPOINT --record` records one.")
+        st.info("Nothing is recorded for this table yet; `srnn-lab evaluate CHECKPOINT --record` adds a record.")
     else:
         show_row(rows[choose_linked(st.selectbox, "Row", list(rows), "row")])
     keep(
-        f"srnn-{name}",
+        f"srnn_lab, {LABELS[name]}",
         {
             **chart_files(*charts),
-            "Tables (Markdown)": ("\n\n".join(table.markdown() for table in tables), "md"),
-            "Tables (JSON)": (json.dumps([table.to_dict() for table in tables], indent=1), "json"),
+            "Tables (Markdown)": ("\n\n".join(table.markdown() for table in tables), "tables.md"),
+            "Tables (JSON)": (json.dumps([table.to_dict() for table in tables], indent=1), "tables.json"),
         },
-        "In the JSON, figures have all their digits.",
+        "The JSON has all digits.",
     )
 
 
 def show_table(table: Table) -> None:
     """A table, which scrolls by itself where a page is too narrow for it."""
     st.markdown(f"**{table.title}.** {table.caption}")
-    # A figure stays in one line with its standard error.
+    # A number stays in one line with its standard error.
     st.table(
         {
             title: [text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}") for text in texts]
@@ -93,35 +96,38 @@ def show_table(table: Table) -> None:
         hide_header=False,
     )
     if "row" in table.header[-1] and not table.measured:
-        st.caption("Nothing of ours is recorded here yet.")
+        st.caption("We have not recorded any number here yet.")
 
 
 def show_charts(table: Table, key: str) -> list[go.Figure]:
-    """Each column with measured figures; two beside each other, on a phone all below each other."""
+    """Each column with measured results; two beside each other, on a phone all below each other."""
     charts = []
-    figures = [[cell for row in table.rows if isinstance(cell := row[i], Figure)] for i in range(len(table.header))]
-    columns = [i for i, column in enumerate(figures) if not all(figure.published for figure in column)]
-    if any(figure.published for i in columns for figure in figures[i]):
-        st.caption("Dots are measured here, open diamonds are published.")
+    columns = [
+        i
+        for i in range(len(table.header))
+        if any(isinstance(row[i], Figure) and not row[i].published for row in table.rows)
+    ]
+    if any(isinstance(row[i], Figure) and row[i].published for row in table.rows for i in columns):
+        st.caption("Filled circles: ours; open diamonds: published.")
     trained = [i for i, title in enumerate(table.header) if title == "trained on"]
     places = [place for _ in columns[::2] for place in st.columns(2)]
     for place, i in zip(places, columns, strict=False):
-        rows = [(row, figure) for row in table.rows if isinstance(figure := row[i], Figure)]
-        labels = [", ".join(f"{row[j]}" for j in (0, *trained)) for row, _ in rows]
-        values = np.array([float(figure.value) for _, figure in rows])
-        errors = np.array([np.nan if figure.se is None else figure.se for _, figure in rows])
-        published = np.array([figure.published for _, figure in rows])
+        rows = [row for row in table.rows if isinstance(row[i], Figure)]
+        labels = [", ".join(f"{row[j]}" for j in (0, *trained)) for row in rows]
+        values = np.array([float(row[i].value) for row in rows])
+        errors = np.array([np.nan if row[i].se is None else row[i].se for row in rows])
+        published = np.array([row[i].published for row in rows])
         figure = results_figure(labels, table.header[i], values, errors, published)
         best = labels[values.argmax()]
-        alt = f"{table.header[i]}: {len(rows)} figures in nats; the highest is that of {best}, {values.max():.2f}."
+        alt = f"{table.header[i]}: {len(rows)} results in nats; the highest is that of {best}, {number(values.max())}."
         with place:
-            show_figure(figure, f"{key}-{i}", alt)
+            show_chart(figure, f"{key}-{i}", alt)
         charts.append(go.Figure(figure).update_layout(title_text=f"{table.title}: {table.header[i]}"))
     return charts
 
 
 def show_row(result: Result) -> None:
-    """The commands of a row, and what its figure was measured with."""
+    """The commands of a row, and what its number was measured with."""
     st.code("\n".join(result.commands), language="bash", wrap_lines=True)
     if result.checkpoint:
         st.caption(f"The checkpoint is bundled; it was trained by `{result.train}`.")

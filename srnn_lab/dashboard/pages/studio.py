@@ -1,6 +1,5 @@
-"""The studio: a model of music goes on from a few bars, several times over, to be seen, heard and kept."""
+"""The studio: a music model continues a few bars, in several takes, to be seen, heard and saved."""
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -8,17 +7,18 @@ import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.dashboard.address import settle_place, share_place
-from srnn_lab.dashboard.choice import Choice, cached_checkpoint, explain, owned, plain, play
-from srnn_lab.dashboard.panels.keep import keep, scene_files
-from srnn_lab.dashboard.panels.sounds import make_missing, ready
+from srnn_lab.dashboard.address import owned
+from srnn_lab.dashboard.cache import Choice, cached_checkpoint
+from srnn_lab.dashboard.panels.keep import keep, scene_files, stem_of
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.sounds import play
+from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
 from srnn_lab.inference.sampling import draw
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
 from srnn_lab.pictures.colours import KL, SIGNAL
-from srnn_lab.pictures.scene import Picture, Scene
-from srnn_lab.player.component import player
+from srnn_lab.pictures.scene import Picture
 
 PLAYER = "studio-player"
 FAINTEST = 0.15
@@ -52,14 +52,14 @@ def cached_draw(
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "The model hears the first bars, forms its belief about the latent state at their end, and composes from "
-        "there: z from its prior, notes from p(note), each frame fed back as the next input. Every take has the same "
-        "beginning and another seed."
+        "The model hears the opening bars, infers the latent state at their end, and composes from there: z from its "
+        "prior, notes from p(note), each frame fed back as the next input. All takes start alike and have different "
+        "seeds."
     )
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     left, middle, right = st.columns(3)
     prefix, timing = choose_prefix(choice.signal, choice.timing, per_quarter, left, middle)
-    seed = int(right.number_input("Seed of the first take", 0, 9999, 0, key="seed", bind="query-params"))
+    seed = int(right.number_input("First seed", 0, 9999, 0, key="seed", bind="query-params"))
     st.caption(f"{plain(choice.name)} is in {choice.timing}.")
     left, middle, right = st.columns(3)
     bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
@@ -73,10 +73,10 @@ def show(choice: Choice) -> None:
         for s in range(seed, seed + takes)
     }
     frames = steps + (0 if prefix is None else len(prefix))
-    settle_place(PLAYER, choice, frames / per_quarter)
+    panel = RowsPanel(PLAYER, choice, frames / per_quarter)
     if temperature == 0 and takes > 1:
-        st.info("At temperature 0 nothing is left to chance: every seed gives the same take.")
-    show_takes(drawn, 0 if prefix is None else len(prefix), choice.checkpoint.frontend.times, per_quarter, timing)
+        st.info("At temperature 0 nothing is random: every seed gives the same take.")
+    show_takes(panel, drawn, 0 if prefix is None else len(prefix), timing)
 
 
 def choose_prefix(
@@ -86,70 +86,63 @@ def choose_prefix(
     bars = timing.bars(len(signal) / per_quarter)
     length, edges = len(bars), np.append(bars, len(signal) / per_quarter)
     key = owned("prime", length)
-    given = left.slider("Bars given", 0, min(32, length), min(2, length), key=key, bind="query-params")
+    given = left.slider("Prompt length (bars)", 0, min(32, length), min(2, length), key=key, bind="query-params")
     first = right.number_input("From bar", 1, length, 1, key="from", bind="query-params", disabled=not given)
     start, stop = edges[int(first) - 1], edges[min(int(first) - 1 + given, length)]
     prefix = signal[round(start * per_quarter) : round(stop * per_quarter)]
     return (prefix, timing.part(start, stop)) if len(prefix) else (None, DEFAULT_TIMING)
 
 
-def show_takes(
-    drawn: dict[str, tuple[np.ndarray, np.ndarray]],
-    given: int,
-    times_of: Callable[[int], np.ndarray],
-    per_quarter: int,
-    timing: Timing,
-) -> None:
+def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]], given: int, timing: Timing) -> None:
     """All takes below each other, with their sounds and files.
 
     Args:
+        panel: What they are shown in.
         drawn: By name, the notes of a take and p(note).
         given: Frames at their beginning that the model was given.
-        times_of: Middles of so many frames, in quarter notes.
-        per_quarter: Frames in a quarter note.
         timing: Their tempo and metre.
     """
+    checkpoint = panel.choice.checkpoint
+    per_quarter, tempo = checkpoint.config.data.frames_per_quarter, timing.tempo
     rolls = [roll for roll, _ in drawn.values()]
     if not np.any(rolls):
         st.info("Nothing sounds in these takes; choose another seed or a higher temperature.")
         return
     pitches = pitch_range(*rolls)
     octaves, shown = octave_ticks(pitches), slice(*pitches)
-    times = times_of(len(rolls[0]))
+    times = checkpoint.frontend.times(len(rolls[0]))
     rows = [
         Picture(name, SIGNED, times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
         for name, (roll, p) in drawn.items()
     ]
     heard = {name: roll for name, (roll, _) in drawn.items() if roll.any()}
-    scene = Scene(
-        rows,
-        times,
-        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the same in all "
-        "of them. Notes that sound are blue, silent ones that might have sounded orange.",
-        unit="quarter notes",
-        seconds=60 / timing.tempo,
-        marks=np.array([given / per_quarter] if given else []),
-        mark_name="the model goes on from here",
-    )
-    tempo = timing.tempo
     wanted = {
         name: ((roll.tobytes(), per_quarter, tempo), partial(play, roll, per_quarter, tempo))
         for name, roll in heard.items()
     }
-    sounds = ready(wanted)
-    player(scene, sounds(), PLAYER)
-    share_place(PLAYER)
+    panel.draw(
+        rows,
+        times,
+        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the same in all "
+        "of them. Notes that sound are blue, silent ones that might have sounded orange.",
+        wanted,
+        end=None,
+        seconds=60 / tempo,
+        marks=np.array([given / per_quarter] if given else []),
+        mark_name="continuation starts",
+    )
     explain(
+        "What do the colours mean, and the temperature?",
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
-        "they were drawn (the given bars are fully opaque). A faint blue note is a surprise. **Orange**: notes that "
-        "stayed silent; the stronger, the likelier they had been. The dotted line is where the model goes on alone. A "
-        "column is a frame. Bars and tempo are those of the file, a pickup counts as bar 1, and what is composed has "
-        "the metre of the last given bar; with no bar given, 4/4 at 90 quarter notes a minute. Of a tempo that "
-        "changes, the median is taken.\n\n"
-        "**Temperature** τ multiplies the standard deviation of z, under the prior and under the belief about the "
-        "given bars, and divides the logits of the notes; p(note) is shown as the model has it, at τ = 1. At 0 the "
-        "likeliest notes follow from the mean of z: expect it to hold one chord. Above 1 the harmony dissolves.\n\n"
-        "**Look for**: takes that agree at first and part later (where orange and blue are both strong, the music "
+        "they were drawn (the prompt is fully opaque). A faint blue note is a surprise. **Orange**: notes that stayed "
+        "silent; the stronger the colour, the likelier they were. The continuation starts at the dotted line. A "
+        "column is a frame. Bars and tempo are those of the file, a pickup counts as bar 1, and the continuation has "
+        "the metre of the last bar of the prompt; without a prompt, 4/4 at 90 quarter notes a minute. If the tempo "
+        "changes, the median is used.\n\n"
+        "**Temperature** τ multiplies the standard deviation of z, under the prior and under the posterior of "
+        "the prompt, and divides the logits of the notes; p(note) is shown as the model has it, at τ = 1. At 0 the "
+        "likeliest notes follow from the mean of z: expect one held chord. Above 1 the harmony dissolves.\n\n"
+        "**Look for**: takes that agree at first and differ later (where orange and blue are both strong, the music "
         "could have gone either way); chords that arrive together, which the notes' independence given z forces the "
         "latent state to arrange.",
         r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
@@ -162,16 +155,16 @@ def show_takes(
         for kind, values in zip(("notes", "p"), take, strict=True)
     }
     name = st.segmented_control(
-        "Take to keep", list(heard), default=next(iter(heard)), required=True, key="keep", bind="query-params"
+        "Take to save", list(heard), default=next(iter(heard)), required=True, key="keep", bind="query-params"
     )
     midi = partial(roll_to_midi, heard[name], per_quarter, timing)
     keep(
-        f"srnn-{name.replace(' ', '-')}",
+        f"{stem_of(panel.choice)}, continued",
         {
-            "MIDI": (midi, "mid"),
-            "WAV": (lambda: midi_to_wav(midi()), "wav"),
-            **scene_files(f"Takes of {', '.join(drawn)}", scene, sounds, PLAYER, arrays),
+            "MIDI": (midi, f"{name}.mid"),
+            "WAV": (lambda: midi_to_wav(midi()), f"{name}.wav"),
+            **scene_files(f"Takes of {', '.join(drawn)}", panel.scene, panel.sounds, PLAYER, arrays),
         },
-        "Player, figure and arrays are of all takes.",
+        "Player, picture and arrays contain all takes.",
     )
-    make_missing(PLAYER, wanted)
+    panel.make_missing_sounds()

@@ -1,4 +1,4 @@
-"""Trainings of one's own: begin one in a process of its own, watch its curves, stop it, continue it, keep the model."""
+"""Trainings of one's own: start one in a process of its own, watch its curves, stop it, continue it, use the model."""
 
 import re
 import threading
@@ -11,10 +11,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.checkpoint import ASSETS
-from srnn_lab.dashboard.choice import explain, guarded, options, owned, plain, show_figure
+from srnn_lab.dashboard.address import owned
+from srnn_lab.dashboard.choice import choose_linked, options
+from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
-from srnn_lab.dashboard.sidebar import choose_linked
 from srnn_lab.dashboard.visit import want
+from srnn_lab.dashboard.words import explain, guarded, number, plain
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training.runs import LOG, Progress, begin, list_runs, progress, read_curves
@@ -51,7 +53,7 @@ FEW_WORDS = ("--batch-size=4", "--segment-length=50", "--kl-weight-updates=200")
 RECIPES = {
     "Six chorales": Recipe(
         "jsb",
-        "The bundled chorales: nothing to download. Enough to see a model learn and then learn by heart.",
+        "The bundled chorales: nothing to download. Enough to see a model learn and then overfit.",
         60,
         ASSETS / "chorales",
         options=FEW_SONGS,
@@ -86,8 +88,8 @@ SIZES = {
 def show() -> None:
     """The page."""
     st.caption(
-        "Training climbs the ELBO: the reconstruction of the data from z, less the KL, in nats per frame. It runs in a "
-        "process of its own, so this page may be closed or loaded again; what it writes is in the folder of runs."
+        "Training maximises the ELBO: the reconstruction term minus the KL, in nats per frame. It runs in a process of "
+        "its own, so you may close or reload this page; its files are in the folder of runs."
     )
     folder, read_only = options().runs, options().read_only
     if read_only:
@@ -97,9 +99,10 @@ def show() -> None:
     st.subheader("Runs")
     runs = list_runs(folder)
     if not runs:
+        start = "" if read_only else " Start one above."
         st.info(
-            f"{plain(str(folder))} holds no run yet. {'Name' if read_only else 'Begin one above, or name'} another "
-            "folder: `streamlit run dashboard.py -- --runs DIR`."
+            f"No runs yet in {plain(str(folder))}.{start} For another folder of runs: "
+            "`streamlit run dashboard.py -- --runs DIR`."
         )
         return
     name = choose_linked(st.selectbox, "Run", list(runs), "run")
@@ -131,9 +134,10 @@ def begin_one(folder: Path) -> None:
         max_chars=60,
         bind="query-params",
     )
-    if st.button("Begin", type="primary", key="begin"):
+    if st.button("Start", type="primary", key="begin"):
         if recipe.asks and (data is None or not data.is_dir()):
-            raise ValueError(f"The folder is {given!r}; give the path of a folder that holds {recipe.asks} files.")
+            wrong = f"; {given!r} is not a folder" if given else ""
+            raise ValueError(f"Enter the path of a folder with {recipe.asks} files{wrong}.")
         options = [f"--epochs={epochs}", *recipe.options, *SIZES[size]]
         begin_training(folder, run, recipe.preset, [*options, *([f"--data={data.resolve()}"] if data else [])])
 
@@ -145,12 +149,12 @@ def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> 
         ValueError: The name is none for a folder or is taken, or a training runs.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ValueError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and begin with a letter.")
+        raise ValueError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and start with a letter.")
     path = folder / name
     files = [path / file for file in ("last.safetensors", "best.safetensors")]
     failed = (path / LOG).exists() and not any(map(Path.exists, files)) and not is_running(path)
     if path.exists() and not failed:
-        raise ValueError(f"There is a run {name!r} already; give another name, or continue that one below.")
+        raise ValueError(f"A run {name!r} exists already; choose another name, or continue that one below.")
     begin_alone([preset, f"--out={path}", *options], path)
     want("run", name)
 
@@ -179,23 +183,23 @@ def show_run(run: Path, was_running: bool, read_only: bool) -> None:
     best = run / "best.safetensors"
     if best.exists():
         buttons.download_button(
-            "Download the best epoch", best.read_bytes, f"{run.name}.safetensors", on_click="ignore"
+            "Download the best checkpoint", best.read_bytes, f"{run.name}.safetensors", on_click="ignore"
         )
         address = f"./?checkpoint={quote(f'{run.parent.name}/{run.name}', safe='')}"
         buttons.link_button("Explore it", address)
     curves = read_curves(run)
     if len(curves["epoch"]) and state.header:
         files = show_curves(curves, state)
-        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "csv")})
-    with st.expander("What it printed", expanded=bool(state.said) and not len(curves["epoch"])):
+        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "curves.csv")})
+    with st.expander("Log", expanded=bool(state.said) and not len(curves["epoch"])):
         st.code("\n".join(state.said) or f"Nothing yet ({LOG}).", language=None)
 
 
 def show_controls(run: Path, state: Progress, buttons: DeltaGenerator) -> None:
     """Buttons that stop and continue a run."""
-    if state.running and buttons.button("Stop", key="stop", help="It writes all that it needs to continue."):
+    if state.running and buttons.button("Stop", key="stop", help="It saves its state, so you can continue it."):
         terminate(run)
-        st.toast("Asked to stop; it ends after the current update.")
+        st.toast("Stopping after the current update.")
     if state.header and not (state.running or state.test) and buttons.button("Continue", key="continue"):
         begin_alone([f"--resume={run}"], run)
         st.rerun()
@@ -210,33 +214,36 @@ def show_state(state: Progress) -> None:
     elif state.running:
         st.progress(state.share, plain(f"{done} · {state.step} · {state.left} left" if state.step else done))
     elif state.test:
-        st.success(plain(f"Done: {done}. Test ELBO {state.test['elbo']:.2f} ({state.test['average']} average)."))
+        st.success(plain(f"Done: {done}. Test ELBO {number(state.test['elbo'])} ({state.test['average']} average)."))
     elif state.header:
         st.info(f"Stopped after {done}. It can be continued from where it stopped, bit for bit.")
     else:
         said = [line for line in state.said if not line.startswith("$ ")]  # but the command
-        st.error(plain(f"It ended before it began: {said[-1] if said else 'it printed nothing'}"))
+        reason = said[-1].removeprefix("srnn-lab: ") if said else "its log is empty."
+        st.error(plain(f"Training did not start: {reason}"))
 
 
 def show_curves(curves: dict, state: Progress) -> Files:
-    """The figure of the curves, as a file too, and how to read it."""
+    """The curves, as a file too, and how to read them."""
     config = state.header.config
     unit = "nats per sequence" if config.evaluation.average == "sequence" else "nats per frame"
     best = int(curves["valid_bound"].argmax())
     figure = curves_figure(curves, config.train.bound.upper(), unit)
-    show_figure(
+    show_chart(
         figure,
         "curves",
-        f"Training curves over {len(curves['epoch'])} epochs. The bound on validation data is best in epoch "
-        f"{best + 1}, at {curves['valid_bound'][best]:.2f} {unit}.",
+        f"Training curves over {len(curves['epoch'])} epochs. The validation bound is best in epoch "
+        f"{best + 1}, at {number(curves['valid_bound'][best])} {unit}.",
     )
     explain(
+        "How do I read the curves?",
         "**Bound**: the objective on training data (while the weights still change) and on validation data after each "
-        f"epoch ({config.evaluation.average} average); the star is the best epoch, which is kept. **KL**: how much of "
-        "the frames goes through z. **Schedules**: the weight β of the KL in the objective, and the learning rate.\n\n"
-        "**Look for**: validation that falls while training rises: the model learns by heart, and more data or fewer "
-        "epochs would help. A KL that sinks to 0 and stays: z is not used (the posterior has collapsed), which "
-        "the slow growth of β and Res_q are there to prevent. A jump: the learning rate is too high.",
+        f"epoch ({config.evaluation.average} average); the star is the best checkpoint. **KL**: how much information "
+        "about the frames goes through z. **Schedules**: the weight β of the KL in the objective, and the learning "
+        "rate.\n\n"
+        "**Look for**: validation that falls while training rises: the model overfits, and more data or fewer epochs "
+        "would help. A KL that falls to 0 and stays there: z is not used (posterior collapse), which warming up β and "
+        "Res_q are meant to prevent. A jump: the learning rate is too high.",
         r"\sum_t \ \mathbb{E}_q\big[\log p(x_t \mid z_t, d_t)\big] - \beta \, "
         r"\mathrm{KL}\big(q(z_t \mid z_{t-1}, a_t) \,\big\|\, p(z_t \mid z_{t-1}, d_t)\big)",
         {"07_training": "trains a model in a minute", "06_inference_network": "says why the KL collapses"},

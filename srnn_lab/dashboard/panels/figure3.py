@@ -11,8 +11,11 @@ from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.dashboard.address import PLAYER
-from srnn_lab.dashboard.choice import Choice, ClipBytes, bundled_clips, cached_inspection, sound_of
+from srnn_lab.dashboard.cache import Choice, cached_inspection
+from srnn_lab.dashboard.choice import bundled_clips
+from srnn_lab.dashboard.panels.sounds import sound_of
 from srnn_lab.dashboard.panels.spike_list import CHANGES
+from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.data.kinds import Raw
 from srnn_lab.pictures.clip_rows import clip_rows
 from srnn_lab.pictures.scene import Scene
@@ -57,7 +60,7 @@ def show_figure3() -> None:
         marks=clip.times[events],
         mark_name="silence to sound",
     )
-    player(scene, {"recording": sound_of(choice, choice.signal)}, "figure3")
+    player(scene, {"original": sound_of(choice, choice.signal)}, "figure3")
     address = urlencode(
         [("checkpoint", name), ("prompt", CLIP), ("changes", CHANGES[EVENT]), *(("rows-raw", row) for row in ROWS)]
     )
@@ -65,7 +68,7 @@ def show_figure3() -> None:
         f"The model {name} on the clip {CLIP}, drawn as in Figure 3 of the paper. The KL is "
         f"{clip.kl[events].mean():.0f} nats on average in the frames in which sound sets in, and "
         f"{np.median(clip.kl):.0f} in the median frame. How often that holds, for which model and at which kind of "
-        f"event: the table *Figure 3* below. [Open it in Explore](/?{address})."
+        f"event: the table *Figure 3* below. [Open it in Explore](./?{address})."
     )
 
 

@@ -1,6 +1,7 @@
 """Files of what is on a page, and the link to it."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
@@ -8,6 +9,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from srnn_lab.analysis.export import npz_bytes
+from srnn_lab.dashboard.cache import Choice
+from srnn_lab.dashboard.uploads import harmless
 from srnn_lab.pictures.scene import Scene, row_arrays
 from srnn_lab.pictures.svg import scene_svg
 from srnn_lab.player.component import look_of, place_of
@@ -28,7 +31,7 @@ MIME = {
 SILENCE = np.zeros(1, np.int16), 16000
 Content = str | bytes | Callable[[], str | bytes]
 Files = Mapping[str, tuple[Content, str]]
-"""By the name on its button, what is in a file, or what makes it when it is asked for; and its ending."""
+"""By the name on its button, what is in a file, or what makes it when it is asked for; and the end of its name."""
 
 
 def scene_files(
@@ -46,25 +49,26 @@ def scene_files(
     selection, look = place_of(key), look_of(key)
     view = (look.start, look.end) if look.end > look.start else None
     return {
-        "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection, view, look.sound), "html"),
-        "Figure (SVG)": (lambda: scene_svg(scene, selection, view, title=title), "svg"),
-        "Arrays (.npz)": (lambda: npz_bytes({**arrays, **row_arrays(scene)}), "npz"),
+        "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection, view, look.sound), "player.html"),
+        "Picture (SVG)": (lambda: scene_svg(scene, selection, view, title=title), "rows.svg"),
+        "Arrays (.npz)": (lambda: npz_bytes({**arrays, **row_arrays(scene)}), "arrays.npz"),
     }
 
 
 def sound_file(sounds: Callable[[], Sounds], key: str) -> Files:
     """What is heard in the player of that key; the first of its sounds, or silence, where that is not made yet."""
-    heard = look_of(key).sound
+    heard, names = look_of(key).sound, list(sounds())
+    name = heard if heard in names or not names else names[0]
 
     def content() -> bytes:
         made = sounds()
-        return wav_file(*made.get(heard, next(iter(made.values()), SILENCE)))
+        return wav_file(*made.get(name, next(iter(made.values()), SILENCE)))
 
-    return {"Sound (WAV)": (content, "wav")}
+    return {"Sound (WAV)": (content, f"{name or 'sound'}.wav")}
 
 
 def chart_files(*figures: go.Figure) -> Files:
-    """Plotly's figures, if any, as a page of their own, dark on white, each with a button that keeps it as SVG."""
+    """Plotly's charts, if any, as a page of their own, dark on white, each with a button that saves it as SVG."""
     config = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
     white = {"font_color": "#31333f", "paper_bgcolor": "#fff", "plot_bgcolor": "#fff"}
 
@@ -73,36 +77,45 @@ def chart_files(*figures: go.Figure) -> Files:
         parts = [one.to_html(full_html=False, include_plotlyjs=not i, config=config) for i, one in enumerate(shown)]
         return f'<!doctype html><meta charset="utf-8">{"".join(parts)}'
 
-    return {"Figure (HTML)": (html, "html")} if figures else {}
+    return {"Charts (HTML)": (html, "charts.html")} if figures else {}
 
 
 def keep(stem: str, files: Files, note: str = "") -> None:
     """Buttons for files of what is on the page, and the link to it.
 
     Args:
-        stem: Name of the files without its ending.
+        stem: What the names of the files begin with.
         files: What is in them.
         note: What a reader should know of the files.
     """
-    st.subheader("Keep and share")
+    st.subheader("Export and share", anchor="export")
     download_buttons(stem, files)
     params = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
     address = f"{st.context.url or ''}?{urlencode(params)}"
-    st.markdown(f"The address of this page is a [link to this view]({address}).")
-    if "Figure (HTML)" in files:
-        note = f"{note} In Figure (HTML) each figure has a button that keeps it as SVG."
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.markdown(f"The address of this page is a [link to this view]({address}).")
+    with right.popover("Copy the link", width="stretch"):
+        st.code(address, language=None, wrap_lines=True)
+        st.caption(
+            "The button at the corner copies it. Others can follow it while this dashboard lets them in: start it with "
+            "`--server.address 0.0.0.0 --server.allowedHosts NAME`, where NAME is what their browsers call this "
+            "computer, and use NAME in the link. Player (HTML) needs no dashboard: send the file."
+        )
+    if "Charts (HTML)" in files:
+        note = f"{note} In Charts (HTML) each chart has a button that saves it as SVG."
     if "Arrays (.npz)" in files:
-        note = f"{note} Arrays of a row are named by its title and have the unit that is drawn."
-    st.caption(f"A file of your own stays on your computer, so a link cannot carry it. {note}")
+        note = f"{note} Arrays are named after their row and use the units shown."
+    st.caption(f"A link cannot contain your own files: they stay on your computer. {note}")
 
 
 def download_buttons(stem: str, files: Files) -> None:
     """A button for each file, side by side."""
     with st.container(horizontal=True):
-        for name, (content, ending) in files.items():
-            st.download_button(name, content, f"{stem}.{ending}", MIME[ending], on_click="ignore", key=f"keep-{name}")
+        for name, (content, end) in files.items():
+            file = harmless(f"{stem}, {end}")
+            st.download_button(name, content, file, MIME[end.rsplit(".", 1)[1]], on_click="ignore", key=f"keep-{name}")
 
 
-def stem_of(name: str) -> str:
-    """A file's name without its ending."""
-    return name.rsplit(".", 1)[0]
+def stem_of(choice: Choice) -> str:
+    """What the files of a clip and a model begin with."""
+    return f"{Path(choice.name).stem}, {choice.model}"

@@ -5,7 +5,10 @@ from pathlib import Path
 import streamlit as st
 
 from srnn_lab.checkpoint import ASSETS
-from srnn_lab.dashboard.choice import Choice, ClipBytes, bundled_clips, harmless, plain
+from srnn_lab.dashboard.cache import Choice
+from srnn_lab.dashboard.choice import bundled_clips
+from srnn_lab.dashboard.uploads import ClipBytes, harmless
+from srnn_lab.dashboard.words import plain
 from srnn_lab.data.labels import LABEL_SUFFIXES, MAX_BYTES, Labels, labels_beside, parse_labels, read_labels
 from srnn_lab.data.transcripts import transcripts
 

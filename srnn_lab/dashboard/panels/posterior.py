@@ -1,23 +1,27 @@
 """Posterior against prior at one frame, dimension by dimension."""
 
+from urllib.parse import urlencode
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.dashboard.address import chosen_frame
-from srnn_lab.dashboard.choice import Choice, explain, show_figure
+from srnn_lab.dashboard.cache import Choice
+from srnn_lab.dashboard.panels.charts import show_chart
+from srnn_lab.dashboard.words import explain, number
 from srnn_lab.pictures.charts import MAX_LATENTS, latent_figure
 from srnn_lab.player.component import Place
 
 
-def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str) -> list[go.Figure]:
+def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go.Figure]:
     """The chosen frame: its terms of the bound, and prior and posterior of each dimension of z, which are returned."""
     frame = chosen_frame(clip, place)
     how = "the largest spike" if place is None else "of the selection" if place.end > place.start else "the playhead"
-    st.subheader("Posterior against prior")
+    st.subheader("Posterior against prior", anchor="one-frame")
     st.caption(
-        f"Frame {frame}, at {clip.times[frame]:.3f} {unit} "
+        f"Frame {frame}, at {choice.moment(clip.times[frame], 3)} "
         f"({'the largest KL of the selection' if how == 'of the selection' else how})."
     )
     terms = {
@@ -25,7 +29,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str)
         "log p(x | z, d)": clip.log_px[frame],
         "ELBO term": clip.log_px[frame] - clip.kl[frame],
     }
-    values = {name: f"{nats:.{2 if abs(nats) < 100 else 0}f} nats" for name, nats in terms.items()}
+    values = {name: f"{number(nats, 2 if abs(nats) < 100 else 0)} nats" for name, nats in terms.items()}
     values["Active units"] = f"{clip.active_units} of {clip.kl_z.shape[1]}"
     for column, (name, value) in zip(st.columns(len(values)), values.items(), strict=True):
         column.metric(name, value)
@@ -39,15 +43,19 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None, unit: str)
     shown, first = f"{len(order)}", order[:MAX_LATENTS]
     if len(first) < len(order):
         shown = f"the {len(first)} most used of {len(order)}"
-        st.caption(f"Shown are {shown} dimensions; double-click in the figure for all.")
+        st.caption(f"Shown are {shown} dimensions; double-click in the chart for all.")
     moved = np.abs(clip.mu_q[frame] - clip.mu_p[frame]) / sd_p
     furthest = int(first[moved[first].argmax()])
     alt = (
         f"Prior and posterior of {shown} latent dimensions at frame {frame}; the posterior mean of z{furthest} "
         f"lies furthest from the prior's, by {moved[furthest]:.1f} prior standard deviations."
     )
-    show_figure(figure, "latents", alt)
+    show_chart(figure, "latents", alt)
+    of = f"z{int(clip.kl_z[frame].argmax())}"
+    address = urlencode({"checkpoint": st.session_state.get("checkpoint", ""), "of": of})
+    st.markdown(f"The KL of **{of}** is the largest here. [Where else is it large?](./clips?{address}#moments)")
     explain(
+        "What are prior and posterior?",
         "Each dimension of z at this frame, sorted by its KL over the whole clip. **Circles**: what was predicted from "
         "the past. **Diamonds**: what is believed once the frame (and, with smoothing, what follows) is known; bars "
         "are one standard deviation. Means and log-variances are averaged over 8 paths. A dimension is an **active "

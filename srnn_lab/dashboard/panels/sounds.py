@@ -1,5 +1,6 @@
 """What the model believes, as sound: the sounds of a clip that the player switches between."""
 
+import io
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from itertools import takewhile
@@ -10,24 +11,17 @@ import torch
 
 from srnn_lab.analysis.inspection import Inspection, draw_reconstruction
 from srnn_lab.dashboard.address import PLAYER, frame_at, share
-from srnn_lab.dashboard.choice import (
-    MAX_PLAYED_SECONDS,
-    Choice,
-    ClipBytes,
-    cache_data,
-    cached_inspection,
-    plain,
-    signal_of,
-    sound_of,
-    unit_seconds,
-)
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection, cached_music, cached_signal_of
+from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import remember, visit, went_through_history
-from srnn_lab.dashboard.words import WORDS
-from srnn_lab.data.kinds import KINDS
+from srnn_lab.dashboard.words import WORDS, plain, unit_seconds
+from srnn_lab.data.edits import insert_silence
+from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE
+from srnn_lab.data.sound import frame_seconds
 from srnn_lab.inference.sampling import generate
 from srnn_lab.pictures.scene import spacing
 from srnn_lab.player.component import deliver, place_of
-from srnn_lab.player.sound import MEAN, RECORDING
+from srnn_lab.player.sound import MEAN, ORIGINAL
 
 Sound = tuple[np.ndarray, int]
 """Samples (16 bits, or floats with full scale 1), and their number a second."""
@@ -36,6 +30,8 @@ Wanted = Mapping[str, tuple[Hashable, Callable[[], Sound]]]
 Ready = Callable[[], dict[str, Sound]]
 """Gives the sounds that are made, by name."""
 SAMPLE, CONTINUATION = "posterior sample", "prior continuation"
+MAX_PLAYED_SECONDS = 300
+"""Of music, as much as is played; a MIDI file of a few kilobytes can last an hour."""
 ALL_AT_ONCE_SECONDS = {name: 120 if kind.notes else 10 for name, kind in KINDS.items()}
 """Longest clip, by its frames, whose reconstructions are made without being asked for."""
 
@@ -55,7 +51,7 @@ def sounds_of_clip(choice: Choice) -> Wanted:
     """What is heard of a clip, or, of a long one, what is heard unasked."""
     first = choice.checkpoint.config.evaluation.unscored
     start, scored = visit().continue_from, len(cached_inspection(*choice).kl)
-    kinds = {RECORDING: 0}
+    kinds = {ORIGINAL: 0}
     if all_sounds(choice):
         kinds |= {MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
     return {kind: clip_sound(choice, kind, at) for kind, at in kinds.items()}
@@ -83,8 +79,8 @@ def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
         made[what] = made.get(what) or make()
 
     def prefix() -> dict[str, Sound]:
-        known = takewhile(lambda one: one[1][0] in made, wanted.items())
-        return {name: made[what] for name, (what, _) in known}
+        found = ((name, made.get(what)) for name, (what, _) in wanted.items())
+        return dict(takewhile(lambda one: one[1] is not None, found))
 
     return prefix
 
@@ -112,13 +108,13 @@ def cached_clip_sound(
         content: The clip's bytes.
         name: The clip's file name.
         semitones: Semitones that music is moved up.
-        kind: ``RECORDING``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
+        kind: ``ORIGINAL``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
             first frames and then, to its end, what the model draws from its prior.
         start: Frames of the clip before the continuation.
     """
     choice = Choice(path, modified, content, name, semitones)
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data
-    if kind == RECORDING:
+    if kind == ORIGINAL:
         signal = choice.signal
     elif kind == CONTINUATION:
         signal = signal_of(choice, _continued(choice, start))
@@ -146,21 +142,21 @@ def _continued(choice: Choice, start: int) -> np.ndarray:
     return np.concatenate([prefix, drawn[0].numpy()])
 
 
-def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
+def show_sound_controls(choice: Choice, clip: Inspection) -> None:
     """From where the prior goes on, and a button for what takes long."""
     start = visit().continue_from
     left, right = st.columns([3, 2], vertical_alignment="center")
-    middle = "its middle, " if start == _middle(len(clip.kl)) else ""
-    share("continue", "" if middle else str(start))
+    share("continue", "" if start == _middle(len(clip.kl)) else str(start))
     notes = []
     if start < len(clip.kl):
-        at = clip.times[start] - spacing(clip.times) / 2
-        notes.append(f"The prior continues the clip from {middle}{at:.2f} {unit} on.")
+        at = choice.moment(clip.times[start] - spacing(clip.times) / 2)
+        heard = f"the clip up to {at}" if choice.checkpoint.config.data.kind.notes else f"the first {at}"
+        notes.append(f"Prior continuation: the model hears {heard} and generates the rest.")
     data = choice.checkpoint.config.data
     if data.kind.notes and clip.seconds[-1] > MAX_PLAYED_SECONDS:
-        notes.append(f"The first {MAX_PLAYED_SECONDS // 60} minutes are played.")
-    if not data.kind.notes:
-        notes.append(WORDS[data.features].note)
+        notes.append(f"Only the first {MAX_PLAYED_SECONDS // 60} minutes are played.")
+    if not data.kind.notes and (note := WORDS[data.features].note):
+        notes.append(note)
     left.caption(" ".join(notes))
     with right.container(horizontal=True, horizontal_alignment="right"):
         place = place_of(PLAYER)
@@ -170,7 +166,7 @@ def show_sound_controls(choice: Choice, clip: Inspection, unit: str) -> None:
             on_click=partial(remember, continue_from=here),
             disabled=place is None or here == start or here >= len(clip.kl) - 1,
             key="continue",
-            help="Click in the rows to choose another place.",
+            help="Click in the rows to move the playhead.",
         )
         offer_sounds(choice)
 
@@ -191,3 +187,28 @@ def offer_sounds(choice: Choice) -> None:
     if not all_sounds(choice):
         ask = partial(remember, sounds_asked_for=choice)
         st.button("Make the other sounds (this takes a while)", on_click=ask, key="sound")
+
+
+def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:
+    """The signal that frames stand for, of notes those with p above 1/2, after ``silent`` frames of silence."""
+    data = choice.checkpoint.config.data
+    signal = cached_signal_of(choice.path, choice.modified, frames)
+    return insert_silence(signal, 0, silent * data.hop)
+
+
+def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
+    """Samples and their number a second: of a waveform itself, of a piano roll as it is played."""
+    data = choice.checkpoint.config.data
+    return play(signal, data.frames_per_quarter) if data.kind.notes else (signal, data.sample_rate)
+
+
+def play(roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE) -> tuple[np.ndarray, int]:
+    """The sound of the first minutes of notes, 16-bit samples and their number a second; silence if there are none."""
+    roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter, tempo))]
+    if not roll.any():
+        return np.zeros(1, np.int16), 16000
+    import soundfile
+
+    content = cached_music(roll, frames_per_quarter, tempo)
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
+    return samples.mean(1).astype(np.int16), rate

@@ -1,4 +1,4 @@
-"""Is a KL spike a transition? What counts as one, how many are hit, and the list that takes the player there."""
+"""Do the spikes of the KL fall on onsets or other events? Counts, the null, and a list that moves the player."""
 
 import math
 from dataclasses import replace
@@ -13,8 +13,10 @@ from srnn_lab.analysis.export import event_table
 from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.analysis.transitions import Spikes, match_spikes
 from srnn_lab.dashboard.address import PLAYER, frames_inside, go_to_row
-from srnn_lab.dashboard.choice import Choice, ClipBytes, cache_data, cached_inspection, explain, show_figure
-from srnn_lab.dashboard.words import WORDS
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection
+from srnn_lab.dashboard.panels.charts import show_chart
+from srnn_lab.dashboard.uploads import ClipBytes
+from srnn_lab.dashboard.words import WORDS, explain
 from srnn_lab.data import Labels, widen
 from srnn_lab.data.kinds import EVENTS, Raw, Roll
 from srnn_lab.pictures.charts import null_figure
@@ -31,14 +33,14 @@ CHANGES = {
     "pause-to-speech": "pause to speech",
 }
 """What the spikes of a recording can be compared with; phones where it has labels."""
-HITS = {
-    "onset": f"within {NEAR} frames of an onset",
-    "offset": f"within {NEAR} frames of an offset",
-    "change": f"within {NEAR} frames of a spectral change",
-    **{title: f"within {NEAR} frames of the event “{title}”" for title in EVENT_KINDS.values()},
-    "chord change": "at a chord change",
+EVENTS_IN_WORDS = {
+    **{title: (f"“{title}”", f"“{title}”") for title in EVENT_KINDS.values()},
+    "onset": ("an onset", "onsets"),
+    "offset": ("an offset", "offsets"),
+    "change": ("a spectral change", "spectral changes"),
+    "chord change": ("a chord change", "chord changes"),
 }
-"""Where a spike lies that is a hit, by what it is compared with."""
+"""One event and several of them, by what the spikes are compared with."""
 
 
 @cache_data(max_entries=64, show_spinner=False)
@@ -57,13 +59,13 @@ def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = Non
     left, right = st.columns([3, 2]) if labels is None else (st.container(), st.container())
     if choice.checkpoint.config.data.kind.notes:
         kind, near = Roll.change, 0
-        left.markdown("Compared with the spikes: **chord changes** (dotted).")
+        left.markdown("The spikes are compared with **chord changes** (dotted).")
     else:
         kinds = [kind for kind in CHANGES if labels is not None or kind not in PHONE_EVENTS]
         if st.session_state.get("changes", "onset") not in kinds:  # the clip before had labels
             del st.session_state["changes"]
         kind = left.segmented_control(
-            "Transitions (dotted)",
+            "Events (dotted)",
             kinds,
             default="onset",
             required=True,
@@ -78,14 +80,15 @@ def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = Non
             events = clip_events(clip, choice.signal, choice.checkpoint.config.data, labels)
             clip, kind = replace(clip, changes=events[kind]), EVENT_KINDS[kind]
     prominence = right.slider(
-        "A spike rises by (robust standard deviations of the KL)",
+        "Spike prominence (robust SDs)",
         0.25,
         4.0,
         1.0,
         0.25,
         key="prominence",
         bind="query-params",
-        help="1.48 times the median distance of the KL from its median, which no single frame can inflate.",
+        help="How far a spike must rise above its surroundings. One robust standard deviation (SD) is 1.48 times the "
+        "median distance of the KL from its median; single frames cannot inflate it.",
     )
     return clip, match_spikes(clip, near, prominence), kind
 
@@ -93,33 +96,44 @@ def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = Non
 def show_spikes(
     clip: Inspection, match: Spikes, change: str, unit: str, place: Place | None
 ) -> tuple[dict[str, list], list[go.Figure]]:
-    """Whether spikes are transitions: counts, the null, which is returned, and so is the list of spikes."""
+    """Whether spikes fall on events: counts, the null, which is returned, and so is the list of spikes."""
     music = change == Roll.change
     words = WORDS[(Roll if music else Raw).name]
-    st.subheader("Is a spike a transition?")
+    event, events = EVENTS_IN_WORDS[change]
+    at = f"at {event}" if music else f"within {NEAR} frames of {event}"
+    st.subheader(f"Do the spikes fall on {events}?", anchor="spikes")
     hits, heard = int(match.hits.sum()), clip.active[clip.changes]
     missed = heard & ~match.found
-    left, middle, *shares = st.columns(5)
-    left.metric("Hits", f"{hits} / {len(match.frames)}", help=f"Spikes that lie {HITS[change]}.")
-    middle.metric("Missed", f"{missed.sum()} / {heard.sum()}", help=f"Every {change} without a spike.")
+    left, right = st.columns(2)
+    left.metric(f"Spikes at {event}", f"{hits} of {len(match.frames)}", help=f"Spikes {at}.")
+    right.metric(
+        f"{events.capitalize()} without a spike",
+        f"{missed.sum()} of {heard.sum()}",
+        help="Silent frames are left out.",
+    )
     for column, name, value, null, meaning in zip(
-        shares,
-        ("Precision", "Recall", "ROC area"),
+        st.columns(3),
+        ("Precision", "Recall", "AUC"),
         (match.precision, match.recall, match.auc),
         (match.null_precision, match.null_recall, match.null_auc),
-        (f"Share of the spikes that lie {HITS[change]}.", "Share of the transitions with a spike.", "See below."),
+        (
+            f"Share of the spikes that lie {at}.",
+            f"Share of the {events} that have a spike.",
+            f"Area under the ROC curve: the chance that a frame at {event} has a higher KL than another. "
+            "0.5 is chance.",
+        ),
         strict=True,
     ):
         known = not math.isnan(value)
-        chance = f"{null.mean():.2f} by chance" if known and len(null) else None
+        chance = f"chance level {null.mean():.2f}" if known and len(null) else None
         column.metric(
             name, f"{value:.2f}" if known else "–", chance, delta_color="off", delta_arrow="off", help=meaning
         )
     if place and len(inside := frames_inside(clip.times, place)):
         chosen, changes = np.isin(match.frames, inside), np.isin(clip.changes, inside)
         st.caption(
-            f"In the selection: {match.hits[chosen].sum()} of {chosen.sum()} spikes are hits, and "
-            f"{missed[changes].sum()} of {heard[changes].sum()} transitions are missed."
+            f"In the selection: {match.hits[chosen].sum()} of {chosen.sum()} spikes are at {event}; "
+            f"{missed[changes].sum()} of {heard[changes].sum()} {events} have no spike."
         )
     table = event_table(clip, replace(match, found=~missed), change, unit)
     left, right = st.columns([3, 2])
@@ -132,7 +146,7 @@ def show_spikes(
             key="events",
             on_select=lambda: go_to_row("events", PLAYER, clip.times[frames]),
             selection_mode="single-row",
-            alt="Spikes and missed transitions in the order of time: when, how large, and whether one meets the other.",
+            alt=f"Spikes, and {events} without a spike, in order of time: when, how large, and how far apart.",
             column_config={
                 f"time ({unit})": st.column_config.NumberColumn(format="%.3f"),
                 "KL (nats)": st.column_config.NumberColumn(format="%.2f"),
@@ -140,31 +154,41 @@ def show_spikes(
                 f"frames to the nearest {change}": st.column_config.NumberColumn("frames off", width="small"),
             },
         )
-        st.caption("A row takes the player there.")
+        st.caption("Select a row to jump to it.")
     charts = []
     with right:
         if math.isnan(match.auc):
-            st.info("There is no ROC area: every frame is at a transition, or none is.")
+            st.info(f"There is no AUC: every frame is at {event}, or none is.")
         else:
-            better = float((match.null_auc >= match.auc).mean())
-            alt = f"The ROC area is {match.auc:.2f}; {100 * better:.1f} % of the shifted copies reach it."
-            charts.append(null_figure(match.null_auc, match.auc, "ROC area"))
-            show_figure(charts[0], "null", alt)
-            note = f"{100 * better:.1f} % of the {len(match.null_auc)} shifts reach an area of {match.auc:.2f}."
+            note = compare_with_shifts(match)
+            charts.append(null_figure(match.null_auc, match.auc, "AUC"))
+            show_chart(charts[0], "null", f"Histogram of the AUC of shifted copies. {note}")
             if match.auc < match.null_auc.mean():
-                note += f" In this clip the KL is no higher {HITS[change]} than elsewhere."
+                note += f" In this clip the KL is no higher {at} than elsewhere."
             st.caption(note)
-    guess = "" if music else "The spectral flux is only a guess at them: try offsets and spectral changes."
+    guess = "" if music else "Onsets are estimated from the spectral flux: compare offsets and spectral changes too."
     explain(
+        "What counts as a spike, and what would chance give?",
         "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of robust "
-        f"standard deviations; it is a **hit** if it lies {HITS[change]}. Only frames that are not silent count. "
-        "**Precision** is the share of the spikes that are hits, **recall** the share of the transitions with a "
-        "spike. The **ROC area** needs no threshold: the probability that the KL of a frame at a transition exceeds "
-        "that of another; ½ is chance. For the **null**, the KL is shifted against the sound in a circle by every "
-        "possible number of frames, which keeps the shape of both and breaks their alignment.\n\n"
-        "**Look for**: an area beyond nearly all shifts. One clip is little evidence: `srnn-lab transitions` measures "
-        f"all clips of a test set, and splices. {guess}",
-        r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at a transition},\ s \text{ elsewhere}",
+        f"standard deviations. Silent frames are left out. **Precision** is the share of the spikes that lie {at}, "
+        f"**recall** the share of the {events} that have a spike. The **AUC**, the area under the ROC curve, needs no "
+        f"threshold: it is the chance that a frame at {event} has a higher KL than another; ½ is chance. For the "
+        "**null**, the KL is shifted against the sound in a circle, by every possible number of frames: this keeps "
+        "the shape of both and breaks their alignment.\n\n"
+        "**Look for**: an AUC above that of nearly all shifted copies. One clip is weak evidence: `srnn-lab "
+        f"transitions` measures all clips of a test set, and splices. {guess}",
+        r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at an event},\ s \text{ elsewhere}",
         {"05_bound_over_time": "does the same for one clip", words.notebook: "for a test set"},
     )
     return table, charts
+
+
+def compare_with_shifts(match: Spikes) -> str:
+    """How many of the shifted copies reach the AUC of the clip, and the p-value of that."""
+    reach, shifts = int((match.null_auc >= match.auc).sum()), len(match.null_auc)
+    p = (reach + 1) / (shifts + 1)
+    how_many = f"{reach} of the {shifts} shifted copies {'reaches' if reach == 1 else 'reach'}"
+    if not reach:
+        how_many = f"None of the {shifts} shifted copies reaches"
+    exactly = f"p = {p:.3f}" if reach else f"p < {math.ceil(1000 * p) / 1000:.3f}"
+    return f"{how_many} an AUC of {match.auc:.2f} ({exactly})."

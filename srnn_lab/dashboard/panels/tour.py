@@ -12,28 +12,28 @@ LINKED = {"place", "zoom", "sound", "continue"}
 STEPS = (
     (
         "Press play",
-        "The rows show one recording and what the model makes of it, over one time axis; the playhead runs through all "
-        "of them. Click anywhere to go there.",
+        "The rows show one clip and what the model makes of it, on one time axis; the playhead runs through all of "
+        "them. Click anywhere to jump there.",
     ),
     (
         "Find a surprise",
-        "The KL row says how far the recording moved the model's belief away from its own prediction. Drag over a "
+        "The KL row shows how far the clip moved the model's belief away from its own prediction. Drag over a "
         "spike, press *Loop*, and listen to what was unexpected.",
     ),
     (
         "Hear what the model believes",
-        "Switch between the recording, its reconstruction, a draw from the posterior and a continuation from the "
+        "Switch between the original, its reconstruction, a sample from the posterior and a continuation from the "
         "prior while it plays. The position and the loudness stay the same.",
     ),
     (
         "Ask one frame",
-        "Below the rows stand prior and posterior of every latent dimension at the chosen frame: which of them moved, "
-        "and by how many standard deviations?",
+        "Below the rows are the prior and the posterior of every latent dimension at the chosen frame: which of them "
+        "moved, and by how many standard deviations?",
     ),
     (
-        "Check it and pass it on",
-        "The list compares spikes with transitions of the sound, against what chance would give; a row takes you "
-        "there. The address of this page is a link to exactly what you see.",
+        "Check it and share it",
+        "The list compares the spikes with onsets or chord changes, and with what chance would give. Select a row to "
+        "jump to it. The address of this page is a link to exactly what you see.",
     ),
 )
 

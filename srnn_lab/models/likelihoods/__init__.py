@@ -4,6 +4,7 @@ from srnn_lab.models.likelihoods.autoregressive import GaussianAR, StudentTAR
 from srnn_lab.models.likelihoods.base import Likelihood
 from srnn_lab.models.likelihoods.binary import NADE, Bernoulli
 from srnn_lab.models.likelihoods.convolutional import ConvAR
+from srnn_lab.models.likelihoods.count import Categorical, NegativeBinomial, Poisson
 from srnn_lab.models.likelihoods.real import Gaussian, GaussianMixture, StudentT
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
@@ -15,6 +16,9 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "student-t-ar": StudentTAR,
     "conv-ar": ConvAR,
     "nade": NADE,
+    "poisson": Poisson,
+    "negative-binomial": NegativeBinomial,
+    "categorical": Categorical,
 }
 """Name in a configuration -> class; the only list of likelihoods."""
 
@@ -22,11 +26,14 @@ __all__ = [
     "LIKELIHOODS",
     "NADE",
     "Bernoulli",
+    "Categorical",
     "ConvAR",
     "Gaussian",
     "GaussianAR",
     "GaussianMixture",
     "Likelihood",
+    "NegativeBinomial",
+    "Poisson",
     "StudentT",
     "StudentTAR",
 ]

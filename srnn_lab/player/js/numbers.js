@@ -34,12 +34,13 @@ export function ticks(low, high, count) {
 }
 
 /**
- * A value with three significant digits from 1 to 1000, and with three decimals below 1.
+ * A value with three significant digits from 1 to 1000, with three decimals below 1, and with commas above 1000.
  * @param {number} value
  */
 export function written(value) {
   const size = Math.abs(value);
-  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3).replace("-", "−");
+  const digits = value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3).replace("-", "−");
+  return size >= 1000 ? digits.replace(/\B(?=(\d{3})+$)/g, ",") : digits;
 }
 
 /**

@@ -10,6 +10,8 @@ const COLOURS = 52; // pixels of a picture's colours before their highest value
 const BOLD = { size: 12, weight: "600" };
 const VALUES = 120; // pixels above a row that stay free for the values at the playhead
 const PALE = 0.4; // opacity of a line under another
+const AROUND = 235; // pixels of a window that the rows leave to what is around them
+const FLATTEST = 0.6; // share of its height that a row keeps in a low window
 const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks at the top
 
 /**
@@ -135,6 +137,19 @@ export class Painter {
     return "names" in row ? NAMES : "lines" in row ? LINES : PICTURE;
   }
 
+  /**
+   * The share of their heights that rows keep so that all of them, and what is around them, fit into the window.
+   * @param {Header[]} headers
+   */
+  shareOfHeight(headers) {
+    const { rows } = this.content;
+    const sum = (/** @type {number[]} */ heights) => heights.reduce((all, height) => all + height, 0);
+    const names = rows.filter((row) => "names" in row).length * NAMES;
+    const wanted = sum(rows.map((row) => this.rowHeight(row))) - names;
+    const room = innerHeight - AROUND - AXIS - names - sum(headers.map(({ height }) => height));
+    return clamp(room / wanted, FLATTEST, 1);
+  }
+
   // -- The background
 
   /** Draw the rows into the background; whether there is anything and room for it. */
@@ -146,12 +161,14 @@ export class Painter {
     this.theme = this.themeNow();
     [this.text, this.primary, this.font] = this.theme.split("|");
     const context = this.background.getContext("2d");
+    const headers = this.content.rows.map((row) => this.headerOf(context, row));
+    const share = this.shareOfHeight(headers);
     let bottom = 0;
-    this.placed = this.content.rows.map((row) => {
-      const header = this.headerOf(context, row);
-      const top = bottom + header.height;
-      bottom = top + this.rowHeight(row);
-      return { row, header, top, height: this.rowHeight(row), right: header.right };
+    this.placed = this.content.rows.map((row, i) => {
+      const top = bottom + headers[i].height;
+      const height = "names" in row ? NAMES : Math.round(share * this.rowHeight(row));
+      bottom = top + height;
+      return { row, header: headers[i], top, height, right: headers[i].right };
     });
     const height = bottom + AXIS;
     this.canvas.style.height = `${height}px`;

@@ -1,0 +1,144 @@
+"""Checkpoint and clip as one value, the key of what is computed from them once and kept."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from srnn_lab.analysis.inspection import Inspection, inspect_signal
+from srnn_lab.checkpoint import Checkpoint, load_checkpoint, read_header
+from srnn_lab.dashboard.uploads import MAX_CLIP_SECONDS, MEGABYTES, UPLOADS, ClipBytes
+from srnn_lab.data import read_signal
+from srnn_lab.data.edits import transpose
+from srnn_lab.data.midi import Timing, parse_midi
+from srnn_lab.data.notices import collect_notices
+from srnn_lab.data.sound import midi_to_wav, roll_to_midi
+
+cache_data = partial(st.cache_data, hash_funcs={ClipBytes: lambda content: content.digest})
+"""For functions of a clip."""
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
+def cached_checkpoint(path: str, modified: float) -> Checkpoint:  # noqa: ARG001 (a new file is a new entry)
+    """A checkpoint, read once."""
+    return load_checkpoint(path)
+
+
+@cache_data(max_entries=16, show_spinner=False)
+def cached_signal(
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int
+) -> tuple[np.ndarray, list[str]]:
+    """The signal of a file, transposed if it is music, with what its reader noticed."""
+    config = cached_checkpoint(path, modified).config.data
+    suffix = Path(name).suffix.lower()
+    if suffix[1:] not in UPLOADS[config.features]:
+        kinds = ", ".join(kind.upper() for kind in UPLOADS[config.features])
+        raise ValueError(f"{name} does not end as the files that this model takes ({kinds}); give one of those.")
+    if len(content.bytes) > (limit := MEGABYTES[UPLOADS[config.features]]) * 2**20:
+        raise ValueError(
+            f"{name} has {len(content.bytes) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
+        )
+    with tempfile.TemporaryDirectory() as folder, collect_notices() as notices:
+        file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
+        file.write_bytes(content.bytes)
+        try:
+            signal = read_signal(file, config, MAX_CLIP_SECONDS)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(file), name)) from error
+    messages = [notice.replace(str(file), name) for notice in notices]
+    return (transpose(signal, semitones) if semitones else signal), messages
+
+
+@cache_data(max_entries=16, show_spinner=False)
+def cached_timing(content: ClipBytes) -> Timing:
+    """The tempo and metre of a MIDI file that has been read."""
+    return parse_midi(content.bytes).timing
+
+
+@cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 0.7 GB
+def cached_inspection(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Inspection:
+    """What the model makes of a clip; the file is the key, since Streamlit only samples large arrays."""
+    return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
+
+
+@st.cache_data(max_entries=4, show_spinner="Playing the notes …")
+def cached_music(roll: np.ndarray, frames_per_quarter: int, tempo: float) -> bytes:
+    """The sound of a piano roll, as a WAV file."""
+    return midi_to_wav(roll_to_midi(roll, frames_per_quarter, Timing(tempo)))
+
+
+@st.cache_data(max_entries=16, show_spinner="Turning the reconstruction into sound …")
+def cached_signal_of(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
+    """The signal of frames."""
+    return cached_checkpoint(path, modified).frontend.signal(frames)
+
+
+def features_of(path: Path) -> str | None:
+    """What the frames of a checkpoint are; None if it cannot be read."""
+    try:
+        return cached_features(str(path), path.stat().st_mtime)
+    except (ValueError, OSError):
+        return None
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def cached_features(path: str, modified: float) -> str:  # noqa: ARG001 (a new file is a new entry)
+    """What the frames of a checkpoint are."""
+    return read_header(path).config.data.features
+
+
+class Choice(NamedTuple):
+    """What is chosen at the side; its first five values are the key of every cache.
+
+    Attributes:
+        path: The checkpoint's file.
+        modified: When it was last written; a new file is a new entry of the caches.
+        content: The clip's bytes.
+        name: The clip's file name.
+        semitones: Semitones that music is moved up.
+    """
+
+    path: str
+    modified: float
+    content: ClipBytes
+    name: str
+    semitones: int
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint, read once."""
+        return cached_checkpoint(self.path, self.modified)
+
+    @property
+    def model(self) -> str:
+        """What the checkpoint is called in the names of files: a run by its folder."""
+        path = Path(self.path)
+        return path.parent.name if path.stem == "best" else path.stem
+
+    @property
+    def signal(self) -> np.ndarray:
+        """The clip as the model's kind of signal."""
+        return cached_signal(*self)[0]
+
+    def moment(self, time: float, digits: int = 2) -> str:
+        """A point of the time axis in words: seconds, or a bar and a beat, counted from 1; a pickup is bar 1."""
+        if not self.checkpoint.config.data.kind.notes:
+            return f"{time:.{digits}f} s"
+        timing = self.timing
+        bars = timing.bars(time + 1e-6)
+        now = [signature for signature in timing.signatures if signature.start <= time + 1e-6][-1]
+        beat = 1 + (time - bars[-1]) * now.unit / 4
+        return f"bar {len(bars)}, beat {beat:.4g}"
+
+    @property
+    def timing(self) -> Timing:
+        """The tempo and metre of music."""
+        return cached_timing(self.content)
+
+    @property
+    def length(self) -> float:
+        """Of the clip, in seconds, or of music in quarter notes."""
+        return len(self.signal) / self.checkpoint.config.data.rate

@@ -1,0 +1,81 @@
+"""Rows that play on a page: their place in the address, their sounds, and the files of what they show."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from srnn_lab.dashboard.address import LONGEST, settle_place, share_place
+from srnn_lab.dashboard.cache import Choice
+from srnn_lab.dashboard.panels.keep import Files, scene_files, sound_file
+from srnn_lab.dashboard.panels.sounds import Wanted, make_missing, ready
+from srnn_lab.dashboard.words import time_unit, unit_seconds
+from srnn_lab.pictures.scene import Row, Scene
+from srnn_lab.player.component import Place, place_of, player
+
+
+class RowsPanel:
+    """The rows of a page, which makes it first, since what it shows may depend on the place that a link names.
+
+    The page draws it once, and makes the sounds that are missing when everything else has been shown.
+
+    Args:
+        key: Of the player.
+        choice: What it shows, or what that is made of.
+        length: Of the time axis, if that is known by now; a link to a place beyond it is a link to the page.
+
+    Attributes:
+        key: Of the player.
+        choice: What it shows, or what that is made of.
+        scene: What is drawn; from ``draw`` on.
+        sounds: Gives the sounds that are made; from ``draw`` on.
+    """
+
+    scene: Scene
+
+    def __init__(self, key: str, choice: Choice, length: float = LONGEST):
+        self.key, self.choice = key, choice
+        settle_place(key, choice, length)
+
+    @property
+    def place(self) -> Place | None:
+        """Where the player stands, or what is selected in it; None before a choice."""
+        return place_of(self.key)
+
+    def draw(
+        self,
+        rows: Sequence[Row],
+        times: Float[np.ndarray, "t"],
+        description: str,
+        wanted: Wanted,
+        **details: object,
+    ) -> None:
+        """Draw the rows with the sounds that are made by now, and keep in the address where the player stands.
+
+        Args:
+            rows: From top to bottom.
+            times: Middle of each frame.
+            description: For who does not see the rows.
+            wanted: The sounds.
+            details: Further fields of the ``Scene``; by default its axis is that of the clip.
+        """
+        data = self.choice.checkpoint.config.data
+        axis = {"end": self.choice.length, "unit": time_unit(data), "seconds": unit_seconds(data)}
+        self._wanted = wanted
+        self.scene = Scene(rows, times, description, **axis | details)
+        self.sounds = ready(wanted, at_hand=not data.kind.notes)
+        player(self.scene, self.sounds(), self.key)
+        share_place(self.key)
+
+    def files(self, title: str, arrays: Mapping[str, np.ndarray]) -> Files:
+        """The player as a page, as a picture and as arrays, and what is heard.
+
+        Args:
+            title: Heading of that page.
+            arrays: What is kept beside the rows as they are drawn.
+        """
+        return {**scene_files(title, self.scene, self.sounds, self.key, arrays), **sound_file(self.sounds, self.key)}
+
+    def make_missing_sounds(self) -> None:
+        """Make the sounds that are missing and bring them to the player; nothing should follow this on a page."""
+        make_missing(self.key, self._wanted)

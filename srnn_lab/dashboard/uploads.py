@@ -1,0 +1,74 @@
+"""Files that visitors bring: which are taken, how large they may be, and where they are while the visit lasts."""
+
+import hashlib
+import re
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+from srnn_lab.checkpoint import load_checkpoint
+from srnn_lab.data.kinds import KINDS, MIDI_SUFFIXES
+
+MIDI, AUDIO = tuple(suffix[1:] for suffix in MIDI_SUFFIXES), ("wav", "flac", "ogg", "mp3")
+UPLOADS = {name: MIDI if kind.notes else AUDIO for name, kind in KINDS.items()}
+MEGABYTES = {MIDI: 1, AUDIO: 50}
+"""Largest file that is taken; the notes of a MIDI file are read one by one."""
+CHECKPOINT_MEGABYTES = 100
+MAX_CLIP_SECONDS = 180
+"""Longest recording that is read; a little more than any model inspects."""
+
+
+class ClipBytes:
+    """The bytes of a file, which caches know by their digest: Streamlit would hash 50 MB anew whenever one is asked.
+
+    Args:
+        content: The bytes.
+    """
+
+    def __init__(self, content: bytes):
+        self.bytes, self.digest = content, hashlib.blake2b(content).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClipBytes) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+def harmless(name: str) -> str:
+    """The end of a file's name with nothing in it that any page could take for Markdown, HTML or a path."""
+    return re.sub(r"[^\w .,()-]", "_", name)[-80:]
+
+
+class Uploaded:
+    """A checkpoint that a visitor brought, in a temporary folder that goes when the visit ends.
+
+    Attributes:
+        name: What it is called in the list of checkpoints.
+        file: Where it is.
+
+    Args:
+        name: Its file's name, without harm.
+        content: The file, which gets a name of ours.
+        features: Kinds of frames that the page is for.
+
+    Raises:
+        ValueError: It is no such checkpoint.
+        OSError: It cannot be kept, for instance because the disk is full.
+    """
+
+    PREFIX = "yours: "
+
+    def __init__(self, name: str, content: bytes, features: tuple[str, ...]):
+        self.name = f"{self.PREFIX}{name}"
+        folder = tempfile.mkdtemp(prefix="srnn_lab-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.file = Path(folder) / "own.safetensors"
+        self.file.write_bytes(content)
+        try:
+            found = load_checkpoint(self.file).config.data.features
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(self.file), name)) from error
+        if found not in features:
+            raise ValueError(f"{name} takes {found!r} frames; this page is for {' or '.join(features)}.")

@@ -1,0 +1,146 @@
+"""Whole numbers: counts, and one of several categories."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from srnn_lab.models.likelihoods.base import Likelihood, sharpen
+
+LARGEST = 20.0
+"""Of the logarithm of a mean: half a thousand million, whose square a 32-bit float holds."""
+DISPERSIONS = (-10.0, 5.0)
+"""Of log alpha, the dispersion: nearly Poisson, and nearly always 0."""
+
+
+def _exactly(values: Tensor) -> Tensor:
+    """In 64 bits, where the device has them: large log-factorials take each other away."""
+    return values if values.device.type == "mps" else values.double()
+
+
+def _towards(mode: Tensor, draw: Tensor, temperature: float) -> Tensor:
+    """A draw brought closer to the likeliest value, or away from it; itself at temperature 1."""
+    return draw if temperature == 1 else (mode + torch.round(temperature * (draw - mode))).clamp(min=0)
+
+
+class Poisson(Likelihood):
+    """Independent counts, p(x) = lambda^x exp(-lambda) / x!; the parameters are the log lambda."""
+
+    values = "count"
+
+    @property
+    def num_params(self) -> int:
+        """A log mean a value."""
+        return self.x_dim
+
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """Sum over values of x log lambda - lambda - log x!."""
+        log_mean, count = _exactly(params.clamp(max=LARGEST)), _exactly(x)
+        return (count * log_mean - log_mean.exp() - torch.lgamma(count + 1)).sum(-1).to(params.dtype)
+
+    def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Lambda."""
+        return params.clamp(max=LARGEST).exp()
+
+    def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Lambda."""
+        return self.mean(params)
+
+    def sample(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+    ) -> Float[Tensor, "*batch x"]:
+        """Whole numbers; a temperature multiplies their distance from the likeliest."""
+        mean = self.mean(params)
+        return _towards(mean.floor(), torch.poisson(mean, generator), temperature)
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
+        """The logarithm of the mean, or of 1e-4 if that is larger."""
+        return mean.clamp(min=1e-4).log()
+
+
+class NegativeBinomial(Likelihood):
+    """Independent counts with mean mu and variance mu + alpha mu^2: Poisson with a Gamma-distributed lambda.
+
+    p(x) = Gamma(x + r) / (Gamma(r) x!) (r / (r + mu))^r (mu / (r + mu))^x with r = 1 / alpha (Cameron and Trivedi's
+    NB2). The parameters are the log mu, then the log alpha, these brought between ``DISPERSIONS``.
+    """
+
+    values = "count"
+
+    @property
+    def num_params(self) -> int:
+        """A log mean and a log dispersion a value."""
+        return 2 * self.x_dim
+
+    def parts(self, params: Float[Tensor, "*batch p"]) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
+        """Log mu and log r."""
+        log_mean, dispersion = params.chunk(2, -1)
+        return log_mean.clamp(max=LARGEST), -dispersion.clamp(*DISPERSIONS)
+
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """Sum over values of log p(x)."""
+        log_mean, log_r = (_exactly(part) for part in self.parts(params))
+        r, count, log_sum = log_r.exp(), _exactly(x), torch.logaddexp(log_r, log_mean)
+        ways = torch.lgamma(count + r) - torch.lgamma(r) - torch.lgamma(count + 1)
+        return (ways + r * (log_r - log_sum) + count * (log_mean - log_sum)).sum(-1).to(params.dtype)
+
+    def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Mu."""
+        return self.parts(params)[0].exp()
+
+    def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Mu + alpha mu^2."""
+        log_mean, log_r = self.parts(params)
+        return log_mean.exp() + (2 * log_mean - log_r).exp()
+
+    def sample(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+    ) -> Float[Tensor, "*batch x"]:
+        """Whole numbers, by lambda ~ Gamma(r) mu / r; a temperature multiplies their distance from the likeliest."""
+        log_mean, log_r = self.parts(params)
+        rate = torch._standard_gamma(log_r.exp(), generator) * (log_mean - log_r).exp()
+        mode = (log_mean.exp() * (1 - (-log_r).exp())).clamp(min=0).floor()
+        return _towards(mode, torch.poisson(rate, generator), temperature)
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
+        """The log mean, and the log dispersion that gives the variance, as far as ``DISPERSIONS`` let it."""
+        mean = mean.clamp(min=1e-4)
+        dispersion = ((variance - mean) / mean**2).clamp(min=math.exp(DISPERSIONS[0])).log()
+        return torch.cat([mean.log(), dispersion.clamp(*DISPERSIONS)])
+
+
+class Categorical(Likelihood):
+    """One of K = ``config.x_dim`` categories: a frame has a 1 at its place; the parameters are K logits."""
+
+    values = "category"
+
+    @property
+    def num_params(self) -> int:
+        """A logit a category."""
+        return self.x_dim
+
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """Log p of the category."""
+        return (params.log_softmax(-1) * x).sum(-1)
+
+    def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """The probabilities."""
+        return params.softmax(-1)
+
+    def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
+        """Var[x_k] = p_k (1 - p_k)."""
+        p = params.softmax(-1)
+        return p * (1 - p)
+
+    def sample(
+        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+    ) -> Float[Tensor, "*batch x"]:
+        """A 1 at the place of a category."""
+        p = sharpen(params, temperature).softmax(-1)
+        drawn = torch.multinomial(p.reshape(-1, self.x_dim), 1, generator=generator)
+        return torch.zeros_like(p).reshape(-1, self.x_dim).scatter(-1, drawn, 1.0).view_as(p)
+
+    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
+        """The logarithms of the shares, or of 1e-4 if that is larger."""
+        return mean.clamp(min=1e-4).log()
