@@ -108,7 +108,10 @@ def __getattr__(name: str) -> Any:
         except importlib.metadata.PackageNotFoundError:  # a checkout that nobody installed
             return ""
     if name == "plots":  # the charts, by the name that they had
-        return importlib.import_module(f"{__name__}.pictures.charts")
+        from srnn_lab.system.extras import optional_packages
+
+        with optional_packages():
+            return importlib.import_module(f"{__name__}.pictures.charts")
     return _find(name)
 
 

@@ -23,6 +23,18 @@ CONDA_NAMES = {"torch": "pytorch", "soundfile": "pysoundfile", "soxr": "soxr-pyt
 SLOW = ("librosa", "streamlit", "plotly")
 
 
+def requirements(*extras: str) -> list[str]:
+    """What is asked for with these extras, and with those that they name."""
+    asked, waiting = dict.fromkeys(PROJECT["project"]["dependencies"]), list(extras)
+    while waiting:
+        for line in PROJECT["project"]["optional-dependencies"][waiting.pop()]:
+            if (named := Requirement(line)).name == PROJECT["project"]["name"]:
+                waiting += named.extras
+            else:
+                asked[line] = None
+    return list(asked)
+
+
 def python(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -38,7 +50,7 @@ def test_the_conda_environment_asks_for_what_the_package_asks_for_and_nothing_el
     assert f"python{PROJECT['project']['requires-python']}" in conda
     assert "pip" in conda
     asked = [Requirement(line) for line in conda + pip if line != "pip" and not line.startswith("python>")]
-    wanted = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["test"]
+    wanted = requirements("test")
     in_pip = {Requirement(line).name for line in pip}
     expected = {
         (r.name if r.name in in_pip else CONDA_NAMES.get(r.name, r.name), r.specifier, r.marker)
@@ -62,7 +74,7 @@ def locked():
 
 def test_the_lock_file_has_what_the_package_asks_for_and_names_no_host():
     found = locked()
-    for wanted in map(Requirement, PROJECT["project"]["dependencies"]):
+    for wanted in map(Requirement, requirements("dashboard")):
         versions = [str(r.specifier).removeprefix("==") for r in found[canonicalize_name(wanted.name)]]
         assert [version for version in versions if version not in wanted.specifier] == [], wanted
     assert "://" not in (ROOT / ".ci" / "requirements.txt").read_text()

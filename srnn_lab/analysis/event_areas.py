@@ -1,7 +1,8 @@
 """Is the KL larger where something happens? The AUC for each kind of event, pooled and by clip, with its null."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,19 @@ class Area:
     by_clip_se: float
     by_clip_null_sd: float
     clips: int
+
+    def known(self) -> dict[str, int | float]:
+        """The values by name, without those that are not known: of one clip there is no standard error."""
+        return {name: value for name, value in asdict(self).items() if math.isfinite(value)}
+
+
+def areas_by_kind(areas: Mapping[str, Area]) -> dict[str, dict[str, int | float]]:
+    """Of each kind of event how many there are, and the AUC by frames and window, such as ``active/2``."""
+    found: dict[str, dict[str, int | float]] = {}
+    for name, area in areas.items():
+        kind, _, how = name.partition("/")
+        found.setdefault(kind, {"events": area.events})[how] = area.auc
+    return found
 
 
 def measure_areas(

@@ -4,6 +4,8 @@ import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,11 +13,13 @@ from jaxtyping import Float, Int
 from tqdm import tqdm
 
 from srnn_lab.checkpoint import Checkpoint
-from srnn_lab.data import Frontend, Labels, make_batch, widen
+from srnn_lab.config import DataConfig
+from srnn_lab.data import LABELLED, Frontend, Labels, load_labels, load_split, make_batch, widen
 from srnn_lab.data.kinds import LogMel
 from srnn_lab.data.phones import phone_kind
 from srnn_lab.data.sequences import by_length
 from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.system.extras import optional_packages
 
 MEL_BINS = 80
 BATCH = 8
@@ -82,6 +86,32 @@ class PhoneFrames:
         """The chosen frames."""
         features = {name: values[chosen] for name, values in self.features.items()}
         return PhoneFrames(features, self.phones[chosen], self.sentences[chosen])
+
+
+class Sentences(NamedTuple):
+    """Recordings and their labels, by name."""
+
+    signals: dict[str, np.ndarray]
+    labels: dict[str, Labels]
+
+
+def labelled_data(trained_on: str) -> str:
+    """The data that a probe takes by default: what the model was trained on, where it may have labels, or reader."""
+    return trained_on if trained_on in LABELLED or Path(trained_on).is_dir() else "reader"
+
+
+def load_sentences(data: DataConfig, split: str, data_dir: str | Path | None = None) -> Sentences:
+    """The recordings of a split that have labels.
+
+    Raises:
+        ValueError: There is none.
+        FileNotFoundError: The split is not there.
+    """
+    labels = load_labels(data, split, data_dir)
+    signals = {name: signal for name, signal in load_split(data, split, data_dir).items() if name in labels}
+    if not signals:
+        raise ValueError(f"No recording of {data.data} ({split}) has a file with labels beside it.")
+    return Sentences(signals, labels)
 
 
 def choose_minutes(signals: Mapping[str, np.ndarray], rate: int, minutes: int) -> dict[str, np.ndarray]:
@@ -175,13 +205,11 @@ def probe_sentences(frames: PhoneFrames) -> Probe:
 
 def _predict(train: PhoneFrames, test: PhoneFrames, name: str) -> np.ndarray:
     """The phones of test frames, by multinomial logistic regression on standardised features."""
-    try:
+    with optional_packages():
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise ValueError("The probe needs scikit-learn, which is not installed: pip install scikit-learn.") from error
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -23,16 +23,16 @@ def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None =
 
 
 def parse_bound(name: str) -> tuple[str, int]:
-    """The name of a bound -> its kind and its number of paths: ``elbo``, ``iwae:128`` or ``fivo:128``.
+    """The name of a bound -> its kind and its number of paths: ``elbo``, ``iwae:128``, ``fivo:128`` or ``ess:128``.
 
     Raises:
         ValueError: It is no such name.
     """
     if name == "elbo":
         return name, 1
-    if not re.fullmatch(r"(iwae|fivo):[1-9][0-9]{0,5}", name):
+    if not re.fullmatch(r"(iwae|fivo|ess):[1-9][0-9]{0,5}", name):
         raise ValueError(
-            f"The bound {reprlib.repr(name)} is unknown; choose elbo, iwae:K or fivo:K, with K from 1 to 999999."
+            f"The bound {reprlib.repr(name)} is unknown; choose elbo, iwae:K, fivo:K or ess:K, with K from 1 to 999999."
         )
     kind, paths = name.split(":")
     return kind, int(paths)
@@ -321,6 +321,11 @@ class EvaluationConfig:
         """Frames at the beginning of a sequence that are only inputs: 0 or 1."""
         return 0 if self.first_frame else 1
 
+    @property
+    def unit(self) -> str:
+        """Of a figure."""
+        return "nats per sequence" if self.average == "sequence" else "nats per frame"
+
 
 CONVENTIONS = {
     "srnn-music": EvaluationConfig(average="macro", first_frame=False),
@@ -382,7 +387,7 @@ class RunConfig:
         """
         settings, names = self.settings(), list(names)
         for name in settings.keys() & names:
-            for other, values in readers_of(name).items():
+            for other, values in readers_of(name, self.model).items():
                 if settings[other] not in values:
                     raise ValueError(
                         f"{section_of(name)[0]}.{name} has no effect where {other} is {settings[other]!r}; it counts "
@@ -429,14 +434,14 @@ def section_of(name: str) -> tuple[str, dict[str, Any]]:
     return next((kind.__name__, dict(f.metadata)) for kind in sections for f in fields(kind) if f.name == name)
 
 
-def readers_of(name: str) -> dict[str, tuple[Any, ...]]:
+def readers_of(name: str, chosen: ModelConfig) -> dict[str, tuple[Any, ...]]:
     """Where a setting counts that does not always: other settings, and the values of each with which it does."""
     from srnn_lab.models import MODELS
     from srnn_lab.models.likelihoods import LIKELIHOODS
 
     readers = {
-        "model": tuple(key for key, model in MODELS.items() if name in model.reads),
-        "likelihood": tuple(key for key, likelihood in LIKELIHOODS.items() if name in likelihood.reads),
+        "model": tuple(key for key, model in MODELS.with_chosen(chosen.model) if name in model.reads),
+        "likelihood": tuple(key for key, other in LIKELIHOODS.with_chosen(chosen.likelihood) if name in other.reads),
         "features": tuple(key for key, kind in KINDS.items() if name in {f.name for f in fields(kind)}),
     }
     return {other: values for other, values in readers.items() if values} | section_of(name)[1]["only"]

@@ -10,7 +10,8 @@ from pathlib import Path
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.data.kinds import KINDS, MIDI_SUFFIXES
 
-MIDI, AUDIO = tuple(suffix[1:] for suffix in MIDI_SUFFIXES), ("wav", "flac", "ogg", "mp3")
+MIDI = tuple(suffix[1:] for suffix in MIDI_SUFFIXES)
+AUDIO = ("wav", "flac", "ogg", "opus", "mp3", "m4a", "aac", "webm", "aiff")
 UPLOADS = {name: MIDI if kind.notes else AUDIO for name, kind in KINDS.items()}
 MEGABYTES = {MIDI: 1, AUDIO: 50}
 """Largest file that is taken; the notes of a MIDI file are read one by one."""

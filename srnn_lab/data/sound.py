@@ -9,6 +9,7 @@ from jaxtyping import Float
 from srnn_lab.data.kinds import QUARTERS_PER_MINUTE
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import LOWEST_PITCH, Roll
+from srnn_lab.system.extras import optional_packages
 
 DEFAULT_TIMING = Timing(QUARTERS_PER_MINUTE)
 """Their tempo and metre, which is 4/4."""
@@ -34,7 +35,8 @@ def roll_to_midi(roll: Roll, frames_per_quarter: int, timing: Timing = DEFAULT_T
     Raises:
         ValueError: The roll has no note.
     """
-    import pretty_midi
+    with optional_packages():
+        import pretty_midi
 
     if not roll.any():
         raise ValueError("The piano roll has no note, so there is nothing to write; draw more frames or another seed.")
@@ -66,16 +68,15 @@ def midi_to_wav(midi: bytes) -> bytes:
     All files have one gain, at which a chord of four notes is as loud as speech; what it drives beyond full scale is
     clipped.
     """
+    with optional_packages():
+        import pretty_midi
+        import soundfile
     try:
         from midirenderer import render_wave_from
     except ImportError:  # it has no build for Linux on ARM
-        import pretty_midi
-
         rate = 22050
         played = pretty_midi.PrettyMIDI(io.BytesIO(midi)).synthesize(rate, normalize=False)
         return wav_bytes(SINE_GAIN * played, rate)
-    import soundfile
-
     soundfont = resources.files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
     played, rate = soundfile.read(io.BytesIO(bytes(render_wave_from(soundfont, midi))), dtype="float32")
     return wav_bytes(PIANO_GAIN * played, rate)
@@ -83,7 +84,8 @@ def midi_to_wav(midi: bytes) -> bytes:
 
 def wav_bytes(wave: Float[np.ndarray, "n"] | Float[np.ndarray, "n channels"], sample_rate: int) -> bytes:
     """A 16-bit WAV file; samples outside [-1, 1] are clipped, and nothing is rescaled."""
-    import soundfile
+    with optional_packages():
+        import soundfile
 
     content = io.BytesIO()
     soundfile.write(content, np.clip(wave, -1, 1), sample_rate, format="WAV", subtype="PCM_16")

@@ -11,6 +11,7 @@ from srnn_lab.data.kinds import AUDIO_SUFFIXES
 from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.data.splits import files_below, read_split, split_of
 from srnn_lab.data.storage import FULL_SCALE, read_files
+from srnn_lab.system.extras import optional_packages
 
 Waveform = Float[np.ndarray, "n"]
 
@@ -125,7 +126,8 @@ class _Run:
         So 16-bit samples stay 16-bit samples, and training, which stores those, sees what an inspection sees. A
         high-pass would remove a slow drift as well, but change every sample of every recording.
         """
-        import soxr
+        with optional_packages():
+            import soxr
 
         steps = np.round(self._sums[:-1] / self._count * FULL_SCALE)
         step = steps.mean() if self.channel is None else steps[self.channel]

@@ -10,6 +10,7 @@ import numpy as np
 
 from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.data.storage import MAX_NAMED, read_files
+from srnn_lab.system.extras import MissingExtraError
 
 _BEGINNING = 4096
 _ARCHIVED = "__MACOSX"
@@ -137,6 +138,8 @@ def _all_gone(
         try:
             with collect_notices():  # said when the file is read for its split
                 read(files[name])
+        except MissingExtraError:
+            raise
         except (ValueError, OSError) as error:
             gone[name] = str(error)
         else:

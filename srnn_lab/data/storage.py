@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from srnn_lab.data.notices import collect_notices, notify
+from srnn_lab.system.extras import MissingExtraError
 
 MAX_NAMED = 5
 """Files of which one reads, where many are read at once."""
@@ -83,6 +84,8 @@ def read_files(
         with collect_notices() as noticed:
             try:
                 signal = narrow(read(files[name]))
+            except MissingExtraError:
+                raise
             except (ValueError, OSError) as error:
                 if not skip:
                     raise

@@ -213,6 +213,15 @@ def fivo(
     return SequenceBound(value + _log_mean(log_weights), kl, log_weights, state)
 
 
+def proposal_share(frame: Particles) -> Float[Tensor, "b"]:
+    """Effective sample size of the weights of one frame alone, as a share of K.
+
+    The closer q(z_t) is to p(z_t | z_{t-1}, x_t), the larger; then only p(x_t | z_{t-1}) differs between particles.
+    """
+    weights = (frame.log_px + frame.log_p - frame.log_q).softmax(0)
+    return 1 / (weights.square().sum(0) * len(weights))
+
+
 def nasmc(
     model: SequenceModel,
     batch: Batch,
@@ -375,7 +384,8 @@ def evaluate(
         model: The model.
         sequences: A split of a data set.
         config: Average, and whether the first frame is scored.
-        bounds: Further bounds: ``iwae:K`` with K paths, ``fivo:K`` with K particles.
+        bounds: Further bounds: ``iwae:K`` with K paths, ``fivo:K`` with K particles. And what is none: ``ess:K``, the
+            ``proposal_share`` of K particles, averaged as nats are.
         resampling: Of ``fivo``: ``systematic`` or ``multinomial``.
         resampling_share: Of ``fivo``: particles are resampled below this share of K as effective sample size.
         repetitions: Times that all is done, with other noise; the figures are averages. At least 1.
@@ -451,20 +461,23 @@ def _in_chunks(
     frames, width = batch.x.shape[1], _width(model)
     # A particle holds one frame and its noise for all, beside what all of them share; a path holds all frames.
     of_all = batch.x.element_size() * frames * width
-    of_one = batch.x.element_size() * (width + frames * model.z_dim) if kind == "fivo" else of_all
+    of_one = batch.x.element_size() * (width + frames * model.z_dim) if kind != "iwae" else of_all
     at_once = MEMORY // of_one
-    if kind == "fivo" and paths > 2 * at_once:
+    if kind != "iwae" and paths > 2 * at_once:
         raise ValueError(
             f"The particles of {name} would take {paths * of_one / 2**30:.1f} GB for a sequence of {frames} frames, "
-            f"and {2 * MEMORY / 2**30:.0f} GB are allowed; choose at most fivo:{2 * at_once}."
+            f"and {2 * MEMORY / 2**30:.0f} GB are allowed; choose at most {kind}:{2 * at_once}."
         )
     found = []
     for part, chunk in _chunks(batch, MEMORY // (of_all + paths * of_one)):
-        if kind == "fivo":
+        if kind != "iwae":
             noise = _draw_each(torch.randn, chunk, generators[part], paths, model.z_dim)
             numbers = paths if resampling == "multinomial" else 1
             uniforms = _draw_each(torch.rand, chunk, generators[part], 1, numbers)
-            found.append(fivo(model, chunk, noise, uniforms, resampling_share=resampling_share).value)
+            shares: list[Tensor] = []
+            see = (lambda frame, seen=shares: seen.append(proposal_share(frame))) if kind == "ess" else lambda _: None
+            value = fivo(model, chunk, noise, uniforms, resampling_share=resampling_share, see=see).value
+            found.append((torch.stack(shares, 1) * chunk.mask).sum(1) if kind == "ess" else value)
         else:
             counts = [min(at_once or 1, paths - done) for done in range(0, paths, at_once or 1)]
             noises = (

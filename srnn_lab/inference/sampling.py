@@ -2,11 +2,13 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.data import make_batch
 from srnn_lab.inference.bounds import MEMORY, draw_noise, elbo
 from srnn_lab.models import SequenceModel
@@ -23,6 +25,49 @@ class Drawn(NamedTuple):
 
     frames: Float[Tensor, "b n x"]
     params: Float[Tensor, "b n p"]
+
+
+class Continuation(NamedTuple):
+    """Given frames and those that a model drew after them.
+
+    Attributes:
+        frames: x_t, the given ones first.
+        mean: E[x_t | z_t, d_t] on the path that was drawn, of notes p(note); of the given frames these themselves.
+    """
+
+    frames: Float[np.ndarray, "t x"]
+    mean: Float[np.ndarray, "t x"]
+
+
+def continue_frames(
+    checkpoint: Checkpoint,
+    given: Float[np.ndarray, "g x"] | None,
+    num_frames: int,
+    *,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> Continuation:
+    """Go on from the first frames of a clip, or from nothing.
+
+    Args:
+        checkpoint: The model, which scores the first frame or not, as it was trained.
+        given: What comes before.
+        num_frames: Frames to draw; at least 1.
+        temperature: See ``draw``.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: As of ``draw``.
+        FloatingPointError: As of ``draw``.
+    """
+    model, first_frame = checkpoint.model, checkpoint.config.evaluation.first_frame
+    prefix = None if given is None else torch.as_tensor(given)[None]
+    drawn = draw(model, num_frames, prefix=prefix, first_frame=first_frame, temperature=temperature, seed=seed)
+    with torch.no_grad():
+        mean = model.likelihood.mean(drawn.params)[0].numpy()
+    if given is None:
+        given = mean[:0]
+    return Continuation(np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, mean]))
 
 
 def generate(model: SequenceModel, num_frames: int, **options: Any) -> Float[Tensor, "b n x"]:

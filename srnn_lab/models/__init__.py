@@ -8,17 +8,22 @@ from srnn_lab.models.srnn import SRNN
 from srnn_lab.models.storn import STORN
 from srnn_lab.models.tsbn import TSBN
 from srnn_lab.models.vrnn import VRNN, VRNNI
+from srnn_lab.system.plugins import Registry
 
-MODELS: dict[str, type[SequenceModel]] = {
-    "srnn": SRNN,
-    "vrnn": VRNN,
-    "vrnn-i": VRNNI,
-    "storn": STORN,
-    "dkf": DKF,
-    "rnn": RNN,
-    "tsbn": TSBN,
-}
-"""Name in a configuration -> class; the only list of models."""
+MODELS: Registry[type[SequenceModel]] = Registry(
+    "srnn_lab.models",
+    SequenceModel,
+    {
+        "srnn": SRNN,
+        "vrnn": VRNN,
+        "vrnn-i": VRNNI,
+        "storn": STORN,
+        "dkf": DKF,
+        "rnn": RNN,
+        "tsbn": TSBN,
+    },
+)
+"""Name in a configuration -> class; the only list of models, which other packages may lengthen by entry points."""
 
 
 def build_model(config: ModelConfig) -> SequenceModel:
@@ -28,7 +33,10 @@ def build_model(config: ModelConfig) -> SequenceModel:
         ValueError: The configuration names an unknown model or likelihood.
     """
     if config.model not in MODELS:
-        raise ValueError(f"ModelConfig.model is {config.model!r}; choose one of {', '.join(MODELS)}.")
+        raise ValueError(
+            f"ModelConfig.model is {config.model!r}; choose one of {MODELS.choices()}, or install the package that "
+            f"brings it."
+        )
     return MODELS[config.model](config)
 
 

@@ -65,7 +65,8 @@ class SequenceModel(nn.Module, ABC):
         super().__init__()
         if config.likelihood not in LIKELIHOODS:
             raise ValueError(
-                f"ModelConfig.likelihood is {config.likelihood!r}; choose one of {', '.join(LIKELIHOODS)}."
+                f"ModelConfig.likelihood is {config.likelihood!r}; choose one of {LIKELIHOODS.choices()}, or install "
+                f"the package that brings it."
             )
         self.config = config
         self.likelihood = LIKELIHOODS[config.likelihood](config)

@@ -43,6 +43,7 @@ class TSBN(SequenceModel):
         self.posterior_d, self.posterior_z = linear(d, z, bias=False), linear(z, z, bias=False)
         self.posterior_x = linear(x, z, bias=False)
         self.emission = nn.Sequential(linear(d + z, self.likelihood.num_params))
+        nn.init.normal_(self.emission[0].weight, std=1e-3)  # as theirs: what an untrained model says hardly feeds back
         self.baseline = Baseline(x, config.hidden_dim)
 
     @property

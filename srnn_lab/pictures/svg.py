@@ -29,6 +29,7 @@ from srnn_lab.pictures.scene import (
     shades,
     spacing,
 )
+from srnn_lab.system.extras import optional_packages
 
 WIDTH, LEFT, RIGHT, TITLE, LEGEND, HEIGHT, NAMES, GAP, AXIS = 1000, 70, 20, 24, 15, 90, 30, 12, 44
 """Pixels (96 an inch): the whole width, by default; the margins; of each row its title, each further line above it,
@@ -132,11 +133,11 @@ def svg_pdf(svg: str) -> bytes:
         ValueError: What makes it is not installed.
     """
     try:
-        import cairosvg
-    except (ImportError, OSError) as error:  # the library, or the cairo that it asks the system for
+        with optional_packages():
+            import cairosvg
+    except OSError as error:  # cairo, which it asks the system for
         raise ValueError(
-            "A PDF file needs CairoSVG: pip install 'srnn-lab[pdf]', and on Linux apt-get install libcairo2. Or write "
-            "an .svg."
+            "A PDF file needs the library cairo (Debian: apt-get install libcairo2); or write an .svg."
         ) from error
     sharp = svg.replace('image-rendering="pixelated"', 'image-rendering="optimizeSpeed"')  # the name that it knows
     return bytes(cairosvg.svg2pdf(bytestring=sharp.encode()) or b"")

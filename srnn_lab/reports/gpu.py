@@ -274,7 +274,7 @@ class Checks:
                 self.out / f"{count}-side-by-side" / f"seed{seed}": self._config("jsb", 2, seed=seed)
                 for seed in range(count)
             }
-            options = {"data_dir": self.data, "tensorboard": False, "eager": False}
+            options = {"data_dir": self.data, "eager": False}
             runs = fit_in_turns(configs, device=self.device, **options).values()
             found[f"{count} side by side"] = sum(run.frames_per_second for run in runs)
         return found

@@ -337,12 +337,12 @@ def objectives(results: Results) -> list[Table]:
                 row = f"{place}/{name}/{objective.replace(':', '-')}"
                 found = rows_of(results, row)
                 figures = [_figure(found, bound) for bound in BOUNDS]
-                share = _figure(found, "proposal_ess", lambda _: 100)
+                share = _figure(found, "ess:128", lambda _: 100)
                 rows.append((MODELS[name], objective, *_described(found), *figures, share, row))
         header = ("model", "trained by", "parameters", "epochs", *BOUNDS.values(), "effective particles, %", "row")
         caption = (
-            f"{_caption(data, convention)} Effective particles: effective sample size of the weights of one frame, of "
-            "128 particles that are resampled at each frame; the proposal is the better, the more they are."
+            f"{_caption(data, convention)} Effective particles: effective sample size of 128 particles by the weights "
+            "of one frame alone; the more, the better the posterior is as a proposal."
         )
         tables.append(_table(f"Objectives on {data}", caption, header, rows, labels=2))
     return tables

@@ -2,9 +2,7 @@
 
 import csv
 import io
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,36 +77,3 @@ def from_tensor(values: Tensor) -> list[Row]:
     """
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in values.tolist()]
     return [row | {name: int(row[name]) for name in ("epoch", "skipped")} for row in rows]
-
-
-@contextmanager
-def tensorboard(folder: Path, epochs: int) -> Iterator[Callable[[Row], None]]:
-    """What writes TensorBoard events of an epoch, and forgets those after a run's last whole epoch.
-
-    A training goes on where they cannot be written.
-
-    Raises:
-        ValueError: The package is not there.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ValueError(
-            "--tensorboard needs the package tensorboard; install it with: pip install tensorboard"
-        ) from error
-    writer = SummaryWriter(str(folder), purge_step=epochs + 1)
-
-    def write(row: Row) -> None:
-        try:
-            for name, value in row.items():
-                writer.add_scalar(name, value, row["epoch"])
-            writer.flush()
-        except OSError as error:
-            told = f"TensorBoard events of epoch {row['epoch']} could not be written ({error})."
-            warnings.warn(told, stacklevel=2)
-
-    try:
-        yield write
-    finally:
-        with suppress(OSError):  # which would hide why a training ended
-            writer.close()

@@ -5,9 +5,10 @@ import shlex
 import shutil
 import signal
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -31,6 +32,7 @@ from srnn_lab.system.memory import keep_freed_memory
 from srnn_lab.system.terminal import outliving_terminal
 from srnn_lab.training import curves
 from srnn_lab.training.curves import Row
+from srnn_lab.training.loggers import LOGGERS, opened
 from srnn_lab.training.loop import Loop
 from srnn_lab.training.precision import precision_of
 from srnn_lab.training.state import BEST, LAST, Training
@@ -69,6 +71,8 @@ def fit(
     device: str | None = None,
     resume: bool = False,
     tensorboard: bool = False,
+    loggers: Sequence[str] = (),
+    on_epoch: Callable[[Row], None] | None = None,
     eager: bool = False,
 ) -> Run:
     """Train a model; the best epoch by the bound that is trained, on validation data, is kept.
@@ -81,7 +85,10 @@ def fit(
         data_dir: Folder of the data sets' files.
         device: ``cpu``, ``cuda`` or ``mps``; by default a GPU if there is one.
         resume: Continue from ``last.safetensors`` in ``out``, if it is there; ``config.train.epochs`` may have changed.
-        tensorboard: Write TensorBoard events into ``out / "tensorboard"``.
+        tensorboard: The same as ``tensorboard`` among ``loggers``.
+        loggers: Where the curves go as well: names in ``loggers.LOGGERS``.
+        on_epoch: Called after each whole epoch, with all written, in the process that writes: with the epoch's row of
+            the curves and its ``frames_per_second``. What it raises ends the training, which can be resumed.
         eager: On a GPU, launch the kernels of an update one by one rather than record them once: slower, for a GPU that
             refuses a recording.
 
@@ -94,7 +101,8 @@ def fit(
         ConnectionError: Another process ended.
         Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
     """
-    return exhaust(fit_in_steps(config, Path(out), Options(data_dir, device, resume, tensorboard, eager)))
+    loggers = dict.fromkeys([*["tensorboard"] * tensorboard, *loggers])
+    return exhaust(fit_in_steps(config, Path(out), Options(data_dir, device, resume, tuple(loggers), on_epoch, eager)))
 
 
 def exhaust(steps: Generator[None, None, T]) -> T:
@@ -113,14 +121,20 @@ class Options:
     data_dir: str | Path | None = None
     device: str | None = None
     resume: bool = False
-    tensorboard: bool = False
+    loggers: tuple[str, ...] = ()
+    on_epoch: Callable[[Row], None] | None = None
     eager: bool = False
+
+    def __post_init__(self):
+        for name in self.loggers:
+            if name not in LOGGERS:
+                raise ValueError(f"There is no logger {name!r}; choose from {', '.join(LOGGERS)}.")
 
     def again(self, out: Path) -> str:
         """The command line that continues a run in this way."""
         given = {"--data-dir": self.data_dir, "--device": self.device}
         options = [f"{name}={value}" for name, value in given.items() if value]
-        options += ["--tensorboard"] * self.tensorboard + ["--eager"] * self.eager
+        options += [f"--log={','.join(self.loggers)}"] * bool(self.loggers) + ["--eager"] * self.eager
         return shlex.join([*distributed.launcher(), "train", "--resume", str(out), *options])
 
 
@@ -193,8 +207,9 @@ def _train(
     """All epochs that are left, or until a signal comes; the frames per second, without validation."""
     first, segments = distributed.rank() == 0, training.segments
     epochs, trained, seconds = training.config.train.epochs, 0.0, 0.0
-    folder, done = training.out / "tensorboard", len(training.curves)
-    bar = tqdm(
+    done = len(training.curves)
+    show = partial(
+        tqdm,
         desc=label or None,
         total=epochs * segments.frames,
         initial=round((done + training.update / len(segments)) * segments.frames),
@@ -202,9 +217,8 @@ def _train(
         unit_scale=True,
         disable=not first,
     )
-    events = curves.tensorboard(folder, done) if options.tensorboard and first else nullcontext()
     keep_freed_memory()  # once the data are read, whose copies are not needed again
-    with events as write_events, bar:
+    with opened(options.loggers if first else (), training.out, training.config, done) as log, show() as bar:
         loop = Loop(training, options.eager)
         training.write()  # so that a run killed in its first epoch can be resumed
         while len(training.curves) < epochs:
@@ -215,14 +229,16 @@ def _train(
             trained, seconds = trained + new, seconds + spent
             score = _score(training.config, training.model, valid)
             row = training.end_epoch(score)
-            if write_events:
-                write_events({**row, "frames_per_second": new / spent})
+            shown = {**row, "frames_per_second": new / spent}
+            log(shown)
             if first:
                 best = max(r["valid_bound"] for r in training.curves)
                 bar.write(
                     f"{label and label + ': '}epoch {row['epoch']}: train {row['train_bound']:.3f}, "
                     f"valid {row['valid_bound']:.3f} ({score.average}), best {best:.3f}"
                 )
+                if options.on_epoch:
+                    options.on_epoch(shown)
     return trained / seconds if seconds else 0.0
 
 

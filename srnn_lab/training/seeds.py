@@ -30,7 +30,7 @@ def fit_in_turns(configs: Mapping[Path, RunConfig], *, device: str, **options: A
     Args:
         configs: What to train, by folder.
         device: ``cuda``, or one of several, such as ``cuda:1``.
-        options: ``data_dir``, ``tensorboard`` and ``eager`` of ``fit``.
+        options: Others of ``fitting.Options``.
 
     Raises:
         ValueError: There are too many, or some of them failed; all others came to their end.

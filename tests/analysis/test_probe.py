@@ -132,7 +132,9 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     frames = phone_frames(untrained(speech_run()), *sentences(1, 2))
-    with pytest.raises(ValueError, match="scikit-learn, which is not installed: pip install"):
+    with pytest.raises(
+        ValueError, match=r"scikit-learn, which is not installed; install it with: pip install 'srnn-lab\[probe\]'"
+    ):
         probe_split(frames, frames)
 
 

@@ -299,7 +299,9 @@ def test_a_command_that_is_run_gets_the_time_to_write_when_it_is_stopped(tmp_pat
         "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: ("
         "time.sleep(0.6), pathlib.Path('written').touch(), sys.exit(3))); pathlib.Path('ready').touch(); time.sleep(60)"
     )
-    waiting = f"import sys; from srnn_lab.cli import _wait_for; _wait_for([sys.executable, '-c', {child!r}])"
+    waiting = (
+        f"import sys; from srnn_lab.reports.reproduce import wait_for; wait_for([sys.executable, '-c', {child!r}])"
+    )
     process = subprocess.Popen([sys.executable, "-c", waiting], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "ready").exists():
         assert process.poll() is None
@@ -750,7 +752,7 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
         (["train", "jsb", "--epoch-size", "3"], "--epoch-size"),
         (["evaluate"], "CHECKPOINT"),
         (["evaluate", "jsb", "--average", "mean"], "--average: invalid choice: 'mean'"),
-        (["evaluate", "jsb", "--bound", "elbo,iwae"], "--bound: The bound 'iwae' is unknown; choose elbo, iwae:K or"),
+        (["evaluate", "jsb", "--bound", "elbo,iwae"], "--bound: The bound 'iwae' is unknown; choose elbo, iwae:K,"),
         (["evaluate", "jsb", "--bound", ""], "--bound: The bound '' is unknown"),
         (["evaluate", "jsb", "--resampling", "none"], "--resampling: invalid choice: 'none'"),
         (["evaluate", "jsb", "--convention", "mine"], "--convention: invalid choice: 'mine'"),

@@ -838,15 +838,15 @@ def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser
         page.locator(PLAYER).wait_for(timeout=180_000)
         page.get_by_role("button", name="Play", exact=True).click()
         wait_until_it_moves(page)
-        page.get_by_role("button", name="seed 0", exact=True).wait_for()
+        page.get_by_role("button", name="Take 1", exact=True).wait_for()
         seed = page.get_by_label("First seed")
         seed.fill("7")
         seed.press("Enter")
-        page.locator(".player").get_by_role("button", name="seed 7", exact=True).wait_for(timeout=60_000)
+        page.wait_for_url("**seed=7*", timeout=60_000)
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         with page.expect_download(timeout=60_000) as download:
             page.get_by_role("button", name="MIDI", exact=True).click()
-        assert download.value.suggested_filename == "bwv102-7, jsb, continued, seed 7.mid"
+        assert download.value.suggested_filename == "bwv102-7, jsb, continued, Take 1.mid"
         assert Path(download.value.path()).read_bytes().startswith(b"MThd")
         for name, title in {"train": "Train a model of your own", "results": "Results"}.items():
             page.goto(f"{address}/{name}")

@@ -18,6 +18,7 @@ import torch
 from browser import launch, open_page, serve
 from safetensors.torch import load_file, save
 from test_checkpoint import rewrite
+from test_decode import COMPLETE
 from test_music import write_midi
 from test_speech import sine, write_sphere
 from tiny import music_run, roll, speech_run, untrained
@@ -185,6 +186,12 @@ def test_a_file_whose_name_ends_otherwise_is_not_read_whoever_let_it_through(che
 def test_other_endings_of_midi_files_are_read(name):
     content = ClipBytes(roll_to_midi(roll(8), 2))
     assert np.array_equal(cached_signal(str(list_checkpoints()["jsb"]), 0.0, content, name, 0)[0], roll(8))
+
+
+@pytest.mark.parametrize("name", [name for name in COMPLETE if name.startswith(("a.", "pipe.aiff"))])
+def test_recordings_of_phones_and_browsers_are_read(name):
+    content = ClipBytes(COMPLETE[name]())
+    assert len(cached_signal(str(list_checkpoints()["voice-mel"]), 0.0, content, name, 0)[0]) > 8000
 
 
 NAMES = [HOSTILE, "../../../evil", "..\\..\\evil", "/etc/evil", "ä" * 300, "a\nb", ".", "con:"]

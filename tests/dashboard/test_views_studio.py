@@ -43,7 +43,7 @@ def test_every_take_has_the_same_beginning_and_another_end(page, shown):
     assert not page.exception
     assert not page.error
     rolls = [notes(row) for row in shown["rows"]]
-    assert [row.title for row in shown["rows"]] == list(shown["sounds"]) == ["seed 0", "seed 1", "seed 2"]
+    assert [row.title for row in shown["rows"]] == list(shown["sounds"]) == ["Take 1", "Take 2", "Take 3"]
     assert shown["marks"].tolist() == [8.0]  # two bars
     given = 8 * 2
     for other in rolls[1:]:
@@ -69,7 +69,7 @@ def test_the_controls_are_in_the_address_and_decide_what_is_drawn(page, shown):
     page.run()
     assert not page.error
     (row,) = shown["rows"]
-    assert row.title == "seed 5"
+    assert row.title == "Take 1"
     assert len(row.values) == 3 * 8
     before = row.values
     page.slider(key="temperature").set_value(1.5).run()
@@ -160,10 +160,20 @@ def test_what_is_heard_and_kept_are_the_notes_that_are_seen(page, monkeypatch):
     kept = kept_by("studio", monkeypatch)
     page.run()
     assert not page.exception
-    drawn = arrays_of(kept["Arrays (.npz)"])["notes_seed_0"]
+    drawn = arrays_of(kept["Arrays (.npz)"])["notes_Take_1"]
     heard = {note.pitch for note in pretty_midi.PrettyMIDI(io.BytesIO(kept["MIDI"])).instruments[0].notes}
     assert heard == {21 + i for i in np.flatnonzero(drawn.any(0))}
     assert kept["WAV"].startswith(b"RIFF")
+
+
+def test_an_older_link_to_a_take_by_its_seed_is_followed(page, shown):
+    page.query_params["seed"] = "5"
+    page.query_params["takes"] = "3"
+    page.query_params["keep"] = page.query_params["sound"] = "seed 6"
+    page.run()
+    assert not page.exception
+    assert page.segmented_control(key="keep").value == "Take 2"
+    assert page.session_state["studio-player look"].sound == "Take 2"
 
 
 def test_a_silent_take_is_said_to_be_one(page, shown, monkeypatch):

@@ -380,7 +380,7 @@ def test_fivo_does_its_sequences_in_chunks_and_refuses_particles_that_do_not_fit
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"bounds": ["iwae"]}, "The bound 'iwae' is unknown; choose elbo, iwae:K or fivo:K"),
+        ({"bounds": ["iwae"]}, "The bound 'iwae' is unknown; choose elbo, iwae:K, fivo:K or ess:K"),
         ({"bounds": ["fivo:0"]}, "'fivo:0' is unknown"),
         ({"repetitions": 0}, "repetitions is 0; at least 1"),
     ],

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
-from tiny import SIZES
+from tiny import SIZES, music_run, roll, untrained
 from torch import nn
 
-from srnn_lab.config import ModelConfig
-from srnn_lab.inference.sampling import draw, generate
+from srnn_lab.config import EvaluationConfig, ModelConfig
+from srnn_lab.inference.sampling import continue_frames, draw, generate
 from srnn_lab.models import MODELS, build_model
 from srnn_lab.models.likelihoods import LIKELIHOODS
 
@@ -45,6 +48,21 @@ def drawn_by_hand(model, prefix, num_frames, generator, temperature=1.0):
             u_t = mu + temperature * deviation * torch.randn(batch, 1, x_dim, generator=generator)
         drawn.append(u_t)
     return torch.cat(drawn, 1)
+
+
+@pytest.mark.parametrize("first_frame", [True, False])
+@pytest.mark.parametrize("length", [0, 5])
+def test_a_continuation_is_what_was_given_and_then_what_is_drawn_after_it(first_frame, length):
+    config = music_run()
+    checkpoint = untrained(replace(config, evaluation=EvaluationConfig(first_frame=first_frame)))
+    given = roll(length) if length else None
+    prefix = torch.as_tensor(given)[None] if length else None
+    drawn = draw(checkpoint.model, 4, prefix=prefix, first_frame=first_frame, temperature=0.5, seed=3)
+    found = continue_frames(checkpoint, given, 4, temperature=0.5, seed=3)
+    expected = np.concatenate([roll(length), drawn.frames[0].numpy()])
+    np.testing.assert_array_equal(found.frames, expected)
+    p = torch.sigmoid(drawn.params[0]).numpy()
+    np.testing.assert_allclose(found.mean, np.concatenate([roll(length), p]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])

@@ -6,8 +6,9 @@ import torch
 from linear_gaussian import A, C, LinearDKF, LinearSRNN, Q, R
 from torch import nn
 
+from srnn_lab.config import EvaluationConfig
 from srnn_lab.data import make_batch
-from srnn_lab.inference.bounds import draw_noise, draw_uniforms, fivo, nasmc
+from srnn_lab.inference.bounds import Particles, draw_noise, draw_uniforms, evaluate, fivo, nasmc, proposal_share
 from srnn_lab.models.distributions import DiagonalGaussian
 
 SEQUENCE = np.random.default_rng(0).normal(size=(6, 2))
@@ -20,15 +21,8 @@ def particles(model, copies, paths, seed, **options):
 
 
 def effective_sample_size(model, seed=9):
-    """Mean share of K as effective sample size of the weights of one frame."""
-    shares = []
-
-    def see(frame):
-        shares.append(1 / frame.log_weights.softmax(0).square().sum(0) / len(frame.log_weights))
-
-    with torch.no_grad():
-        fivo(*particles(model, 100, 64, seed), resampling_share=1.0, see=see)
-    return float(torch.stack(shares).mean())
+    """Of the weights of one frame, as a share of the particles."""
+    return evaluate(model, [SEQUENCE] * 100, EvaluationConfig(), bounds=["ess:64"], seed=seed).others["ess:64"]
 
 
 class LearntProposal(nn.Module):
@@ -132,3 +126,10 @@ def test_its_estimate_is_that_of_fivo():
     inputs = particles(LinearSRNN("filtering"), 3, 5, 0)
     _, bound = nasmc(*inputs)
     torch.testing.assert_close(bound.value, fivo(*inputs).value, rtol=0, atol=0)
+
+
+def test_the_share_of_effective_particles_by_hand():
+    """Weights 1, 3 and 0 of three particles, and equal ones: (1 + 3)^2 / (1 + 9) = 1.6, and 3."""
+    w = torch.tensor([[1.0, 2.0], [3.0, 2.0], [0.0, 2.0]]).log()
+    share = proposal_share(Particles(w, torch.ones(3, 2), torch.ones(3, 2), torch.zeros(3, 2)))
+    torch.testing.assert_close(share, torch.tensor([1.6 / 3, 1.0]))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tiny import a_result, music_run
 
-from srnn_lab.cli import _configured, _parser
+from srnn_lab.cli import make_parser
+from srnn_lab.cli.train import configured
 from srnn_lab.config import CONVENTIONS, PRESETS, DataConfig, ModelConfig, TrainConfig
 from srnn_lab.reports import records as results
 from srnn_lab.reports.records import Result, read_results, record, signals_sha256, surroundings
@@ -169,8 +170,8 @@ CONFIGS = {
 def test_the_training_command_gives_the_configuration_again(name):
     words = shlex.split(a_result("a/seed1", config=CONFIGS[name]).train)
     assert words[:2] == ["srnn-lab", "train"]
-    args = _parser().parse_args(words[1:])
-    config = _configured(PRESETS[args.preset], vars(args))
+    args = make_parser().parse_args(words[1:])
+    config = configured(PRESETS[args.preset], vars(args))
     assert config == CONFIGS[name]
     config.check_read(vars(args))
     assert f"{args.resume}" == "runs/a-seed1"

@@ -594,8 +594,9 @@ def test_a_best_epoch_of_another_training_is_not_continued(run, tmp_path):
 
 
 def test_tensorboard_that_is_not_installed_is_asked_for(songs, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ValueError, match="needs the package tensorboard; install it with: pip install tensorboard"):
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(ValueError, match=r"needs the package tensorboard, .*pip install 'srnn-lab\[tensorboard\]'"):
         fit(music_run(songs), tmp_path, tensorboard=True)
     assert contents(tmp_path) == {}
 

@@ -1,10 +1,10 @@
 """The studio: a music model continues a few bars, in several takes, to be seen, heard and saved."""
 
+import re
 from functools import partial
 
 import numpy as np
 import streamlit as st
-import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.dashboard.address import owned
@@ -15,7 +15,7 @@ from srnn_lab.dashboard.panels.sounds import play
 from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
-from srnn_lab.inference.sampling import draw
+from srnn_lab.inference.sampling import continue_frames
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
 from srnn_lab.pictures.colours import KL, SIGNAL
 from srnn_lab.pictures.scene import Picture
@@ -40,13 +40,7 @@ def cached_draw(
     The notes of the prefix have p(note) 1, since they are given.
     """
     checkpoint = cached_checkpoint(path, modified)
-    primed = None if prefix is None else torch.as_tensor(prefix)[None]
-    first_frame = checkpoint.config.evaluation.first_frame
-    drawn = draw(checkpoint.model, steps, prefix=primed, first_frame=first_frame, temperature=temperature, seed=seed)
-    with torch.no_grad():
-        p = checkpoint.model.likelihood.mean(drawn.params)[0].numpy()
-    given = np.zeros((0, p.shape[1]), np.float32) if prefix is None else prefix
-    return np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, p])
+    return continue_frames(checkpoint, prefix, steps, temperature=temperature, seed=seed)
 
 
 def show(choice: Choice) -> None:
@@ -54,7 +48,8 @@ def show(choice: Choice) -> None:
     st.caption(
         "The model hears the opening bars, infers the latent state at their end, and composes from there: z from its "
         "prior, notes from p(note), each frame fed back as the next input. All takes start alike and have different "
-        "seeds."
+        "seeds: "
+        "Take 1 has the first seed, and each further take the next."
     )
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     left, middle, right = st.columns(3)
@@ -67,9 +62,10 @@ def show(choice: Choice) -> None:
     takes = right.segmented_control(
         "Takes", [1, 2, 3, 4], default=2, required=True, key="takes", bind="query-params", width="stretch"
     )
+    follow_older_link(seed)
     steps = max(1, round(bars * timing.signatures[-1].quarters * per_quarter))
     drawn = {
-        f"seed {s}": cached_draw(choice.path, choice.modified, steps, s, temperature, prefix)
+        take_of(s, seed): cached_draw(choice.path, choice.modified, steps, s, temperature, prefix)
         for s in range(seed, seed + takes)
     }
     frames = steps + (0 if prefix is None else len(prefix))
@@ -77,6 +73,18 @@ def show(choice: Choice) -> None:
     if temperature == 0 and takes > 1:
         st.info("At temperature 0 nothing is random: every seed gives the same take.")
     show_takes(panel, drawn, 0 if prefix is None else len(prefix), timing)
+
+
+def take_of(seed: int, first: int) -> str:
+    """What the take of a seed is called where the takes begin with the first seed."""
+    return f"Take {seed - first + 1}"
+
+
+def follow_older_link(first: int) -> None:
+    """Older addresses name a take by its seed."""
+    for name in ("sound", "keep"):
+        if older := re.fullmatch(r"seed (\d{1,5})", st.query_params.get(name, "")):
+            st.session_state[name] = st.query_params[name] = take_of(int(older[1]), first)
 
 
 def choose_prefix(

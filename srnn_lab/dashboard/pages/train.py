@@ -226,7 +226,7 @@ def show_state(state: Progress) -> None:
 def show_curves(curves: dict, state: Progress) -> Files:
     """The curves, as a file too, and how to read them."""
     config = state.header.config
-    unit = "nats per sequence" if config.evaluation.average == "sequence" else "nats per frame"
+    unit = config.evaluation.unit
     best = int(curves["valid_bound"].argmax())
     figure = curves_figure(curves, config.train.bound.upper(), unit)
     show_chart(

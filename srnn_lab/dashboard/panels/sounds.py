@@ -7,7 +7,6 @@ from itertools import takewhile
 
 import numpy as np
 import streamlit as st
-import torch
 
 from srnn_lab.analysis.inspection import Inspection, draw_reconstruction
 from srnn_lab.dashboard.address import PLAYER, frame_at, share
@@ -18,7 +17,7 @@ from srnn_lab.dashboard.words import WORDS, plain, unit_seconds
 from srnn_lab.data.edits import insert_silence
 from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE
 from srnn_lab.data.sound import frame_seconds
-from srnn_lab.inference.sampling import generate
+from srnn_lab.inference.sampling import continue_frames
 from srnn_lab.pictures.scene import spacing
 from srnn_lab.player.component import deliver, place_of
 from srnn_lab.player.sound import MEAN, ORIGINAL
@@ -117,7 +116,8 @@ def cached_clip_sound(
     if kind == ORIGINAL:
         signal = choice.signal
     elif kind == CONTINUATION:
-        signal = signal_of(choice, _continued(choice, start))
+        frames = checkpoint.frontend.frames(choice.signal, checkpoint.config.model.x_dim)
+        signal = signal_of(choice, continue_frames(checkpoint, frames[:start], len(frames) - start).frames)
     else:
         frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
         signal = signal_of(choice, frames, checkpoint.config.evaluation.unscored)
@@ -127,19 +127,6 @@ def cached_clip_sound(
 def _sixteen_bit(wave: np.ndarray, rate: int) -> Sound:
     """Samples beyond full scale are clipped, and nothing is rescaled."""
     return np.round(np.clip(wave, -1, 1) * 32767).astype(np.int16), rate
-
-
-def _continued(choice: Choice, start: int) -> np.ndarray:
-    checkpoint = choice.checkpoint
-    frames = checkpoint.frontend.frames(choice.signal, checkpoint.config.model.x_dim)
-    prefix, first_frame = frames[:start], checkpoint.config.evaluation.first_frame
-    drawn = generate(
-        checkpoint.model,
-        len(frames) - start,
-        prefix=torch.as_tensor(prefix)[None],
-        first_frame=first_frame,
-    )
-    return np.concatenate([prefix, drawn[0].numpy()])
 
 
 def show_sound_controls(choice: Choice, clip: Inspection) -> None:

@@ -1,0 +1,142 @@
+"""``srnn-lab inspect`` and ``sample``: what a model makes of a clip, and what it draws."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from srnn_lab.cli.options import checkpoint_command, count, load_checkpoint, path, seed
+from srnn_lab.system.files import write_atomically
+
+MAX_STEPS = 100_000
+"""Frames that are drawn at the most: 20 minutes of the voice, nine hours of eighth notes."""
+
+
+def add_inspect(commands: Any) -> None:
+    """The command."""
+    command = checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", inspect_file)
+    command.add_argument("file", type=path, metavar="FILE", help="Audio or MIDI file.")
+    command.add_argument("--out", type=path, help="Folder for posterior.npz and player.html, which plays the clip.")
+    command.add_argument("--picture", type=path, metavar="FILE", help="FILE.svg or FILE.pdf: the rows of the page.")
+    command.add_argument(
+        "--width",
+        type=float,
+        default=265.0,
+        metavar="MM",
+        help="Width of the picture in millimetres, such as a paper's column; its text stays at 8 points. Default: 265.",
+    )
+    command.add_argument(
+        "--labels",
+        type=path,
+        metavar="FILE",
+        help="Phones or other labels of the file, in seconds (of MIDI in quarter notes): TextGrid, .lab, TIMIT's .PHN, "
+        "Audacity's label track (.txt), or .csv with time and label. Default: those beside FILE, if there are any.",
+    )
+
+
+def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
+    """What a model makes of one file, in numbers, and in files if a folder for them was named."""
+    from srnn_lab.analysis.event_areas import areas_by_kind, measure_areas
+    from srnn_lab.analysis.events import clip_events, near_windows
+    from srnn_lab.analysis.export import npz_bytes
+    from srnn_lab.analysis.inspection import inspect_signal, longest_clip
+    from srnn_lab.data import read_labels, read_signal
+    from srnn_lab.data.labels import labels_beside
+    from srnn_lab.data.notices import notify
+    from srnn_lab.pictures.clip import clip_scene
+    from srnn_lab.pictures.svg import MM, scene_svg, svg_pdf
+    from srnn_lab.player.page import scene_html
+    from srnn_lab.player.sound import clip_sounds
+
+    suffix = args.picture.suffix.lower() if args.picture else ".svg"
+    if suffix not in (".svg", ".pdf"):
+        raise ValueError(f"--picture is {args.picture}; name a FILE.svg or a FILE.pdf.")
+    if args.out and args.out.exists() and not args.out.is_dir():
+        raise NotADirectoryError(f"--out is {args.out}, which is a file; name a folder for the two files to write.")
+    checkpoint = load_checkpoint(args)
+    data = checkpoint.config.data
+    signal = read_signal(args.file, data, longest_clip(data))
+    labels = None
+    if given := args.labels or labels_beside(args.file):
+        try:
+            labels = read_labels(given).within(len(signal) / data.rate)
+        except ValueError as error:
+            if args.labels:
+                raise
+            notify(f"The labels beside the recording are left out: {error}")
+    clip = inspect_signal(checkpoint, signal)
+    areas = measure_areas([clip], [clip_events(clip, signal, data, labels)], near_windows(data))
+    scene = clip_scene(checkpoint, signal, clip, args.file.name, labels)
+    title = f"{args.file.name}, model {'/'.join(Path(args.checkpoint).parts[-2:])}"
+    if args.out:
+        arrays = clip.arrays() | (labels.arrays() if labels else {})
+        write_atomically(args.out / "posterior.npz", npz_bytes(arrays))
+        page = scene_html(scene, clip_sounds(checkpoint, signal, clip), title)
+        write_atomically(args.out / "player.html", page.encode())
+    if args.picture:
+        svg = scene_svg(scene, title=title, width=args.width / MM)
+        write_atomically(args.picture, svg_pdf(svg) if suffix == ".pdf" else svg.encode())
+    largest = int(clip.kl.argmax())
+    return {
+        "frames": len(clip.kl),
+        "elbo": float((clip.log_px - clip.kl).mean()),
+        "log_px": float(clip.log_px.mean()),
+        "kl": float(clip.kl.mean()),
+        "largest_kl": float(clip.kl[largest]),
+        "largest_kl_time": float(clip.times[largest]),
+        "changes": len(clip.changes),
+        "labels": len(labels.names) if labels else None,
+        "out": str(args.out) if args.out else None,
+        "picture": str(args.picture) if args.picture else None,
+        **areas_by_kind(areas),
+    }
+
+
+def add_sample(commands: Any) -> None:
+    """The command."""
+    command = checkpoint_command(commands, "sample", "draw a new sequence", write_sample)
+    command.add_argument("--out", type=path, required=True, help="FILE.mid or FILE.wav.")
+    command.add_argument("--prime", type=path, help="Audio or MIDI file to continue.")
+    command.add_argument("--steps", type=count(MAX_STEPS), default=200, help="Frames to draw. Default: 200.")
+    command.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        help="Multiplies the standard deviation of z and of audio, divides the logits of notes; 0: the likeliest. "
+        "Default: 1, the model.",
+    )
+    command.add_argument("--seed", type=seed, default=0, help="Seed of the draws. Default: 0.")
+
+
+def write_sample(args: argparse.Namespace) -> dict[str, Any]:
+    """Draw a sequence, or go on from a file, and write it as notes or sound."""
+    from srnn_lab.analysis.inspection import clip_batch, longest_clip
+    from srnn_lab.data import read_clip
+    from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi, wav_bytes
+    from srnn_lab.inference.sampling import continue_frames
+
+    checkpoint = load_checkpoint(args)
+    data = checkpoint.config.data
+    suffixes = (".mid", ".wav") if data.kind.notes else (".wav",)
+    if args.out.suffix.lower() not in suffixes:
+        raise ValueError(f"--out is {args.out}; this checkpoint writes {' or '.join('FILE' + s for s in suffixes)}.")
+    if args.out.is_dir():
+        raise IsADirectoryError(f"{args.out} could not be written: it is a folder. Name a file in it.")
+    given, timing = None, None
+    if args.prime:
+        signal, timing = read_clip(args.prime, data, longest_clip(data))
+        given, _ = clip_batch(checkpoint, signal)
+    drawn = continue_frames(checkpoint, given, args.steps, temperature=args.temperature, seed=args.seed)
+    whole = drawn.frames
+    if data.kind.notes:
+        content = roll_to_midi(whole, data.frames_per_quarter, timing or DEFAULT_TIMING)
+        content = content if args.out.suffix.lower() == ".mid" else midi_to_wav(content)
+    else:
+        content = wav_bytes(checkpoint.frontend.waveform(whole), data.sample_rate)
+    write_atomically(args.out, content)
+    return {
+        "out": str(args.out),
+        "frames": len(whole),
+        "drawn": args.steps,
+        "temperature": args.temperature,
+        "seed": args.seed,
+    }

@@ -1,0 +1,234 @@
+"""``srnn-lab evaluate``, ``transitions`` and ``probe``: what is measured of a checkpoint, and may be recorded."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any, get_args
+
+from srnn_lab.analysis.event_kinds import EVENT_KINDS, PHONE_EVENTS
+from srnn_lab.cli.options import (
+    add_data,
+    add_data_dir,
+    add_record,
+    bounds,
+    check_record,
+    checkpoint_command,
+    count,
+    event_kinds,
+    load_checkpoint,
+    load_named,
+    say,
+    seed,
+    text,
+)
+from srnn_lab.config import CONVENTIONS, DataConfig, EvaluationConfig, TrainConfig
+from srnn_lab.reports.records import PROBE_MINUTES, Result, read_results, record
+
+MAX_REPETITIONS = 10_000
+"""Evaluations with other noise at the most, whose standard error is a hundredth of their deviation."""
+MAX_MINUTES = 6000
+"""Of speech that a probe is trained on at the most."""
+
+
+def add_evaluate(commands: Any) -> None:
+    """The command."""
+    command = checkpoint_command(
+        commands,
+        "evaluate",
+        "bounds on a split of a data set",
+        evaluate_checkpoint,
+        " NAME_se is the standard error of a bound over the sequences, which holds the noise of the sampled paths too "
+        "(two sequences or more); NAME_se_repetitions is that of this noise alone, on the same sequences, over the "
+        "repetitions (two or more).",
+    )
+    command.add_argument(
+        "--bound",
+        type=bounds,
+        default=(),
+        metavar="NAME,...",
+        help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter, K particles), joined by "
+        "commas. elbo is always among them. Default: elbo. And no bound but measured as one, ess:K: the share of K "
+        "particles that is effective by the weights of one frame alone.",
+    )
+    command.add_argument(
+        "--repetitions",
+        type=count(MAX_REPETITIONS),
+        default=1,
+        help="Evaluations with other noise, averaged. Default: 1.",
+    )
+    for name in ("resampling", "resampling_share"):
+        f = next(f for f in fields(TrainConfig) if f.name == name)
+        kind = {"choices": get_args(f.type)} if get_args(f.type) else {"type": f.type}
+        told = f"{f.metadata['help']} Default: as in training."
+        command.add_argument(f"--{name.replace('_', '-')}", help=told, **kind)
+    command.add_argument("--average", choices=("micro", "macro", "sequence"), help="Default: as published.")
+    command.add_argument("--first-frame", action=argparse.BooleanOptionalAction, help="Default: as published.")
+    command.add_argument("--convention", choices=tuple(CONVENTIONS), help="Average and first frame in one, by name.")
+    command.add_argument("--seed", type=seed, default=0, help="Seed of the sampled paths. Default: 0.")
+    add_record(command)
+    add_data(command)
+
+
+def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
+    """Bounds on a split."""
+    from srnn_lab.inference.bounds import evaluate
+    from srnn_lab.system.memory import keep_freed_memory
+
+    check_record(args)
+    checkpoint = load_checkpoint(args)
+    convention = CONVENTIONS[args.convention] if args.convention else checkpoint.config.evaluation
+    changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
+    convention = replace(convention, **changed)
+    data, split, named = load_named(args, checkpoint)
+    signals, measured_on = list(named.values()), {"data": data.data, "split": split}
+    given = {k: getattr(args, k) for k in ("resampling", "resampling_share") if getattr(args, k) is not None}
+    train = replace(checkpoint.config.train, **given)
+    how = {"resampling": train.resampling, "resampling_share": train.resampling_share}
+    how |= {"repetitions": args.repetitions, "seed": args.seed}
+    draft = _draft(args, "evaluate", checkpoint, (data.data, split, signals), convention, **how)
+    frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
+    keep_freed_memory()
+    began = time.perf_counter()
+    score = evaluate(checkpoint.model, frames, convention, bounds=args.bound, **how)
+    seconds = time.perf_counter() - began
+    found = {**score.to_dict(), "unit": convention.unit, **measured_on}
+    figures = {name: value for name, value in score.to_dict().items() if isinstance(value, float)}
+    measured = {"sequences": score.sequences, "frames": score.frames, "seconds": seconds}
+    return found | _record(args, draft, figures=figures, **measured)
+
+
+def add_transitions(commands: Any) -> None:
+    """The command."""
+    command = checkpoint_command(
+        commands, "transitions", "the KL where the signal changes, against elsewhere", score_transitions
+    )
+    command.add_argument(
+        "--events",
+        type=event_kinds,
+        metavar="KIND,...",
+        help=f"Which of {', '.join(EVENT_KINDS)}, joined by commas; those of phones need labels. Default: all that the "
+        "data have.",
+    )
+    add_record(command)
+    add_data(command)
+
+
+def score_transitions(args: argparse.Namespace) -> dict[str, Any]:
+    """Areas of the events of a split."""
+    from srnn_lab.analysis.transitions import measure_transitions
+    from srnn_lab.data import load_labels
+
+    check_record(args)
+    if args.events and args.record:
+        args.usage_error("--record takes all kinds of events; leave --events out")
+    checkpoint = load_checkpoint(args)
+    data, split, named = load_named(args, checkpoint)
+    labels = {name: known for name, known in load_labels(data, split, args.data_dir).items() if name in named}
+    _check_events(args.events or (), data, bool(labels))
+    signals = list(named.values())
+    draft = _draft(args, "transitions", checkpoint, (data.data, split, signals))
+    began = time.perf_counter()
+    found = measure_transitions(checkpoint, signals, [labels.get(name) for name in named])
+    seconds = time.perf_counter() - began
+    figures = {name: value for name, value in vars(found).items() if name != "areas"}
+    chosen = args.events or EVENT_KINDS
+    areas = {name: area.known() for name, area in found.areas.items() if name.partition("/")[0] in chosen}
+    shown = {**figures, "labelled": len(labels), "data": data.data, "split": split, **areas}
+    measured = {"sequences": figures.pop("clips"), "frames": figures.pop("frames"), "seconds": seconds}
+    # One level, as in every record: onset/active/2/auc.
+    figures |= {f"{name}/{key}": float(value) for name, area in areas.items() for key, value in area.items()}
+    return shown | _record(args, draft, figures=figures, **measured)
+
+
+def add_probe(commands: Any) -> None:
+    """The command."""
+    command = checkpoint_command(
+        commands,
+        "probe",
+        "what the states know of the phones",
+        probe_checkpoint,
+        " A linear classifier tells the phone of each frame from the mean of z's posterior, from d, from both and from "
+        "log-mel energies; majority always says the most frequent phone.",
+    )
+    command.add_argument(
+        "--minutes",
+        type=count(MAX_MINUTES),
+        default=PROBE_MINUTES,
+        help="Speech to train it on. Default: %(default)s.",
+    )
+    add_record(command)
+    command.add_argument(
+        "--data",
+        type=text,
+        help="Data set or folder with phone labels. Default: the one the checkpoint was trained on, or reader.",
+    )
+    add_data_dir(command)
+
+
+def probe_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
+    """How well phones are told from the states."""
+    from srnn_lab.analysis import probe
+
+    check_record(args)
+    checkpoint = load_checkpoint(args)
+    name = args.data or probe.labelled_data(checkpoint.config.data.data)
+    data = replace(checkpoint.config.data, data=name)
+    began, test = time.perf_counter(), probe.load_sentences(data, "test", args.data_dir)
+    draft = _draft(args, "probe", checkpoint, (name, "test", list(test.signals.values())))
+    try:
+        train = probe.load_sentences(data, "train", args.data_dir)
+    except FileNotFoundError:  # the bundled sentences are of the test split
+        if draft:
+            raise
+        found = probe.probe_sentences(probe.phone_frames(checkpoint, *test))
+        say(f"each of the {found.test_sentences} sentences is tested on what the others teach: that is little.")
+    else:
+        chosen = probe.choose_minutes(train.signals, data.rate, args.minutes)
+        frames = probe.phone_frames(checkpoint, chosen, train.labels)
+        found = probe.probe_split(frames, probe.phone_frames(checkpoint, *test))
+    sizes = {name: value for name, value in vars(found).items() if name != "of"}
+    shown = {name: asdict(recognition) for name, recognition in found.of.items()}
+    shown |= {**sizes, "data": name, "split": "test"}
+    measured = {"sequences": found.test_sentences, "frames": found.test_frames}
+    figures = found.figures() | {"minutes": float(args.minutes)}
+    return shown | _record(args, draft, figures=figures, seconds=time.perf_counter() - began, **measured)
+
+
+def _draft(
+    args: argparse.Namespace,
+    command: str,
+    checkpoint: Any,
+    scored: tuple[str, str, list[Any]],
+    convention: EvaluationConfig | None = None,
+    **how: Any,
+) -> Result | None:
+    """What is to be recorded but for its figures, if anything is; what would prevent it is said now."""
+    from srnn_lab.reports.drafts import draft
+
+    if not args.record:
+        return None
+    convention = convention or checkpoint.config.evaluation
+    row = {"row": args.row or "", "device": args.device}
+    drafted = draft(command, args.checkpoint, checkpoint, convention, scored, **row, **how)
+    if args.record.exists():
+        read_results(args.record)
+    return drafted
+
+
+def _record(args: argparse.Namespace, draft: Result | None, **measured: Any) -> dict[str, str]:
+    """Record a draft with what was measured, if there is one."""
+    if draft is None:
+        return {}
+    record(replace(draft, **measured), args.record)
+    return {"row": draft.row, "recorded": str(args.record)}
+
+
+def _check_events(kinds: Sequence[str], data: DataConfig, labelled: bool) -> None:
+    from srnn_lab.analysis.events import kinds_of
+
+    known = kinds_of(data, labelled)
+    for kind in kinds:
+        if kind not in known:
+            why = "no file with labels lies beside the recordings" if kind in PHONE_EVENTS else "its frames have none"
+            raise ValueError(f"--events asks for {kind!r} of {data.data!r}, but {why}; choose from {', '.join(known)}.")

@@ -1,0 +1,180 @@
+"""What several commands ask for: their options, how a value is read, and what they load."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from srnn_lab.analysis.event_kinds import EVENT_KINDS
+from srnn_lab.config import DataConfig, parse_bound
+from srnn_lab.reports.records import RECORD, RESULTS
+from srnn_lab.system.terminal import one_line
+from srnn_lab.training.loggers import LOGGERS
+
+
+class Parser(argparse.ArgumentParser):
+    """One whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the options, and where to read about them."""
+        self.exit(2, one_line(f"{self.prog}: {message}. See {self.prog} --help."))
+
+
+def text(given: str) -> str:
+    """A value that is not empty."""
+    if not given:
+        raise argparse.ArgumentTypeError("it is empty; give a value or leave the option out")
+    return given
+
+
+def path(given: str) -> Path:
+    """A path; of an empty one Path would make the current folder."""
+    return Path(text(given))
+
+
+def _whole(given: str, low: int, high: int, most: str) -> int:
+    if not given.isdecimal() or len(given) > 20 or not low <= int(given) <= high:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a whole number from {low} to {most}")
+    return int(given)
+
+
+def count(most: int) -> Callable[[str], int]:
+    """What reads a whole number from 1 to ``most``."""
+    return lambda given: _whole(given, 1, most, f"{most}")
+
+
+def seed(given: str) -> int:
+    """A seed."""
+    return _whole(given, 0, 2**32 - 1, "2^32 - 1")
+
+
+def seeds(given: str) -> tuple[int, ...]:
+    """Different seeds, joined by commas."""
+    return tuple(dict.fromkeys(map(seed, given.split(","))))
+
+
+def loggers(given: str) -> tuple[str, ...]:
+    """Names of loggers, joined by commas."""
+    names = tuple(given.split(","))
+    for name in names:
+        if name not in LOGGERS:
+            raise argparse.ArgumentTypeError(f"{name!r} is no logger; choose from {', '.join(LOGGERS)}")
+    return names
+
+
+def bounds(given: str) -> tuple[str, ...]:
+    """Names of bounds, joined by commas."""
+    names = tuple(given.split(","))
+    try:
+        for name in names:
+            parse_bound(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}".rstrip(".")) from error
+    return names
+
+
+def event_kinds(given: str) -> tuple[str, ...]:
+    """Kinds of events, joined by commas."""
+    kinds = tuple(given.split(","))
+    for kind in kinds:
+        if kind not in EVENT_KINDS:
+            raise argparse.ArgumentTypeError(f"{kind!r} is no kind of event; choose from {', '.join(EVENT_KINDS)}")
+    return kinds
+
+
+def checkpoint_command(commands: Any, name: str, help: str, run: Callable, more: str = "") -> argparse.ArgumentParser:
+    """A command on a checkpoint."""
+    command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.{more}")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="A .safetensors file, or a bundled name.")
+    add_device(command)
+    add_json(command)
+    command.set_defaults(run=run)
+    return command
+
+
+def add_device(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Where it is computed."""
+    parser.add_argument("--device", type=text, help=f"cpu, cuda or mps. Default: a CUDA GPU if there is one{more}.")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """In which form the result is printed."""
+    parser.add_argument(
+        "--json", action="store_true", help="Print one JSON object as the last line of standard output."
+    )
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Where the data sets are."""
+    parser.add_argument("--data-dir", type=path, help="Folder of the data sets' files. Default: SRNN_LAB_DATA.")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """What a checkpoint is measured on."""
+    parser.add_argument("--data", type=text, help="Data set or folder. Default: the one the checkpoint was trained on.")
+    parser.add_argument(
+        "--split",
+        type=text,
+        help="train, valid or test; of a folder also all. Default: test, or all of a folder given with --data.",
+    )
+    add_data_dir(parser)
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
+    """Whether a measurement is recorded, and as what."""
+    parser.add_argument(
+        "--record",
+        type=path,
+        nargs="?",
+        const=RECORD,
+        metavar="FILE",
+        help=f"Append the numbers, with the commands that reproduce them, to a results file. Default: {RECORD}.",
+    )
+    parser.add_argument(
+        "--row",
+        type=text,
+        help="Name of the recorded row. Default: that of the checkpoint's folder; evaluate: bundled/NAME of a bundled "
+        "one; transitions and probe: transitions/NAME and probe/NAME.",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Of a command on recorded results."""
+    parser.add_argument(
+        "--results", type=path, default=RESULTS, metavar="FILE", help="Results file. Default: the one of the package."
+    )
+    add_json(parser)
+
+
+def say(message: str) -> None:
+    """Print a message as one line to standard error."""
+    sys.stderr.write(one_line(f"srnn-lab: {message}"))
+
+
+def check_record(args: argparse.Namespace) -> None:
+    """Refuse a name for a row that is not recorded."""
+    if args.row and not args.record:
+        args.usage_error("--row names a row of the file that --record writes; give that too")
+
+
+def load_checkpoint(args: argparse.Namespace) -> Any:
+    """The checkpoint, with its model on the device that was asked for."""
+    from srnn_lab.checkpoint import load_checkpoint
+    from srnn_lab.system.distributed import usable_device
+
+    args.device = usable_device(args.device)
+    checkpoint = load_checkpoint(args.checkpoint)
+    checkpoint.model.to(args.device)
+    return checkpoint
+
+
+def load_named(args: argparse.Namespace, checkpoint: Any) -> tuple[DataConfig, str, dict[str, Any]]:
+    """Data set, split and signals by name: as asked for, else what the checkpoint was trained on."""
+    from srnn_lab.data import DATASETS, load_split
+
+    data = replace(checkpoint.config.data, data=args.data or checkpoint.config.data.data)
+    split = args.split or ("all" if args.data and args.data not in DATASETS else "test")
+    return data, split, load_split(data, split, args.data_dir)

@@ -1,0 +1,102 @@
+"""``srnn-lab results``, ``reproduce`` and ``benchmark``: what was recorded, how to make it again, how fast it is."""
+
+import argparse
+import difflib
+from dataclasses import asdict
+from typing import Any
+
+from srnn_lab.cli.options import add_json, add_results, path
+from srnn_lab.reports.records import RECORD, read_results
+from srnn_lab.reports.reproduce import measure_again, script
+from srnn_lab.reports.tables import TABLES, make_tables, rows_of, write_tables
+from srnn_lab.system.files import read_bounded, write_atomically
+
+
+def add_tables(commands: Any) -> None:
+    """The command."""
+    command = commands.add_parser(
+        "results",
+        help="tables of recorded and published results",
+        description="Print the tables that are made of the recorded results, or write them into a Markdown file.",
+    )
+    command.add_argument("--table", choices=tuple(TABLES), help="Default: all.")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="Print Markdown.")
+    form.add_argument(
+        "--write",
+        type=path,
+        metavar="FILE.md",
+        help="Make the blocks of FILE.md anew: what stands between <!-- results:TABLE --> and <!-- /results -->.",
+    )
+    add_results(command)
+    command.set_defaults(run=print_tables)
+
+
+def print_tables(args: argparse.Namespace) -> dict[str, Any] | str:
+    """The tables of recorded results, or where they were written."""
+    results = read_results(args.results)
+    if args.write:
+        page = read_bounded(args.write)
+        try:
+            text = write_tables(page.decode(), results)
+        except ValueError as error:
+            raise ValueError(f"{args.write} cannot be filled in: {error}") from error
+        write_atomically(args.write, text.encode())
+        return {"written": str(args.write)}
+    tables = {name: make_tables(name, results) for name in ([args.table] if args.table else TABLES)}
+    if args.json:
+        return {name: [table.to_dict() for table in found] for name, found in tables.items()}
+    return "\n\n".join(t.markdown() if args.markdown else t.text() for found in tables.values() for t in found)
+
+
+def add_reproduce(commands: Any) -> None:
+    """The command."""
+    command = commands.add_parser(
+        "reproduce",
+        help="the commands that make a recorded row again",
+        description="Print the commands that make a recorded row again: training, unless the checkpoint is bundled, "
+        f"and evaluation, which records it in {RECORD}.",
+    )
+    command.add_argument(
+        "row",
+        metavar="ROW",
+        help="Name of a recorded row, such as bundled/jsb, or of a table's, which stands for all its seeds and sets.",
+    )
+    command.add_argument("--run", dest="execute", action="store_true", help="Run them, one after the other.")
+    add_results(command)
+    command.set_defaults(run=reproduce_row)
+
+
+def reproduce_row(args: argparse.Namespace) -> dict[str, Any] | str:
+    """The commands that make a row again, or what they come to."""
+    results = read_results(args.results)
+    found = rows_of(results, args.row)
+    if not found:
+        near = difflib.get_close_matches(args.row, results, cutoff=0)
+        choice = f"the nearest are {', '.join(near)}" if near else "it holds none"
+        raise ValueError(f"{args.results} holds no row {args.row!r}; {choice}.")
+    if args.execute:
+        again = {result.row: measure_again(result) for result in found}
+    elif args.json:
+        again = {r.row: {"row": r.row, "commands": r.commands, "trained_by": r.train} for r in found}
+    else:
+        return "\n".join(line for result in found for line in script(result))
+    return again if len(found) > 1 else again[found[0].row]
+
+
+def add_benchmark(commands: Any) -> None:
+    """The command."""
+    command = commands.add_parser("benchmark", help="how fast the library is here", description="Measure the speed.")
+    command.add_argument(
+        "--shape", choices=("music", "timit", "blizzard"), default="music", help="Default: %(default)s."
+    )
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="Default: %(default)s.")
+    add_json(command)
+    command.set_defaults(run=measure_speed)
+
+
+def measure_speed(args: argparse.Namespace) -> dict[str, Any]:
+    """The speed here."""
+    from srnn_lab.reports.benchmark import benchmark
+
+    return asdict(benchmark(args.shape, args.device))

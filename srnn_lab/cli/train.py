@@ -1,0 +1,234 @@
+"""``srnn-lab train``: a preset with its options, a run that goes on, or one run for each of several seeds."""
+
+import argparse
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from srnn_lab.cli.options import Parser, add_data_dir, add_device, add_json, loggers, path, seeds, text
+from srnn_lab.config import FRAMES_PER_QUARTER, PRESETS, RunConfig
+from srnn_lab.reports.records import options_of
+
+
+def add_train(commands: Any) -> None:
+    """The command, with a command of its own for each preset."""
+    train = commands.add_parser(
+        "train",
+        help="train a model, or continue to",
+        description="Train a model from a PRESET, or continue with --resume RUN.",
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_train_options(train, None)
+    presets = train.add_subparsers(metavar="PRESET", dest="preset", parser_class=Parser)
+    for name, config in PRESETS.items():
+        described = f"{config.model.model}, {config.data.data}, {config.data.features} frames"
+        preset = presets.add_parser(
+            name,
+            help=described,
+            description=f"Train the preset {name}: {described}.",
+            argument_default=argparse.SUPPRESS,
+        )
+        _add_train_options(preset, name)
+    absent = dict.fromkeys(("preset", "out", "seeds", "resume", "device", "data_dir"))
+    train.set_defaults(
+        run=train_model, usage_error=train.error, tensorboard=False, eager=False, json=False, log=(), **absent
+    )
+
+
+def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> None:
+    """The options of a preset, or those of ``train`` itself, which continues a run; only those given reach ``args``."""
+    out = f"Folder of a new run. Default: {Path('runs') / name}." if name else argparse.SUPPRESS
+    parser.add_argument("--out", type=path, help=out)
+    begin = ", or begin it there if there is none" if name else ", with the options that it began with"
+    parser.add_argument("--resume", type=path, metavar="RUN", help=f"Continue the run in this folder{begin}.")
+    if name:
+        parser.add_argument(
+            "--seeds",
+            type=seeds,
+            metavar="SEED,...",
+            help="Train it with each of these seeds, side by side (on a GPU in one process, on a CPU as many at a time "
+            f"as there are CPUs), into folders named {Path('runs') / name}-seed1 (of --out OUT, OUT-seed1), and so "
+            "on; the same command continues what was stopped.",
+        )
+    add_device(parser, "; under torchrun, one for each process")
+    parser.add_argument(
+        "--eager",
+        action="store_true",
+        help="On a GPU, launch the kernels of an update one by one rather than record them once: slower, for a GPU "
+        "that refuses a recording.",
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="Write TensorBoard events to RUN/tensorboard.")
+    parser.add_argument(
+        "--log",
+        type=loggers,
+        metavar="NAME,...",
+        help="Write the curves to these as well: tensorboard, wandb (Weights & Biases), mlflow.",
+    )
+    add_data_dir(parser)
+    add_json(parser)
+    config = PRESETS[name] if name else RunConfig()
+    for section in fields(config):
+        values = getattr(config, section.name)
+        group = parser.add_argument_group(section.name)
+        for f in fields(values):
+            flag, default = f"--{f.name.replace('_', '-')}", getattr(values, f.name)
+            kind: dict[str, Any] = {"type": text if f.type is str else f.type}
+            if f.type is bool:
+                kind = {"action": argparse.BooleanOptionalAction}
+            elif get_origin(f.type) is Literal:
+                kind = {"choices": get_args(f.type)}
+            told = f"{f.metadata['help']} Default: {default}.".replace("%", "%%")
+            if not name:
+                told = f"{f.metadata['help']} Default: as the run began." if f.name == "epochs" else argparse.SUPPRESS
+            group.add_argument(flag, help=told, **kind)
+
+
+def train_model(args: argparse.Namespace) -> dict[str, Any]:
+    """Train, and say what came of it."""
+    if not (args.preset or args.resume):
+        args.usage_error("a PRESET to begin with, or --resume RUN, is required")
+    if args.seeds:
+        return _train_seeds(args)
+    if args.resume and args.out and args.out.resolve() != args.resume.resolve():
+        args.usage_error(
+            f"--out {args.out} is for a new run, and --resume {args.resume} names another; give one of them"
+        )
+    out = args.resume or args.out or Path("runs") / args.preset
+    config = _begun(args, out, vars(args))
+
+    from srnn_lab.training.fitting import fit
+
+    run = fit(
+        config,
+        out,
+        data_dir=args.data_dir,
+        device=args.device,
+        resume=args.resume is not None,
+        loggers=_logs(args),
+        eager=args.eager,
+    )
+    return _report(args, config, out, run)
+
+
+def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunConfig:
+    """The configuration of a run that begins in ``out`` or, with --resume or --seeds, may have begun there."""
+    if (args.resume or args.seeds) and (out / "last.safetensors").exists():
+        from srnn_lab.checkpoint import read_config
+
+        began = read_config(out / "last.safetensors")
+        config = configured(PRESETS.get(args.preset, began), {"epochs": began.train.epochs, **given})
+    elif args.preset:
+        config = configured(PRESETS[args.preset], given)
+    else:
+        raise ValueError(f"{out} holds no run to continue; name a PRESET to begin one there.")
+    config.check_read(given)
+    return config
+
+
+def _logs(args: argparse.Namespace) -> tuple[str, ...]:
+    """The loggers that were asked for."""
+    return tuple(dict.fromkeys([*["tensorboard"] * args.tensorboard, *args.log]))
+
+
+def configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
+    """A configuration with the settings that were given; what else is given is no setting."""
+    if given.get("data") in FRAMES_PER_QUARTER:  # published rolls, whose frames may not be those of the preset's
+        given = {"frames_per_quarter": FRAMES_PER_QUARTER[given["data"]], **given}
+    return replace(
+        config,
+        **{
+            section.name: replace(
+                getattr(config, section.name),
+                **{f.name: given[f.name] for f in fields(getattr(config, section.name)) if f.name in given},
+            )
+            for section in fields(config)
+        },
+    )
+
+
+def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
+    """Runs that differ in their seeds, side by side; those that have begun are continued."""
+    if not args.preset or args.resume or hasattr(args, "seed"):
+        args.usage_error("--seeds trains a PRESET with several seeds, and takes neither --seed nor --resume")
+
+    import torch
+
+    from srnn_lab.system.distributed import usable_device, world_size
+    from srnn_lab.training.seeds import fit_in_processes, fit_in_turns
+
+    if world_size() > 1:
+        raise ValueError("--seeds trains runs side by side by itself; start it without torchrun.")
+    device, given = usable_device(args.device), vars(args)
+    first = args.out or Path("runs") / args.preset
+    seeds = {first.with_name(f"{first.name}-seed{seed}"): seed for seed in args.seeds}
+    configs = {out: _begun(args, out, {**given, "seed": seed}) for out, seed in seeds.items()}
+    if torch.device(device).type == "cuda":
+        options = {"data_dir": args.data_dir, "loggers": _logs(args), "eager": args.eager}
+        runs = fit_in_turns(configs, device=device, **options)
+        found = {out: _report(args, configs[out], out, run) for out, run in runs.items()}
+    else:
+        settings = {f.name for section in fields(RunConfig()) for f in fields(getattr(RunConfig(), section.name))}
+        again = {name: value for name, value in given.items() if name in settings or (name == "data_dir" and value)}
+        options = [
+            *options_of(again),
+            f"--device={device}",
+            "--json",
+            *[f"--log={','.join(_logs(args))}"] * bool(_logs(args)),
+        ]
+        commands = {
+            out: ["train", args.preset, *options, f"--seed={seed}", f"--resume={out}"] for out, seed in seeds.items()
+        }
+        found = {out: json.loads(line) for out, line in fit_in_processes(commands).items()}
+    return {
+        f"seed {seeds[out]}": {
+            **report["test"],
+            "best_epoch": report["training"]["best_epoch"],
+            "checkpoint": report["checkpoint"],
+        }
+        for out, report in sorted(found.items(), key=lambda item: [*seeds].index(item[0]))
+    }
+
+
+def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) -> dict[str, Any]:
+    import torch
+
+    from srnn_lab.system.distributed import world_size
+
+    scores, unit = run.best.scores, config.evaluation.unit
+    best = run.curves[scores["epoch"] - 1]
+    return {
+        "preset": args.preset,
+        "data": config.data.data,
+        "model": {
+            "name": config.model.model,
+            "likelihood": config.model.likelihood,
+            "parameters": sum(p.numel() for p in run.best.model.parameters()),
+        },
+        "machine": {
+            "device": run.device,
+            "precision": run.precision,
+            "processes": world_size(),
+            "threads_each": torch.get_num_threads(),
+        },
+        "training": {
+            "epochs": len(run.curves),
+            "best_epoch": scores["epoch"],
+            "updates": run.updates,
+            "skipped": sum(row["skipped"] for row in run.curves),
+        },
+        "train": {
+            config.train.bound: best["train_bound"],
+            "kl": best["train_kl"],
+            "unit": "nats per frame",
+            "average": "updates",
+        },
+        "valid": {**scores["valid"], "unit": unit},
+        "test": {**scores["test"], "unit": unit},
+        "time": {"seconds": run.seconds, "frames_per_second": run.frames_per_second},
+        "checkpoint": str(out / "best.safetensors"),
+        "files": [
+            str(out / n)
+            for n in ("last.safetensors", "curves.csv", *[name for name in _logs(args) if (out / name).exists()])
+        ],
+    }
