@@ -32,6 +32,8 @@ _RELEASED = ("stop", "affricate")
 
 def kinds_of(data: DataConfig, labelled: bool) -> dict[str, str]:
     """The kinds of events that such frames can have, with labels or without."""
+    if not data.kind.heard:
+        return {}
     if data.kind.notes:
         return MUSIC_EVENTS
     return {**SOUND_EVENTS, **(PHONE_EVENTS if labelled else {})}
@@ -53,6 +55,8 @@ def clip_events(
         data: What a frame is.
         labels: Its phones, if they are known.
     """
+    if not data.kind.heard:
+        return {}
     if data.kind.notes:
         return {"chord-change": clip.changes}
     quiet = max(1, round(QUIET_SECONDS * data.sample_rate / data.hop))

@@ -14,7 +14,7 @@ MAX_STEPS = 100_000
 def add_inspect(commands: Any) -> None:
     """The command."""
     command = checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", inspect_file)
-    command.add_argument("file", type=path, metavar="FILE", help="Audio or MIDI file.")
+    command.add_argument("file", type=path, metavar="FILE", help="Audio, MIDI or table file.")
     command.add_argument("--out", type=path, help="Folder for posterior.npz and player.html, which plays the clip.")
     command.add_argument("--picture", type=path, metavar="FILE", help="FILE.svg or FILE.pdf: the rows of the page.")
     command.add_argument(
@@ -56,7 +56,7 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     data = checkpoint.config.data
     signal = read_signal(args.file, data, longest_clip(data))
     labels = None
-    if given := args.labels or labels_beside(args.file):
+    if given := args.labels or (labels_beside(args.file) if data.kind.heard else None):
         try:
             labels = read_labels(given).within(len(signal) / data.rate)
         except ValueError as error:
@@ -94,8 +94,10 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
 def add_sample(commands: Any) -> None:
     """The command."""
     command = checkpoint_command(commands, "sample", "draw a new sequence", write_sample)
-    command.add_argument("--out", type=path, required=True, help="FILE.mid or FILE.wav.")
-    command.add_argument("--prime", type=path, help="Audio or MIDI file to continue.")
+    command.add_argument(
+        "--out", type=path, required=True, help="FILE.mid, FILE.wav, or, of a table, FILE.csv or FILE.npy."
+    )
+    command.add_argument("--prime", type=path, help="Audio, MIDI or table file to continue.")
     command.add_argument("--steps", type=count(MAX_STEPS), default=200, help="Frames to draw. Default: 200.")
     command.add_argument(
         "--temperature",
@@ -108,17 +110,18 @@ def add_sample(commands: Any) -> None:
 
 
 def write_sample(args: argparse.Namespace) -> dict[str, Any]:
-    """Draw a sequence, or go on from a file, and write it as notes or sound."""
+    """Draw a sequence, or go on from a file, and write it as notes, sound or a table."""
     from srnn_lab.analysis.inspection import clip_batch, longest_clip
     from srnn_lab.data import read_clip
-    from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi, wav_bytes
+    from srnn_lab.data.write import file_bytes
     from srnn_lab.inference.sampling import continue_frames
 
     checkpoint = load_checkpoint(args)
     data = checkpoint.config.data
-    suffixes = (".mid", ".wav") if data.kind.notes else (".wav",)
-    if args.out.suffix.lower() not in suffixes:
-        raise ValueError(f"--out is {args.out}; this checkpoint writes {' or '.join('FILE' + s for s in suffixes)}.")
+    suffix = args.out.suffix.lower()
+    if suffix not in data.kind.outputs:
+        written = " or ".join(f"FILE{ending}" for ending in data.kind.outputs)
+        raise ValueError(f"--out is {args.out}; this checkpoint writes {written}.")
     if args.out.is_dir():
         raise IsADirectoryError(f"{args.out} could not be written: it is a folder. Name a file in it.")
     given, timing = None, None
@@ -127,12 +130,7 @@ def write_sample(args: argparse.Namespace) -> dict[str, Any]:
         given, _ = clip_batch(checkpoint, signal)
     drawn = continue_frames(checkpoint, given, args.steps, temperature=args.temperature, seed=args.seed)
     whole = drawn.frames
-    if data.kind.notes:
-        content = roll_to_midi(whole, data.frames_per_quarter, timing or DEFAULT_TIMING)
-        content = content if args.out.suffix.lower() == ".mid" else midi_to_wav(content)
-    else:
-        content = wav_bytes(checkpoint.frontend.waveform(whole), data.sample_rate)
-    write_atomically(args.out, content)
+    write_atomically(args.out, file_bytes(checkpoint.frontend.signal(whole), data.kind, suffix, timing))
     return {
         "out": str(args.out),
         "frames": len(whole),

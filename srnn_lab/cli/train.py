@@ -113,6 +113,8 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
 
 def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunConfig:
     """The configuration of a run that begins in ``out`` or, with --resume or --seeds, may have begun there."""
+    from srnn_lab.data.series import complete
+
     if (args.resume or args.seeds) and (out / "last.safetensors").exists():
         from srnn_lab.checkpoint import read_config
 
@@ -123,7 +125,7 @@ def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunCon
     else:
         raise ValueError(f"{out} holds no run to continue; name a PRESET to begin one there.")
     config.check_read(given)
-    return config
+    return complete(config)
 
 
 def _logs(args: argparse.Namespace) -> tuple[str, ...]:

@@ -76,6 +76,16 @@ def _mel(data: str, **train: Any) -> RunConfig:
     )
 
 
+def _series() -> RunConfig:
+    """A small model for tables of a few columns; they say how many."""
+    return RunConfig(
+        model=ModelConfig(likelihood="gaussian", x_dim=1, d_dim=64, z_dim=8, hidden_dim=64),
+        data=DataConfig(data="", features="series"),
+        train=TrainConfig(batch_size=8, whole_sequences=True, kl_weight_updates=200),
+        evaluation=EvaluationConfig(average="micro", first_frame=True),
+    )
+
+
 _BY_FRAME = EvaluationConfig(average="micro", first_frame=False)
 # The authors' script for TIMIT; the gradient of raw samples is large, so 1 would clip every update.
 _RAW_GRADIENT = 3000.0
@@ -242,6 +252,7 @@ PRESETS = {
         **_COMPACT | {"epochs": 20, "learning_rate_decay": 0.73, "learning_rate_decay_start": 8},
     ),
     "reader-mel": _mel("reader", epochs=25, learning_rate_decay=0.8, learning_rate_decay_start=14),
+    "series": _series(),
     "blizzard": _speech(
         "blizzard", 2048, 256, 1024, batch_size=128, learning_rate=3e-4, kl_weight_updates=8000, **_AUTHORS
     ),

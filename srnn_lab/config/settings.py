@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, get_args, get_origin
 
-from srnn_lab.data.kinds import KINDS, VALUES, FrameKind, KindName, Roll
+from srnn_lab.data.kinds import KINDS, VALUES, FrameKind, KindName, Roll, Values
 
 
 def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None = None) -> Any:
@@ -151,10 +151,12 @@ class DataConfig:
     """Which data, and what one frame of it is."""
 
     data: str = option(
-        "fraccaro/jsb", "Data set, a name in srnn_lab.data.DATASETS, or a folder of MIDI or audio files."
+        "fraccaro/jsb", "Data set, a name in srnn_lab.data.DATASETS, or a folder of MIDI, audio or table files."
     )
     features: KindName = option(  # noqa: RUF009 (a dataclass field)
-        Roll.name, "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies (log-mel)."
+        Roll.name,
+        "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies (log-mel), a row of a "
+        "table (series).",
     )
     sample_rate: int = option(16000, "Samples a second that audio is resampled to; at least 1000, at most 192000.")
     frame_length: int = option(
@@ -173,9 +175,23 @@ class DataConfig:
         0, "Seed of this noise, beside the name of the recording; from 0 to 2^32 - 1.", only={"dither": (True,)}
     )
 
+    values: Values = option(  # noqa: RUF009 (a dataclass field)
+        "real",
+        "series: real numbers, each 0 or 1 (binary), whole numbers from 0 on (count), or one column of categories.",
+    )
+    columns: str = option(
+        "", "series: names of the columns that are read, joined by commas. Empty: all, as the data have them."
+    )
+    sequence_column: str = option(
+        "", "series: name of the column that says which sequence a row is of. Empty: a file is a sequence."
+    )
+    time_step: float = option(1.0, "series: time from one row to the next; above 0.")
+    time_unit: str = option("steps", "series: the unit of that time.")
+
     def __post_init__(self):
         _check(
             self,
+            time_step=self.time_step > 0,
             sample_rate=1000 <= self.sample_rate <= 192_000,
             frame_length=1 <= self.frame_length <= 192_000,
             window_length=1 <= self.window_length <= 8192,
@@ -200,8 +216,8 @@ class DataConfig:
         return self.kind.hop
 
     @property
-    def rate(self) -> int:
-        """Samples a second; of a piano roll, frames in a quarter note."""
+    def rate(self) -> int | float:
+        """Samples a second; of a piano roll, frames in a quarter note; of a table, rows in a unit of time."""
         return self.kind.rate
 
 

@@ -12,7 +12,7 @@ from srnn_lab.data.kinds import KINDS, MIDI_SUFFIXES
 
 MIDI = tuple(suffix[1:] for suffix in MIDI_SUFFIXES)
 AUDIO = ("wav", "flac", "ogg", "opus", "mp3", "m4a", "aac", "webm", "aiff")
-UPLOADS = {name: MIDI if kind.notes else AUDIO for name, kind in KINDS.items()}
+UPLOADS = {name: MIDI if kind.notes else AUDIO for name, kind in KINDS.items() if kind.heard}
 MEGABYTES = {MIDI: 1, AUDIO: 50}
 """Largest file that is taken; the notes of a MIDI file are read one by one."""
 CHECKPOINT_MEGABYTES = 100

@@ -11,13 +11,14 @@ import numpy as np
 from srnn_lab.config import DataConfig
 from srnn_lab.data.dither import dither, dithered
 from srnn_lab.data.festvox import reader, reader_files
-from srnn_lab.data.kinds import KINDS, Roll
+from srnn_lab.data.kinds import KINDS, Roll, Series, Sound
 from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import MUSIC, read_song
+from srnn_lab.data.series import read_sequences, read_table, split_sequences
 from srnn_lab.data.speech import MAX_SECONDS, blizzard, read_audio, timit, timit_files, voice, voices
 from srnn_lab.data.splits import files_below, files_of_split
-from srnn_lab.data.storage import read_files
+from srnn_lab.data.storage import narrow, read_files
 from srnn_lab.system.plugins import Registry
 
 DATASETS: Registry[Callable[[DataConfig, str, Path | None], dict[str, np.ndarray]]] = Registry(
@@ -96,7 +97,7 @@ def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = No
     data_dir = data_dir or os.environ.get("SRNN_LAB_DATA")
     if config.data in LABELLED:
         files = LABELLED[config.data](split, Path(data_dir) if data_dir else None)
-    elif config.data in DATASETS or config.kind.notes:
+    elif config.data in DATASETS or not isinstance(config.kind, Sound):
         return {}
     else:
         files = _folder_files(config, "all")
@@ -105,6 +106,8 @@ def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = No
 
 
 def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
+    if isinstance(config.kind, Series):
+        return {name: narrow(rows) for name, rows in split_sequences(read_sequences(config), split).items()}
     plain = replace(config, dither=False)  # added to the whole split
     return read_files(_folder_files(config, split), lambda path: read_signal(path, plain), skip=True)
 
@@ -135,7 +138,18 @@ def read_clip(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECON
     """
     suffix = Path(path).suffix.lower()
     medium = next((kind.medium for kind in KINDS.values() if suffix in kind.suffixes), config.kind.medium)
+    if medium == Series.medium:
+        return _read_rows(Path(path), config), None
     if medium == Roll.medium:
         return read_song(path, config.frames_per_quarter)
     wave = read_audio(path, config.sample_rate, max_seconds)
     return (dither(wave, Path(path).name, config) if config.dither else wave), None
+
+
+def _read_rows(path: Path, config: DataConfig) -> np.ndarray:
+    if not isinstance(config.kind, Series):
+        raise ValueError(f"{path} is a table, and the model was trained on {config.kind.medium}; choose another file.")
+    found = read_table(path, config.kind)
+    if len(found) > 1:
+        raise ValueError(f"{path} holds {len(found)} sequences ({', '.join([*found][:5])}); give a file with one.")
+    return next(iter(found.values()))

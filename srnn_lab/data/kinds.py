@@ -6,14 +6,14 @@ The command line reads it before anything else, so scipy is imported where it is
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal, final
+from typing import ClassVar, Literal, NoReturn, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
 
-KindName = Literal["roll", "raw", "log-mel"]
+KindName = Literal["roll", "raw", "log-mel", "series"]
 """The names in ``KINDS``."""
 Values = Literal["binary", "real", "count", "category"]
 VALUES: dict[Values, str] = {
@@ -31,6 +31,7 @@ AUDIO_SUFFIXES = (
     *(".wma", ".spx", ".amr"),
 )
 """Endings of audio files: what libsndfile reads, and what FFmpeg reads besides."""
+SERIES_SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 NUM_PITCHES = 88
 QUARTERS_PER_MINUTE = 90.0
 """Tempo at which piano rolls are played that come from no file."""
@@ -47,35 +48,42 @@ LEAST_CHANGE = 0.3
 class FrameKind(ABC):
     """One kind of frame; the fields of a kind are the settings of ``DataConfig`` that it reads.
 
-    A signal is an array whose first axis is time: samples of a waveform (N,), or frames of notes (T, 88).
+    A signal is an array whose first axis is time: samples of a waveform (N,), frames of notes (T, 88), rows of a table
+    (T, columns).
 
     Attributes:
         name: In a configuration.
-        medium: The files that a signal comes from, in one word.
+        medium: The files that a signal comes from, in a word or two.
         suffixes: Their endings.
+        outputs: Endings of the files that signals are written to.
         values: What the values of a frame are.
         likelihood: The likelihood that is taken where none is named.
         time_unit: Unit of the time axis.
         unit_seconds: Seconds that one unit of the time axis lasts when it is heard.
         change: What a change of the signal is called.
+        title: What the picture of a signal is called.
         standardised: How mean and deviation are taken out: not at all, one of all values, or one for each value.
         ranged: Whether the range of each value in the training set is kept, in which signals are made of frames.
         costly: Whether frames take longer to make than to read, and no more room than their signals.
         notes: Whether a frame is of notes, which can be transposed, and are played rather than heard as they are.
+        heard: Whether a signal is something to hear.
     """
 
     name: ClassVar[KindName]
     medium: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
-    values: ClassVar[Values]
-    likelihood: ClassVar[str]
-    time_unit: ClassVar[str] = "s"
+    outputs: ClassVar[tuple[str, ...]]
+    values: Values
+    likelihood: str
+    time_unit: str = "s"
     unit_seconds: ClassVar[float] = 1.0
     change: ClassVar[str]
-    standardised: ClassVar[Literal["no", "as a whole", "by value"]]
+    title: ClassVar[str]
+    standardised: Literal["no", "as a whole", "by value"]
     ranged: ClassVar[bool] = False
     costly: ClassVar[bool] = False
     notes: ClassVar[bool] = False
+    heard: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -89,7 +97,7 @@ class FrameKind(ABC):
 
     @property
     @abstractmethod
-    def rate(self) -> int:
+    def rate(self) -> int | float:
         """Samples in one unit of the time axis."""
 
     @abstractmethod
@@ -140,12 +148,13 @@ class FrameKind(ABC):
     def described(self, x_dim: int) -> str:
         """What distinguishes these frames from others, in words."""
 
-    def _check_medium(self, signal: np.ndarray, dimensions: int) -> None:
-        if signal.ndim != dimensions:
-            given = next(kind.medium for kind in KINDS.values() if kind.medium != self.medium)
-            raise ValueError(
-                f"The model was trained on {self.medium} and was given {given}; choose a file or model to match."
-            )
+    def _refuse(self, signal: np.ndarray) -> NoReturn:
+        given = (
+            Sound.medium if signal.ndim == 1 else Roll.medium if signal.shape[1:] == (NUM_PITCHES,) else Series.medium
+        )
+        raise ValueError(
+            f"The model was trained on {self.medium} and was given {given}; choose a file or model to match."
+        )
 
 
 @final
@@ -162,11 +171,13 @@ class Roll(FrameKind):
     name = "roll"
     medium = "MIDI"
     suffixes = MIDI_SUFFIXES
+    outputs = (".mid", ".wav")
     values = "binary"
     likelihood = "bernoulli"
     time_unit = "quarter notes"
     unit_seconds = 60 / QUARTERS_PER_MINUTE
     change = "chord change"
+    title = "Piano roll"
     standardised = "no"
     notes = True
 
@@ -192,7 +203,8 @@ class Roll(FrameKind):
 
     def check(self, signal: np.ndarray) -> None:
         """A roll has two axes, and a frame."""
-        self._check_medium(signal, 2)
+        if signal.shape[1:] != (NUM_PITCHES,):
+            self._refuse(signal)
         if not len(signal):
             raise ValueError("The piano roll has no frame; give a longer one.")
 
@@ -239,9 +251,11 @@ class Sound(FrameKind):
 
     medium = "audio"
     suffixes = AUDIO_SUFFIXES
+    outputs = (".wav",)
     values = "real"
     likelihood = "gaussian"
     change = "onset"
+    title = "Waveform"
 
     @property
     def hop(self) -> int:
@@ -255,7 +269,8 @@ class Sound(FrameKind):
 
     def check(self, signal: np.ndarray) -> None:
         """A waveform has one axis, and a frame."""
-        self._check_medium(signal, 1)
+        if signal.ndim != 1:
+            self._refuse(signal)
         if len(signal) < self.window:
             raise ValueError(
                 f"The recording has {len(signal)} samples at {self.sample_rate} Hz, fewer than one frame "
@@ -407,5 +422,110 @@ def _power(windows: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t f"]:
     return np.abs(np.fft.rfft(windows * np.hanning(windows.shape[1] + 1)[:-1])) ** 2
 
 
-KINDS: Mapping[str, type[Roll] | type[Raw] | type[LogMel]] = {kind.name: kind for kind in (Roll, Raw, LogMel)}
+@final
+@dataclass(frozen=True, kw_only=True)
+class Series(FrameKind):
+    """Rows of a table, of any meaning.
+
+    Attributes:
+        values: What the values are.
+        columns: Names of the columns, joined by commas.
+        sequence_column: The column that says which sequence a row is of.
+        time_step: From one row to the next, in units of time.
+        time_unit: The unit of time.
+    """
+
+    values: Values
+    columns: str
+    sequence_column: str
+    time_step: float
+    time_unit: str
+
+    name = "series"
+    medium = "a table"
+    suffixes = SERIES_SUFFIXES
+    outputs = (".csv", ".npy")
+    change = "change"
+    title = "Table"
+    heard = False
+
+    @property
+    def likelihood(self) -> str:
+        """The simplest that takes the values."""
+        return {"binary": "bernoulli", "real": "gaussian", "count": "poisson", "category": "categorical"}[self.values]
+
+    @property
+    def standardised(self) -> Literal["no", "by value"]:
+        """By column, where the values are real."""
+        return "by value" if self.values == "real" else "no"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns; none where they are not known yet."""
+        return self.columns.split(",") if self.columns else []
+
+    @property
+    def window(self) -> int:
+        """1: a row is a frame."""
+        return 1
+
+    @property
+    def hop(self) -> int:
+        """1: a row is a frame."""
+        return 1
+
+    @property
+    def rate(self) -> int | float:
+        """Rows in a unit of time."""
+        return 1 / self.time_step
+
+    def check_size(self, x_dim: int) -> None:
+        """Any size: the data say how many columns or categories there are."""
+
+    def check(self, signal: np.ndarray) -> None:
+        """A table has two axes, and a row."""
+        if signal.ndim != 2:
+            self._refuse(signal)
+        if not len(signal):
+            raise ValueError("The table has no row; give a longer one.")
+
+    def frames(self, signal: Float[np.ndarray, "t c"], x_dim: int) -> Float[np.ndarray, "t x"]:
+        """The rows; of categories, a 1 at the place of each."""
+        columns, expected = signal.shape[1], 1 if self.values == "category" else x_dim
+        if columns != expected:
+            raise ValueError(f"The table has {columns} columns; the model takes {expected}: choose them by --columns.")
+        if self.values == "real":
+            return signal
+        highest = {"binary": 1, "count": np.inf, "category": x_dim - 1}[self.values]
+        wrong = signal[(signal < 0) | (signal > highest) | (signal != np.round(signal))]
+        if wrong.size:
+            raise ValueError(
+                f"The table holds {wrong[0]:g}; values of {self.values!r} are whole numbers from 0 to {highest:g}."
+            )
+        return np.eye(x_dim, dtype=np.float32)[signal[:, 0].astype(int)] if self.values == "category" else signal
+
+    def signal(self, frames: Float[np.ndarray, "t x"]) -> Float[np.ndarray, "t c"]:
+        """The rows; of categories, the likeliest of each row."""
+        return frames.argmax(1)[:, None].astype(np.float32) if self.values == "category" else frames
+
+    def changes(
+        self,
+        signal: np.ndarray,  # noqa: ARG002
+        frames: Float[np.ndarray, "t x"],
+    ) -> tuple[Int[np.ndarray, "c"], Bool[np.ndarray, "t"]]:
+        """None is sought; every frame is active."""
+        return np.zeros(0, int), np.ones(len(frames), bool)
+
+    def called(self, x_dim: int) -> str:
+        """What a title calls them."""
+        return f"rows of {x_dim} values"
+
+    def described(self, x_dim: int) -> str:
+        """Their columns."""
+        return f"rows of {x_dim} values, {self.time_step:g} {self.time_unit} apart ({self.columns})"
+
+
+KINDS: Mapping[str, type[Roll] | type[Raw] | type[LogMel] | type[Series]] = {
+    kind.name: kind for kind in (Roll, Raw, LogMel, Series)
+}
 """Name in a configuration -> class; the only list of kinds of frames."""

@@ -19,12 +19,12 @@ FULL_SCALE = np.float32(32768)
 
 
 def narrow(signal: np.ndarray) -> np.ndarray:
-    """A piano roll (T, 88) as bool; a waveform (N,) as int16, which is exact for 16-bit recordings.
+    """A table of zeros and ones, as a piano roll, as bool; a waveform (N,) as int16, exact for 16-bit recordings.
 
     A waveform beyond full scale, as resampling and lossy formats leave some, stays float32: int16 would clip it.
     """
     if signal.ndim == 2:
-        return signal.astype(bool)
+        return signal.astype(bool) if np.isin(signal, (0, 1)).all() else signal
     samples, limits = np.round(signal * FULL_SCALE), np.iinfo(np.int16)
     inside = limits.min <= samples.min() and samples.max() <= limits.max
     return samples.astype(np.int16) if inside else signal

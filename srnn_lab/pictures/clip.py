@@ -20,7 +20,7 @@ def clip_scene(
     name: str,
     labels: Labels | None = None,
 ) -> Scene:
-    """The paper's Figure 3 for raw frames, pictures for log-mel frames, piano rolls for music.
+    """The paper's Figure 3 for raw frames, pictures for log-mel frames, piano rolls for music, lines for tables.
 
     Args:
         checkpoint: The model.

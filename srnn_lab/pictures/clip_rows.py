@@ -10,7 +10,7 @@ from srnn_lab.config import DataConfig
 from srnn_lab.data import kinds
 from srnn_lab.data.labels import Labels
 from srnn_lab.data.music import LOWEST_PITCH, Roll
-from srnn_lab.pictures.colours import KL, LOGVAR, MAGMA, MEAN, NOTES, SIGNAL, VIRIDIS
+from srnn_lab.pictures.colours import KL, LOGVAR, MAGMA, MEAN, NOTES, OVERLAID, SIGNAL, VIRIDIS
 from srnn_lab.pictures.limits import beyond, robust_limits
 from srnn_lab.pictures.scene import Line, Lines, Names, Picture, Row, Style
 
@@ -26,8 +26,13 @@ KILOHERTZ = (0.5, 1.0, 2.0, 4.0, 8.0)
 def clip_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spikes: Spikes) -> dict[str, Row]:
     """The rows of a clip by short name, from top to bottom: of Figure 3, or the pictures that other frames ask for."""
     data = checkpoint.config.data
-    first = signal_row("Piano roll" if data.kind.notes else "Waveform", signal, data, [signal])
-    shown = {kinds.Raw: _waveform_rows, kinds.LogMel: _mel_rows, kinds.Roll: _roll_rows}[type(data.kind)]
+    first = signal_row(data.kind.title, signal, data, [signal])
+    shown = {
+        kinds.Raw: _waveform_rows,
+        kinds.LogMel: _mel_rows,
+        kinds.Roll: _roll_rows,
+        kinds.Series: _table_rows,
+    }[type(data.kind)]
     kl = kl_row(clip, spikes, "steps" if data.kind.notes else "line")
     return {first.title.lower(): first, "KL": kl, **shown(checkpoint, signal, clip), "KL of z": latent_row(clip)}
 
@@ -68,6 +73,8 @@ def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.
     times = signal_times(signal, data)
     if data.kind.notes:
         return roll_row(title, times, signal, pitch_range(*alike))
+    if isinstance(data.kind, kinds.Series):
+        return table_row(title, times, signal, data.kind.names)
     return wave_row(title, times, signal, max(float(np.abs(wave).max()) for wave in alike))
 
 
@@ -91,12 +98,31 @@ def mean_row(title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspe
         return roll_row(title, clip.times, mean, pitch_range(signal), "p")
     if isinstance(data.kind, kinds.LogMel):
         return mel_row(title, clip.times, mean, data.sample_rate, (float(clip.frames.min()), float(clip.frames.max())))
+    if isinstance(data.kind, kinds.Series):
+        rows, names = table_of(checkpoint, mean)
+        return table_row(title, clip.times, rows, names)
     return wave_row(title, sample_times(clip, data), frontend.waveform(mean), float(np.abs(signal).max()), MEAN)
 
 
 def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
     """When each sample of the scored frames of a waveform is heard, in seconds."""
     return clip.times[0] - data.frame_length / 2 / data.sample_rate + np.arange(clip.mean.size) / data.sample_rate
+
+
+def table_of(checkpoint: Checkpoint, mean: Float[np.ndarray, "t x"]) -> tuple[Float[np.ndarray, "t c"], list[str]]:
+    """The means of frames as rows of a table, with a name for each column: of categories, their probabilities."""
+    kind = checkpoint.config.data.kind
+    if kind.values == "category":
+        return mean, [str(i) for i in range(mean.shape[1])]
+    return checkpoint.frontend.signal(mean), kind.names
+
+
+def table_row(title: str, times: Float[np.ndarray, "t"], rows: Float[np.ndarray, "t c"], names: list[str]) -> Row:
+    """The columns of a table as lines or, where they are many, as a picture."""
+    if len(names) > len(OVERLAID):
+        return Picture(title, "value", times, rows, VIRIDIS, dict(enumerate(names)), None, "column")
+    columns = zip(names, rows.T, OVERLAID, strict=False)
+    return Lines(title, "value", [Line(name, times, values, colour) for name, values, colour in columns])
 
 
 def mel_row(
@@ -164,3 +190,7 @@ def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> d
 
 def _roll_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
     return {"p(note)": mean_row("p(note) under the posterior (opacity)", checkpoint, signal, clip, clip.mean)}
+
+
+def _table_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
+    return {"mean": mean_row("Mean under the posterior", checkpoint, signal, clip, clip.mean)}

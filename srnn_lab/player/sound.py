@@ -26,12 +26,16 @@ MAX_SECONDS, MAX_MEL_SECONDS = 300, 30
 def clip_sounds(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> Sounds:
     """A clip as it is heard, and the mean that the model reconstructs, which is silent where no frame is scored.
 
+    Of a table there is nothing to hear.
+
     Args:
         checkpoint: The model.
         signal: The clip.
         clip: What the model makes of it.
     """
     data, kind = checkpoint.config.data, checkpoint.config.data.kind
+    if not kind.heard:
+        return {}
     seconds = MAX_MEL_SECONDS if isinstance(kind, LogMel) else MAX_SECONDS
     frames = int(seconds / kind.unit_seconds * data.rate / data.hop)
     unscored = checkpoint.config.evaluation.unscored * data.hop

@@ -5,12 +5,12 @@ import shlex
 import shutil
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from srnn_lab.checkpoint import Checkpoint, ChecksumError, load_checkpoint, save
 from srnn_lab.config import RunConfig
 from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Frames, Segments, Streams, WholeSequences
+from srnn_lab.data.series import complete, gather
 from srnn_lab.inference.bounds import Score, evaluate
 from srnn_lab.models import SequenceModel, build_model
 from srnn_lab.reports.records import signals_sha256
@@ -74,6 +75,7 @@ def fit(
     loggers: Sequence[str] = (),
     on_epoch: Callable[[Row], None] | None = None,
     eager: bool = False,
+    data: Mapping[str, Iterable[Any]] | None = None,
 ) -> Run:
     """Train a model; the best epoch by the bound that is trained, on validation data, is kept.
 
@@ -91,6 +93,8 @@ def fit(
             the curves and its ``frames_per_second``. What it raises ends the training, which can be resumed.
         eager: On a GPU, launch the kernels of an update one by one rather than record them once: slower, for a GPU that
             refuses a recording.
+        data: Instead of what ``config.data`` names, the sequences of ``train``, ``valid`` and ``test``, each an array
+            (T, columns), a tensor or a data frame; of ``series`` frames. To resume a run, give them again.
 
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
@@ -102,7 +106,9 @@ def fit(
         Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
     """
     loggers = dict.fromkeys([*["tensorboard"] * tensorboard, *loggers])
-    return exhaust(fit_in_steps(config, Path(out), Options(data_dir, device, resume, tuple(loggers), on_epoch, eager)))
+    config, held = (complete(config), None) if data is None else gather(data, config)
+    options = Options(data_dir, device, resume, tuple(loggers), on_epoch, eager, held)
+    return exhaust(fit_in_steps(config, Path(out), options))
 
 
 def exhaust(steps: Generator[None, None, T]) -> T:
@@ -124,6 +130,8 @@ class Options:
     loggers: tuple[str, ...] = ()
     on_epoch: Callable[[Row], None] | None = None
     eager: bool = False
+    held: Mapping[str, Sequence[np.ndarray]] | None = None
+    """The signals of each split, where a program holds them."""
 
     def __post_init__(self):
         for name in self.loggers:
@@ -183,7 +191,7 @@ def _begin(
 ) -> tuple[Training, dict[str, Sequence[Frames]]]:
     """The training, new or as it was last written, and the frames of each split."""
     model, extra = distributed.from_rank_0(lambda: _build(config, out, options.resume))
-    frontend, segments, frames, data = _load(config, options.data_dir)
+    frontend, segments, frames, data = _load(config, options)
     if not torch.equal(data, distributed.from_rank_0(lambda: data)):
         rank = distributed.rank()
         raise ValueError(f"Process {rank} reads other data than process 0; put the same files on each machine.")
@@ -320,11 +328,11 @@ def _build(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
     return last.model, last.extra
 
 
-def _load(
-    config: RunConfig, data_dir: str | Path | None
-) -> tuple[Frontend, Segments, dict[str, Sequence[Frames]], Tensor]:
+def _load(config: RunConfig, options: Options) -> tuple[Frontend, Segments, dict[str, Sequence[Frames]], Tensor]:
     """What makes frames, the training set's segments, the frames of each split, and the SHA-256 of all signals."""
-    signals = {split: list(load_split(config.data, split, data_dir).values()) for split in ("train", "valid", "test")}
+    signals = options.held or {
+        split: list(load_split(config.data, split, options.data_dir).values()) for split in ("train", "valid", "test")
+    }
     frontend = Frontend.fit(config.data, config.model.x_dim, signals["train"])
     frames = {split: frontend.sequences(values, config.model.x_dim) for split, values in signals.items()}
     digest = signals_sha256(signal for values in signals.values() for signal in values)

@@ -1,0 +1,322 @@
+"""Tables -> sequences: NumPy arrays, CSV and Parquet files, and what Python programs hold."""
+
+import csv
+import hashlib
+import io
+import math
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from srnn_lab.config import DataConfig, RunConfig
+from srnn_lab.data.kinds import Series
+from srnn_lab.data.notices import notify
+from srnn_lab.data.splits import files_below, split_of
+from srnn_lab.data.storage import MAX_NAMED
+from srnn_lab.system.files import open_regular, read_bounded
+
+Table = Float[np.ndarray, "_ c"]
+Sequences = dict[str, Table]
+
+MAX_BYTES = 2**30
+"""Largest table that is read, in the file and in memory."""
+MISSING = {"", "na", "nan", "null", "none"}
+"""What stands in a CSV file, in any case, where a value is missing."""
+SHARES = (0.8, 0.9)
+"""Where, of one sequence alone, training ends and validation does."""
+ARRAYS = "arrays"
+"""What the data are called that came as arrays."""
+
+
+def read_sequences(config: DataConfig) -> Sequences:
+    """All sequences of a folder or of one file, by name.
+
+    Raises:
+        FileNotFoundError: There is no such folder or file, or none that ends as tables do.
+        ValueError: A file cannot be read, or its columns are not those of the others.
+    """
+    place, single, files = _files(config)
+    found: Sequences = {}
+    for path in files:
+        name = path.name if single else path.relative_to(place).as_posix()
+        found |= {f"{name}/{own}" if own else name: rows for own, rows in read_table(path, config.kind).items()}
+    return found
+
+
+def columns_of(config: DataConfig) -> list[str]:
+    """The names of all columns of the first file that can hold a sequence, but for the one that names it."""
+    _, _, files = _files(config)
+    names = next(_tables(files[0]))[1]
+    return [name for name in names if name != config.sequence_column]
+
+
+def _files(config: DataConfig) -> tuple[Path, bool, list[Path]]:
+    """The folder or the file that the data are, whether it is a file, and all files."""
+    place = Path(config.data)
+    if not place.exists():
+        raise ValueError(f"{config.data!r} is neither a data set of tables nor a folder or a file; name one by --data.")
+    single = place.is_file()
+    return place, single, [place] if single else files_below(place, config.kind.suffixes)
+
+
+def read_table(path: Path, kind: Series) -> Sequences:
+    """The sequences of one file, by name; of a file that is one sequence, by an empty name.
+
+    Raises:
+        ValueError: The file is damaged, too large, or lacks a column, or a value is no number.
+    """
+    try:
+        found: Sequences = {}
+        for own, names, columns in _tables(path):
+            found |= _sequences(own, names, columns, kind)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from error
+    if not found:
+        raise ValueError(f"{path} holds no sequence.")
+    return found
+
+
+def _tables(path: Path) -> Iterator[tuple[str, list[str], list[Any]]]:
+    """The tables of a file: of each its name, empty where it is the only one, and its columns with their names."""
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        yield "", *_read_csv(read_bounded(path, MAX_BYTES))
+    elif suffix == ".parquet":
+        yield "", *_read_parquet(path)
+    elif suffix == ".npy":
+        with os.fdopen(open_regular(path), "rb") as file:
+            yield "", *_numbered(_read_npy(file, path.stat().st_size))
+    elif suffix == ".npz":
+        with os.fdopen(open_regular(path), "rb") as file:
+            yield from _read_npz(file)
+    else:
+        raise ValueError(f"it does not end in {', '.join(Series.suffixes)}")
+
+
+def _read_csv(content: bytes) -> tuple[list[str], list[list[str]]]:
+    """Names and columns of text; the first line has the names, unless it is of numbers."""
+    text = content.decode("utf-8-sig")
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise ValueError(f"{error}") from error
+    if not rows:
+        raise ValueError("it is empty")
+    names, width = [name.strip() for name in rows[0]], len(rows[0])
+    if all(_is_number(name) for name in names):
+        names = [str(i) for i in range(width)]
+    else:
+        rows = rows[1:]
+    if wrong := next((i for i, row in enumerate(rows, 1) if len(row) != width), None):
+        raise ValueError(f"row {wrong} has {len(rows[wrong - 1])} values, and the first line {width}")
+    return names, [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise ValueError("Parquet files are read by pyarrow; pip install pyarrow") from error
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            opened = parquet.ParquetFile(file)
+            about = opened.metadata
+            if about.num_rows * about.num_columns * 8 > MAX_BYTES:
+                raise ValueError(f"it has {about.num_rows} rows of {about.num_columns} columns, more than are read")
+            table = opened.read()
+    except (ArrowException, OSError) as error:
+        raise ValueError(f"{error}") from error
+    return list(table.column_names), [column.to_pylist() for column in table.columns]
+
+
+def _read_npy(file: io.BufferedIOBase, size: int) -> np.ndarray:
+    """An array of numbers from ``size`` bytes; what the header promises is compared with them first."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.kind not in "biuf":
+        raise ValueError(f"its values are of type {dtype}; expected numbers")
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > min(size, MAX_BYTES):
+        raise ValueError(f"its header promises {needed} bytes, more than it has or than are read")
+    values = np.frombuffer(file.read(needed), dtype)
+    return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _read_npz(file: io.BufferedIOBase) -> Iterator[tuple[str, list[str], list[Any]]]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > MAX_BYTES:
+                raise ValueError("its arrays take more than is read")
+            for member in members:
+                with archive.open(member) as opened:
+                    array = _read_npy(opened, member.file_size)
+                own = member.filename.removesuffix(".npy") if len(members) > 1 else ""
+                yield own, *_numbered(array)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{error}") from error
+
+
+def _numbered(array: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
+    """An array (T, columns) or (T,) as columns, which are numbered."""
+    if array.ndim not in (1, 2):
+        raise ValueError(f"it holds an array of shape {array.shape}; expected (rows, columns)")
+    columns = list(array.reshape(len(array), -1).T)
+    return [str(i) for i in range(len(columns))], columns
+
+
+def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> Sequences:
+    if names == [str(i) for i in range(len(columns))] and len(kind.names) == len(columns):
+        names = kind.names  # those of an array, which has none, are its columns' numbers
+    by_name = dict(zip(names, columns, strict=True))
+    if len(by_name) != len(names):
+        raise ValueError("two of its columns have one name")
+    wanted = kind.names or [name for name in names if name != kind.sequence_column]
+    for name in [*wanted, *[kind.sequence_column] * bool(kind.sequence_column)]:
+        if name not in by_name:
+            raise ValueError(f"it has no column {name!r}; it has {', '.join(names)}")
+    rows = np.stack([_numbers(name, by_name[name]) for name in wanted], 1)
+    if not kind.sequence_column:
+        return {own: rows} if len(rows) else {}
+    which = np.array([str(value) for value in by_name[kind.sequence_column]])
+    return {f"{own}/{name}" if own else str(name): rows[which == name] for name in dict.fromkeys(which.tolist())}
+
+
+def _numbers(name: str, column: Any) -> Float[np.ndarray, "_"]:
+    if isinstance(column, np.ndarray):
+        values = column.astype(np.float32)
+    else:
+        values = np.empty(len(column), np.float32)
+        for i, value in enumerate(column):
+            values[i] = _number(name, i, value)
+    if (wrong := ~np.isfinite(values)).any():
+        raise ValueError(
+            f"column {name!r} has a missing value, or one that is no finite number, in row {1 + int(wrong.argmax())}"
+        )
+    return values
+
+
+def _number(name: str, row: int, value: Any) -> float:
+    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"column {name!r} holds {str(value)[:40]!r} in row {1 + row}, which is no number; name the columns to read "
+            f"with --columns"
+        ) from error
+
+
+def split_sequences(sequences: Sequences, split: str) -> Sequences:
+    """The sequences of one split: 90/5/5 of them by name, or, of one alone, 80/10/10 of its time.
+
+    Of sequences that are the same number by number, the one in the test split is kept, or else the one for validation.
+
+    Raises:
+        ValueError: There are too few.
+    """
+    if split == "all":
+        return sequences
+    if len(sequences) == 1:
+        ((name, rows),) = sequences.items()
+        ends = [0, *(round(share * len(rows)) for share in SHARES), len(rows)]
+        at = ("train", "valid", "test").index(split)
+        return {f"{name}[{ends[at]}:{ends[at + 1]}]": rows[ends[at] : ends[at + 1]]}
+    splits, kept = split_of(sequences, 0.05, 0.05), {}
+    for name in sorted(sequences, key=lambda name: ("test", "valid", "train").index(splits[name])):
+        kept.setdefault(hashlib.sha256(sequences[name].tobytes()).digest(), name)
+    copies = [name for name in sequences if name not in kept.values()]
+    if copies:
+        named = ", ".join(copies[:MAX_NAMED])
+        notify(f"{len(copies)} of {len(sequences)} sequences are copies of others and were left out: {named}.")
+    return {name: rows for name, rows in sequences.items() if splits[name] == split and name not in copies}
+
+
+def as_rows(value: Any, kind: Series) -> Table:
+    """An array, a tensor or a data frame as rows.
+
+    Raises:
+        ValueError: It is none of these, or holds a value that is no number.
+    """
+    if (names := _names_of(value)) is not None:
+        columns = [np.asarray(value[name]) if name in names else None for name in kind.names or names]
+        missing = [name for name, column in zip(kind.names or names, columns, strict=True) if column is None]
+        if missing:
+            raise ValueError(f"A data frame has no column {missing[0]!r}; it has {', '.join(names)}.")
+        return np.stack([_numbers(name, column) for name, column in zip(kind.names or names, columns, strict=True)], 1)
+    try:
+        _, columns = _numbered(np.asarray(value, np.float32))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"A sequence is {type(value).__name__} that is no array of rows: {error}.") from error
+    return np.stack([_numbers(str(i), column) for i, column in enumerate(columns)], 1)
+
+
+def _names_of(value: Any) -> list[str] | None:
+    """The names of the columns of a data frame; None of anything else."""
+    names = getattr(value, "columns", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunConfig, dict[str, list[Table]]]:
+    """Sequences that a program holds, by split, and the configuration with what they say of themselves.
+
+    Args:
+        data: ``train``, ``valid`` and ``test``: arrays (T, columns), tensors, data frames, or any iterable of these.
+        config: A configuration of series.
+
+    Raises:
+        ValueError: A split is missing or empty, or a sequence is no table of numbers.
+    """
+    kind = config.data.kind
+    if not isinstance(kind, Series):
+        raise ValueError(f"DataConfig.features is {kind.name!r}; data are given as arrays of {Series.name!r} frames.")
+    if set(data) != {"train", "valid", "test"}:
+        raise ValueError(
+            f"The data have the splits {', '.join(map(str, data)) or 'none'}; expected train, valid, test."
+        )
+    held = {split: list(sequences) for split, sequences in data.items()}
+    if empty := [split for split, sequences in held.items() if not sequences]:
+        raise ValueError(f"The split {empty[0]!r} has no sequence; give at least one.")
+    names = _names_of(held["train"][0])
+    rows = {split: [as_rows(value, kind) for value in sequences] for split, sequences in held.items()}
+    names = names or [str(i) for i in range(rows["train"][0].shape[1])]
+    config = replace(config, data=replace(config.data, data=ARRAYS))
+    return _completed(config, kind.names or names, lambda: [own for held in rows.values() for own in held]), rows
+
+
+def complete(config: RunConfig) -> RunConfig:
+    """The configuration with the columns of its tables, and with frames of their size; any other as it is.
+
+    Raises:
+        ValueError: The data cannot be read.
+    """
+    kind = config.data.kind
+    if not isinstance(kind, Series) or config.data.data == ARRAYS:
+        return config
+    return _completed(config, kind.names or columns_of(config.data), lambda: read_sequences(config.data).values())
+
+
+def _completed(config: RunConfig, names: list[str], tables: Callable[[], Iterable[Table]]) -> RunConfig:
+    if any("," in name for name in names):
+        raise ValueError("The name of a column holds a comma, which parts the names of columns; rename it.")
+    size = 1 + int(max(rows.max() for rows in tables())) if config.data.values == "category" else len(names)
+    model = replace(config.model, x_dim=max(1, size))
+    return replace(config, model=model, data=replace(config.data, columns=",".join(names)))

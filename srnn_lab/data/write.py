@@ -1,0 +1,35 @@
+"""Signals -> files: MIDI, WAV, CSV and NumPy."""
+
+import io
+
+import numpy as np
+
+from srnn_lab.data.kinds import FrameKind, Roll, Series
+from srnn_lab.data.midi import Timing
+from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi, wav_bytes
+
+
+def file_bytes(signal: np.ndarray, kind: FrameKind, suffix: str, timing: Timing | None = None) -> bytes:
+    """The content of a file that holds a signal.
+
+    Args:
+        signal: A piano roll, a waveform, or rows of a table.
+        kind: What its frames are.
+        suffix: The ending of the file, one of ``kind.outputs``.
+        timing: Tempo and metre of music, if they are known.
+
+    Raises:
+        ValueError: A piano roll has no note.
+    """
+    if isinstance(kind, Roll):
+        midi = roll_to_midi(signal, kind.frames_per_quarter, timing or DEFAULT_TIMING)
+        return midi if suffix == ".mid" else midi_to_wav(midi)
+    if not isinstance(kind, Series):
+        return wav_bytes(signal, int(kind.rate))
+    content = io.BytesIO()
+    if suffix == ".npy":
+        np.save(content, signal, allow_pickle=False)
+    else:
+        names = kind.names or [str(i) for i in range(signal.shape[1])]
+        np.savetxt(content, signal, "%.9g", ",", header=",".join(names), comments="")
+    return content.getvalue()

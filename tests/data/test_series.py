@@ -1,0 +1,252 @@
+import io
+import json
+import warnings
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from srnn_lab.analysis.inspection import inspect_signal
+from srnn_lab.checkpoint import load_checkpoint
+from srnn_lab.cli import main
+from srnn_lab.config import PRESETS, DataConfig, ModelConfig, RunConfig
+from srnn_lab.data import Frontend, load_split, read_signal
+from srnn_lab.data.series import complete, read_sequences, read_table
+from srnn_lab.inference.sampling import generate
+from srnn_lab.training.fitting import fit
+
+KIND = DataConfig(features="series").kind
+
+
+def rows(n=12, columns=2, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, columns)).astype(np.float32)
+
+
+def write_csv(path, table, names=("flow", "level"), delimiter=","):
+    lines = [delimiter.join(names), *(delimiter.join(f"{value:.9g}" for value in row) for row in table)]
+    path.write_text("\n".join(lines))
+
+
+def write_as(path, table):
+    if path.suffix == ".npy":
+        np.save(path, table)
+    elif path.suffix == ".npz":
+        np.savez(path, x=table)
+    elif path.suffix == ".parquet":
+        pd.DataFrame(table, columns=["flow", "level"]).to_parquet(path)
+    else:
+        write_csv(path, table)
+
+
+def tiny(**data):
+    sizes = {"x_dim": 2, "d_dim": 5, "z_dim": 2, "hidden_dim": 6}
+    run = PRESETS["series"]
+    return replace(
+        run,
+        model=replace(run.model, **sizes),
+        data=replace(run.data, **data),
+        train=replace(run.train, epochs=1, batch_size=2, segment_length=8),
+    )
+
+
+@pytest.mark.parametrize("ending", KIND.suffixes)
+def test_each_kind_of_file_holds_the_same_rows(tmp_path, ending):
+    path, table = tmp_path / f"a{ending}", rows()
+    write_as(path, table)
+    np.testing.assert_allclose(read_table(path, KIND)[""], table, rtol=1e-6)
+    named = replace(DataConfig(features="series"), columns="flow,level")
+    np.testing.assert_allclose(read_signal(path, named), table, rtol=1e-6)  # an array's columns are taken in order
+
+
+def test_a_csv_file_may_have_no_names_and_another_delimiter(tmp_path):
+    table = rows()
+    for delimiter in ",;\t":
+        write_csv(tmp_path / "a.csv", table[1:], [f"{value:.9g}" for value in table[0]], delimiter)
+        np.testing.assert_allclose(read_table(tmp_path / "a.csv", KIND)[""], table, rtol=1e-6)
+
+
+def test_columns_are_chosen_by_name_and_a_column_parts_the_sequences(tmp_path):
+    path, table = tmp_path / "a.csv", np.column_stack([np.repeat([7, 3], 6), rows()])
+    write_csv(path, table, ("who", "flow", "level"))
+    config = DataConfig(features="series", data=str(path), columns="level,flow", sequence_column="who")
+    found = read_sequences(config)
+    assert list(found) == ["a.csv/7", "a.csv/3"]
+    np.testing.assert_allclose(found["a.csv/3"], table[6:, [2, 1]], rtol=1e-6)
+    with pytest.raises(ValueError, match="holds 2 sequences"):
+        read_signal(path, config)
+
+
+def damaged(tmp_path):
+    """Files that are no tables, with what is said of them."""
+    np.save(tmp_path / "object.npy", np.array([{}], object), allow_pickle=True)
+    yield "object.npy", "expected numbers"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 2)})
+    (tmp_path / "huge.npy").write_bytes(header.getvalue())
+    yield "huge.npy", "promises 16000000000000 bytes"
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
+        archive.writestr("x.npy", header.getvalue())
+    yield "huge.npz", "promises"
+    np.save(tmp_path / "cube.npy", np.zeros((2, 2, 2)))
+    yield "cube.npy", "(rows, columns)"
+    for name, text, said in (
+        ("empty.csv", "", "empty"),
+        ("ragged.csv", "a,b\n1,2\n3\n", "row 2 has 1 values"),
+        ("words.csv", "a,b\n1,2\n3,x\n", "column 'b' holds 'x' in row 2"),
+        ("twice.csv", "a,a\n1,2\n", "two of its columns"),
+        ("infinite.csv", "a,b\n1,inf\n", "column 'b'"),
+    ):
+        (tmp_path / name).write_text(text)
+        yield name, said
+    for name in ("no.npy", "no.npz", "no.parquet"):
+        (tmp_path / name).write_bytes(b"PAR1 nothing")
+        yield name, name
+
+
+def test_what_is_no_table_is_refused_in_a_sentence(tmp_path):
+    for name, said in damaged(tmp_path):
+        with pytest.raises(ValueError) as caught:
+            read_table(tmp_path / name, KIND)
+        assert str(tmp_path / name) in str(caught.value)
+        assert said in str(caught.value)
+    with pytest.raises(ValueError, match="no column 'c'; it has a, b"):
+        read_table(tmp_path / "infinite.csv", replace(KIND, columns="c"))
+
+
+def test_sequences_are_split_by_name_and_copies_left_out(tmp_path):
+    for i in range(40):
+        write_csv(tmp_path / f"{i}.csv", rows(seed=min(i, 38)))  # the last two are one
+    config = DataConfig(features="series", data=str(tmp_path))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        splits = {split: load_split(config, split) for split in ("train", "valid", "test")}
+    assert {str(w.message).split(":")[0] for w in caught} == {
+        "1 of 40 sequences are copies of others and were left out"
+    }
+    assert sum(map(len, splits.values())) == 39
+    assert (len(splits["valid"]), len(splits["test"])) == (2, 2)
+    assert len(load_split(config, "all")) == 40
+    assert not splits["train"].keys() & splits["test"].keys()
+
+
+def test_one_long_sequence_is_split_by_time_and_nothing_leaks(tmp_path):
+    table = rows(100)
+
+    def splits(table):
+        write_csv(tmp_path / "a.csv", table)
+        config = DataConfig(features="series", data=str(tmp_path))
+        found = {split: list(load_split(config, split).values()) for split in ("train", "valid", "test")}
+        return found, Frontend.fit(config, 2, found["train"])
+
+    found, frontend = splits(table)
+    np.testing.assert_allclose(np.concatenate([part for (part,) in found.values()]), table, rtol=1e-6)
+    assert [len(part) for (part,) in found.values()] == [80, 10, 10]
+    other = table.copy()
+    other[80:] = 1e6
+    _, same = splits(other)
+    np.testing.assert_array_equal((same.mean, same.std), (frontend.mean, frontend.std))
+    np.testing.assert_allclose(frontend.mean, table[:80].mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(frontend.std, table[:80].std(0), rtol=1e-5)
+
+
+def test_the_data_say_how_many_columns_there_are(tmp_path):
+    write_csv(tmp_path / "a.csv", rows(20, 3), ("a", "b", "c"))
+    config = complete(tiny(data=str(tmp_path)))
+    assert (config.model.x_dim, config.data.columns) == (3, "a,b,c")
+    config = complete(tiny(data=str(tmp_path), columns="c"))
+    assert (config.model.x_dim, config.data.columns) == (1, "c")
+    assert complete(PRESETS["jsb"]) == PRESETS["jsb"]
+
+
+GIVEN = {
+    "arrays": lambda table: table,
+    "tensors": torch.as_tensor,
+    "data frames": lambda table: pd.DataFrame(table, columns=["flow", "level"]),
+    "lists": np.ndarray.tolist,
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_a_program_trains_on_what_it_holds(tmp_path, kind):
+    tables = [10 + 3 * rows(16, seed=i) for i in range(4)]
+    data = {split: (GIVEN[kind](table) for table in tables) for split in ("train", "valid", "test")}
+    run = fit(tiny(), tmp_path, data=data)
+    found = load_checkpoint(tmp_path / "best.safetensors")
+    assert found.config.data.columns == ("flow,level" if kind == "data frames" else "0,1")
+    np.testing.assert_allclose(found.frontend.mean, np.concatenate(tables).mean(0), rtol=1e-5)
+    np.testing.assert_allclose(found.frontend.std, np.concatenate(tables).std(0), rtol=1e-5)
+    assert np.isfinite(run.best.scores["test"]["elbo"])
+    clip = inspect_signal(found, tables[0])
+    assert clip.mean.shape == (16, 2)
+    np.testing.assert_allclose(found.frontend.signal(clip.frames), tables[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "likelihoods"),
+    [
+        ("binary", ["bernoulli", "nade"]),
+        ("count", ["poisson", "negative-binomial"]),
+        ("category", ["categorical"]),
+        ("real", ["student-t"]),
+    ],
+)
+def test_each_kind_of_values_is_trained_on_and_drawn(tmp_path, values, likelihoods):
+    generator = np.random.default_rng(0)
+    draw = {
+        "binary": lambda: generator.integers(0, 2, (16, 2)),
+        "count": lambda: generator.poisson(50, (16, 2)),
+        "category": lambda: generator.integers(0, 5, (16, 1)),
+        "real": lambda: generator.standard_normal((16, 2)),
+    }[values]
+    data = {split: [draw() for _ in range(4)] for split in ("train", "valid", "test")}
+    for likelihood in likelihoods:
+        run = tiny()
+        run = replace(run, model=replace(run.model, likelihood=likelihood), data=replace(run.data, values=values))
+        best = fit(run, tmp_path / likelihood, data=data).best
+        assert np.isfinite(best.scores["test"]["elbo"])
+        drawn = best.frontend.signal(generate(best.model, 30)[0].numpy())
+        best.config.data.kind.frames(drawn, best.config.model.x_dim)  # which refuses other values
+        assert drawn.shape == (30, 1 if values == "category" else 2)
+        with pytest.raises(ValueError, match="columns; the model takes"):
+            inspect_signal(best, np.zeros((9, 7), np.float32))
+
+
+def test_values_of_another_kind_are_refused():
+    for values, wrong in (("binary", 2.0), ("count", -1.0), ("count", 0.5), ("category", 3.0)):
+        kind = DataConfig(features="series", values=values).kind
+        with pytest.raises(ValueError, match=f"{wrong:g}; values of '{values}'"):
+            kind.frames(np.full((4, 1), wrong, np.float32), 3 if values == "category" else 1)
+
+
+def test_a_gaussian_of_counts_is_refused_and_what_fits_is_named():
+    with pytest.raises(ValueError, match="choose poisson or negative-binomial"):
+        RunConfig(model=ModelConfig(likelihood="gaussian"), data=DataConfig(features="series", values="count"))
+
+
+def test_the_command_line_trains_measures_inspects_and_draws(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tables").mkdir()
+    for i in range(24):
+        write_csv(tmp_path / "tables" / f"{i}.csv", 100 + rows(16, seed=i))
+
+    def run(*argv):
+        assert main([*argv, "--json"]) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    small = ["--d-dim=5", "--z-dim=2", "--hidden-dim=6", "--epochs=1", "--batch-size=4"]
+    trained = run("train", "series", "--data=tables", "--columns=level,flow", *small, "--out=run")
+    assert trained["model"]["likelihood"] == "gaussian"
+    best = "run/best.safetensors"
+    assert run("evaluate", best)["sequences"] == 1
+    assert run("inspect", best, "tables/3.csv", "--out=seen")["frames"] == 16
+    assert np.load("seen/posterior.npz")["mean"].shape == (16, 2)
+    for name in ("a.csv", "a.npy"):
+        assert run("sample", best, f"--out={name}", "--prime=tables/3.csv", "--steps=4")["frames"] == 20
+    config = load_checkpoint(best).config.data
+    np.testing.assert_allclose(read_signal("a.csv", config), np.load("a.npy"), rtol=1e-6)
+    np.testing.assert_allclose(np.load("a.npy")[:16], read_signal("tables/3.csv", config), rtol=1e-5)
+    assert main(["inspect", "jsb", "tables/3.csv"]) == 1
+    assert "is a table, and the model was trained on MIDI" in capsys.readouterr().err
