@@ -67,14 +67,15 @@ def arrows(**settings: object) -> Arrows:
     model = build_model(ModelConfig(**{"likelihood": "gaussian", **SIZES, **settings})).double().eval()
     draw = {name: torch.randn(2, 1, size, dtype=torch.float64) for name, size in _sizes(model).items()}
     found = _changing(lambda v: _frame(model, v), draw, ("u_t", "d_t-1", "z_t-1", "z_t"))
-    pairs = [(a, "d_t") for a in ("u_t", "d_t-1", "z_t-1", "z_t") if a in found["d"]]
+    at_first = _changing(lambda v: _frame(model, v, first=True), draw, ("z_t",))
+    pairs = [(a, "d_t") for a in ("u_t", "d_t-1", "z_t-1", "z_t") if a in found["d"] | at_first["d"]]
     # What the prior reads, it reads through d_t where d_t reads that.
     pairs += [("z_t-1", "z_t")] * ("z_t-1" in found["prior"] - found["d"])
     pairs += [("d_t", "z_t")] * bool(found["prior"] & {"u_t", "d_t-1"})
     emitted = _changing(lambda v: {"x": _emission(model, v)}, draw, ("d_t", "z_t"))
     pairs += [(a, "x_t") for a in ("d_t", "z_t") if a in emitted["x"]]
     names = ("z_t-1", "d_t", "x_t-1", "x_t", "x_t+1")
-    read = _changing(lambda v: {"q": _posterior(model, v)}, draw, names)["q"]
+    read = set().union(*(_changing(lambda v, t=t: {"q": _posterior(model, v, t)}, draw, names)["q"] for t in (0, 1)))
     if {("z_t-1", "d_t")} <= set(pairs) and "d_t" in read:
         read.discard("z_t-1")
     return Arrows(tuple(pairs), tuple(name for name in names if name in read))
@@ -96,9 +97,9 @@ def _step(model: SequenceModel, u: Tensor, state: State, noise: Tensor) -> tuple
     return model.step(state, {name: values[:, 0] for name, values in context.items()}, noise)
 
 
-def _frame(model: SequenceModel, values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """d_t and the prior of z_t, where z_t is drawn by a noise."""
-    before = State(_reached(model, values["d_t-1"]), values["z_t-1"])
+def _frame(model: SequenceModel, values: dict[str, Tensor], *, first: bool = False) -> dict[str, Tensor]:
+    """d_t and the prior of z_t, where z_t is drawn by a noise, at the first frame or at a later one."""
+    before = model.initial_state(1) if first else State(_reached(model, values["d_t-1"]), values["z_t-1"])
     state, prior, _ = _step(model, values["u_t"], before, values["z_t"])
     return {"d": state.d, "prior": torch.cat(tuple(prior), -1)}
 
@@ -108,13 +109,13 @@ def _emission(model: SequenceModel, values: dict[str, Tensor]) -> Tensor:
     return model.decode(d[:, None], values["z_t"][:, None])
 
 
-def _posterior(model: SequenceModel, values: dict[str, Tensor]) -> Tensor:
-    """The posterior of the second of three frames."""
-    x = torch.stack([values[name] for name in ("x_t-1", "x_t", "x_t+1")], 1)
-    u = torch.stack([values[name] for name in ("d_t-1", "d_t", "u_t")], 1)
+def _posterior(model: SequenceModel, values: dict[str, Tensor], last: int) -> Tensor:
+    """The posterior of the first (``last`` is 0) or of the second of three frames."""
+    x = torch.stack([values[name] for name in ("x_t-1", "x_t", "x_t+1")[1 - last :]], 1)
+    u = torch.stack([values[name] for name in ("d_t-1", "d_t", "u_t")[1 - last :]], 1)
     state = model.initial_state(1)
-    context = model.encode(u, x, torch.tensor([3]), state)
-    for t in range(2):
+    context = model.encode(u, x, torch.tensor([x.shape[1]]), state)
+    for t in range(last + 1):
         context_t = {name: frames[:, t] for name, frames in context.items()}
         state, _, posterior = model.step(state, context_t, values["z_t-1"])
         state = State(state.d, values["z_t-1"])

@@ -123,7 +123,7 @@ def _path(
         if chosen:
             values = {
                 "posterior sample": z_t,
-                "posterior mean": posterior_t.mu,
+                "posterior mean": posterior_t.rsample(torch.zeros_like(noise_t)),  # of zeros and ones the likelier
                 "prior sample": prior_t.rsample(noise_t),
                 "zero": torch.zeros_like(z_t),
                 "another clip": other_t,

@@ -53,6 +53,7 @@ SETTINGS = {
         "dkf": "DKF",
         "rnn": "RNN",
         "tsbn": "TSBN",
+        "vrae": "VRAE",
     },
     "likelihood": {"nade": "NADE output"},
 }

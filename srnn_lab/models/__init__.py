@@ -7,6 +7,7 @@ from srnn_lab.models.rnn import RNN
 from srnn_lab.models.srnn import SRNN
 from srnn_lab.models.storn import STORN
 from srnn_lab.models.tsbn import TSBN
+from srnn_lab.models.vrae import VRAE
 from srnn_lab.models.vrnn import VRNN, VRNNI
 from srnn_lab.system.plugins import Registry
 
@@ -21,6 +22,7 @@ MODELS: Registry[type[SequenceModel]] = Registry(
         "dkf": DKF,
         "rnn": RNN,
         "tsbn": TSBN,
+        "vrae": VRAE,
     },
 )
 """Name in a configuration -> class; the only list of models, which other packages may lengthen by entry points."""
@@ -47,6 +49,7 @@ __all__ = [
     "SRNN",
     "STORN",
     "TSBN",
+    "VRAE",
     "VRNN",
     "VRNNI",
     "SequenceModel",

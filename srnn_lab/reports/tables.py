@@ -19,10 +19,13 @@ _PUBLISHED = Path(__file__).parent / "published.json"
 SETS = {"nottingham": "Nottingham", "jsb": "JSB chorales", "muse": "MuseData", "piano": "Piano-midi.de"}
 MODELS = {
     "rnn": "RNN (exact)",
+    "vrae": "VRAE",
     "storn": "STORN",
     "vrnn-i": "VRNN-I",
     "vrnn": "VRNN",
     "dkf": "DKF",
+    "dkf-tridiagonal": "DKF, one Gaussian as posterior",
+    "srnn-tridiagonal": "SRNN, one Gaussian as posterior",
     "srnn-filt": "SRNN filt",
     "srnn-filt-res": "SRNN filt+Res_q",
     "srnn-smooth": "SRNN smooth",

@@ -16,6 +16,7 @@ FIGURE_4 = {
     "dkf": {("z_t-1", "z_t"), ("z_t", "x_t")},
     "srnn": RECURRENT | EMITTED | {("z_t-1", "z_t"), ("d_t", "z_t")},
     "rnn": RECURRENT | {("d_t", "x_t")},
+    "vrae": RECURRENT | {("z_t", "d_t"), ("d_t", "x_t")},
     "tsbn": EMITTED | {("u_t", "d_t"), ("z_t-1", "z_t"), ("d_t", "z_t")},
 }
 DOCUMENT = Path(__file__).parents[2] / "docs/models.md"
@@ -37,6 +38,7 @@ def test_the_arrows_are_those_of_the_paper(model):
         ({"model": "vrnn"}, {"d_t", "x_t"}),
         ({"model": "storn"}, {"x_t-1", "x_t"}),
         ({"model": "tsbn"}, {"z_t-1", "d_t", "x_t"}),
+        ({"model": "vrae"}, {"x_t", "x_t+1"}),
         ({"model": "rnn"}, set()),
     ],
     ids=str,

@@ -10,7 +10,7 @@ from torch import sigmoid, tanh
 from srnn_lab.config import ModelConfig
 from srnn_lab.data import Batch
 from srnn_lab.inference.bounds import elbo
-from srnn_lab.models import DKF, SRNN, STORN, VRNN, VRNNI, State
+from srnn_lab.models import DKF, SRNN, STORN, VRAE, VRNN, VRNNI, State
 
 FLOOR = 1e-2
 VARIANTS = list(itertools.product([True, False], [True, False], [1, 2], ["bernoulli", "gaussian"]))
@@ -295,3 +295,46 @@ def test_weights_begin_orthogonal_or_glorot_normal_and_biases_zero():
         glorot = (2 / sum(weight.shape)) ** 0.5
         assert float(weight.detach().std()) == pytest.approx(glorot, rel=0.02)
     assert all((p == 0).all() for name, p in model.named_parameters() if "bias" in name)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_the_vrae_by_hand(likelihood):
+    model, batch, _, noise = case(VRAE, likelihood)
+    state = model.initial_state(2)
+    bound = elbo(model, batch, state, noise)
+    features_u, features_x = (network(model.features, v) for v in (batch.u, batch.x))
+    a = torch.zeros(2, 5, dtype=torch.float64)
+    for t in reversed(range(7)):
+        a = gru_step(model.a.gru, a, features_x[:, t])
+    mu_q, logvar_q = network(model.posterior, a).chunk(2, -1)
+    logvar_q = torch.log(logvar_q.exp() + FLOOR)
+    d = tanh(affine(model.first_d, mu_q + (logvar_q / 2).exp() * noise[:, 0]))
+    kl = 0.5 * (logvar_q.exp() + mu_q**2 - 1 - logvar_q).sum(-1)
+    for t in range(7):
+        d = gru_step(model.gru_d, d, features_u[:, t])
+        expected = model.likelihood.log_prob(network(model.emission, d), batch.x[:, t])
+        torch.testing.assert_close(bound.log_px[:, t], expected)
+    torch.testing.assert_close(bound.kl[:, 0], kl)
+    assert (bound.kl[:, 1:] == 0).all()
+
+
+def test_the_bound_of_a_vrae_and_the_kl_to_its_true_posterior_add_up_to_the_evidence():
+    """By quadrature over its one z, a priori for the evidence and a posteriori for the rest."""
+    torch.manual_seed(0)
+    model = VRAE(ModelConfig(x_dim=4, d_dim=5, z_dim=1, hidden_dim=6)).double()
+    for parameter in model.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    x = torch.rand(1, 6, 4).round().double()
+    batch = Batch(x, torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), torch.tensor([6]))
+    grid = torch.linspace(-9, 9, 2001, dtype=torch.float64)
+    noise, weight = grid[:, None, None].expand(-1, 6, 1), torch.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi) * 18 / 2000
+    drawn = model.unroll(batch.u, None, batch.lengths, model.initial_state(1), noise)
+    log_px = model.likelihood.log_prob(model.decode(drawn.d, drawn.z), x.expand(2001, -1, -1)).sum(1)
+    evidence = (weight.log() + log_px).logsumexp(0)
+    bound = elbo(model, batch, noise=noise)
+    z_1 = bound.trace.z[:, :1]
+    log_q, log_p = (type(dist)(*(v[:, :1] for v in dist)).log_prob(z_1)[:, 0] for dist in bound.trace[3:1:-1])
+    log_true = bound.log_px.sum(1) + log_p - evidence
+    kl = (weight * (log_q - log_true)).sum()
+    assert kl > 0.01
+    torch.testing.assert_close((weight * bound.elbo.sum(1)).sum() + kl, evidence)

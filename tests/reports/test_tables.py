@@ -164,7 +164,7 @@ def test_the_family_stands_in_a_table_for_each_version_of_the_data():
     assert "bl/jsb (test), micro average, first frame scored; nats per frame" in bl.caption
     shown = [f"{cell(bl, vrnn.row, column)}" for column in bl.header[1:]]
     assert shown == ["3000000", "60", "-5.00 ± 0.10", "-4.80 ± 0.10", "-4.60 ± 0.10", vrnn.row]
-    assert len(bl.rows) == len(fraccaro.rows) == 9
+    assert len(bl.rows) == len(fraccaro.rows) == 12
 
 
 def test_several_seeds_of_a_row_are_averaged_with_their_spread():
