@@ -166,7 +166,7 @@ PRESETS = {
     "bl-nottingham": _field("bl/nottingham", 20 * 124),
     "bl-muse": _field("bl/muse", 20 * 169),
     "bl-piano": _field("bl/piano", 20 * 50),
-    # Twice the updates, and songs that are moved; Nottingham's, which are many, are not, but have weight decay. Of
+    # Twice the updates, and songs that are transposed; Nottingham's, which are many, are not, but have weight decay. Of
     # bl/jsb and bl/muse was more than one recipe tried.
     "best-bl-jsb": replace(
         _field(

@@ -255,7 +255,7 @@ class TrainConfig:
         0, "Segments of a stream after which d and z start again from zero; 0: once an epoch."
     )
     transposition: int = option(
-        0, "Semitones by which each sequence of notes is moved at random, up or down, anew in each epoch; 0 to 12."
+        0, "Random transposition: semitones, up or down, drawn for each sequence of notes in each epoch; 0 to 12."
     )
     learning_rate: float = option(1e-3, "Step size of Adam; above 0.")
     adam_epsilon: float = option(1e-8, "Epsilon of Adam; above 0.")

@@ -37,9 +37,11 @@ class Page:
 
 
 STYLE = """<style>
-[data-testid="stCaptionContainer"], [data-testid="stMetricDelta"] { color: inherit; opacity: 0.85; }
-button[kind="pillsActive"], button[kind="segmented_controlActive"] { color: inherit; font-weight: 600; }
-[data-testid="stMainBlockContainer"] h2 { font-size: 1.6rem; padding: 0.25rem 0; }
+[data-testid="stCaptionContainer"], [data-testid="stMetricDelta"] { color: inherit; opacity: 0.9; }
+[data-testid="stCaptionContainer"] * { color: inherit; }
+[data-testid="stButtonGroup"] [data-selected], [data-selected] * { color: inherit !important; }
+[data-testid="stMainBlockContainer"] h2 { font-size: 1.6rem; padding: 0.25rem 0 0.5rem; }
+[data-testid="stMainBlockContainer"] h3 { font-size: 1.3rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; --player-top: 3.75rem; }
 @media (max-width: 640px) { [data-testid="stElementToolbar"] { display: none; } }
 </style>"""
@@ -112,4 +114,4 @@ def warn_of_runs() -> None:
     """Say so if the folder of runs that was asked for is not there."""
     folder = runs_folder()
     if folder != Path("runs") and not folder.is_dir():
-        st.sidebar.warning(plain(f"The folder of runs, {folder}, does not exist yet; the page Train can make it."))
+        st.sidebar.warning(plain(f"The folder of runs, {folder}, does not exist yet; the page Train creates it."))

@@ -98,7 +98,7 @@ class Choice(NamedTuple):
         modified: When it was last written; a new file is a new entry of the caches.
         content: The clip's bytes.
         name: The clip's file name.
-        semitones: Semitones that music is moved up.
+        semitones: Semitones by which music is transposed up.
     """
 
     path: str

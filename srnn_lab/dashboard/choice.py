@@ -45,8 +45,8 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
         st.sidebar.caption(
             "The clips are in C, an octave above the written chorales, as in the training data of jsb-paper; the other "
             "music models were trained on other keys too. Music is played at "
-            f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio, and in MIDI files, at the tempo of "
-            "its file."
+            f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio and in MIDI files it has the tempo "
+            "of its file."
         )
     upload_checkpoint(features)
     choice = Choice(path, modified, content, file_name, semitones)

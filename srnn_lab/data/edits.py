@@ -41,16 +41,16 @@ def insert_silence(signal: np.ndarray, at: int, length: int) -> np.ndarray:
 
 
 def transpose(roll: np.ndarray, semitones: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-    """A piano roll with its notes moved up; what leaves the keyboard is dropped.
+    """A piano roll transposed up; what leaves the keyboard is dropped.
 
     Args:
         roll: A piano roll.
         semitones: How far; below 0 is down.
-        start: First frame that is moved.
-        stop: The frame after the last that is moved; the end by default.
+        start: First frame that is transposed.
+        stop: The frame after the last that is transposed; the end by default.
 
     Raises:
-        ValueError: No note of those that are moved is left on the keyboard.
+        ValueError: No transposed note is left on the keyboard.
     """
     moved = np.array(roll)
     moved[start:stop] = part = transposed(roll[start:stop], semitones)

@@ -62,7 +62,7 @@ MUSIC = {
 
 
 def transposed(roll: Float[np.ndarray, "_ x"], semitones: int) -> Float[np.ndarray, "_ x"]:
-    """A piano roll moved up (down, if negative); what leaves the keyboard is dropped."""
+    """A piano roll transposed up (down, if negative); what leaves the keyboard is dropped."""
     moved, notes = np.zeros_like(roll), roll.shape[1]
     if abs(semitones) < notes:
         moved[:, max(0, semitones) : notes + min(0, semitones)] = roll[

@@ -122,7 +122,7 @@ class Segments(ABC):
         sequences: The training set.
         batch_size: Rows.
         segment_length: Frames of one update, at most.
-        transposition: Semitones by which each sequence is moved at random, up or down, anew in each epoch.
+        transposition: Semitones by which each sequence is transposed at random, up or down, again in each epoch.
     """
 
     def __init__(self, sequences: Sequence[Frames], batch_size: int, segment_length: int, *, transposition: int = 0):

@@ -875,6 +875,40 @@ def test_a_figure_is_in_the_colours_of_the_page(browser, address, scheme, colour
         assert title.evaluate("text => getComputedStyle(text).fill") == colour
 
 
+CONTRAST = """element => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const over = ([r, g, b, a = 1], below) => [r, g, b].map((value, i) => a * value + (1 - a) * below[i]);
+  const above = [];
+  for (let one = element; one; one = one.parentElement) above.unshift(getComputedStyle(one));
+  let behind = [255, 255, 255], shown = 1;
+  for (const style of above) {
+    behind = over(numbers(style.backgroundColor), behind);
+    shown *= Number(style.opacity);
+  }
+  const [r, g, b, a = 1] = numbers(getComputedStyle(element).color);
+  const light = (colour) => colour
+    .map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, i) => sum + [0.2126, 0.7152, 0.0722][i] * value, 0) + 0.05;
+  const lights = [light(over([r, g, b, a * shown], behind)), light(behind)];
+  return Math.max(...lights) / Math.min(...lights);
+}"""
+"""The contrast of a text with what is behind it, as WCAG 2 defines it."""
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_captions_and_pressed_buttons_can_be_read_and_the_tab_names_page_and_model(browser, address, scheme):
+    with open_page(browser, address, color_scheme=scheme) as page:
+        page.goto(address)
+        page.get_by_text("Export and share").wait_for(timeout=180_000)
+        for text in ("[data-testid='stCaptionContainer'] p", "[data-testid='stButtonGroup'] [data-selected] p"):
+            found = page.locator(text)
+            found.first.wait_for()
+            contrasts = {one.inner_text(): one.evaluate(CONTRAST) for one in found.all()}
+            assert not {said: contrast for said, contrast in contrasts.items() if contrast < 4.5}
+        assert page.title() == "Explore: voice-mel"
+
+
 def test_a_row_of_the_list_of_spikes_takes_the_player_there(browser, address):
     with open_page(browser, address, viewport={"width": 1280, "height": 2600}) as page:
         page.goto(f"{address}/?checkpoint=jsb&place=10.0000")

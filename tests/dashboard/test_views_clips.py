@@ -75,6 +75,13 @@ def test_the_bundled_clips_can_be_opened_where_their_spike_is(folder, monkeypatc
     table = page.dataframe[0].value
     assert all(address.startswith("./?checkpoint=jsb&clip=bwv") for address in table["open"])
     assert "place=" in table["open"][0]
+    assert "said" not in table
+
+
+def test_what_is_said_in_a_bundled_clip_is_in_the_table(folder, monkeypatch):
+    page = open_view("clips", "runs/tiny", monkeypatch, folder)
+    table = page.dataframe[0].value.set_index("clip")
+    assert table.loc["agent-newlocation", "said"] == "Please enter a new extension, followed by pound."
 
 
 def test_a_visitor_of_a_dashboard_that_is_read_only_cannot_read_folders(folder, monkeypatch):

@@ -12,7 +12,7 @@ from srnn_lab.analysis.inspection import NEAR, inspect_signal
 from srnn_lab.analysis.moments import Moment, Summary, strongest, summarise, thumbnail
 from srnn_lab.dashboard.cache import Choice, ClipBytes, cache_data, cached_checkpoint, cached_signal
 from srnn_lab.dashboard.choice import bundled_clips, choose_linked, clip_key, options
-from srnn_lab.dashboard.panels.labels import bundled_clip
+from srnn_lab.dashboard.panels.labels import bundled_clip, words_of
 from srnn_lab.dashboard.panels.sounds import sound_of
 from srnn_lab.dashboard.uploads import MEGABYTES, UPLOADS, harmless
 from srnn_lab.dashboard.visit import remember, visit
@@ -121,6 +121,8 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     config = {name: st.column_config.NumberColumn(format="%.2f", help=meaning) for name, meaning in meanings.items()}
     config["KL over time"] = st.column_config.LineChartColumn(y_min=0.0)
     if all(name in bundled for name in found):
+        if any(said := [words_of(bundled[name]) for name in found]):
+            columns["said"] = said
         columns["open"] = [address_of(name, choice, peaks[name]) for name in found]
         config["open"] = st.column_config.LinkColumn(display_text="Explore")
     chosen = st.dataframe(

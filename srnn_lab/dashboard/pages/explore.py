@@ -137,9 +137,9 @@ def explain_player(features: str) -> None:
     words = WORDS[features]
     explain(
         "What is the KL?",
-        "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far what the posterior q has read (with smoothing, up to the "
-        "clip's end) moves the belief about z at a frame from the prior p, which knows the past. **Mean** and "
-        "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO**, in nats per frame, "
+        "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far the posterior q, which has heard the clip (with smoothing "
+        "all of it, with filtering up to this frame), is from the prior p, which predicts z from the past. **Mean** "
+        "and **log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO** (nats per frame) "
         "is the reconstruction term minus the KL; ELBOs of different kinds of frames are not comparable. The lowest "
         "row divides the KL among the dimensions of z, the most used on top: twice as many as there are active units, "
         "at least 8 and at most 64; a few values may exceed its brightest colour. Frames are counted from 0 at the "

@@ -20,12 +20,15 @@ def bundled_clip(choice: Choice) -> Path | None:
     return next((path for path in alike if ClipBytes(path.read_bytes()) == choice.content), None)
 
 
+def words_of(path: Path) -> str:
+    """What is said in the file of a bundled clip, if anything is."""
+    folder = ASSETS / path.relative_to(ASSETS).parts[0]
+    return transcripts(folder).get(path.relative_to(folder).with_suffix("").as_posix(), "")
+
+
 def show_words(choice: Choice) -> None:
     """What is said in a bundled clip."""
-    if not (path := bundled_clip(choice)):
-        return
-    folder = ASSETS / path.relative_to(ASSETS).parts[0]
-    if text := transcripts(folder).get(path.relative_to(folder).with_suffix("").as_posix()):
+    if (path := bundled_clip(choice)) and (text := words_of(path)):
         st.caption(f"“{plain(text)}”")
 
 

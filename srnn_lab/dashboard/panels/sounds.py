@@ -106,7 +106,7 @@ def cached_clip_sound(
         modified: When the checkpoint was written.
         content: The clip's bytes.
         name: The clip's file name.
-        semitones: Semitones that music is moved up.
+        semitones: Semitones by which music is transposed up.
         kind: ``ORIGINAL``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
             first frames and then, to its end, what the model draws from its prior.
         start: Frames of the clip before the continuation.
