@@ -13,7 +13,7 @@ from srnn_lab.analysis.transitions import Spikes
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Arrays as an .npz file."""
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
+    np.savez_compressed(content, **arrays)  # pyright: ignore[reportArgumentType] (no array is named allow_pickle)
     return content.getvalue()
 
 

@@ -73,6 +73,13 @@ class Inspection:
         """Dimensions of z that tell more than ``ACTIVE`` nats per frame."""
         return int((self.use > ACTIVE).sum())
 
+    @property
+    def largest_spike(self) -> int:
+        """The frame of the largest KL once the state has settled, of those that are not silent if there are any."""
+        settled = np.arange(len(self.kl)) >= min(SETTLING, len(self.kl) - 1)
+        heard = settled & self.active
+        return int(np.where(heard if heard.any() else settled, self.kl, -np.inf).argmax())
+
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of ``posterior.npz``; ``times`` are in seconds, or of music in quarter notes."""
         names = ("kl", "log_px", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z", "changes", "times")
@@ -104,12 +111,14 @@ def inspect_signal(
         FloatingPointError: The model gives a value that is not a finite number.
     """
     config, model = checkpoint.config, checkpoint.model
+    # The frames, and the noise of the paths.
     frames, batch = clip_batch(checkpoint, signal)
     first = len(frames) - len(batch.x[0])
     if noise is None:
         noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
     weight = next(model.parameters())
     batch, noise = batch.to(weight.device), noise.to(weight)
+    # The bound along each path, and x under the posterior.
     with model.evaluating():
         bound = elbo(model, batch, noise=noise)
     if not bound.elbo.isfinite().all():
@@ -118,6 +127,7 @@ def inspect_signal(
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.
     variance = variances.mean(0) + means.var(0, correction=0)
+    # What happens in the signal, counted from the first scored frame.
     changes, active = config.data.kind.changes(widen(signal), frames)
     inside = changes[changes >= first] - first
     times = checkpoint.frontend.times(len(frames))[first:]
@@ -140,7 +150,7 @@ def inspect_signal(
         logvar_q=array(posterior.logvar.mean(0)),
         mu_p=array(prior.mu.mean(0)),
         logvar_p=array(prior.logvar.mean(0)),
-        kl_z=array(posterior.kl(prior).mean(0)),
+        kl_z=array(posterior.kl(prior).mean(0)),  # pyright: ignore[reportArgumentType] (both are of one kind)
     )
 
 

@@ -79,6 +79,7 @@ def replace_latents(
         ValueError: The clip is of the wrong kind, too short or too long.
     """
     model = checkpoint.model
+    # The frames, the noise that all sources share, and the path of the other clip.
     frames, batch = clip_batch(checkpoint, signal)
     num_frames = batch.x.shape[1]
     times = checkpoint.frontend.times(len(frames))[-num_frames:]
@@ -87,6 +88,7 @@ def replace_latents(
     others = torch.zeros_like(noise)
     if other is not None:
         others = torch.as_tensor(other)[None, torch.arange(num_frames) % len(other)]
+    # z from each source, and what is reconstructed from it.
     state = model.initial_state(1)
     context = model.encode(batch.u, batch.x, batch.lengths, state)
     d, z = _path(model, context, state, names, noise, others, (start <= times) & (times < stop))

@@ -142,6 +142,7 @@ def phone_frames(
         raise ValueError("The model is one of music; phones are told from the states of a model of audio.")
     names = list(signals)
     frames = frontend.sequences([signals[name] for name in names], config.model.x_dim)
+    # The states and phones of each sentence, in batches of like length.
     generator, device = torch.Generator().manual_seed(seed), next(model.parameters()).device
     parts: dict[int, tuple[dict[str, np.ndarray], np.ndarray]] = {}
     for batch_of in tqdm(by_length(frames, BATCH), "Sentences", unit=" batches", delay=2, leave=False):
@@ -156,6 +157,7 @@ def phone_frames(
             own[LogMel.name] = centred_mel(signals[names[i]], checkpoint)[-length:]
             times = frontend.times(len(frames[i]))[-length:]
             parts[i] = own, np.array(labels[names[i]].at(times), object)
+    # One after the other in their order, without the frames that have no label.
     phones = np.concatenate([parts[i][1] for i in range(len(names))]).astype(str)
     labelled = phones != ""
     if not labelled.any():

@@ -109,7 +109,7 @@ def find_spikes(clip: Inspection, prominence: float) -> Int[np.ndarray, "s"]:
     """
     if not clip.active.any():
         return np.zeros(0, int)
-    spread = float(median_abs_deviation(clip.kl[clip.active], scale="normal"))
+    spread = float(median_abs_deviation(clip.kl[clip.active], scale="normal"))  # pyright: ignore[reportArgumentType]
     peaks, _ = find_peaks(clip.kl, prominence=prominence * spread)
     return peaks[clip.active[peaks] & (peaks >= SETTLING)]
 
@@ -169,6 +169,7 @@ def measure_transitions(
         raise ValueError(f"{len(signals)} clips were given; transitions need at least two.")
     data = checkpoint.config.data
     windows = near_windows(data)
+    # The KL of each clip, where it changes, and at the joint of its half with the next clip's.
     clips, events, kl, at_change, joints = [], [], [], [], []
     following = [*signals[1:], signals[0]]
     items = zip(signals, following, labels or [None] * len(signals), strict=True)
@@ -179,6 +180,7 @@ def measure_transitions(
         kl.append(clip.kl[clip.active])
         at_change.append(near_changes(clip, windows[-1])[clip.active])
         joints.append(_joint(checkpoint, signal, other, clip))
+    # The area over all clips, and its null: each KL turned round in a circle.
     marked = np.concatenate(at_change)
     auc = roc_area(np.concatenate(kl), marked)
     rng = np.random.default_rng(seed)
@@ -275,6 +277,7 @@ def measure_edit(
         ValueError: One of the clips is of the wrong kind, too short or too long.
     """
     data = checkpoint.config.data
+    # Both clips with the same noise, as far as they are equally long.
     batches = [clip_batch(checkpoint, signal)[1] for signal in (before, after)]
     longest = max(batches, key=lambda batch: batch.x.shape[1])
     noise = draw_noise(checkpoint.model, longest, torch.Generator().manual_seed(seed), paths=num_samples)
@@ -282,6 +285,7 @@ def measure_edit(
         inspect_signal(checkpoint, signal, noise=noise[:, : batch.x.shape[1]])
         for signal, batch in zip((before, after), batches, strict=True)
     )
+    # Where the joints lie, and what the edit changes before the first of them.
     places = [tuple(place / data.rate for place in of_clip) for of_clip in zip(*joints, strict=True)]
     untouched = int(np.searchsorted(first.times + data.window / 2 / data.rate, places[0][0] + 1e-9))
     changes = np.abs(second.kl[:untouched] - first.kl[:untouched])

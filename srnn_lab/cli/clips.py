@@ -1,6 +1,7 @@
 """``srnn-lab inspect`` and ``sample``: what a model makes of a clip, and what it draws."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from srnn_lab.cli.options import checkpoint_command, count, load_checkpoint, path, seed
@@ -14,7 +15,15 @@ def add_inspect(commands: Any) -> None:
     """The command."""
     command = checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", inspect_file)
     command.add_argument("file", type=path, metavar="FILE", help="Audio, MIDI or table file.")
-    command.add_argument("--out", type=path, help="Folder for posterior.npz and figure.html.")
+    command.add_argument("--out", type=path, help="Folder for posterior.npz and player.html, which plays the clip.")
+    command.add_argument("--picture", type=path, metavar="FILE", help="FILE.svg or FILE.pdf: the rows of the page.")
+    command.add_argument(
+        "--width",
+        type=float,
+        default=265.0,
+        metavar="MM",
+        help="Width of the picture in millimetres, such as a paper's column; its text stays at 8 points. Default: 265.",
+    )
     command.add_argument(
         "--labels",
         type=path,
@@ -33,8 +42,14 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.data import read_labels, read_signal
     from srnn_lab.data.labels import labels_beside
     from srnn_lab.data.notices import notify
-    from srnn_lab.pictures.clip import clip_figure
+    from srnn_lab.pictures.clip import clip_scene
+    from srnn_lab.pictures.svg import MM, scene_svg, svg_pdf
+    from srnn_lab.player.page import scene_html
+    from srnn_lab.player.sound import clip_sounds
 
+    suffix = args.picture.suffix.lower() if args.picture else ".svg"
+    if suffix not in (".svg", ".pdf"):
+        raise ValueError(f"--picture is {args.picture}; name a FILE.svg or a FILE.pdf.")
     if args.out and args.out.exists() and not args.out.is_dir():
         raise NotADirectoryError(f"--out is {args.out}, which is a file; name a folder for the two files to write.")
     checkpoint = load_checkpoint(args)
@@ -50,11 +65,16 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
             notify(f"The labels beside the recording are left out: {error}")
     clip = inspect_signal(checkpoint, signal)
     areas = measure_areas([clip], [clip_events(clip, signal, data, labels)], near_windows(data))
+    scene = clip_scene(checkpoint, signal, clip, args.file.name, labels)
+    title = f"{args.file.name}, model {'/'.join(Path(args.checkpoint).parts[-2:])}"
     if args.out:
         arrays = clip.arrays() | (labels.arrays() if labels else {})
         write_atomically(args.out / "posterior.npz", npz_bytes(arrays))
-        page = clip_figure(checkpoint, signal, clip).to_html(include_plotlyjs=True)
-        write_atomically(args.out / "figure.html", page.encode())
+        page = scene_html(scene, clip_sounds(checkpoint, signal, clip), title)
+        write_atomically(args.out / "player.html", page.encode())
+    if args.picture:
+        svg = scene_svg(scene, title=title, width=args.width / MM)
+        write_atomically(args.picture, svg_pdf(svg) if suffix == ".pdf" else svg.encode())
     largest = int(clip.kl.argmax())
     return {
         "frames": len(clip.kl),
@@ -66,6 +86,7 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
         "changes": len(clip.changes),
         "labels": len(labels.names) if labels else None,
         "out": str(args.out) if args.out else None,
+        "picture": str(args.picture) if args.picture else None,
         **areas_by_kind(areas),
     }
 

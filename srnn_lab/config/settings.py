@@ -429,7 +429,7 @@ class RunConfig:
         Raises:
             ValueError: A section or a key is unknown, or a value is of the wrong type or out of range.
         """
-        sections = {f.name: f.type for f in fields(cls)}
+        sections: dict[str, Any] = {f.name: f.type for f in fields(cls)}
         if not isinstance(values, dict):
             raise ValueError(
                 f"The configuration is {reprlib.repr(values)}; expected the sections {', '.join(sections)}."
@@ -464,7 +464,7 @@ def readers_of(name: str, chosen: ModelConfig) -> dict[str, tuple[Any, ...]]:
 
 
 def _from_dict(kind: type, values: Any) -> Any:
-    types = {f.name: f.type for f in fields(kind)}
+    types: dict[str, Any] = {f.name: f.type for f in fields(kind)}
     if not isinstance(values, dict):
         raise ValueError(
             f"The section {kind.__name__} of the configuration is {reprlib.repr(values)}; expected its keys and values."

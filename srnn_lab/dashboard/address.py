@@ -4,10 +4,11 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Float, Int
 
-from srnn_lab.analysis.inspection import NEAR, SETTLING, Inspection
+from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.visit import remember, visit, went_through_history
-from srnn_lab.player import Look, Place, jump, look_at, look_of, place_of, spacing
+from srnn_lab.pictures.scene import spacing
+from srnn_lab.player.component import Look, Place, jump, look_at, look_of, place_of
 
 PLAYER = "player"
 """Key of the first page's player."""
@@ -86,13 +87,6 @@ def go_to_row(table: str, key: str, times: np.ndarray) -> None:
         jump(key, Place(time, time))
 
 
-def largest_spike(clip: Inspection) -> int:
-    """The frame of the largest KL once the state has settled, of those that are not silent if there are any."""
-    settled = np.arange(len(clip.kl)) >= min(SETTLING, len(clip.kl) - 1)
-    heard = settled & clip.active
-    return int(np.where(heard if heard.any() else settled, clip.kl, -np.inf).argmax())
-
-
 def around(clip: Inspection, frame: int) -> Place:
     """The frame and a few on either side, as a selection."""
     low, high = max(0, frame - 3 * NEAR), min(len(clip.kl) - 1, frame + 3 * NEAR)
@@ -114,7 +108,7 @@ def frames_inside(times: Float[np.ndarray, "t"], place: Place) -> Int[np.ndarray
 def chosen_frame(clip: Inspection, place: Place | None) -> int:
     """The frame at the playhead; of a selection, its frame with the largest KL; before a choice, the largest spike."""
     if place is None:
-        return largest_spike(clip)
+        return clip.largest_spike
     if len(inside := frames_inside(clip.times, place)):
         return int(inside[clip.kl[inside].argmax()])
     return frame_at(clip, place.start)

@@ -230,12 +230,13 @@ def _decode_libsndfile(path: Path, file: File, sound: Any) -> Iterator[tuple[Blo
 def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[tuple[Block, int]]:
     with optional_packages():
         import av
+        from av.error import FFmpegError
 
     file.seek(0)
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
     count, rate, form, failure = 0, 0, None, None
     try:
-        with av.open(file, format=name, options=options, metadata_errors="replace") as container:
+        with av.open(file, "r", format=name, options=options, metadata_errors="replace") as container:
             stream = next(iter(container.streams.audio), None)
             if stream is None or stream.codec_context is None:
                 raise UnreadableError("no sound that can be decoded")
@@ -248,7 +249,7 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
             for packet in container.demux(stream):
                 try:
                     frames = packet.decode()
-                except av.FFmpegError as error:  # a tag between joined streams, or damage; what follows may be sound
+                except FFmpegError as error:  # a tag between joined streams, or damage; what follows may be sound
                     failure = error
                     continue
                 for frame in frames:
@@ -259,7 +260,7 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
                         skip = max(0, skip - converted.samples)
                         count += len(block)
                         yield block, rate
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         failure = error
     if not count:
         if failure:

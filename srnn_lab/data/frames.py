@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -50,7 +51,9 @@ class Frontend:
         if kind.standardised == "no":
             return plain
         axis = None if kind.standardised == "as a whole" else 0
-        count, mean, squares, low, high = 0, 0.0, 0.0, np.inf, -np.inf
+        count, mean, squares = 0, 0.0, 0.0
+        low: Any = np.inf  # these two become arrays
+        high: Any = -np.inf
         for signal in signals:
             frames = plain.frames(signal, x_dim)
             low, high = np.minimum(low, frames.min(axis)), np.maximum(high, frames.max(axis))

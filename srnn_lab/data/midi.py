@@ -140,7 +140,8 @@ class _Strike:
     __slots__ = "count", "limit", "start"
 
     def __init__(self, start: int):
-        self.start, self.count, self.limit = start, 1, None
+        self.start, self.count = start, 1
+        self.limit: int | None = None
 
 
 class _Voice:

@@ -120,8 +120,8 @@ def _copies(same_content: list[list[str]], splits: dict[str, str]) -> dict[str, 
     copies = {}
     for group in same_content:
         names = [name for name in group if name in splits]
-        kept = next((name for part in ("test", "valid", "train") for name in names if splits[name] == part), None)
-        copies |= {name: kept for name in names if splits[name] != splits[kept]}
+        if kept := next((name for part in ("test", "valid", "train") for name in names if splits[name] == part), None):
+            copies |= {name: kept for name in names if splits[name] != splits[kept]}
     return copies
 
 

@@ -77,7 +77,7 @@ def elbo(
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
     batch = batch.repeat(len(noise) // len(batch.x))
     log_px = model.likelihood.log_prob(model.emit(trace.d, trace.z, batch.u), batch.x)
-    kl = trace.posterior.kl(trace.prior).sum(-1)
+    kl = trace.posterior.kl(trace.prior).sum(-1)  # pyright: ignore[reportArgumentType] (both are of one kind)
     return Bound(log_px * batch.mask, kl * batch.mask, batch.lengths, trace)
 
 

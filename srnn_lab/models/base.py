@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -111,9 +111,11 @@ class SequenceModel(nn.Module, ABC):
         """
         if self.config.centred_inputs:
             *before, centred = self.features[: 1 + (self.likelihood.values == "count")]
-            centred.mean.copy_(before[0](mean) if before else mean)
+            first: Any = centred  # torch's types say of no part what it is
+            first.mean.copy_(before[0](mean) if before else mean)
         if emission:
-            self.emission[-1].bias.copy_(self.likelihood.params_of(mean, variance))
+            last: Any = self.emission[-1]
+            last.bias.copy_(self.likelihood.params_of(mean, variance))
 
     @property
     def d_dim(self) -> int:

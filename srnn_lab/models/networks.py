@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,7 @@ class CentredLinear(nn.Linear):
 
     def __init__(self, in_dim: int, out_dim: int):
         super().__init__(in_dim, out_dim)
+        self.mean: Tensor
         self.register_buffer("mean", torch.zeros(in_dim))
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
@@ -121,12 +123,12 @@ def possibly(mask: Bool[Tensor, "*batch"]) -> bool:
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
     """Whether cuDNN's GRU may round what it multiplies to 19 bits, as is torch's default."""
-    before = torch.backends.cudnn.rnn.fp32_precision
-    torch.backends.cudnn.rnn.fp32_precision = "tf32" if allowed else "ieee"
+    of_rnn: Any = torch.backends.cudnn.rnn  # torch's types lack its setting
+    before, of_rnn.fp32_precision = of_rnn.fp32_precision, "tf32" if allowed else "ieee"
     try:
         yield
     finally:
-        torch.backends.cudnn.rnn.fp32_precision = before
+        of_rnn.fp32_precision = before
 
 
 class GRU(nn.GRU):
@@ -168,7 +170,7 @@ class GRUCell(nn.Module):
 
     def __init__(self, c_dim: int, z_dim: int, out_dim: int):
         super().__init__()
-        whole = GRU(c_dim + z_dim, out_dim)
+        whole: Any = GRU(c_dim + z_dim, out_dim)
         self.from_c, self.from_z = linear(c_dim, 3 * out_dim), linear(z_dim, 3 * out_dim, bias=False)
         self.from_d = linear(out_dim, 3 * out_dim)
         initial = (*whole.weight_ih_l0.data.split([c_dim, z_dim], 1), whole.weight_hh_l0.data)
@@ -201,7 +203,8 @@ class BackwardGRU(nn.Module):
 
     def forward(self, inputs: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Float[Tensor, "b t a"]:
         """States for all t; those past a sequence's length mean nothing."""
-        a_0 = self.gru.weight_hh_l0.new_zeros(len(inputs), self.gru.hidden_size)
+        weight: Any = self.gru.weight_hh_l0
+        a_0 = weight.new_zeros(len(inputs), self.gru.hidden_size)
         return _reversed(self.gru(_reversed(inputs, lengths), a_0), lengths)
 
 
@@ -278,10 +281,11 @@ class GaussianNetwork(nn.Module):
     def nets(self, projected: Float[Tensor, "b t h"]) -> tuple[Net, Net]:
         """NN_1 and NN_2, for the recursion by hand."""
         parts = zip((self.mu, self.logvar), projected.chunk(2, -1), self.from_z.weight.chunk(2), strict=True)
-        return tuple(
+        for_mu, for_logvar = (
             Net(c, w, [(layer.weight, layer.bias) for layer in further if isinstance(layer, nn.Linear)])
             for further, c, w in parts
         )
+        return for_mu, for_logvar
 
 
 class GatedTransition(nn.Module):

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
+from srnn_lab.models.distributions import DiagonalGaussian, Latent, floor_variance
 from srnn_lab.models.networks import GatedTransition, GaussianNetwork
 from srnn_lab.models.recurrence import gaussian_chain
 from srnn_lab.models.tridiagonal import TridiagonalPosterior
@@ -49,7 +49,7 @@ class StateSpaceModel(SequenceModel):
 
     def path(
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]
-    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], DiagonalGaussian, DiagonalGaussian]:
+    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], Latent, Latent]:
         """The path with only what z needs inside the recursion, and the rest for all t at once."""
         if isinstance(self.posterior, TridiagonalPosterior) and "for_posterior" in context:
             z = self.posterior.path(state.z, context["for_posterior"], noise)
@@ -76,7 +76,7 @@ class StateSpaceModel(SequenceModel):
             prior = DiagonalGaussian(mus[0], floor_variance(logvar_p.output(z_tm1), floor))
         else:
             prior = self.prior(z_tm1, context["for_prior"])
-        return context["d"], z, prior, DiagonalGaussian(sum(mus), floor_variance(raw, floor))
+        return context["d"], z, prior, DiagonalGaussian(sum(mus[1:], mus[0]), floor_variance(raw, floor))
 
     def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t)."""

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import Context, SequenceModel, State
-from srnn_lab.models.distributions import BinaryUnits, threshold
+from srnn_lab.models.distributions import BinaryUnits, Latent, threshold
 from srnn_lab.models.networks import linear
 
 
@@ -84,7 +84,7 @@ class TSBN(SequenceModel):
 
     def path(
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]
-    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], BinaryUnits, BinaryUnits]:
+    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], Latent, Latent]:
         """The path with nothing but the draws inside the recursion, through which no gradient passes."""
         if "for_posterior" not in context:
             return super().path(context, state, noise)

@@ -1,4 +1,4 @@
-"""NumPy in, Plotly figure out: the pictures of the dashboard, the command line and the notebooks."""
+"""NumPy in, Plotly figure out: charts of what is no clip. A clip is drawn as a ``Scene``."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
@@ -7,46 +7,16 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
-from plotly.colors import sequential
 from plotly.subplots import make_subplots
 
-from srnn_lab.pictures.limits import beyond, robust_limits
+from srnn_lab.pictures.colours import CHANGE, COLOURS, KL, LOGVAR, MEAN, MEASURED, POSTERIOR, PRIOR, PUBLISHED, SIGNAL
 
-SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#888888"
-"""Colours that read on a light and on a dark page and that colour-blind eyes tell apart (Okabe and Ito)."""
-PRIOR, POSTERIOR = SIGNAL, KL
-MEASURED, PUBLISHED = "#3b8fd0", "#d9822b"
-"""Blue and orange, which those who see red and green alike tell apart; the shapes differ too."""
-OVERLAID = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9030f0")
-"""Colours of lines over each other, which colour-blind eyes tell apart (after Okabe and Ito)."""
-# Streamlit swaps some near-black colours, the first of Plotly's own Magma among them, for its theme's.
-MAGMA = ["rgb(1,1,6)", *sequential.Magma[1:]]
-NOTES = [[0, "rgba(0,114,178,0)"], [1, "rgb(0,114,178)"]]
-LOWEST_PITCH = 21
 LABEL_WIDTH = 25
 """Characters of a row's label in one line; more would leave no room for the dots on a phone."""
-MAX_MARKS = 150
-"""Changes that are marked over the whole height; more become ticks at the top."""
 MAX_TICKS = 11
 """Dimensions of z that have their number at the axis, which a phone shows side by side; hovering tells the others'."""
 MAX_LATENTS = 32
 """Dimensions of z that a figure shows at first; a double click shows all."""
-MAX_POINTS = 2000
-"""Points of a waveform that are drawn; more are reduced to the extremes of each stretch."""
-
-
-def envelope(
-    t: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], max_points: int = MAX_POINTS
-) -> tuple[np.ndarray, np.ndarray]:
-    """At most about ``max_points`` points with the same minima and maxima."""
-    stretch = 2 * len(y) // max_points
-    if stretch < 2:
-        return t, y
-    n = -(-len(y) // stretch)
-    parts = np.pad(y, (0, n * stretch - len(y)), "edge").reshape(n, stretch)
-    extremes = np.stack([parts.argmin(1), parts.argmax(1)], 1) + np.arange(n)[:, None] * stretch
-    index = np.unique(np.minimum(extremes, len(y) - 1))
-    return t[index], y[index]
 
 
 def _line(x: np.ndarray, y: np.ndarray, colour: str, name: str, unit: str) -> go.Scatter:
@@ -56,20 +26,6 @@ def _line(x: np.ndarray, y: np.ndarray, colour: str, name: str, unit: str) -> go
         line={"color": colour, "width": 1.2},
         name=name,
         hovertemplate=f"%{{x:.3f}}: %{{y:.3g}} {unit}<extra>{name}</extra>",
-    )
-
-
-def _picture(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, scale: str | list, name: str, unit: str, **more: object
-) -> go.Heatmap:
-    return go.Heatmap(
-        x=np.asarray(x, np.float32),
-        y=y,
-        z=np.asarray(z, np.float32),
-        colorscale=scale,
-        name=name,
-        hovertemplate=f"%{{x:.3f}}, %{{y}}: %{{z:.3g}} {unit}<extra>{name}</extra>",
-        **more,
     )
 
 
@@ -99,12 +55,6 @@ def _rows(titles: Sequence[str], heights: Sequence[float], units: Sequence[str],
     return figure
 
 
-Columns = tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n c"], Sequence[str]]
-"""Times, the rows of a table, and the names of its columns."""
-COLOURS = (SIGNAL, KL, MEAN, LOGVAR, "#d98c2b", CHANGE)
-"""Of lines, in their order."""
-
-
 def line_figure(x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_title: str, title: str = "") -> go.Figure:
     """Lines over one axis.
 
@@ -117,7 +67,7 @@ def line_figure(x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_ti
     """
     figure = _rows([title], [1.0], [y_title], x_title)
     for i, (name, y) in enumerate(lines.items()):
-        figure.add_trace(_line(x, y, COLOURS[i % len(COLOURS)], name, ""))
+        figure.add_trace(_line(np.asarray(x), np.asarray(y), COLOURS[i % len(COLOURS)], name, ""))
     figure.update_layout(height=320, showlegend=len(lines) > 1, legend={"orientation": "h", "y": -0.25})
     return figure
 
@@ -133,7 +83,15 @@ def grid_figure(values: ArrayLike, x_title: str, y_title: str, title: str = "") 
     """
     figure = _rows([title], [1.0], [y_title], x_title)
     rows, columns = (1 + np.arange(size) for size in np.shape(values))
-    figure.add_trace(_picture(columns, rows, values, "Viridis", title, "", colorbar={"thickness": 12}))
+    picture = go.Heatmap(
+        x=columns,
+        y=rows,
+        z=np.asarray(values, np.float32),
+        colorscale="Viridis",
+        colorbar={"thickness": 12},
+        hovertemplate="%{x}, %{y}: %{z:.3g}<extra></extra>",
+    )
+    figure.add_trace(picture)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_layout(height=400)
     return figure
@@ -169,223 +127,6 @@ def graph_figure(
     return figure
 
 
-def _kl_row(
-    figure: go.Figure, row: int, times: np.ndarray, kl: np.ndarray, changes: np.ndarray, shape: str = "linear"
-) -> None:
-    figure.add_trace(_line(times, kl, KL, "KL", "nats").update(line_shape=shape), row=row, col=1)
-    _limit(figure, row, times, kl, robust_limits([kl]))
-    top = figure.get_subplot(row, 1).yaxis.range[1]
-    # One trace for all marks: Plotly is slow with a shape for each.
-    marks = np.repeat(times[changes], 3)
-    bottom = 0.0 if len(changes) <= MAX_MARKS else 0.94 * top
-    heights = np.tile([bottom, top, np.nan], len(changes))
-    dots = {"color": CHANGE, "width": 1, "dash": "dot"}
-    mark = go.Scatter(x=marks, y=heights, mode="lines", line=dots, name="change", hoverinfo="skip")
-    figure.add_trace(mark, row=row, col=1)
-    figure.update_xaxes(showticklabels=True, row=row, col=1)
-
-
-def _limit(figure: go.Figure, row: int, times: np.ndarray, values: np.ndarray, limits: tuple[float, float]) -> None:
-    """Limit the axis of a KL; what lies beyond gets triangles, and a note above."""
-    figure.update_yaxes(range=limits, row=row, col=1)
-    if not (note := beyond([(times, values)], limits, "nats")):
-        return
-    figure.layout.annotations[row - 1].text += f"; {note}"
-    outside = (values < limits[0]) | (values > limits[1])
-    triangles = go.Scatter(
-        x=times[outside],
-        y=np.clip(values[outside].astype(float), *limits),  # as a float32, an edge may lie beyond itself
-        mode="markers",
-        marker={
-            "symbol": np.where(values[outside] > limits[1], "triangle-up", "triangle-down"),
-            "size": 9,
-            "color": KL,
-        },
-        customdata=values[outside],
-        name="beyond the axis",
-        hovertemplate="%{x:.3f}: %{customdata:.4g} nats<extra>beyond the axis</extra>",
-        cliponaxis=False,
-        showlegend=False,
-    )
-    figure.add_trace(triangles, row=row, col=1)
-
-
-def waveform_figure(
-    waveform: Float[np.ndarray, "n"],
-    mean: Float[np.ndarray, "m"],
-    logvar: Float[np.ndarray, "m"],
-    start: float,
-    sample_rate: int,
-    times: Float[np.ndarray, "t"],
-    kl: Float[np.ndarray, "t"],
-    changes: Int[np.ndarray, "c"],
-) -> go.Figure:
-    """The paper's Figure 3: waveform, KL per frame, reconstructed mean and log-variance over one time axis.
-
-    Args:
-        waveform: Samples in [-1, 1].
-        mean: Reconstructed mean of each sample, in the units of ``waveform``.
-        logvar: Reconstructed log-variance of each sample.
-        start: Time of the first reconstructed sample, in seconds.
-        sample_rate: Samples a second.
-        times: Middle of each frame, in seconds.
-        kl: Nats per frame.
-        changes: Frames that are marked.
-    """
-    figure = _rows(
-        [
-            "Waveform",
-            "KL(q ‖ p) per frame; dotted: onsets of the sound",
-            "Reconstructed mean",
-            "Reconstructed log-variance",
-        ],
-        [1.0, 1.0, 1.0, 1.0],
-        ["amplitude", "nats", "amplitude", "log-variance"],
-        "time (s)",
-    )
-    t = np.arange(len(waveform)) / sample_rate
-    t_mean = start + np.arange(len(mean)) / sample_rate
-    figure.add_trace(_line(*envelope(t, waveform), SIGNAL, "waveform", ""), row=1, col=1)
-    _kl_row(figure, 2, times, kl, changes)
-    figure.add_trace(_line(*envelope(t_mean, mean), MEAN, "mean", ""), row=3, col=1)
-    figure.add_trace(_line(*envelope(t_mean, logvar), LOGVAR, "log-variance", ""), row=4, col=1)
-    loudest = float(np.abs(waveform).max())
-    for row in (1, 3):
-        figure.update_yaxes(range=[-1.05 * loudest, 1.05 * loudest], row=row, col=1)
-    figure.update_xaxes(range=[0, t[-1]])
-    return figure
-
-
-def mel_figure(
-    waveform: Float[np.ndarray, "n"],
-    sample_rate: int,
-    times: Float[np.ndarray, "t"],
-    kl: Float[np.ndarray, "t"],
-    changes: Int[np.ndarray, "c"],
-    frames: Float[np.ndarray, "t x"],
-    mean: Float[np.ndarray, "t x"],
-    logvar: Float[np.ndarray, "t x"],
-) -> go.Figure:
-    """Waveform, KL per frame, and the log-mel energies: observed, reconstructed mean and log-variance.
-
-    Args:
-        waveform: Samples in [-1, 1].
-        sample_rate: Samples a second.
-        times: Middle of each frame, in seconds.
-        kl: Nats per frame.
-        changes: Frames that are marked.
-        frames: Standardised log-mel energies.
-        mean: Their reconstructed mean.
-        logvar: Their reconstructed log-variance.
-    """
-    figure = _rows(
-        [
-            "Waveform",
-            "KL(q ‖ p) per frame; dotted: onsets of the sound",
-            "Log-mel energies (standardised)",
-            "Reconstructed mean",
-            "Reconstructed log-variance",
-        ],
-        [0.8, 1.1, 1.0, 1.0, 1.0],
-        ["amplitude", "nats", "mel bin", "mel bin", "mel bin"],
-        "time (s)",
-    )
-    t = np.arange(len(waveform)) / sample_rate
-    figure.add_trace(_line(*envelope(t, waveform), SIGNAL, "waveform", ""), row=1, col=1)
-    _kl_row(figure, 2, times, kl, changes)
-    bins = np.arange(frames.shape[1])
-    low, high = float(frames.min()), float(frames.max())
-    for row, (values, name, scale, limits) in enumerate(
-        [
-            (frames, "energy", MAGMA, (low, high)),
-            (mean, "mean", MAGMA, (low, high)),
-            (logvar, "log-variance", "Viridis", (float(logvar.min()), float(logvar.max()))),
-        ],
-        3,
-    ):
-        bar = _colour_bar(figure, row)
-        picture = _picture(times, bins, values.T, scale, name, "", zmin=limits[0], zmax=limits[1], colorbar=bar)
-        figure.add_trace(picture, row=row, col=1)
-    figure.update_xaxes(range=[0, t[-1]])
-    return figure
-
-
-def _colour_bar(figure: go.Figure, row: int) -> dict[str, object]:
-    low, high = figure.get_subplot(row, 1).yaxis.domain
-    return {"y": (low + high) / 2, "len": high - low, "lenmode": "fraction", "thickness": 12, "x": 1.01}
-
-
-def music_figure(
-    roll: Float[np.ndarray, "n 88"],
-    roll_times: Float[np.ndarray, "n"],
-    times: Float[np.ndarray, "t"],
-    kl: Float[np.ndarray, "t"],
-    changes: Int[np.ndarray, "c"],
-    mean: Float[np.ndarray, "t 88"],
-) -> go.Figure:
-    """Piano roll, KL per frame and p(note) under the posterior over one axis of quarter notes.
-
-    Args:
-        roll: The notes that are played.
-        roll_times: Middle of each of its frames, in quarter notes.
-        times: Middle of each scored frame, in quarter notes.
-        kl: Nats per frame.
-        changes: Frames in which the chord changes.
-        mean: p(note).
-    """
-    figure = _rows(
-        ["Piano roll", "KL(q ‖ p) per frame; dotted: the chord changes", "p(note) under the posterior"],
-        [1.2, 1.0, 1.2],
-        ["MIDI pitch", "nats", "MIDI pitch"],
-        "time (quarter notes)",
-    )
-    pitches = LOWEST_PITCH + np.arange(roll.shape[1])
-    figure.add_trace(
-        _picture(roll_times, pitches, roll.T, NOTES, "note", "", showscale=False, zmin=0, zmax=1), row=1, col=1
-    )
-    _kl_row(figure, 2, times, kl, changes, "hvh")
-    bar = _colour_bar(figure, 3)
-    figure.add_trace(_picture(times, pitches, mean.T, NOTES, "p(note)", "", zmin=0, zmax=1, colorbar=bar), row=3, col=1)
-    for row in (1, 3):
-        figure.update_yaxes(range=_pitch_range(roll), row=row, col=1)
-    return figure
-
-
-def table_figure(
-    signal: Columns, mean: Columns, times: Float[np.ndarray, "t"], kl: Float[np.ndarray, "t"], time_unit: str
-) -> go.Figure:
-    """A table, KL per frame and the means under the posterior over one axis of time.
-
-    Args:
-        signal: Times, rows and names of the columns of the table.
-        mean: The same of the means.
-        times: Middle of each scored frame.
-        kl: Nats per frame.
-        time_unit: Unit of the times.
-    """
-    titles = ["Table", "KL(q ‖ p) per frame", "Mean under the posterior"]
-    figure = _rows(titles, [1.2, 1.0, 1.2], ["value", "nats", "value"], f"time ({time_unit})")
-    for row, (at, rows, names) in ((1, signal), (3, mean)):
-        for i, (name, values) in enumerate(zip(names, rows.T, strict=True)):
-            figure.add_trace(_line(at, values, COLOURS[i % len(COLOURS)], name, ""), row=row, col=1)
-    _kl_row(figure, 2, times, kl, np.zeros(0, int))
-    return figure
-
-
-def _pitch_range(roll: np.ndarray) -> list[float]:
-    shown = np.flatnonzero(roll.any(0)) if roll.any() else np.array([0, roll.shape[1] - 1])
-    return [LOWEST_PITCH + shown.min() - 3.5, LOWEST_PITCH + shown.max() + 3.5]
-
-
-def roll_figure(roll: Float[np.ndarray, "t 88"], times: Float[np.ndarray, "t"], title: str) -> go.Figure:
-    """A piano roll over quarter notes."""
-    figure = _rows([title], [1.0], ["MIDI pitch"], "time (quarter notes)")
-    pitches = LOWEST_PITCH + np.arange(roll.shape[1])
-    figure.add_trace(_picture(times, pitches, roll.T, NOTES, "note", "", showscale=False, zmin=0, zmax=1), row=1, col=1)
-    figure.update_yaxes(range=_pitch_range(roll))
-    return figure
-
-
 def results_figure(
     labels: Sequence[str],
     title: str,
@@ -403,6 +144,7 @@ def results_figure(
         published: Whether a value stands in a publication, rather than being measured here.
     """
     figure = _rows([""], [1.0], [""], "nats")
+    # Dots and diamonds with their errors.
     for name, rows, colour, symbol in (
         ("measured here", np.flatnonzero(~published), MEASURED, "circle"),
         ("published", np.flatnonzero(published), PUBLISHED, "diamond-open"),
@@ -414,10 +156,11 @@ def results_figure(
             mode="markers",
             marker={"color": colour, "symbol": symbol, "size": 8, "line": {"color": colour, "width": 2}},
             name=name,
-            text=[labels[row] for row in rows],
+            text=[labels[int(row)] for row in rows],
             hovertemplate=f"%{{text}}: %{{x:.2f}} nats<extra>{name}</extra>",
         )
         figure.add_trace(dots)
+    # The axes: few numbers, and long labels on several lines.
     figure.update_xaxes(nticks=5, tickangle=0, showgrid=True, gridcolor="rgba(128,128,128,0.25)")
     if len(values) == 1:  # alone, its error would fill the axis
         reach = max(abs(values[0]) / 10, 2 * np.nan_to_num(errors[0]))
@@ -442,6 +185,7 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         bound: Name of the bound that is trained on.
         valid_unit: Unit of the validation figures; training figures are in nats per frame.
     """
+    # The panels: a bound and a KL, each divided in two where the units differ.
     rows = [(bound, ("train_bound", "valid_bound")), ("KL", ("train_kl", "valid_kl"))]
     panels = [(title, "nats per frame", {"training": train, "validation": valid}) for title, (train, valid) in rows]
     if valid_unit != "nats per frame":  # on one axis, one of the two would be a line at 0
@@ -458,6 +202,7 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         [*(unit for _, unit, _ in panels), "share"],
         "epoch",
     )
+    # The lines, with one entry of the legend for each kind.
     epochs = curves["epoch"]
     rate = curves["learning_rate"] / curves["learning_rate"].max(initial=1e-30)
     lines = [
@@ -477,6 +222,7 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         line = _line(epochs, values, colour, name, unit).update(line={"width": 2, "dash": dash}, mode=mode)
         figure.add_trace(line.update(legendgroup=name, showlegend=name not in seen), row=row, col=1)
         seen.add(name)
+    # The best epoch.
     best = int(curves["valid_bound"].argmax())
     row = next(i for i, (_, _, columns) in enumerate(panels, 1) if "validation" in columns)
     star = {"symbol": "star", "size": 12, "color": KL, "line": {"width": 1, "color": CHANGE}}
@@ -484,6 +230,7 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         x=epochs[[best]], y=curves["valid_bound"][[best]], mode="markers", marker=star, name="best checkpoint"
     )
     figure.add_trace(mark, row=row, col=1)
+    # The axes.
     for row, (title, _, columns) in enumerate(panels, 1):
         if title.startswith(bound):  # the first epochs are far below all others
             values = np.concatenate([curves[column] for column in columns.values()])
@@ -523,6 +270,7 @@ def latent_figure(
         titles.append("Mean of q = mean of p (blue) + residual")
         units.append("z")
     figure = _rows(titles, [1.4, 0.8, 1.0][: len(titles)], units, "dimension of z, the most used over the clip first")
+    # Prior and posterior beside each other: means and deviations.
     rank = np.arange(len(order))
     for name, mu, sd, colour, symbol, shift in (
         ("prior p", mu_p, sd_p, PRIOR, "circle", -0.15),
@@ -542,6 +290,7 @@ def latent_figure(
             row=1,
             col=1,
         )
+    # Bars: the KL, and with Res_q the two parts of the posterior's mean.
     bars = [(2, "KL", kl, KL)]
     if residual:
         bars += [(3, "mean of p", mu_p, PRIOR), (3, "residual", mu_q - mu_p, POSTERIOR)]
@@ -558,6 +307,7 @@ def latent_figure(
             row=row,
             col=1,
         )
+    # The axes.
     figure.update_layout(barmode="group", bargap=0.25, margin_r=16)
     shown = min(len(order), MAX_LATENTS)
     every = -(-shown // MAX_TICKS)

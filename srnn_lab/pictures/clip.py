@@ -1,49 +1,68 @@
-"""Which picture an inspected clip gets: the one place that ties ``inspection`` to ``plots``."""
+"""A clip as a scene: what the dashboard plays, the command line writes and the notebooks show."""
 
 import numpy as np
-import plotly.graph_objects as go
-from jaxtyping import Float
 
-from srnn_lab import plots
+from srnn_lab.analysis.events import near_windows
 from srnn_lab.analysis.inspection import Inspection
+from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.checkpoint import Checkpoint
-from srnn_lab.config import DataConfig
-from srnn_lab.data.kinds import LogMel, Roll, Series
+from srnn_lab.data.kinds import Roll
+from srnn_lab.data.labels import Labels
+from srnn_lab.data.music import Roll as Notes
+from srnn_lab.pictures.clip_rows import clip_rows, label_row, pitch_range, roll_row
+from srnn_lab.pictures.scene import Picture, Scene
 
 
-def clip_figure(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> go.Figure:
+def clip_scene(
+    checkpoint: Checkpoint,
+    signal: np.ndarray,
+    clip: Inspection,
+    name: str,
+    labels: Labels | None = None,
+) -> Scene:
     """The paper's Figure 3 for raw frames, pictures for log-mel frames, piano rolls for music, lines for tables.
 
     Args:
         checkpoint: The model.
         signal: The clip.
-        clip: What the model makes of it.
+        clip: What the model makes of it; its changes are the dotted lines.
+        name: Of the clip.
+        labels: What is heard when, drawn below the first row.
     """
-    data, frontend = checkpoint.config.data, checkpoint.frontend
-    if isinstance(data.kind, Roll):
-        return plots.music_figure(signal, frontend.times(len(signal)), clip.times, clip.kl, clip.changes, clip.mean)
-    if isinstance(data.kind, LogMel):
-        return plots.mel_figure(
-            signal, data.sample_rate, clip.times, clip.kl, clip.changes, clip.frames, clip.mean, clip.logvar
-        )
-    if isinstance(data.kind, Series):
-        rows, names = table_of(checkpoint, clip.mean)
-        tables = ((frontend.times(len(signal)), signal, data.kind.names), (clip.times, rows, names))
-        return plots.table_figure(*tables, clip.times, clip.kl, data.kind.time_unit)
-    start = clip.times[0] - data.frame_length / 2 / data.sample_rate
-    mean = frontend.waveform(clip.mean)
-    logvar = (clip.logvar + 2 * np.log(frontend.std)).reshape(-1)
-    return plots.waveform_figure(signal, mean, logvar, start, data.sample_rate, clip.times, clip.kl, clip.changes)
+    data = checkpoint.config.data
+    rows = clip_rows(checkpoint, signal, clip, match_spikes(clip, near_windows(data)[-1]))
+    # What someone who does not see it should know.
+    unit, peak = data.kind.time_unit, clip.largest_spike
+    description = (
+        f"{name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on average and "
+        f"{clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
+    )
+    heat_map, known = rows.get("KL of z"), clip.kl_z.shape[1]
+    if isinstance(heat_map, Picture) and (used := heat_map.values.shape[1]) < known:
+        description += f" The heat map has the {used} most used of {known} dimensions of z."
+    # The rows, with the labels below the signal.
+    first, *others = rows.values()
+    return Scene(
+        [first, *([label_row(labels)] if labels else []), *others],
+        clip.times,
+        description,
+        end=len(signal) / data.rate,
+        unit=unit,
+        seconds=data.kind.unit_seconds,
+        marks=clip.times[clip.changes],
+        mark_name=data.kind.change,
+    )
 
 
-def table_of(checkpoint: Checkpoint, mean: Float[np.ndarray, "t x"]) -> tuple[Float[np.ndarray, "t c"], list[str]]:
-    """The means of frames as rows of a table, with a name for each column: of categories, their probabilities."""
-    kind = checkpoint.config.data.kind
-    if kind.values == "category":
-        return mean, [str(i) for i in range(mean.shape[1])]
-    return checkpoint.frontend.signal(mean), kind.names
+def roll_scene(title: str, roll: Notes, times: np.ndarray, marks: tuple[float, ...] = ()) -> Scene:
+    """A piano roll alone.
 
-
-def signal_times(signal: np.ndarray, data: DataConfig) -> np.ndarray:
-    """The time of each sample of a waveform, in seconds, or the middle of each frame of a roll, in quarter notes."""
-    return (np.arange(len(signal)) + 0.5 * (signal.ndim > 1)) / data.rate
+    Args:
+        title: What stands above it.
+        roll: Notes, or p(note).
+        times: Middle of each frame, in quarter notes.
+        marks: Times of dotted lines.
+    """
+    description = f"{title}: {len(roll)} frames of notes."
+    row = roll_row(title, times, roll, pitch_range(roll))
+    return Scene([row], times, description, unit=Roll.time_unit, seconds=Roll.unit_seconds, marks=np.array(marks))

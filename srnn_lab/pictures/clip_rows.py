@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from plotly.colors import sequential
 
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
@@ -11,14 +10,10 @@ from srnn_lab.config import DataConfig
 from srnn_lab.data import kinds
 from srnn_lab.data.labels import Labels
 from srnn_lab.data.music import LOWEST_PITCH, Roll
-from srnn_lab.pictures.charts import KL, LOGVAR, MEAN, OVERLAID, SIGNAL
-from srnn_lab.pictures.clip import signal_times, table_of
+from srnn_lab.pictures.colours import KL, LOGVAR, MAGMA, MEAN, NOTES, OVERLAID, SIGNAL, VIRIDIS
 from srnn_lab.pictures.limits import beyond, robust_limits
-from srnn_lab.pictures.scene import Names
-from srnn_lab.player import Line, Lines, Picture, Row
+from srnn_lab.pictures.scene import Line, Lines, Names, Picture, Row, Style
 
-NOTES = [f"{SIGNAL}00", SIGNAL]
-"""A silent note is transparent."""
 LEFT_OUT = "#8c8c8c"
 MARGIN = 3
 """Semitones that are shown beyond the lowest and the highest note."""
@@ -47,11 +42,12 @@ def label_row(labels: Labels) -> Names:
     return Names("Labels", labels.times, labels.names)
 
 
-def kl_row(clip: Inspection, spikes: Spikes, style: str) -> Lines:
+def kl_row(clip: Inspection, spikes: Spikes, style: Style) -> Lines:
     """The KL, grey where no spike is looked for, with its spikes: filled at an event, open elsewhere."""
     left_out = np.where(clip.left_out, clip.kl, np.nan)
     lines = [Line("KL", clip.times, clip.kl, KL, style), Line("left out", clip.times, left_out, LEFT_OUT, style)]
-    for name, shape, chosen in (("spike at an event", "dots", spikes.hits), ("elsewhere", "rings", ~spikes.hits)):
+    shapes: dict[Style, str] = {"dots": "spike at an event", "rings": "elsewhere"}
+    for (shape, name), chosen in zip(shapes.items(), (spikes.hits, ~spikes.hits), strict=True):
         frames = spikes.frames[chosen]
         lines.append(Line(name, clip.times[frames], clip.kl[frames], SIGNAL, shape))
     return nats_row("KL(q ‖ p)", lines, robust_limits([clip.kl]))
@@ -69,9 +65,7 @@ def latent_row(clip: Inspection) -> Picture:
     values = clip.kl_z[:, order] if len(order) else np.zeros((len(clip.kl), 1))
     high = max(float(np.quantile(values, 0.998)), 1e-3)
     ticks = {int(i): f"z{order[i]}" for i in {len(order) - 1, len(order) // 2} if len(order)}
-    return Picture(
-        "KL of each dimension of z", "nats", clip.times, values, sequential.Viridis, ticks, (0.0, high), "dimension"
-    )
+    return Picture("KL of each dimension of z", "nats", clip.times, values, VIRIDIS, ticks, (0.0, high), "dimension")
 
 
 def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
@@ -82,6 +76,11 @@ def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.
     if isinstance(data.kind, kinds.Series):
         return table_row(title, times, signal, data.kind.names)
     return wave_row(title, times, signal, max(float(np.abs(wave).max()) for wave in alike))
+
+
+def signal_times(signal: np.ndarray, data: DataConfig) -> np.ndarray:
+    """The time of each sample of a waveform, in seconds, or the middle of each frame of a roll, in quarter notes."""
+    return (np.arange(len(signal)) + 0.5 * (signal.ndim > 1)) / data.rate
 
 
 def wave_row(
@@ -110,10 +109,18 @@ def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
     return clip.times[0] - data.frame_length / 2 / data.sample_rate + np.arange(clip.mean.size) / data.sample_rate
 
 
+def table_of(checkpoint: Checkpoint, mean: Float[np.ndarray, "t x"]) -> tuple[Float[np.ndarray, "t c"], list[str]]:
+    """The means of frames as rows of a table, with a name for each column: of categories, their probabilities."""
+    kind = checkpoint.config.data.kind
+    if kind.values == "category":
+        return mean, [str(i) for i in range(mean.shape[1])]
+    return checkpoint.frontend.signal(mean), kind.names
+
+
 def table_row(title: str, times: Float[np.ndarray, "t"], rows: Float[np.ndarray, "t c"], names: list[str]) -> Row:
     """The columns of a table as lines or, where they are many, as a picture."""
     if len(names) > len(OVERLAID):
-        return Picture(title, "value", times, rows, sequential.Viridis, dict(enumerate(names)), None, "column")
+        return Picture(title, "value", times, rows, VIRIDIS, dict(enumerate(names)), None, "column")
     columns = zip(names, rows.T, OVERLAID, strict=False)
     return Lines(title, "value", [Line(name, times, values, colour) for name, values, colour in columns])
 
@@ -124,7 +131,7 @@ def mel_row(
     values: Float[np.ndarray, "t x"],
     sample_rate: int,
     limits: tuple[float, float] | None,
-    colours: list[str] = sequential.Magma,
+    colours: list[str] = MAGMA,
     unit: str = "sd",
 ) -> Picture:
     """Log-mel energies in ``unit``, or a value for each; by default ever brighter, so that they read without colour."""
@@ -177,7 +184,7 @@ def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> d
     return {
         kinds.LogMel.name: mean_row("Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames),
         "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
-        "log-variance": mel_row(logvar, clip.times, clip.logvar, rate, None, sequential.Viridis, "log sd²"),
+        "log-variance": mel_row(logvar, clip.times, clip.logvar, rate, None, VIRIDIS, "log sd²"),
     }
 
 

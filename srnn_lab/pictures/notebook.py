@@ -7,19 +7,33 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 from tqdm import TqdmWarning
 
+from srnn_lab.pictures.scene import Scene
+from srnn_lab.pictures.svg import scene_svg
+
 if TYPE_CHECKING:
     from IPython.display import Audio
 
+WIDTH = 700
+"""Pixels of a clip, which fits beside the file list of JupyterLab."""
 # librosa loads bars for notebooks, which nothing here draws, and they would ask for ipywidgets.
 warnings.filterwarnings("ignore", "IProgress not found", TqdmWarning)
 
 
-def show(figure: go.Figure) -> None:
-    """Show a figure, dark on white whatever the page: JupyterLab and VS Code draw it.
+def show(figure: go.Figure | Scene, title: str = "") -> None:
+    """Show a clip as SVG or a chart by Plotly, dark on white whatever the page: JupyterLab and VS Code draw both.
 
-    The picture that a page without JavaScript shows (GitHub) is added by ``notebooks/refresh.py``, so that whoever runs
-    a notebook needs neither kaleido nor a browser for it.
+    The picture of a chart that a page without JavaScript shows (GitHub) is added by ``notebooks/refresh.py``, so that
+    whoever runs a notebook needs neither kaleido nor a browser for it.
+
+    Args:
+        figure: What is shown.
+        title: What stands above a clip's rows.
     """
+    if isinstance(figure, Scene):
+        from IPython.display import SVG, display
+
+        display(SVG(scene_svg(figure, title=title, width=WIDTH)))
+        return
     figure.update_layout(paper_bgcolor="white", plot_bgcolor="white", font_color="#31333f")
     figure.show(renderer="plotly_mimetype")
 

@@ -10,13 +10,16 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Num
 
-from srnn_lab.pictures.charts import envelope
 from srnn_lab.pictures.protocol import ArraySent, Content, LineSent, LinesSent, NamesSent, Orders, PictureSent
 
 MAX_POINTS = 30_000
 """Points of a line that are sent; more are reduced to the extremes of each stretch. Enough to zoom in 20 times."""
 MAX_COLUMNS = 8_000
 """Columns of a picture that are sent; of more, the largest values of each stretch."""
+
+
+Style = Literal["line", "under", "steps", "dots", "rings"]
+"""How a curve is drawn; see ``Line``."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Line:
     times: Float[np.ndarray, "n"]
     values: Float[np.ndarray, "n"]
     colour: str
-    style: Literal["line", "under", "steps", "dots", "rings"] = "line"
+    style: Style = "line"
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Picture:
     times: Float[np.ndarray, "t"]
     values: Num[np.ndarray, "t x"]
     colours: Sequence[str]
-    ticks: Mapping[int | float, str] = field(default_factory=dict)
+    ticks: Mapping[int, str] | Mapping[int | float, str] = field(default_factory=dict)
     limits: tuple[float, float] | None = None
     axis: str = ""
     ends: tuple[str, str] | None = None
@@ -152,6 +155,20 @@ class Scene:
         span = min(max(end - start, min(self.step, self.length)), self.length)
         begin = min(max(start, 0.0), self.length - span)
         return begin, begin + span
+
+
+def envelope(
+    t: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], max_points: int
+) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
+    """At most about ``max_points`` points with the same minima and maxima."""
+    stretch = 2 * len(y) // max_points
+    if stretch < 2:
+        return t, y
+    n = -(-len(y) // stretch)
+    parts = np.pad(y, (0, n * stretch - len(y)), "edge").reshape(n, stretch)
+    extremes = np.stack([parts.argmin(1), parts.argmax(1)], 1) + np.arange(n)[:, None] * stretch
+    index = np.unique(np.minimum(extremes, len(y) - 1))
+    return t[index], y[index]
 
 
 def limits_of(row: Lines | Picture) -> tuple[float, float]:

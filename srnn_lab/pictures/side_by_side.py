@@ -12,10 +12,10 @@ from srnn_lab.analysis.transitions import EditEffect
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
 from srnn_lab.data.kinds import LogMel
-from srnn_lab.pictures.charts import CHANGE, OVERLAID
 from srnn_lab.pictures.clip_rows import mean_row, nats_row, signal_row
+from srnn_lab.pictures.colours import CHANGE, OVERLAID
 from srnn_lab.pictures.limits import robust_limits, symmetric_limits
-from srnn_lab.player import Line, Lines, Row
+from srnn_lab.pictures.scene import Line, Lines, Row
 
 KL_TITLE = "KL(q ‖ p) per frame"
 

@@ -1,17 +1,59 @@
-"""The player's sounds as files that the browser fetches when it first plays them."""
+"""What the player plays: the sounds of a clip, and sounds as files."""
 
+import io
 import struct
 from collections.abc import Mapping
 
 import numpy as np
-import streamlit as st
 from jaxtyping import Num
-from streamlit import runtime
+
+from srnn_lab.analysis.inspection import Inspection
+from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.data import widen
+from srnn_lab.data.edits import insert_silence
+from srnn_lab.data.kinds import LogMel
+from srnn_lab.data.sound import midi_to_wav, roll_to_midi
 
 Sounds = Mapping[str, tuple[Num[np.ndarray, "n"], int]]
 """By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second."""
+ORIGINAL, MEAN = "original", "reconstructed mean"
 MIN_RATE = 8_000
 """Lowest sample rate that every browser plays."""
+MAX_SECONDS, MAX_MEL_SECONDS = 300, 30
+"""Longest sound of notes, and of a reconstruction, that is made; phases for log-mel energies take long to find."""
+
+
+def clip_sounds(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> Sounds:
+    """A clip as it is heard, and the mean that the model reconstructs, which is silent where no frame is scored.
+
+    Of a table there is nothing to hear.
+
+    Args:
+        checkpoint: The model.
+        signal: The clip.
+        clip: What the model makes of it.
+    """
+    data, kind = checkpoint.config.data, checkpoint.config.data.kind
+    if not kind.heard:
+        return {}
+    seconds = MAX_MEL_SECONDS if isinstance(kind, LogMel) else MAX_SECONDS
+    frames = int(seconds / kind.unit_seconds * data.rate / data.hop)
+    unscored = checkpoint.config.evaluation.unscored * data.hop
+    mean = insert_silence(checkpoint.frontend.signal(clip.mean[:frames]), 0, unscored)
+    signals = {ORIGINAL: widen(signal), MEAN: mean}
+    if not kind.notes:
+        return {name: (wave, data.sample_rate) for name, wave in signals.items()}
+    rolls = {name: roll[:frames] for name, roll in signals.items()}
+    midis = {name: roll_to_midi(roll, data.frames_per_quarter) for name, roll in rolls.items() if roll.any()}
+    return {name: read_wav(midi_to_wav(midi)) for name, midi in midis.items()}
+
+
+def read_wav(content: bytes) -> tuple[Num[np.ndarray, "n"], int]:
+    """A WAV file's samples of 16 bits, in one channel, and their number a second."""
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
+    return samples.mean(1).astype(np.int16), rate
 
 
 def wav_file(wave: Num[np.ndarray, "n"], rate: int) -> bytes:
@@ -31,17 +73,3 @@ def wav_file(wave: Num[np.ndarray, "n"], rate: int) -> bytes:
     described = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
     sizes = struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE"), struct.pack("<4sI", b"data", len(samples))
     return sizes[0] + described + sizes[1] + samples
-
-
-def served(content: bytes, name: str) -> str:
-    """The address at which this server has a sound, for as long as the page that was last shown has it.
-
-    Sounds could travel with the rows, but a minute of four of them would keep the connection, and so the page, waiting.
-
-    Args:
-        content: A WAV file.
-        name: Names its place on the page; another sound there takes it over.
-    """
-    address = runtime.get_instance().media_file_mgr.add(content, "audio/wav", name)
-    base = st.get_option("server.baseUrlPath").strip("/")
-    return f"/{base}{address}" if base else address

@@ -136,9 +136,9 @@ def random_batch(shape: str, num_frames: int) -> Batch:
     return make_batch(list(x.numpy()), first_frame=False)
 
 
-def training_step(model: nn.Module, loss: Callable[[], Tensor], **adam: bool) -> Callable[[], object]:
+def training_step(model: nn.Module, loss: Callable[[], Tensor], fused: bool = False) -> Callable[[], object]:
     """Forward, backward, clip and Adam."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, **adam)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=fused)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -173,7 +173,7 @@ def grus_step(model: SRNN, batch: Batch) -> Callable[[], object]:
 
     def step() -> None:
         losses = [gru(x, zeros).sum() for gru, x in zip(grus, inputs, strict=True)]
-        torch.autograd.grad(sum(losses), [*inputs, *(p for gru in grus for p in gru.parameters())])
+        torch.autograd.grad(torch.stack(losses).sum(), [*inputs, *(p for gru in grus for p in gru.parameters())])
 
     return step
 
@@ -236,10 +236,13 @@ def benchmark(shape: str, device: str = "cpu") -> Benchmark:
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device is 'cuda', and torch finds no CUDA GPU here; choose cpu.")
     keep_freed_memory()  # as ``fit`` does
+    # The models and their batches.
     config = SHAPES[shape]
     has_bf16 = use_bf16(TrainConfig(precision="auto"), device)
     torch.manual_seed(0)
     model = build_model(config.model)
+    if not isinstance(model, SRNN):
+        raise ValueError(f"The shape {shape!r} is one of {config.model.model!r}; yardsticks are of the SRNN.")
     plain, peer = PlainSRNN(model).to(device), PeerSRNN.of_size(model).to(device)
     model.to(device)
     batch, longer = (random_batch(shape, n * config.train.segment_length).to(device) for n in (1, 4))
@@ -257,6 +260,7 @@ def benchmark(shape: str, device: str = "cpu") -> Benchmark:
             runs[f"{yardstick}_{name}"] = training_step(module, loss, fused=module is peer)
         return runs
 
+    # The times, in turns.
     runs = steps("fp32", torch.float32)
     if has_bf16:
         runs |= steps("bf16", torch.bfloat16)
@@ -266,6 +270,7 @@ def benchmark(shape: str, device: str = "cpu") -> Benchmark:
     growing = {"t": runs["fp32"], "4t": training_step(model, lambda: bound_loss(model, longer, False), fused=True)}
     growth = medians(growing, device)
     inference = time_inference()
+    # What follows from them.
     parameters, frames = sum(p.numel() for p in model.parameters()), batch.x.shape[0] * batch.x.shape[1]
     gflop, peaks = 6e-9 * parameters * frames, {name: 2e-9 * side**3 / s[name] for name in s if "peak" in name}
     return Benchmark(

@@ -21,7 +21,7 @@ def main() -> None:
         seen = np.concatenate([frontend.frames(signal, x_dim) for signal in train]).astype(np.float64)
         scored = np.concatenate([frontend.frames(signal, x_dim)[1:] for signal in test])
         for name, covariance in (("diagonal", np.diag(seen.var(0))), ("full", np.cov(seen.T))):
-            value = multivariate_normal(seen.mean(0), covariance).logpdf(scored).mean()
+            value = multivariate_normal(seen.mean(0), covariance).logpdf(scored).mean()  # pyright: ignore[reportArgumentType]
             print(f"{preset}: {name} covariance {value:.2f} nats per frame ({len(scored)} frames)")
 
 

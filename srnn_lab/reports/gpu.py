@@ -29,7 +29,7 @@ from srnn_lab.data import DATASETS, load_split
 from srnn_lab.data.download import fetch
 from srnn_lab.data.sequences import Batch
 from srnn_lab.inference.bounds import elbo, evaluate, fivo, iwae
-from srnn_lab.models import build_model
+from srnn_lab.models import SequenceModel, build_model
 from srnn_lab.models.base import State
 from srnn_lab.models.networks import tf32
 from srnn_lab.reports.benchmark import benchmark
@@ -81,7 +81,7 @@ def prepare(folder: Path, data_dir: Path | None = None) -> None:
 
 def prepared_voice(config: DataConfig, split: str, folder: Path | None) -> dict[str, np.ndarray]:  # noqa: ARG001
     """The data set ``voice`` as ``prepare`` left it."""
-    with np.load(folder / "voice.npz") as arrays:
+    with np.load(Path(folder or ".") / "voice.npz") as arrays:
         ends = np.cumsum(arrays[f"{split}_lengths"])
         return {f"{i}": wave for i, wave in enumerate(np.split(arrays[split], ends[:-1]))}
 
@@ -101,7 +101,11 @@ class Checks:
 
     def machine(self) -> dict[str, Any]:
         """The device, the speed of large products, and what a launch costs, one by one and recorded."""
-        found = {"device": name_of(self.device), "torch": str(torch.__version__), "python": sys.version.split()[0]}
+        found: dict[str, Any] = {
+            "device": name_of(self.device),
+            "torch": str(torch.__version__),
+            "python": sys.version.split()[0],
+        }
         side = 64 if self.rehearsal else 8192
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
             square = torch.randn(side, side, device=self.device, dtype=dtype)
@@ -146,7 +150,7 @@ class Checks:
         changes = {
             key: bool(value) if value in (0, 1) and key != "num_layers" else value for key, value in options.items()
         }
-        sizes = {"x_dim": 12, "d_dim": 16, "z_dim": 8, "hidden_dim": 24, "num_components": 3}
+        sizes: dict[str, Any] = {"x_dim": 12, "d_dim": 16, "z_dim": 8, "hidden_dim": 24, "num_components": 3}
         dtype = torch.float64 if mode.startswith("float64") else torch.float32
         model = build_model(ModelConfig(model=name, **sizes | changes)).to(device, dtype)
         whole, lengths = torch.rand(4, 14, 12), torch.tensor([13, 9, 1, 5])
@@ -220,7 +224,7 @@ class Checks:
         with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as profiled:
             step()
             torch.cuda.synchronize()
-        kernels = [e for e in profiled.events() if str(e.device_type).endswith("CUDA")]
+        kernels = [e for e in profiled.events() or () if str(e.device_type).endswith("CUDA")]
         ms: dict[str, float] = {}
         for kernel in kernels:
             ms[kernel.name[:80]] = ms.get(kernel.name[:80], 0) + kernel.time_range.elapsed_us() / 1000
@@ -307,7 +311,14 @@ class Checks:
 
 
 def _loss(
-    model: nn.Module, bound: str, whole: Tensor, lengths: Tensor, d: Tensor, z: Tensor, noise: Tensor, *uniforms: Tensor
+    model: SequenceModel,
+    bound: str,
+    whole: Tensor,
+    lengths: Tensor,
+    d: Tensor,
+    z: Tensor,
+    noise: Tensor,
+    uniforms: Tensor,
 ) -> Tensor:
     batch, state = Batch.of(whole, lengths), State(d, z)
     if bound == "elbo":
@@ -315,7 +326,7 @@ def _loss(
         return (0.7 * terms.kl.clamp(min=0.01) - terms.log_px).sum()
     if bound == "iwae":
         return -iwae(model, batch, noise, state, kl_weight=0.7).value.sum()
-    return -fivo(model, batch, noise, *uniforms, state, kl_weight=0.7).value.sum()
+    return -fivo(model, batch, noise, uniforms, state, kl_weight=0.7).value.sum()
 
 
 def run(out: Path, data: Path, device: str, only: Sequence[str] = (), limit: float = 540.0) -> dict[str, Any]:
@@ -349,7 +360,8 @@ def run(out: Path, data: Path, device: str, only: Sequence[str] = (), limit: flo
 
 def main(argv: Sequence[str] | None = None) -> int:
     """``python -m srnn_lab.reports.gpu prepare FOLDER`` or ``run OUT FOLDER``; 1 if a part failed."""
-    parser = argparse.ArgumentParser(prog="python -m srnn_lab.reports.gpu", description=__doc__.splitlines()[0])
+    described = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m srnn_lab.reports.gpu", description=described)
     commands = parser.add_subparsers(required=True, dest="command")
     prepared = commands.add_parser("prepare", help="put the data that the checks need into a folder")
     prepared.add_argument("folder", type=Path)

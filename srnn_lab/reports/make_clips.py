@@ -46,12 +46,12 @@ def largest_share(roll: np.ndarray, songs: list[set[bytes]]) -> tuple[float, int
 
 def chorale_rolls() -> dict[str, np.ndarray]:
     """Music21's four-part chorales as piano rolls of two frames a quarter note, in their own keys."""
-    from music21 import corpus
+    from music21 import corpus, stream
 
     rolls = {}
     for path in corpus.getComposer("bach"):
         score = corpus.parse(path)
-        if len(score.parts) != 4:
+        if not isinstance(score, stream.Score) or len(score.parts) != 4:
             continue
         roll = np.zeros((int(score.duration.quarterLength * 2), 88), np.float32)
         for part in score.parts:

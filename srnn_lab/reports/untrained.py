@@ -12,6 +12,7 @@ The predictor's window, memory and share were set on the validation split of ``v
 import argparse
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from srnn_lab.config import PRESETS, DataConfig
 from srnn_lab.data import Frontend, load_split
-from srnn_lab.data.kinds import Raw
+from srnn_lab.data.kinds import Raw, Sound
 from srnn_lab.data.storage import widen
 from srnn_lab.models.linear_prediction import prediction_error, predictor, step_up
 
@@ -81,11 +82,11 @@ def _running_mean(e: Float[Tensor, "n"], memory: float) -> Float[Tensor, "n"]:
 
 def gaussian_nats(seen: Float[np.ndarray, "n x"], scored: Float[np.ndarray, "t x"]) -> Float[np.ndarray, "t"]:
     """Log density of each scored frame, in nats, under one Gaussian with the mean and the covariance of those seen."""
-    return multivariate_normal(seen.mean(0), np.cov(seen.T)).logpdf(scored)
+    return multivariate_normal(seen.mean(0), cov=np.cov(seen.T)).logpdf(scored)  # pyright: ignore[reportArgumentType]
 
 
 def measure(
-    config: DataConfig, x_dim: int, split: str = "test", data_dir: str | None = None, **options: int | float
+    config: DataConfig, x_dim: int, split: str = "test", data_dir: str | None = None, **options: Any
 ) -> dict[str, tuple[Float[np.ndarray, "t"], Bool[np.ndarray, "t"]]]:
     """Of each untrained density: nats of each frame of a split but the first of each signal; which of them are active.
 
@@ -99,7 +100,10 @@ def measure(
     train, scored = (list(load_split(config, name, data_dir).values()) for name in ("train", split))
     frontend = Frontend.fit(config, x_dim, train)
     clips = [frontend.frames(signal, x_dim) for signal in scored]
-    active = np.concatenate([config.kind.active(widen(signal))[1:] for signal in scored])
+    kind = config.kind
+    if not isinstance(kind, Sound):
+        raise ValueError(f"The frames of {config.data} are no sound; predictors are of raw audio.")
+    active = np.concatenate([kind.active(widen(signal))[1:] for signal in scored])
     seen = np.concatenate([frontend.frames(signal, x_dim) for signal in train]).astype(np.float64)
     nats = {
         f"linear predictor, taps {where}": np.concatenate(
@@ -114,7 +118,7 @@ def measure(
 def main() -> None:
     """Print the figures of the presets named on the command line."""
     raw = [name for name, preset in PRESETS.items() if isinstance(preset.data.kind, Raw)]
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("preset", nargs="+", choices=raw, help="What the frames are.")
     parser.add_argument("--data", help="Another data set, or a folder of audio files.")
     parser.add_argument("--data-dir", help="Folder of the data sets' files. Default: SRNN_LAB_DATA.")

@@ -1,6 +1,7 @@
 """What the library's speed is measured against: the SRNN as one writes it down first, and as it is published."""
 
 from bisect import bisect_left
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -33,13 +34,14 @@ class PlainSRNN(nn.Module):
 
     def pairs(self, model: SRNN) -> list[tuple[Tensor, Tensor]]:
         """Each of its parameters with what the library's model has in its place."""
-        theirs = [*model.features.parameters(), *model.gru_d.parameters(), *model.a.gru.parameters()]
-        for network in (model.prior, model.posterior):
+        parts: Any = model  # torch's types say of no part what it is
+        theirs = [*parts.features.parameters(), *parts.gru_d.parameters(), *parts.a.gru.parameters()]
+        for network in (parts.prior, parts.posterior):
             first = torch.cat([network.from_z.weight, network.from_c.weight], 1).chunk(2)
             biases = network.from_c.bias.chunk(2)
             for weight, bias, further in zip(first, biases, (network.mu, network.logvar), strict=True):
                 theirs += [weight, bias, *further.parameters()]
-        theirs += list(model.emission.parameters())
+        theirs += list(parts.emission.parameters())
         return list(zip(self.parameters(), theirs, strict=True))
 
     def forward(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -114,7 +114,7 @@ def from_rank_0(make: Callable[[], T]) -> T:
     """What ``make`` returns in process 0, where alone it is called; the others wait for it."""
     if world_size() == 1:
         return make()
-    box = [make() if rank() == 0 else None]
+    box: list[Any] = [make() if rank() == 0 else None]
     dist.broadcast_object_list(box)
     return box[0]
 

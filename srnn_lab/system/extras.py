@@ -8,6 +8,7 @@ EXTRAS = {
     "music": ("midirenderer", "pooch", "pretty_midi"),
     "dashboard": ("plotly", "streamlit"),
     "notebooks": ("IPython",),
+    "pdf": ("cairosvg",),
     "probe": ("sklearn",),
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),

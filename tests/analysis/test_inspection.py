@@ -13,7 +13,7 @@ from srnn_lab.data import Frontend, read_signal, widen
 from srnn_lab.data.speech import BUNDLED_VOICE
 from srnn_lab.data.storage import narrow
 from srnn_lab.models import MODELS, build_model
-from srnn_lab.pictures.clip import clip_figure
+from srnn_lab.pictures.clip import clip_scene
 
 RATE = 16000
 DATA = {
@@ -77,7 +77,7 @@ def test_every_model_and_likelihood_is_inspected_and_drawn(name, features, likel
     tested = checkpoint(features, likelihood=likelihood, name=name)
     clip = inspect_signal(tested, SIGNALS[features])
     assert all(np.isfinite(values).all() for values in clip.arrays().values())
-    assert len(clip_figure(tested, SIGNALS[features], clip).data) > 0
+    assert len(clip_scene(tested, SIGNALS[features], clip, "a clip").rows) >= 4
 
 
 def test_one_path_gives_the_likelihoods_own_variance_and_more_paths_give_at_least_that():
@@ -223,42 +223,6 @@ def test_signals_in_their_smallest_type_have_the_same_transitions(features):
 
 
 @pytest.mark.parametrize("features", DATA)
-def test_a_clip_gets_the_figure_of_its_kind_on_one_time_axis(features):
-    tested = checkpoint(features)
-    clip = inspect_signal(tested, SIGNALS[features])
-    figure = clip_figure(tested, SIGNALS[features], clip)
-    titles = [annotation.text for annotation in figure.layout.annotations]
-    expected = {"roll": "p(note)", "raw": "Reconstructed mean", "log-mel": "Reconstructed log-variance"}[features]
-    assert any(expected in title for title in titles)
-    kl = next(trace for trace in figure.data if trace.name == "KL")
-    np.testing.assert_allclose(kl.y, clip.kl, rtol=1e-6)
-    np.testing.assert_allclose(kl.x, clip.times, rtol=1e-6)
-    pictures = {"roll": {"p(note)": clip.mean}, "raw": {}, "log-mel": {"mean": clip.mean, "log-variance": clip.logvar}}
-    for name, values in pictures[features].items():
-        picture = next(trace for trace in figure.data if trace.name == name)
-        np.testing.assert_array_equal(picture.z, values.T)
-        np.testing.assert_allclose(picture.x, clip.times, rtol=1e-6)
-    marks = next(trace for trace in figure.data if trace.name == "change")
-    assert set(np.float32(marks.x)) == set(np.float32(clip.times[clip.changes]))
-    axes = [figure.layout[f"xaxis{'' if i == 1 else i}"] for i in range(1, len(titles) + 1)]
-    assert len({axis.matches or "x" for axis in axes} - {f"x{len(titles)}"}) <= 1
-
-
-def test_a_frame_far_above_the_others_gets_a_triangle_at_the_edge_of_the_kl():
-    tested = checkpoint("raw")
-    clip = inspect_signal(tested, SIGNALS["raw"])
-    clip.kl[7] = 1e6
-    figure = clip_figure(tested, SIGNALS["raw"], clip)
-    (triangle,) = (trace for trace in figure.data if trace.name == "beyond the axis")
-    limit = figure.get_subplot(2, 1).yaxis.range[1]
-    assert limit < 1e3
-    assert (triangle.x.tolist(), triangle.y.tolist()) == ([clip.times[7]], [limit])
-    assert (triangle.marker.symbol.tolist(), triangle.customdata.tolist()) == (["triangle-up"], [1e6])
-    told = f"1 of {len(clip.kl)} frames above the axis, up to 1,000,000 nats"
-    assert any(note.text.endswith(told) for note in figure.layout.annotations)
-
-
-@pytest.mark.parametrize("features", DATA)
 def test_the_kl_of_the_dimensions_adds_up_and_tells_which_are_in_use(features):
     clip = inspect_signal(checkpoint(features), SIGNALS[features])
     assert clip.kl_z.shape == clip.mu_q.shape
@@ -270,6 +234,7 @@ def test_the_kl_of_the_dimensions_adds_up_and_tells_which_are_in_use(features):
     assert clip.active_units == 2
 
 
+@pytest.mark.slow
 def test_a_posterior_draw_is_a_draw_around_the_mean_with_the_variance_of_the_likelihood():
     tested = checkpoint("raw")
     clip = inspect_signal(tested, SIGNALS["raw"], num_samples=64)

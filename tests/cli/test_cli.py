@@ -11,6 +11,7 @@ import time
 import warnings
 from dataclasses import fields, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pretty_midi
@@ -77,6 +78,7 @@ def run(capsys):
     return run
 
 
+@pytest.mark.slow
 def test_evaluate_reports_a_figure_with_its_convention(music, run):
     found = run("evaluate", music["checkpoint"])
     assert list(found) == [
@@ -235,6 +237,7 @@ def test_evaluate_records_what_it_prints_and_all_that_it_depends_on(music, run, 
     assert valid.data_sha256 != result.data_sha256
 
 
+@pytest.mark.slow
 def test_transitions_are_recorded_and_measured_again_by_the_command_of_their_row(music, run, tmp_path):
     file = tmp_path / "results.jsonl"
     found = run("transitions", music["checkpoint"], "--record", file, "--row=spikes/tiny")
@@ -253,6 +256,7 @@ def test_transitions_are_recorded_and_measured_again_by_the_command_of_their_row
     assert run("transitions", music["checkpoint"], *words[3:4], file, *words[4:]) == found
 
 
+@pytest.mark.slow
 def test_a_bundled_checkpoint_gives_the_recorded_figure(run, tmp_path, capsys):
     file = tmp_path / "results.jsonl"
     assert main(["evaluate", "voice-mel", "--record", str(file)]) == 0
@@ -265,6 +269,7 @@ def test_a_bundled_checkpoint_gives_the_recorded_figure(run, tmp_path, capsys):
     assert run("results", "--results", file, "--table=bundled")["bundled"][0]["rows"][0][0] == "voice-mel"
 
 
+@pytest.mark.slow
 def test_a_recorded_row_is_trained_and_evaluated_again_to_the_same_figure(music, tmp_path, monkeypatch, capfd):
     def lines(*argv):
         assert main([*map(str, argv)]) == 0
@@ -282,6 +287,7 @@ def test_a_recorded_row_is_trained_and_evaluated_again_to_the_same_figure(music,
     assert sorted(path.name for path in Path().iterdir()) == ["results.jsonl", "runs"]
 
 
+@pytest.mark.slow
 def test_reproduce_stops_at_the_first_command_that_fails(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     config = replace(PRESETS["jsb"], data=DataConfig(data="nowhere"))
@@ -293,6 +299,7 @@ def test_reproduce_stops_at_the_first_command_that_fails(tmp_path, monkeypatch, 
     assert len(lines) == 2
 
 
+@pytest.mark.slow
 def test_a_command_that_is_run_gets_the_time_to_write_when_it_is_stopped(tmp_path):
     child = (
         "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: ("
@@ -319,6 +326,7 @@ def test_reproduce_tells_how_a_bundled_checkpoint_was_trained(capsys):
     assert command == "srnn-lab evaluate voice --bound=elbo --record --row=bundled/voice"
 
 
+@pytest.mark.slow
 def test_reproduce_takes_a_tables_row_for_all_of_its_sets_and_seeds(run, capsys):
     rows = [name for name in read_results() if name.startswith("table2/")]
     assert len(rows) == 6
@@ -332,6 +340,7 @@ def test_reproduce_takes_a_tables_row_for_all_of_its_sets_and_seeds(run, capsys)
     ]
 
 
+@pytest.mark.slow
 def test_results_prints_every_table_or_one(capsys, run):
     assert list(run("results")) == list(TABLES)
     (family, _) = run("results", "--table=family")["family"]
@@ -373,10 +382,20 @@ def test_inspect_writes_arrays_and_a_page_that_needs_no_network(kind, music, spe
         "logvar": (frames, x_dim),
         **of_z,
     }
-    page = (tmp_path / "out" / "figure.html").read_text()
-    assert "Plotly.newPlot(" in page
-    assert len(page) > 1_000_000  # Plotly itself is inside
+    page = (tmp_path / "out" / "player.html").read_text()
+    assert f"<title>{Path(file).name}, model " in page
+    assert len(page) > 40_000  # the player's program is inside
     assert re.findall(r"<script[^>]*\ssrc=|<link[^>]*\shref=|@import", page) == []
+
+
+def test_inspect_draws_a_picture_as_wide_as_a_papers_column(speech, run, tmp_path, capsys):
+    asked = ("inspect", speech["raw"], speech["clip"], "--width", "82.5", "--picture")
+    assert run(*asked, tmp_path / "a.svg")["picture"] == str(tmp_path / "a.svg")
+    picture = ElementTree.parse(tmp_path / "a.svg").getroot()
+    assert float(picture.get("width")) == pytest.approx(82.5 / 25.4 * 96, abs=0.01)
+    assert {"Waveform", "Reconstructed mean"} <= {element.text for element in picture.iter()}
+    assert "name a FILE.svg or a FILE.pdf" in fails(capsys, 1, *asked, tmp_path / "a.png")
+    assert "give at least 53 mm" in fails(capsys, 1, *asked, tmp_path / "a.svg", "--width=20")
 
 
 def test_inspect_scores_the_kl_against_labels_and_keeps_them(speech, run, tmp_path):
@@ -904,6 +923,7 @@ def test_a_run_that_is_not_there_is_begun_only_with_a_preset(begun, capsys, tmp_
     assert found["checkpoint"] == str(tmp_path / "new" / "best.safetensors")
 
 
+@pytest.mark.slow
 def test_the_module_runs_as_a_program(music):
     def program(*argv):
         return subprocess.run([sys.executable, "-m", "srnn_lab", *argv], capture_output=True, text=True, check=False)

@@ -39,7 +39,7 @@ from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data.midi import Signature, Timing
 from srnn_lab.data.sound import roll_to_midi
-from srnn_lab.player import Place
+from srnn_lab.player.component import Place
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.system.memory import share_arenas
 

@@ -21,7 +21,7 @@ from srnn_lab.dashboard.words import number
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.pictures.side_by_side import edit_rows, reconstruction_rows
-from srnn_lab.player import Place
+from srnn_lab.player.component import Place
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
 SPEECH = [ASSETS / "voice" / name for name in ("agent-newlocation.flac", "call-fwd-no-ans.flac")]
@@ -323,6 +323,7 @@ def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
     np.testing.assert_array_equal(kl.lines[1].values, effect.after.kl)
 
 
+@pytest.mark.browser
 def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_again(folder):
     root = Path(__file__).parents[2]
     with (

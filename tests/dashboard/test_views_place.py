@@ -8,8 +8,8 @@ from tiny import music_run, roll, untrained
 from views import open_view, save_runs, small_run
 
 from srnn_lab.analysis.inspection import SETTLING, inspect_signal
-from srnn_lab.dashboard.address import chosen_frame, largest_spike
-from srnn_lab.player import Place
+from srnn_lab.dashboard.address import chosen_frame
+from srnn_lab.player.component import Place
 
 CLIP = inspect_signal(untrained(music_run()), roll(24))
 KL = np.linspace(1, 2, len(CLIP.kl), dtype=np.float32)
@@ -18,14 +18,14 @@ KL = np.linspace(1, 2, len(CLIP.kl), dtype=np.float32)
 def test_the_largest_spike_is_no_frame_of_the_settling_state():
     kl = KL.copy()
     kl[[SETTLING - 1, SETTLING + 3]] = 9, 5
-    assert largest_spike(replace(CLIP, kl=kl)) == SETTLING + 3
+    assert replace(CLIP, kl=kl).largest_spike == SETTLING + 3
 
 
 def test_the_largest_spike_is_heard_unless_everything_is_silent():
     active = np.arange(len(KL)) < 12
     clip = replace(CLIP, kl=KL, active=active)
-    assert largest_spike(clip) == chosen_frame(clip, None) == 11
-    assert largest_spike(replace(clip, active=np.zeros(len(KL), bool))) == len(KL) - 1
+    assert clip.largest_spike == chosen_frame(clip, None) == 11
+    assert replace(clip, active=np.zeros(len(KL), bool)).largest_spike == len(KL) - 1
 
 
 @pytest.mark.parametrize("view", ["latents", "transition"])

@@ -1,8 +1,10 @@
 import io
 import json
+import re
 import warnings
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -241,7 +243,9 @@ def test_the_command_line_trains_measures_inspects_and_draws(tmp_path, monkeypat
     assert trained["model"]["likelihood"] == "gaussian"
     best = "run/best.safetensors"
     assert run("evaluate", best)["sequences"] == 1
-    assert run("inspect", best, "tables/3.csv", "--out=seen")["frames"] == 16
+    assert run("inspect", best, "tables/3.csv", "--out=seen", "--picture=seen/rows.svg")["frames"] == 16
+    shown = re.findall(r">([^<>]+)</text>", Path("seen/rows.svg").read_text())
+    assert {"Table", "Mean under the posterior", "level", "flow"} <= set(shown)
     assert np.load("seen/posterior.npz")["mean"].shape == (16, 2)
     for name in ("a.csv", "a.npy"):
         assert run("sample", best, f"--out={name}", "--prime=tables/3.csv", "--steps=4")["frames"] == 20

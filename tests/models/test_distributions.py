@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
-from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
+from srnn_lab.models.distributions import BinaryUnits, DiagonalGaussian, floor_variance
 
 
 def gaussian(*shape):
@@ -49,3 +49,33 @@ def test_kl_does_not_depend_on_the_predicted_mean_under_res_q():
 def test_variance_floor_is_added_to_the_variance(floor):
     logvar = torch.linspace(-40, 5, 50, dtype=torch.float64)
     torch.testing.assert_close(floor_variance(logvar, floor).exp(), logvar.exp() + floor)
+
+
+def units(*shape):
+    return BinaryUnits(3 * torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64))
+
+
+def test_binary_units_are_torchs():
+    q, p = units(4, 3), units(3)
+    p = BinaryUnits(p.logits.expand(4, 3))
+    of_q, of_p = (torch.distributions.Bernoulli(logits=dist.logits) for dist in (q, p))
+    x = of_q.sample()
+    torch.testing.assert_close(q.log_prob(x), of_q.log_prob(x).sum(-1))
+    torch.testing.assert_close(q.kl(p), torch.distributions.kl_divergence(of_q, of_p))
+    torch.testing.assert_close(q.mu, of_q.mean)
+    torch.testing.assert_close(q.logvar, of_q.variance.log())
+
+
+def test_binary_units_are_drawn_with_their_probability_and_at_no_noise_the_likelier():
+    q = BinaryUnits(torch.tensor([-2.0, 0.5, 3.0], dtype=torch.float64))
+    noise = torch.randn(200_000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = BinaryUnits(q.logits.expand_as(noise)).rsample(noise).mean(0)
+    assert ((found - q.mu).abs() < 5 * (q.logvar / 2).exp() / 200_000**0.5).all()
+    assert q.rsample(torch.zeros(3, dtype=torch.float64)).tolist() == [0, 1, 1]
+
+
+def test_the_standardised_value_of_a_binary_unit_draws_it():
+    """By Cantelli's inequality a normal number exceeds (1 - mu) / sigma less often than with probability mu."""
+    q = BinaryUnits(torch.linspace(-30, 30, 121, dtype=torch.float64))
+    for z in (torch.zeros_like(q.logits), torch.ones_like(q.logits)):
+        assert torch.equal(q.rsample((z - q.mu) * torch.exp(-0.5 * q.logvar)), z)

@@ -4,23 +4,19 @@ import numpy as np
 import pytest
 
 from srnn_lab.pictures.charts import (
-    KL,
     LABEL_WIDTH,
-    MAX_POINTS,
     MAX_TICKS,
-    OVERLAID,
-    POSTERIOR,
-    PRIOR,
-    envelope,
     graph_figure,
     grid_figure,
     latent_figure,
     line_figure,
     null_figure,
     results_figure,
-    roll_figure,
-    waveform_figure,
 )
+from srnn_lab.pictures.colours import KL, OVERLAID, POSTERIOR, PRIOR
+from srnn_lab.pictures.scene import envelope
+
+MAX_POINTS = 2000
 
 # What is left of linear red, green and blue in complete colour blindness of each kind (Machado et al., 2009).
 BLINDNESS = {
@@ -63,7 +59,7 @@ def test_an_envelope_keeps_every_extreme_and_few_points(extreme_at):
     y = np.random.default_rng(0).normal(size=99_999).astype(np.float32)
     y[extreme_at] = 10
     t = np.arange(len(y), dtype=np.float32)
-    t_kept, y_kept = envelope(t, y)
+    t_kept, y_kept = envelope(t, y, MAX_POINTS)
     assert len(y_kept) <= MAX_POINTS + 100
     assert (y_kept.min(), y_kept.max()) == (y.min(), y.max())
     assert (np.diff(t_kept) > 0).all()
@@ -72,22 +68,7 @@ def test_an_envelope_keeps_every_extreme_and_few_points(extreme_at):
 
 def test_a_short_line_is_drawn_as_it_is():
     t, y = np.arange(10.0), np.ones(10)
-    assert envelope(t, y)[1] is y
-
-
-def test_a_waveform_and_its_reconstruction_share_their_scale():
-    wave = np.array([0.5, -1.0, 0.25, 0.0], np.float32)
-    figure = waveform_figure(wave, wave / 2, wave, 0.0, 4, np.array([0.5]), np.array([2.0]), np.array([0]))
-    assert figure.layout.yaxis.range == figure.layout.yaxis3.range
-    assert [a.text.split(" ")[0] for a in figure.layout.annotations] == [
-        "Waveform", "KL(q", "Reconstructed", "Reconstructed",
-    ]  # fmt: skip
-    assert figure.layout.xaxis4.title.text == "time (s)"
-
-
-def test_a_silent_roll_is_drawn_without_error():
-    figure = roll_figure(np.zeros((4, 88), np.float32), np.arange(4.0), "nothing")
-    assert figure.layout.yaxis.range[0] < 21
+    assert envelope(t, y, MAX_POINTS)[1] is y
 
 
 def test_the_figures_of_a_column_are_dots_with_their_errors_published_ones_of_another_shape():

@@ -8,7 +8,8 @@ from tiny import RATE, music_run, roll, speech_run, untrained, wave
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.pictures.clip_rows import clip_rows, mel_bin
-from srnn_lab.player import Picture, Scene, row_arrays, scene_svg
+from srnn_lab.pictures.scene import Picture, Scene, row_arrays
+from srnn_lab.pictures.svg import scene_svg
 
 RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}
 CLIPS = {"roll": roll(24), "raw": wave(), "log-mel": wave()}

@@ -6,7 +6,7 @@ from tiny import music_run, roll, speech_run, untrained, wave
 
 from srnn_lab.analysis.comparison import compare
 from srnn_lab.analysis.inspection import inspect_signal
-from srnn_lab.pictures.charts import OVERLAID
+from srnn_lab.pictures.colours import OVERLAID
 from srnn_lab.pictures.side_by_side import comparison_rows
 
 RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}

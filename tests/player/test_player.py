@@ -13,22 +13,21 @@ from browser import PLAYER, drag, launch, open_page, serve, times_between_places
 from payload import unpacked
 
 from srnn_lab.dashboard.panels.sounds import MAX_PLAYED_SECONDS
-from srnn_lab.pictures.scene import MAX_COLUMNS, Packer, colour_table, limits_of, pack_row, shades
-from srnn_lab.pictures.svg import png
-from srnn_lab.player import (
+from srnn_lab.pictures.scene import (
+    MAX_COLUMNS,
     Line,
     Lines,
-    Look,
+    Packer,
     Picture,
-    Place,
     Scene,
-    _remember,
-    _remember_look,
-    look_of,
-    place_of,
-    scene_html,
-    scene_svg,
+    colour_table,
+    limits_of,
+    pack_row,
+    shades,
 )
+from srnn_lab.pictures.svg import png, scene_svg
+from srnn_lab.player.component import Look, Place, _remember, _remember_look, look_of, place_of
+from srnn_lab.player.page import scene_html
 from srnn_lab.player.sound import wav_file
 
 STEP = 0.0125
@@ -233,7 +232,8 @@ def test_a_png_holds_its_pixels():
 APP = """
 import numpy as np
 import streamlit as st
-from srnn_lab.player import Line, Lines, Look, Picture, Place, Scene, deliver, jump, look_at, look_of, place_of, player
+from srnn_lab.pictures.scene import Line, Lines, Picture, Scene
+from srnn_lab.player.component import Look, Place, deliver, jump, look_at, look_of, place_of, player
 
 RATE = 16000
 LENGTH = int(st.query_params.get("seconds", 4))
@@ -290,9 +290,15 @@ def browser():
         yield launched
 
 
+@pytest.fixture(scope="module")
+def visitor(browser):
+    """Whose pages share what the browser has loaded."""
+    return browser.new_context()
+
+
 @pytest.fixture
-def page(browser, address):
-    with open_page(browser, address) as opened:
+def page(visitor, address):
+    with open_page(visitor, address) as opened:
         opened.goto(address)
         opened.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         yield opened

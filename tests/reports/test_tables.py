@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,18 @@ from tiny import a_result
 from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.config import PRESETS, ModelConfig, TrainConfig
 from srnn_lab.reports.records import Result, read_results
-from srnn_lab.reports.tables import PLACES, TABLES, Figure, Table, check_place, make_tables, rows_of, write_tables
+from srnn_lab.reports.tables import (
+    PLACES,
+    TABLES,
+    Figure,
+    Table,
+    check_place,
+    digits_of,
+    make_tables,
+    rows_of,
+    with_means,
+    write_tables,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +50,8 @@ def cell(table: Table, row: str, column: str) -> object:
         (Figure(-4.694527), "-4.69"),
         (Figure(-4.694527, 0.0512), "-4.69 ± 0.05"),
         (Figure(-4.694527, 0.0512, 0.031, 3), "-4.69 ± 0.05 (sd 0.03, 3 seeds)"),
+        (Figure(-4.694527, 0.0512, repetitions=16), "-4.69 ± 0.05 (mean of 16)"),
+        (Figure(-4.694527, 0.0512, 0.031, 3, 8), "-4.69 ± 0.05 (sd 0.03, 3 seeds; mean of 8)"),
         (Figure(216.8166, 9.31), "216.8 ± 9.3"),
         (Figure(60549.6, 812.3), "60550 ± 812"),
         (Figure(Decimal("-8.20")), "-8.20"),
@@ -207,13 +221,52 @@ def test_against_the_field_each_bound_has_its_own_table():
     assert not any("field/" in row[-1] for row in tables[3].rows)
     shown = {f"{row[0]} {row[2]}": row[-1] for table in tables for row in table.rows}
     assert {"DMM-Aug -6.773", "DMM-Aug -6.288", "TCN -8.10", "RNN-NADE -5.19"} < shown.keys()
-    assert "recalled" in shown["VRNN trained with FIVO, 16 particles -6.72"]
+    (_,) = [table for table in tables if "recalled" in table.title]
+    recalled = {row[0] for row in tables[-1].rows}
+    assert recalled == {
+        "VRNN trained with FIVO, 16 particles (fivo:128)", "SRNN, filtering (elbo)", "RNN-NADE (exact)",
+    }  # fmt: skip
+
+
+def test_what_was_recalled_stands_in_tables_that_say_so_and_what_was_not_seen_has_no_figure():
+    published = json.loads((ROOT / "srnn_lab" / "reports" / "published.json").read_text())
+    recalled = [entry for entry in published["music"] if entry["recalled"]]
+    shown = {table.title: table.text() for name in TABLES for table in make_tables(name, {})}
+    for entry in recalled:
+        assert [title for title, text in shown.items() if entry["source"] in text] == [
+            "Compared with published results: recalled, not looked up"
+        ]
+    later = shown["Table 1: published later, not seen"]
+    for entry in published["speech"]["later"]:
+        assert f"{entry['model']} " in later
+    assert not re.search(r"\d{5}", later)
+
+
+def test_a_mean_of_the_same_checkpoint_takes_the_place_of_one_draw_and_the_caption_says_so():
+    one = placed("best/jsb", figures={"elbo": -4.69, "elbo_se": 0.07, "iwae:128": -4.5})
+    mean = replace(one, row="means/jsb", figures={"elbo": -4.716, "elbo_se": 0.07, "elbo_se_repetitions": 0.004})
+    mean = replace(mean, repetitions=16)
+    table = make_tables("table2", by_row(one, mean))[0]
+    assert f"{cell(table, 'best/SET', 'JSB chorales')}" == "-4.72 ± 0.07 (mean of 16)"
+    assert "mean of N: of N evaluations" in table.caption
+    assert with_means(by_row(one, mean))["best/jsb"].figures["iwae:128"] == -4.5
+    for other in ({"checkpoint_sha256": "0" * 64}, {"data_sha256": "0" * 64}, {"average": "micro"}):
+        table = make_tables("table2", by_row(one, replace(mean, **other)))[0]
+        assert f"{cell(table, 'best/SET', 'JSB chorales')}" == "-4.69 ± 0.07"
+        assert "Each figure is one evaluation" in table.caption
+
+
+def test_the_noise_of_a_recorded_mean_is_below_the_last_digit_that_is_printed():
+    means = {row: result for row, result in read_results().items() if row.startswith("means/")}
+    assert means
+    for result in means.values():
+        assert result.figures["elbo_se_repetitions"] < 10 ** -digits_of(result.figures["elbo"])
 
 
 def test_speech_is_shown_by_half_a_second_and_by_utterance():
     voice = placed("table1/voice/srnn-filt", figures={"elbo": 200.0, "elbo_se": 10.0}, config=PRESETS["voice"])
     voices = placed("table1/voices/srnn-filt", figures={"elbo": 40000.0}, config=PRESETS["voices"])
-    (table,) = make_tables("table1", by_row(voice, voices))
+    table, _ = make_tables("table1", by_row(voice, voices))
     assert [f"{c}" for c in table.rows[3]] == [
         "SRNN filt",
         "10846",

@@ -28,7 +28,7 @@ from srnn_lab.dashboard.panels.sounds import (
 from srnn_lab.dashboard.visit import visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, WORDS, explain, number, plain, setting_in_words, time_unit
 from srnn_lab.pictures.side_by_side import comparison_rows
-from srnn_lab.player import Place
+from srnn_lab.player.component import Place
 
 PLAYER = "compare-player"
 MOMENTS = 8

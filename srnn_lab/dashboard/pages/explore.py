@@ -10,7 +10,7 @@ import streamlit as st
 from srnn_lab.analysis.export import csv_text, label_track
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
-from srnn_lab.dashboard.address import PLAYER, around, frames_inside, largest_spike
+from srnn_lab.dashboard.address import PLAYER, around, frames_inside
 from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
 from srnn_lab.dashboard.panels.keep import chart_files, keep, stem_of
@@ -24,7 +24,7 @@ from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
 from srnn_lab.data import Labels
 from srnn_lab.pictures.clip_rows import clip_rows, label_row
-from srnn_lab.player import Place, jump
+from srnn_lab.player.component import Place, jump
 
 HEAD_START = 1.2
 """Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
@@ -38,7 +38,7 @@ def show(choice: Choice) -> None:
     settle_sounds(choice)
     labels = choose_labels(choice)
     show_figure3_view(choice, clip)
-    show_tour(partial(jump, PLAYER, around(clip, largest_spike(clip))))
+    show_tour(partial(jump, PLAYER, around(clip, clip.largest_spike)))
     with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
         show_numbers(choice, clip, panel.place)
     slot = st.container()
@@ -55,7 +55,7 @@ def show(choice: Choice) -> None:
 
 def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
     """The clip's averages in one line, and those of the selection in another."""
-    peak = largest_spike(clip)
+    peak = clip.largest_spike
     st.markdown(
         f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame: reconstruction term "
         f"{number(clip.log_px.mean())}, less the KL, {number(clip.kl.mean())}. The largest spike, "
@@ -75,7 +75,7 @@ def draw_rows(panel: RowsPanel, clip: Inspection, match: Spikes, change: str, la
     choice = panel.choice
     features = choice.checkpoint.config.data.features
     rows = clip_rows(choice.checkpoint, choice.signal, clip, match)
-    peak = largest_spike(clip)
+    peak = clip.largest_spike
     player_slot = st.container()  # above the names of its rows, so that all of it fits on a screen
     shown = st.pills(
         "Rows",
@@ -122,7 +122,7 @@ def keep_clip(
     keep(
         stem_of(panel.choice),
         {
-            **panel.files(panel.choice.name, arrays),
+            **panel.files(f"{panel.choice.name}, model {panel.choice.model}", arrays),
             **chart_files(*charts),
             "Spikes (CSV)": (lambda: csv_text(table), "spikes.csv"),
             "Label track": (lambda: label_track(clip, match), "label track.txt"),

@@ -16,9 +16,9 @@ from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
 from srnn_lab.inference.sampling import continue_frames
-from srnn_lab.pictures.charts import KL, SIGNAL
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
-from srnn_lab.player import Picture
+from srnn_lab.pictures.colours import KL, SIGNAL
+from srnn_lab.pictures.scene import Picture
 
 PLAYER = "studio-player"
 FAINTEST = 0.15

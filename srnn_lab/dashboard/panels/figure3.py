@@ -18,7 +18,8 @@ from srnn_lab.dashboard.panels.spike_list import CHANGES
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.data.kinds import Raw
 from srnn_lab.pictures.clip_rows import clip_rows
-from srnn_lab.player import Look, Scene, look_at, player
+from srnn_lab.pictures.scene import Scene
+from srnn_lab.player.component import Look, look_at, player
 
 MODELS = {"voice": "SRNN smooth+Res_q", "voice-filt": "SRNN filt", "voice-vrnn": "VRNN"}
 """Bundled models of raw samples; the first is that of the paper's figure."""
@@ -43,7 +44,7 @@ def show_figure3_view(choice: Choice, clip: Inspection) -> None:
 def show_figure3() -> None:
     """On the page of results, the same picture of bundled models and a clip."""
     st.subheader("Figure 3, live")
-    name = st.segmented_control("Model", list(MODELS), default="voice", required=True, format_func=MODELS.get)
+    name = st.segmented_control("Model", list(MODELS), default="voice", required=True, format_func=MODELS.__getitem__)
     clips, path = bundled_clips(Raw.name), list_checkpoints()[name]
     choice = Choice(str(path), path.stat().st_mtime, ClipBytes(clips[CLIP].read_bytes()), clips[CLIP].name, 0)
     clip = cached_inspection(*choice)

@@ -11,7 +11,11 @@ import streamlit as st
 from srnn_lab.analysis.export import npz_bytes
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.uploads import harmless
-from srnn_lab.player import Scene, Sounds, look_of, place_of, row_arrays, scene_html, scene_svg, wav_file
+from srnn_lab.pictures.scene import Scene, row_arrays
+from srnn_lab.pictures.svg import scene_svg
+from srnn_lab.player.component import look_of, place_of
+from srnn_lab.player.page import scene_html
+from srnn_lab.player.sound import Sounds, wav_file
 
 MIME = {
     "html": "text/html",
@@ -36,7 +40,7 @@ def scene_files(
     """The player of that key as it stands, and what it shows.
 
     Args:
-        title: Heading of the page.
+        title: Heading of the page and of the picture.
         scene: What is drawn.
         sounds: Gives the sounds that are then made.
         key: The player's.
@@ -46,7 +50,7 @@ def scene_files(
     view = (look.start, look.end) if look.end > look.start else None
     return {
         "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection, view, look.sound), "player.html"),
-        "Picture (SVG)": (lambda: scene_svg(scene, selection, view), "rows.svg"),
+        "Picture (SVG)": (lambda: scene_svg(scene, selection, view, title=title), "rows.svg"),
         "Arrays (.npz)": (lambda: npz_bytes({**arrays, **row_arrays(scene)}), "arrays.npz"),
     }
 

@@ -12,7 +12,7 @@ from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.words import explain, number
 from srnn_lab.pictures.charts import MAX_LATENTS, latent_figure
-from srnn_lab.player import Place
+from srnn_lab.player.component import Place
 
 
 def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go.Figure]:

@@ -10,7 +10,8 @@ from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels.keep import Files, scene_files, sound_file
 from srnn_lab.dashboard.panels.sounds import Wanted, make_missing, ready
 from srnn_lab.dashboard.words import time_unit, unit_seconds
-from srnn_lab.player import Place, Row, Scene, place_of, player
+from srnn_lab.pictures.scene import Row, Scene
+from srnn_lab.player.component import Place, place_of, player
 
 
 class RowsPanel:

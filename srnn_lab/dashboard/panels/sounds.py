@@ -18,7 +18,9 @@ from srnn_lab.data.edits import insert_silence
 from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE
 from srnn_lab.data.sound import frame_seconds
 from srnn_lab.inference.sampling import continue_frames
-from srnn_lab.player import deliver, place_of, spacing
+from srnn_lab.pictures.scene import spacing
+from srnn_lab.player.component import deliver, place_of
+from srnn_lab.player.sound import MEAN, ORIGINAL
 
 Sound = tuple[np.ndarray, int]
 """Samples (16 bits, or floats with full scale 1), and their number a second."""
@@ -26,8 +28,7 @@ Wanted = Mapping[str, tuple[Hashable, Callable[[], Sound]]]
 """By the name on its button, what a sound is of, and what makes it."""
 Ready = Callable[[], dict[str, Sound]]
 """Gives the sounds that are made, by name."""
-ORIGINAL = "original"
-MEAN, SAMPLE, CONTINUATION = "reconstructed mean", "posterior sample", "prior continuation"
+SAMPLE, CONTINUATION = "posterior sample", "prior continuation"
 MAX_PLAYED_SECONDS = 300
 """Of music, as much as is played; a MIDI file of a few kilobytes can last an hour."""
 ALL_AT_ONCE_SECONDS = {name: 120 if kind.notes else 10 for name, kind in KINDS.items()}

@@ -21,7 +21,7 @@ from srnn_lab.dashboard.words import WORDS, explain
 from srnn_lab.data import Labels, widen
 from srnn_lab.data.kinds import EVENTS, Raw, Roll
 from srnn_lab.pictures.charts import null_figure
-from srnn_lab.player import Place
+from srnn_lab.player.component import Place
 
 CHANGES = {
     "onset": "onsets",
@@ -70,7 +70,7 @@ def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = Non
             kinds,
             default="onset",
             required=True,
-            format_func=CHANGES.get,
+            format_func=CHANGES.__getitem__,
             key="changes",
             bind="query-params",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from srnn_lab.dashboard.visit import remember, visit
 
@@ -36,9 +37,7 @@ STEPS = (
     ),
 )
 
-_REMEMBER = st.components.v2.component(
-    "srnn_tour", js="export default ({ data }) => { document.cookie = data.cookie; }"
-)
+_REMEMBER = component("srnn_tour", js="export default ({ data }) => { document.cookie = data.cookie; }")
 
 
 def show_tour(show_me: Callable[[], None]) -> None:

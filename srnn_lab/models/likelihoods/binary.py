@@ -105,7 +105,7 @@ class NADE(Likelihood):
         for _ in range(self.NUM_DRAWS):
             _, logits = self._draw(params, generator)
             ones, zeros = ones + torch.sigmoid(logits), zeros + torch.sigmoid(-logits)
-        return ones / self.NUM_DRAWS, zeros / self.NUM_DRAWS
+        return torch.as_tensor(ones / self.NUM_DRAWS), torch.as_tensor(zeros / self.NUM_DRAWS)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
         """P(x_i = 1) estimated, since it has no closed form: the mean of p(x_i = 1 | x_{<i}) over ``NUM_DRAWS`` draws.

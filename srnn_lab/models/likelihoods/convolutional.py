@@ -171,7 +171,8 @@ class ConvAR(Likelihood):
         draws = [self._walk(flat, generator, 1.0)[1:] for _ in range(self.NUM_DRAWS)]
         means, variances = (torch.stack(values) for values in zip(*draws, strict=True))
         moments = means.mean(0), variances.mean(0) + means.var(0)
-        return tuple(values.view(*params.shape[:-1], self.x_dim) for values in moments)
+        mean, variance = (values.view(*params.shape[:-1], self.x_dim) for values in moments)
+        return mean, variance
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
         """E[x_i] estimated, since it has no closed form: the mean of E[x_i | x_{<i}] over ``NUM_DRAWS`` draws.

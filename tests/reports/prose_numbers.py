@@ -1,0 +1,166 @@
+"""Where the numbers in the prose come from: a record, a publication, or, with a reason, neither.
+
+A page is a list of quotations. Each number of a quotation, in its order, has a value, which the test compares with what
+is printed, or a reason why no record has it. ``WHOLE_PAGES`` has reasons for all numbers of a page.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean, stdev
+
+from srnn_lab.reports.records import Result, read_results
+from srnn_lab.reports.tables import rows_of, with_means
+
+RECORDS = with_means(read_results())
+_PUBLISHED = json.loads((Path(__file__).parents[2] / "srnn_lab" / "reports" / "published.json").read_text())
+
+
+def of(row: str, figure: str = "elbo") -> float:
+    """A figure of a record; SET and further seeds of a row are averaged."""
+    found = rows_of(RECORDS, row)
+    return fmean(result.figures[figure] for result in found)
+
+
+def share(row: str, figure: str) -> float:
+    """A share in percent."""
+    return 100 * of(row, figure)
+
+
+def published(model: str, column: str) -> float:
+    """A figure of a publication."""
+    return next(entry["values"][column] for entry in _PUBLISHED["music"] if entry["model"] == model)
+
+
+def over(start: str, value: Callable[[Result], float]) -> list[float]:
+    """A value of each record whose row begins so."""
+    return [value(result) for row, result in RECORDS.items() if row.startswith(start)]
+
+
+def _at(kind: str, model: str, figure: str = "auc") -> float:
+    return of(f"figure3/voice/{model}", f"{kind}/all/0/{figure}")
+
+
+_FOUR = [of(f"table1/voice/srnn-{name}") for name in ("smooth-res", "smooth", "filt-res", "filt")]
+_OF_FILT = of("table1/voices/srnn-smooth-res") / of("table1/voices/srnn-filt")
+_NADE = [of(f"field/{name}/nade", "kl") for name in ("nottingham", "jsb", "muse")]
+
+
+def _beyond_the_paper(row: str) -> tuple[float, float]:
+    """How far a row of the chorales is from the paper's figure, and its standard error over seeds."""
+    values = [result.figures["elbo"] for result in rows_of(RECORDS, row)]
+    return abs(fmean(values) - published("SRNN smooth+Res_q (paper)", "jsb")), stdev(values) / len(values) ** 0.5
+
+
+_BELOW, _ABOVE = _beyond_the_paper("table2/jsb"), _beyond_the_paper("table2-reset/jsb")
+VERSION, LICENCE = "a version", "the number of a licence"
+FRAME = "200 samples at 16 kHz"
+SETTING = "a setting, or a size that follows from one"
+
+WHOLE_PAGES = {
+    "docs/speed.md": "measured by `srnn-lab benchmark` on the machines that the page names; records are of models",
+    "docs/licences.md": LICENCE,
+}
+SOURCES: dict[str, list[tuple]] = {
+    "README.md": [
+        ("with Python 3.11 or newer", VERSION),
+        ("node 20.19 or newer", VERSION),
+        ("CC BY-SA 3.0", LICENCE),
+    ],
+    "docs/bounds.md": [
+        (
+            "are -4.72, -4.57 and -4.43",
+            of("bundled/jsb-paper"),
+            of("bundled/jsb-paper", "iwae:128"),
+            of("bundled/jsb-paper", "fivo:128"),
+        ),
+    ],
+    "docs/claims.md": [
+        ("the AUC is 0.77 with them", _at("silence-to-sound", "srnn-smooth-res")),
+        ("0.88 to 0.89 with a filter alone", _at("silence-to-sound", "srnn-filt"), _at("silence-to-sound", "vrnn")),
+        ("(null 0.50 ± 0.05)", "an area without any tie has a mean of ½", _at("silence-to-sound", "vrnn", "null_sd")),
+        ("with a filter alone (0.65)", _at("sound-to-silence", "srnn-filt")),
+        ("smaller in the VRNN (0.40)", _at("sound-to-silence", "vrnn")),
+        ("within 0.2 % of each other", 100 * (max(_FOUR) - min(_FOUR)) / max(_FOUR)),
+        ("is 1.3 % below filt on five", 100 * (1 - _OF_FILT)),
+        ("one recipe is 0.07 nats below the paper and the other 0.06 above", _BELOW[0], _ABOVE[0]),
+        ("with standard errors of 0.04 and 0.09", _BELOW[1], _ABOVE[1]),
+        ("with 36 % from the posterior mean", share("probe/voice", "z/accuracy")),
+        ("38 % from d, 41 % from both", share("probe/voice", "d/accuracy"), share("probe/voice", "z and d/accuracy")),
+        ("and 54 % from log-mel energies", share("probe/voice", "log-mel/accuracy")),
+        ("phone alone has 21 %", share("probe/voice", "majority/accuracy")),
+        (
+            "51 % from z, 58 % from d, 61 % from both",
+            share("probe/voice-mel", "z/accuracy"),
+            share("probe/voice-mel", "d/accuracy"),
+            share("probe/voice-mel", "z and d/accuracy"),
+        ),
+    ],
+    "docs/data.md": [
+        ("(0.1 to 4 MB a set)", "sizes of files"),
+        ("99.5 minutes of one voice", "the length of all recordings of the package"),
+        ("in chunks of 0.5 s", "as the paper scores Blizzard"),
+        ("12.5 ms for voice", FRAME),
+        ("23 % of `reader` are nearly that", "counted once in the package's recordings, which are not bundled"),
+    ],
+    "docs/log.md": [
+        ("-3.03 on test", of("table2-reset/nottingham")),
+        ("(the paper: -2.94)", published("SRNN smooth+Res_q (paper)", "nottingham")),
+    ],
+    "docs/models.md": [("silent at 0.8", "a temperature")],
+    "docs/results.md": [
+        ("is 0.07 nats below the paper and `table2-reset` 0.06 above", _BELOW[0], _ABOVE[0]),
+        ("standard errors of 0.04 and 0.09", _BELOW[1], _ABOVE[1]),
+        ("the KL is 0.002 to 0.004 nats", min(_NADE), max(_NADE)),
+        ("match within 10 %", "the tolerance of the test of the family's sizes"),
+        ("about 2.3 M parameters", max(over("table1/", lambda result: result.parameters / 1e6))),
+    ],
+    "docs/training.md": [
+        ("-4.81 on test over three seeds", of("table2/jsb")),
+        ("-4.73 and -4.74 on test", of("precision/jsb/fp32"), of("precision/jsb/bf16")),
+    ],
+    "notebooks/00_tour.ipynb": [("0 nats if the prediction was right", "the divergence of equal distributions")],
+    "notebooks/01_rnn_and_ssm.ipynb": [("to within 0.01?", SETTING)],
+    "notebooks/06_inference_network.ipynb": [
+        ("(0.9 here)", "printed by the cell above it"),
+        ("rises by 0.003 nats", "printed by the cell above it"),
+        ("starts at 0.2", SETTING),
+        ("0.5 would be chance", "an area without any tie"),
+    ],
+    "notebooks/07_training.ipynb": [
+        ("pieces of 0.5 s", "as the paper scores Blizzard"),
+        ("90 % of the prompts for training", SETTING),
+    ],
+    "notebooks/08_speech.ipynb": [
+        ("what 60550 nats are", _PUBLISHED["speech"]["values"]["srnn-smooth-res"]["timit"]),
+        ("a frame lasts 12.5 ms", FRAME),
+        (
+            "the areas are 0.80 and 0.47",
+            of("figure3/voice-mel/srnn-smooth-res", "auc"),
+            of("figure3/voice/srnn-smooth-res", "auc"),
+        ),
+        (
+            "the nulls 0.51 and 0.50 ± 0.02",
+            of("figure3/voice-mel/srnn-smooth-res", "null_mean"),
+            of("figure3/voice/srnn-smooth-res", "null_mean"),
+            of("figure3/voice/srnn-smooth-res", "null_sd"),
+        ),
+        ("**voice-filt** has 0.55", of("figure3/voice/srnn-filt", "auc")),
+        ("far from 0.80", of("figure3/voice-mel/srnn-smooth-res", "auc")),
+        ("lasts 3.1 s on average", "TIMIT's, which is not bundled"),
+        ('"sequence" is 0.5 s', "as the paper scores Blizzard"),
+        ("means: 0 nats", "of the formula before it"),
+        ("and 0.07 (TIMIT)", "printed by the cell below it"),
+    ],
+    "notebooks/09_music.ipynb": [
+        ("$-4.7$ says", published("SRNN smooth+Res_q (paper)", "jsb")),
+        ("90 % of their frames", "8,548 of 9,473, counted in the published files, which are not bundled"),
+        ("have $-10.49$ nats", "measured once on the published files, which are not bundled"),
+        ("$-7.29$ on the second", "measured once on the published files, which are not bundled"),
+        ("the $-4.74$ of the SRNN", published("SRNN smooth+Res_q (paper)", "jsb")),
+        ("is $-9.5$", 2 * published("SRNN smooth+Res_q (paper)", "jsb")),
+        ("beside $-8.7$ for a plain RNN", published("RNN", "jsb")),
+        ("10 % of frames that are no copies", "925 of 9,473, counted in the published files"),
+        ("by up to 0.8 nats", "measured once on the published files, which are not bundled"),
+    ],
+}
