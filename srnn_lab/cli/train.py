@@ -195,6 +195,7 @@ def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
 def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) -> dict[str, Any]:
     import torch
 
+    from srnn_lab.inference.use_of_z import told
     from srnn_lab.system.distributed import world_size
 
     scores, unit = run.best.scores, config.evaluation.unit
@@ -227,6 +228,7 @@ def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) ->
         },
         "valid": {**scores["valid"], "unit": unit},
         "test": {**scores["test"], "unit": unit},
+        **told(run.use),
         "time": {"seconds": run.seconds, "frames_per_second": run.frames_per_second},
         "checkpoint": str(out / "best.safetensors"),
         "files": [
