@@ -45,7 +45,7 @@ def wandb(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: 
     """
     with optional_packages():
         import wandb as package
-    options = {"project": PROJECT, "name": out.name, "id": _identity(out), "dir": out, "resume": "allow"}
+    options = {"project": PROJECT, "name": out.name, "id": _identity(out), "dir": str(out), "resume": "allow"}
     quiet = package.Settings(silent=True, console="off")
     try:
         run = package.init(**options, config=config.settings(), settings=quiet)
