@@ -206,7 +206,7 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
     name = choose_bundled_clip(st.sidebar, features, disabled=own is not None)
     st.sidebar.file_uploader(
         "Upload a file",
-        type=[end for ends in MEGABYTES for end in ends],
+        type=[*kinds, *(end for ends in MEGABYTES if ends != kinds for end in ends)],
         key=boxes[0],
         max_upload_size=max(MEGABYTES.values()),
         on_change=partial(keep, *boxes),
