@@ -110,7 +110,8 @@ class SequenceModel(nn.Module, ABC):
             emission: Whether the emission begins with them.
         """
         if self.config.centred_inputs:
-            *before, centred = self.features[: 1 + (self.likelihood.values == "count")]
+            features: Any = self.features
+            *before, centred = features[: 1 + (self.likelihood.values == "count")]
             first: Any = centred  # torch's types say of no part what it is
             first.mean.copy_(before[0](mean) if before else mean)
         if emission:

@@ -1,7 +1,7 @@
 """The deep Kalman filter, or deep Markov model: a nonlinear state-space model without a recurrent network (Fig. 4c)."""
 
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import Context, State
@@ -28,6 +28,7 @@ class DKF(StateSpaceModel):
         config: Sizes and variant; ``d_dim`` is the size of a alone.
     """
 
+    a: nn.Module
     reads = (*StateSpaceModel.reads, "posterior", "smoothing", "residual", "gated_transition")
 
     def __init__(self, config: ModelConfig):
@@ -69,7 +70,7 @@ class DKF(StateSpaceModel):
         if x is None:
             return context
         features = self.features(x)
-        if self.config.posterior == "tridiagonal":
+        if isinstance(self.posterior, TridiagonalPosterior):
             return {**context, "for_posterior": self.posterior.project(features.to(d.dtype), lengths)}
         a = self.a(features, lengths) if self.config.smoothing else self.a(features)
         return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import Context, State
@@ -22,6 +22,7 @@ class SRNN(StateSpaceModel):
         config: Sizes and variant.
     """
 
+    a: nn.Module
     reads = (*StateSpaceModel.reads, "posterior", "smoothing", "residual")
 
     def __init__(self, config: ModelConfig):
@@ -56,7 +57,7 @@ class SRNN(StateSpaceModel):
         if of_x is None:
             return context
         inputs = self.for_q(torch.cat([d_low, of_x], -1))
-        if self.config.posterior == "tridiagonal":
+        if isinstance(self.posterior, TridiagonalPosterior):
             return {**context, "for_posterior": self.posterior.project(inputs.to(d.dtype), lengths)}
         a = self.a(inputs, lengths) if self.config.smoothing else self.a(inputs)
         return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

@@ -1,5 +1,7 @@
 """What the SRNN and the deep Kalman filter share: latent states that form a Markov chain, a priori and a posteriori."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -51,7 +53,9 @@ class StateSpaceModel(SequenceModel):
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]
     ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], Latent, Latent]:
         """The path with only what z needs inside the recursion, and the rest for all t at once."""
-        if isinstance(self.posterior, TridiagonalPosterior) and "for_posterior" in context:
+        if "for_posterior" not in context:
+            return super().path(context, state, noise)
+        if isinstance(self.posterior, TridiagonalPosterior):
             z = self.posterior.path(state.z, context["for_posterior"], noise)
             z_tm1 = torch.cat([state.z[:, None], z[:, :-1]], 1)
             gated = isinstance(self.prior, GatedTransition)
@@ -62,12 +66,13 @@ class StateSpaceModel(SequenceModel):
         dropped = self.training and self.config.dropout_heads > 0
         gate_inside = self.residual and isinstance(self.prior, GatedTransition)
         read_through = not isinstance(self.features_z, nn.Identity)
-        if mps or dropped or gate_inside or read_through or "for_posterior" not in context:
+        if mps or dropped or gate_inside or read_through:
             return super().path(context, state, noise)
         floor = self.config.variance_floor
         mu_q, logvar_q = self.posterior.nets(context["for_posterior"])
         if self.residual:
-            mu_p, logvar_p = self.prior.nets(context["for_prior"])
+            networks: Any = self.prior  # no gate, as was asked above
+            mu_p, logvar_p = networks.nets(context["for_prior"])
             z, mus, raw = gaussian_chain([mu_p, mu_q], logvar_q, state.z, noise, floor)
         else:
             z, mus, raw = gaussian_chain([mu_q], logvar_q, state.z, noise, floor)
