@@ -1,7 +1,7 @@
 """What other packages bring by entry points, found by its name."""
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ class Registry(dict[str, T]):
         self.group, self.expected = group, expected
 
     @property
-    def _others(self) -> dict[str, EntryPoint]:
+    def _others(self) -> dict[str, Any]:  # entry points; those of the backport importlib_metadata are of its own type
         return {found.name: found for found in entry_points(group=self.group)}
 
     def __contains__(self, name: object) -> bool:
