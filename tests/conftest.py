@@ -16,6 +16,32 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what is slow by its kind; a test that is slow for a reason of its own has the mark itself."""
+    for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker("browser")
+        by_hand = any(item.get_closest_marker(name) for name in ("browser", "notebook", "alone"))
+        if by_hand or "dashboard" in item.path.parts or is_crossed(getattr(item, "callspec", None)):
+            item.add_marker("slow")
+
+
+def is_crossed(case) -> bool:
+    """Whether a case has a likelihood that is not the first, with other than the first model and its first posterior.
+
+    So each model and posterior comes with one likelihood in the fast part, and each likelihood with one model.
+    """
+    from srnn_lab.config import ModelConfig
+    from srnn_lab.models import MODELS
+    from srnn_lab.models.likelihoods import LIKELIHOODS
+
+    values = case.params if case else {}
+    values = vars(values["config"]) if isinstance(values.get("config"), ModelConfig) else values
+    model, likelihood = values.get("model", values.get("name")), values.get("likelihood")
+    first_model = model == next(iter(MODELS)) and values.get("smoothing", True) and values.get("residual", True)
+    return model in MODELS and likelihood in list(LIKELIHOODS)[1:] and not first_model
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say loudly what has not been tested, which the dots of a report hide."""
     skipped = terminalreporter.getreports("skipped")

@@ -107,6 +107,7 @@ def test_the_help_of_the_command_line_does_not_wait_for_torch():
     assert {"torch", *SLOW} & set(loaded) == set()
 
 
+@pytest.mark.slow
 def test_no_public_name_needs_librosa_streamlit_or_plotly():
     loaded = python("import sys; from srnn_lab import *; fit; print(*sys.modules)").split()
     assert "torch" in loaded
@@ -137,6 +138,7 @@ def test_the_version_is_that_of_the_project(capsys):
     assert capsys.readouterr().out == f"srnn-lab {srnn_lab.__version__}\n"
 
 
+@pytest.mark.slow
 def test_each_module_can_be_the_first_that_is_imported():
     files = (path.relative_to(ROOT).with_suffix("") for path in PACKAGE.rglob("*.py") if "assets" not in path.parts)
     names = sorted(".".join(p.parts).removesuffix(".__init__") for p in files if p.name != "__main__")
@@ -172,6 +174,7 @@ def test_the_bundled_clips_are_found_through_the_package():
     assert assets.joinpath("voice", "dictate", "enter_filename.flac").is_file()
 
 
+@pytest.mark.slow
 def test_loading_a_checkpoint_does_not_import_torchs_compiler():
     """It takes as long to import as torch itself, and the dashboard's first visitor would wait for it."""
     loaded = python(

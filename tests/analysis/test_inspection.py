@@ -234,6 +234,7 @@ def test_the_kl_of_the_dimensions_adds_up_and_tells_which_are_in_use(features):
     assert clip.active_units == 2
 
 
+@pytest.mark.slow
 def test_a_posterior_draw_is_a_draw_around_the_mean_with_the_variance_of_the_likelihood():
     tested = checkpoint("raw")
     clip = inspect_signal(tested, SIGNALS["raw"], num_samples=64)

@@ -78,6 +78,7 @@ def run(capsys):
     return run
 
 
+@pytest.mark.slow
 def test_evaluate_reports_a_figure_with_its_convention(music, run):
     found = run("evaluate", music["checkpoint"])
     assert list(found) == [
@@ -236,6 +237,7 @@ def test_evaluate_records_what_it_prints_and_all_that_it_depends_on(music, run, 
     assert valid.data_sha256 != result.data_sha256
 
 
+@pytest.mark.slow
 def test_transitions_are_recorded_and_measured_again_by_the_command_of_their_row(music, run, tmp_path):
     file = tmp_path / "results.jsonl"
     found = run("transitions", music["checkpoint"], "--record", file, "--row=spikes/tiny")
@@ -254,6 +256,7 @@ def test_transitions_are_recorded_and_measured_again_by_the_command_of_their_row
     assert run("transitions", music["checkpoint"], *words[3:4], file, *words[4:]) == found
 
 
+@pytest.mark.slow
 def test_a_bundled_checkpoint_gives_the_recorded_figure(run, tmp_path, capsys):
     file = tmp_path / "results.jsonl"
     assert main(["evaluate", "voice-mel", "--record", str(file)]) == 0
@@ -266,6 +269,7 @@ def test_a_bundled_checkpoint_gives_the_recorded_figure(run, tmp_path, capsys):
     assert run("results", "--results", file, "--table=bundled")["bundled"][0]["rows"][0][0] == "voice-mel"
 
 
+@pytest.mark.slow
 def test_a_recorded_row_is_trained_and_evaluated_again_to_the_same_figure(music, tmp_path, monkeypatch, capfd):
     def lines(*argv):
         assert main([*map(str, argv)]) == 0
@@ -283,6 +287,7 @@ def test_a_recorded_row_is_trained_and_evaluated_again_to_the_same_figure(music,
     assert sorted(path.name for path in Path().iterdir()) == ["results.jsonl", "runs"]
 
 
+@pytest.mark.slow
 def test_reproduce_stops_at_the_first_command_that_fails(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     config = replace(PRESETS["jsb"], data=DataConfig(data="nowhere"))
@@ -294,6 +299,7 @@ def test_reproduce_stops_at_the_first_command_that_fails(tmp_path, monkeypatch, 
     assert len(lines) == 2
 
 
+@pytest.mark.slow
 def test_a_command_that_is_run_gets_the_time_to_write_when_it_is_stopped(tmp_path):
     child = (
         "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: ("
@@ -320,6 +326,7 @@ def test_reproduce_tells_how_a_bundled_checkpoint_was_trained(capsys):
     assert command == "srnn-lab evaluate voice --bound=elbo --record --row=bundled/voice"
 
 
+@pytest.mark.slow
 def test_reproduce_takes_a_tables_row_for_all_of_its_sets_and_seeds(run, capsys):
     rows = [name for name in read_results() if name.startswith("table2/")]
     assert len(rows) == 6
@@ -333,6 +340,7 @@ def test_reproduce_takes_a_tables_row_for_all_of_its_sets_and_seeds(run, capsys)
     ]
 
 
+@pytest.mark.slow
 def test_results_prints_every_table_or_one(capsys, run):
     assert list(run("results")) == list(TABLES)
     (family, _) = run("results", "--table=family")["family"]
@@ -917,6 +925,7 @@ def test_a_run_that_is_not_there_is_begun_only_with_a_preset(begun, capsys, tmp_
     assert found["checkpoint"] == str(tmp_path / "new" / "best.safetensors")
 
 
+@pytest.mark.slow
 def test_the_module_runs_as_a_program(music):
     def program(*argv):
         return subprocess.run([sys.executable, "-m", "srnn_lab", *argv], capture_output=True, text=True, check=False)

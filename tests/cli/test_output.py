@@ -38,6 +38,7 @@ def is_whole(out, epochs=3):
     return epochs_done(out) == epochs and "test" in load_checkpoint(out / "best.safetensors").scores
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_where_its_log_is_on_a_full_disk(songs, tmp_path):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(training(songs, tmp_path / "run"), stdout=full, stderr=full, check=False)
@@ -45,6 +46,7 @@ def test_a_training_goes_on_where_its_log_is_on_a_full_disk(songs, tmp_path):
     assert is_whole(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_where_nobody_reads_what_it_prints(songs, tmp_path):
     """As with ``| head -1`` and ``|& head -1``."""
     read, write = os.pipe()
@@ -55,6 +57,7 @@ def test_a_training_goes_on_where_nobody_reads_what_it_prints(songs, tmp_path):
     assert is_whole(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_training_outlives_its_terminal(songs, tmp_path):
     """Which the kernel tells its process by SIGHUP, and whoever writes to it by an error."""
     run = tmp_path / "run"
@@ -68,6 +71,7 @@ def test_a_training_outlives_its_terminal(songs, tmp_path):
     assert is_whole(run, epochs=40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argv", [["results"], ["--help"], ["train", "--help"], ["results", "--json"]])
 def test_a_reader_who_has_seen_enough_is_no_error(argv):
     read, write = os.pipe()
@@ -85,6 +89,7 @@ def test_a_result_that_cannot_be_printed_is_one():
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_are_no_error(closed):
     command = f"exec {sys.executable} -m srnn_lab results --table=fivo {closed}"
@@ -93,6 +98,7 @@ def test_streams_that_are_closed_are_no_error(closed):
     assert subprocess.run(["sh", "-c", failing], stderr=subprocess.DEVNULL, check=False).returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_tables_are_printed_in_any_encoding(encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
@@ -101,6 +107,7 @@ def test_tables_are_printed_in_any_encoding(encoding):
     assert f"0.22 {sign} 0.15" in found.stdout.decode(encoding)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_utf_8_is_printed(tmp_path):
     name = os.fsencode(tmp_path) + b"/caf\xe9.mid"
     done = subprocess.run([*PROGRAM, "sample", "jsb", "--steps=4", "--out", name], capture_output=True, check=True)

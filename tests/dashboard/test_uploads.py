@@ -350,6 +350,7 @@ def test_a_recording_is_a_clip_beside_the_others_and_a_silent_one_a_sentence():
     assert page.sidebar.audio_input(key="record-voice").sample_rate == 16000
 
 
+@pytest.mark.browser
 def test_200_megabytes_and_a_hostile_name_in_a_browser(tmp_path):
     big, named = tmp_path / "big.wav", tmp_path / "<img src=x onerror=alert(1)>![](http:evil.example).wav"
     with big.open("wb") as file:

@@ -323,6 +323,7 @@ def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
     np.testing.assert_array_equal(kl.lines[1].values, effect.after.kl)
 
 
+@pytest.mark.browser
 def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_again(folder):
     root = Path(__file__).parents[2]
     with (

@@ -124,6 +124,7 @@ def test_the_limiter_changes_only_what_is_near_a_peak_and_without_a_click():
     assert np.isfinite(limit(np.array([1e30, 0.5, -1e30], np.float32), rate)).all()
 
 
+@pytest.mark.slow
 def test_sounds_need_no_compiler_no_home_and_no_place_for_a_cache(tmp_path):
     """What a container has that runs as a user without a home, from packages that it may not write."""
     code = f"""

@@ -57,6 +57,7 @@ def test_the_elbo_elsewhere_is_below_the_evidence(posterior, kind_of_model):
     assert float(values.mean()) < model.log_evidence(SEQUENCE) - 6 * float(values.std()) / 20_000**0.5
 
 
+@pytest.mark.slow
 @exact_models
 @pytest.mark.parametrize(
     ("kind", "posterior", "options"),
@@ -79,6 +80,7 @@ def test_the_mean_of_the_estimate_of_p_x_is_the_evidence_of_the_kalman_filter(ki
     assert abs(float(ratios.mean()) - 1) < 4 * error
 
 
+@pytest.mark.slow
 @exact_models
 @pytest.mark.parametrize("kind", ["iwae", "fivo"])
 def test_more_paths_raise_the_bound_towards_the_evidence_and_never_above_it(kind, kind_of_model):
@@ -93,6 +95,7 @@ def test_more_paths_raise_the_bound_towards_the_evidence_and_never_above_it(kind
     assert evidence - means[-1] < 0.2 * (evidence - means[0])
 
 
+@pytest.mark.slow
 @exact_models
 def test_a_bootstrap_particle_filter_rises_to_the_evidence(kind_of_model):
     """The prior is its proposal."""
@@ -250,6 +253,7 @@ def test_evaluation_is_the_sum_over_whole_sequences_from_zero_states(first_frame
     assert score.kl == 0
 
 
+@pytest.mark.slow
 def test_processes_share_the_batches_and_the_figure_does_not_depend_on_their_number(monkeypatch):
     torch.manual_seed(0)
     model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5))

@@ -278,6 +278,7 @@ def test_the_density_after_a_known_frame_integrates_to_one(kind, past, adaptive)
     torch.testing.assert_close(density * width.prod() * 0.1**2, torch.ones_like(density), rtol=2e-3, atol=0)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("kind", [GaussianAR, StudentTAR, ConvAR])
 def test_a_model_that_goes_on_by_itself_does_not_run_away(kind):
@@ -322,6 +323,7 @@ def test_conv_ar_is_the_product_of_the_densities_that_its_draws_come_from(x_dim)
     torch.testing.assert_close(likelihood.log_prob(params, x), torch.as_tensor(expected))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_conv_ar_by_hand():
     """Value by value, each hidden unit by its recursion, which is called anew wherever it is needed."""
@@ -376,6 +378,7 @@ def test_conv_ar_takes_many_frames_as_it_takes_one():
     torch.testing.assert_close(likelihood.log_prob(params, x), alone)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_moments_of_conv_ar_are_unbiased_estimates():
     likelihood, params, _ = conv_case(4, rows=1)

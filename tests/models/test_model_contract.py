@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -333,6 +334,14 @@ def test_a_model_says_whether_its_posterior_corrects_the_prior(config):
     assert build_model(config).residual == (config.model in VARIANTS and corrects)
 
 
+@cache
+def looks(config):
+    """The shapes of a model's weights, and its bound."""
+    built, batch, noise = case(config)
+    shapes = {key: values.shape for key, values in built.state_dict().items()}
+    return shapes, elbo(built, batch, noise=noise).elbo.tolist() if noise.shape[-1] == built.z_dim else None
+
+
 @pytest.mark.parametrize("name", sorted({n for c in (*MODELS.values(), *LIKELIHOODS.values()) for n in c.reads}))
 @pytest.mark.parametrize(("model", "likelihood"), [*itertools.product(MODELS, LIKELIHOODS)])
 def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, model, likelihood):
@@ -343,11 +352,5 @@ def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, mod
         "student_df": 9.0, "conv_channels": 3, "features_z": "off" if model.startswith("vrnn") else "on",
     }[name]  # fmt: skip
     config = ModelConfig(model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3)
-
-    def looks(config):
-        built, batch, noise = case(config)
-        shapes = {key: values.shape for key, values in built.state_dict().items()}
-        return shapes, elbo(built, batch, noise=noise).elbo.tolist() if noise.shape[-1] == built.z_dim else None
-
     read = name in (*MODELS[model].reads, *LIKELIHOODS[likelihood].reads)
     assert (looks(config) != looks(replace(config, **{name: changed}))) == read

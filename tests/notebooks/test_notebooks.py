@@ -32,6 +32,7 @@ def test_there_are_notebooks_and_their_numbers_are_in_order():
     assert PATHS
 
 
+@pytest.mark.notebook
 @notebooks
 def test_it_runs_as_committed_within_60_s(path):
     """Its checks are asserts, those of the folded solutions too: a wrong one is an error."""

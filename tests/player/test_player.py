@@ -290,9 +290,15 @@ def browser():
         yield launched
 
 
+@pytest.fixture(scope="module")
+def visitor(browser):
+    """Whose pages share what the browser has loaded."""
+    return browser.new_context()
+
+
 @pytest.fixture
-def page(browser, address):
-    with open_page(browser, address) as opened:
+def page(visitor, address):
+    with open_page(visitor, address) as opened:
         opened.goto(address)
         opened.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         yield opened

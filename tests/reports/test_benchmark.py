@@ -85,6 +85,7 @@ def test_a_batch_has_the_shape_that_is_benchmarked(shape):
     assert sizes == paper[shape]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_bf16", [True, False])
 def test_every_figure_is_measured(has_bf16, monkeypatch):
     monkeypatch.setitem(SHAPES, "music", music_run(segment_length=8))

@@ -70,6 +70,7 @@ def test_a_part_that_fails_is_told_and_the_next_is_tried(data, tmp_path, monkeyp
     assert left == {"machine": {"left_out": "-1 s were over"}}
 
 
+@pytest.mark.slow
 def test_a_training_needs_torch_and_five_other_packages_alone():
     needs = "import srnn_lab.training.fitting, srnn_lab.training.seeds, srnn_lab.reports.gpu"
     code = f"{BARE}\n{needs}\ntry:\n    import pooch\nexcept ModuleNotFoundError:\n    print('bare')"

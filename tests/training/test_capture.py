@@ -102,6 +102,7 @@ def test_a_recorded_training_that_is_stopped_and_resumed_is_as_if_it_had_not_bee
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_two_processes_that_record_give_the_curves_of_one(songs, recorded, tmp_path):
     options = SIZES | {"epochs": 1, "batch_size": 3, "segment_length": 8, "precision": "fp32"}
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]

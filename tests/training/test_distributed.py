@@ -58,6 +58,7 @@ def test_the_processes_share_every_row_nearly_evenly(num_rows, world_size, monke
     assert {share.stop - share.start for share in shares} <= {num_rows // world_size, num_rows // world_size + 1}
 
 
+@pytest.mark.slow
 def test_two_processes_with_two_rows_each_give_the_curves_of_one(line, tmp_path):
     one = start(line(tmp_path / "one", batch_size=4), tmp_path / "log")
     ranks = start_ranks(line(tmp_path / "two", batch_size=4), tmp_path)
@@ -65,6 +66,7 @@ def test_two_processes_with_two_rows_each_give_the_curves_of_one(line, tmp_path)
     assert curves(tmp_path / "two") == pytest.approx(curves(tmp_path / "one"), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"objective": "iwae"}, {"objective": "fivo", "whole_sequences": True}])
 def test_two_processes_draw_the_paths_and_the_ancestors_of_one(options, line, tmp_path):
     one = start(line(tmp_path / "one", **options), tmp_path / "log")
@@ -73,6 +75,7 @@ def test_two_processes_draw_the_paths_and_the_ancestors_of_one(options, line, tm
     assert curves(tmp_path / "two") == pytest.approx(curves(tmp_path / "one"), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_with_one_row_and_two_give_the_curves_of_one(line, alone, tmp_path):
     """And only the first of them writes and prints."""
     assert finish(*start_ranks(line(tmp_path / "run"), tmp_path)) == [0, 0], (tmp_path / "log-0").read_text()
@@ -88,6 +91,7 @@ def test_two_processes_with_one_row_and_two_give_the_curves_of_one(line, alone, 
     assert second == ""
 
 
+@pytest.mark.slow
 def test_processes_stop_at_the_same_update_and_one_alone_continues(line, alone, tmp_path):
     """The signal comes to one process; the states of both are in the file."""
     out = tmp_path / "run"
@@ -106,6 +110,7 @@ def test_processes_stop_at_the_same_update_and_one_alone_continues(line, alone, 
     assert curves(out)[: len(alone)] == pytest.approx(alone, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_death_of_one_process_ends_the_job_and_it_can_be_resumed(line, alone, tmp_path):
     """Under torchrun itself, which writes what ends a process to its own standard error."""
     out, script = tmp_path / "run", tmp_path / "script.py"

@@ -29,6 +29,7 @@ def begin(run, songs, epochs):
     runs.begin(["jsb", f"--out={run}", f"--data={songs}", f"--epochs={epochs}", *SMALL], run)
 
 
+@pytest.mark.slow
 def test_a_training_lives_in_its_files_alone(tmp_path, songs):
     run = tmp_path / "runs" / "mine"
     begin(run, songs, 10_000)
@@ -68,6 +69,7 @@ def test_a_training_lives_in_its_files_alone(tmp_path, songs):
     assert np.isfinite(curves["valid_elbo"]).all()
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_says_why(tmp_path):
     run = tmp_path / "mine"
     runs.begin(["jsb", f"--out={run}", f"--data={tmp_path / 'none'}"], run)
@@ -78,6 +80,7 @@ def test_a_training_that_fails_says_why(tmp_path):
     assert state.epochs == 0
 
 
+@pytest.mark.slow
 def test_a_killed_training_is_not_taken_for_one_that_runs(tmp_path, monkeypatch):
     program = tmp_path / "sleep"
     program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(600)\n")
@@ -130,6 +133,7 @@ def test_no_process_is_stopped_but_a_training_that_holds_this_lock(signed, tmp_p
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.slow
 def test_a_training_of_another_run_is_not_stopped(tmp_path, songs, monkeypatch):
     other, run = tmp_path / "other", tmp_path / "run"
     begin(other, songs, 10_000)

@@ -142,6 +142,7 @@ REGULARISED = {
 """All that needs random numbers, or numbers of the training set, of its own."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"objective": "fivo"}, REGULARISED], ids=["elbo", "fivo", "regularised"])
 def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_killed(options, songs, tmp_path):
     seed = random.randrange(2**32)
@@ -168,6 +169,7 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_ki
     assert contents(killed) == contents(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_run_after_a_whole_update_and_names_the_command_that_continues_it(
     number, status, songs, tmp_path, capsys
