@@ -41,11 +41,14 @@ def read_sequences(config: DataConfig) -> Sequences:
         FileNotFoundError: There is no such folder or file, or none that ends as tables do.
         ValueError: A file cannot be read, or its columns are not those of the others.
     """
+    kind = config.kind
+    if not isinstance(kind, Series):
+        raise ValueError(f"DataConfig.features is {config.features!r}; tables have 'series' frames.")
     place, single, files = _files(config)
     found: Sequences = {}
     for path in files:
         name = path.name if single else path.relative_to(place).as_posix()
-        found |= {f"{name}/{own}" if own else name: rows for own, rows in read_table(path, config.kind).items()}
+        found |= {f"{name}/{own}" if own else name: rows for own, rows in read_table(path, kind).items()}
     return found
 
 
@@ -167,7 +170,7 @@ def _read_npz(file: io.BufferedIOBase) -> Iterator[tuple[str, list[str], list[An
                 raise ValueError("its arrays take more than is read")
             for member in members:
                 with archive.open(member) as opened:
-                    array = _read_npy(opened, member.file_size)
+                    array = _read_npy(opened, member.file_size)  # pyright: ignore[reportArgumentType]
                 own = member.filename.removesuffix(".npy") if len(members) > 1 else ""
                 yield own, *_numbered(array)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:

@@ -1,5 +1,7 @@
 """What the SRNN and the deep Kalman filter share: latent states that form a Markov chain, a priori and a posteriori."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -65,9 +67,11 @@ class StateSpaceModel(SequenceModel):
         if mps or dropped or gate_inside or read_through or "for_posterior" not in context:
             return super().path(context, state, noise)
         floor = self.config.variance_floor
-        mu_q, logvar_q = self.posterior.nets(context["for_posterior"])
+        p: Any = self.prior  # these two are networks of Gaussians here
+        q: Any = self.posterior
+        mu_q, logvar_q = q.nets(context["for_posterior"])
         if self.residual:
-            mu_p, logvar_p = self.prior.nets(context["for_prior"])
+            mu_p, logvar_p = p.nets(context["for_prior"])
             z, mus, raw = gaussian_chain([mu_p, mu_q], logvar_q, state.z, noise, floor)
         else:
             z, mus, raw = gaussian_chain([mu_q], logvar_q, state.z, noise, floor)

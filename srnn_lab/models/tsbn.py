@@ -1,5 +1,7 @@
 """The temporal sigmoid belief network: binary latent states in a Markov chain that also reads the last frame."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -43,7 +45,8 @@ class TSBN(SequenceModel):
         self.posterior_d, self.posterior_z = linear(d, z, bias=False), linear(z, z, bias=False)
         self.posterior_x = linear(x, z, bias=False)
         self.emission = nn.Sequential(linear(d + z, self.likelihood.num_params))
-        nn.init.normal_(self.emission[0].weight, std=1e-3)  # as theirs: what an untrained model says hardly feeds back
+        emission: Any = self.emission[0]
+        nn.init.normal_(emission.weight, std=1e-3)  # as theirs: what an untrained model says hardly feeds back
         self.baseline = Baseline(x, config.hidden_dim)
 
     @property

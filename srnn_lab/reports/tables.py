@@ -671,7 +671,8 @@ def bundled(results: Results) -> list[Table]:
     for row, result in results.items():
         if row.startswith("bundled/"):
             version, config = result.data.partition("/")[0], result.config
-            convention = EvaluationConfig(average=result.average, first_frame=result.first_frame)
+            average: Any = result.average
+            convention = EvaluationConfig(average=average, first_frame=result.first_frame)
             title = f"Bundled: {version}, {config.data.kind.called(config.model.x_dim)}"
             groups.setdefault((title, _caption(version, convention, result.split)), []).append(result)
     header = ("checkpoint", "data", "model", "likelihood", "parameters", "epochs", *BOUNDS.values(), "row")

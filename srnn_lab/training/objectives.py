@@ -64,14 +64,14 @@ def objective(
         if not model.reparameterised:
             loss = loss + score_function(model, batch, bound)
         return Objective(loss, bound.elbo.sum(), bound.kl.sum(), bound.trace.state)
-    for_state, *for_ancestors = uniforms
+    for_state, for_ancestors = uniforms[0], uniforms[-1]
     share = config.resampling_share
     if config.objective == "iwae":
         bound = iwae(model, batch, noise, state, kl_weight=kl_weight)
         loss = -bound.value
     elif config.objective == "fivo":
-        bound = fivo(model, batch, noise, *for_ancestors, state, resampling_share=share, kl_weight=kl_weight)
+        bound = fivo(model, batch, noise, for_ancestors, state, resampling_share=share, kl_weight=kl_weight)
         loss = -bound.value
     else:
-        loss, bound = nasmc(model, batch, noise, *for_ancestors, state, resampling_share=share)
+        loss, bound = nasmc(model, batch, noise, for_ancestors, state, resampling_share=share)
     return Objective(loss.sum(), bound.value.sum(), bound.kl.sum(), bound.draw_state(for_state))

@@ -99,7 +99,8 @@ class NegativeBinomial(Likelihood):
     ) -> Float[Tensor, "*batch x"]:
         """Whole numbers, by lambda ~ Gamma(r) mu / r; a temperature multiplies their distance from the likeliest."""
         log_mean, log_r = self.parts(params)
-        rate = torch._standard_gamma(log_r.exp(), generator) * (log_mean - log_r).exp()
+        gamma = torch._standard_gamma(log_r.exp(), generator)  # pyright: ignore[reportPrivateImportUsage]
+        rate = gamma * (log_mean - log_r).exp()
         mode = (log_mean.exp() * (1 - (-log_r).exp())).clamp(min=0).floor()
         return _towards(mode, torch.poisson(rate, generator), temperature)
 
