@@ -12,13 +12,12 @@ from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
 from srnn_lab.data import Batch, LazyFrames, make_batch, widen
 from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.inference.use_of_z import ACTIVE
 
 NEAR = 2
 """Audio frames on either side of an onset that count as its transition."""
 SETTLING = 5
 """First frames of a clip, which pay for the zero state and are no spikes."""
-ACTIVE = 0.01
-"""Nats per frame above which a dimension of z is in use (the threshold of Burda et al., 2015, on another measure)."""
 MAX_FRAMES = 12_000
 """Longest clip that is inspected: two minutes of log-mel frames, in about 1 GB of memory."""
 MAX_WIDTH = 2048

@@ -73,6 +73,7 @@ def add_evaluate(commands: Any) -> None:
 def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
     """Bounds on a split."""
     from srnn_lab.inference.bounds import evaluate
+    from srnn_lab.inference.use_of_z import told, use_of_z
     from srnn_lab.system.memory import keep_freed_memory
 
     check_record(args)
@@ -92,10 +93,11 @@ def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     score = evaluate(checkpoint.model, frames, convention, bounds=args.bound, **how)
     seconds = time.perf_counter() - began
+    use = use_of_z(checkpoint.model, frames, convention, seed=args.seed)
     found = {**score.to_dict(), "unit": convention.unit, **measured_on}
     figures = {name: value for name, value in score.to_dict().items() if isinstance(value, float)}
     measured = {"sequences": score.sequences, "frames": score.frames, "seconds": seconds}
-    return found | _record(args, draft, figures=figures, **measured)
+    return found | _record(args, draft, figures=figures, **measured) | told(use)
 
 
 def add_transitions(commands: Any) -> None:

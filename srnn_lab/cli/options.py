@@ -12,6 +12,7 @@ from srnn_lab.config import DataConfig, parse_bound
 from srnn_lab.reports.records import RECORD, RESULTS
 from srnn_lab.system.terminal import one_line
 from srnn_lab.training.loggers import LOGGERS
+from srnn_lab.training.sweep import Varied
 
 
 class Parser(argparse.ArgumentParser):
@@ -62,6 +63,14 @@ def loggers(given: str) -> tuple[str, ...]:
         if name not in LOGGERS:
             raise argparse.ArgumentTypeError(f"{name!r} is no logger; choose from {', '.join(LOGGERS)}")
     return names
+
+
+def varied(given: str) -> Varied:
+    """A setting and its values."""
+    try:
+        return Varied.parse(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}") from error
 
 
 def bounds(given: str) -> tuple[str, ...]:

@@ -1,14 +1,29 @@
-"""``srnn-lab train``: a preset with its options, a run that goes on, or one run for each of several seeds."""
+"""``srnn-lab train`` and ``sweep``: one run, one for each of several seeds, or some whose settings Optuna chooses."""
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from srnn_lab.cli.options import Parser, add_data_dir, add_device, add_json, loggers, path, seeds, text
+from srnn_lab.cli.options import (
+    Parser,
+    add_data_dir,
+    add_device,
+    add_json,
+    count,
+    loggers,
+    path,
+    seeds,
+    text,
+    varied,
+)
 from srnn_lab.config import FRAMES_PER_QUARTER, PRESETS, RunConfig
 from srnn_lab.reports.records import options_of
+
+MAX_TRIALS = 10_000
+"""Of a sweep at the most."""
 
 
 def add_train(commands: Any) -> None:
@@ -31,9 +46,19 @@ def add_train(commands: Any) -> None:
         )
         _add_train_options(preset, name)
     absent = dict.fromkeys(("preset", "out", "seeds", "resume", "device", "data_dir"))
-    train.set_defaults(
-        run=train_model, usage_error=train.error, tensorboard=False, eager=False, json=False, log=(), **absent
+    absent |= {"tensorboard": False, "eager": False, "json": False, "log": ()}
+    train.set_defaults(run=train_model, usage_error=train.error, **absent)
+    sweep = commands.add_parser(
+        "sweep",
+        help="train a preset with settings that Optuna chooses",
+        description="Train a PRESET several times, with settings that Optuna chooses by the validation bounds of those "
+        "before. Each trial is a run; the same command continues what was stopped.",
     )
+    sweeps = sweep.add_subparsers(metavar="PRESET", dest="preset", required=True, parser_class=Parser)
+    for name, preset in presets.choices.items():
+        told = {"help": PRESETS[name].model.model, "description": f"Train the preset {name} with several settings."}
+        _add_sweep_options(sweeps.add_parser(name, parents=[preset], add_help=False, **told), name)
+    sweep.set_defaults(run=sweep_settings, usage_error=sweep.error, **absent)
 
 
 def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> None:
@@ -82,6 +107,54 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
             if not name:
                 told = f"{f.metadata['help']} Default: as the run began." if f.name == "epochs" else argparse.SUPPRESS
             group.add_argument(flag, help=told, **kind)
+
+
+def _add_sweep_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """What a sweep of a preset asks for beside the options of its training."""
+    group = parser.add_argument_group("sweep")
+    group.add_argument(
+        "--vary",
+        type=varied,
+        action="append",
+        required=True,
+        metavar="NAME=VALUES",
+        help="A setting and its values: learning-rate=1e-4..1e-2 (of a factor of 10 or more on a logarithmic scale) or "
+        "z-dim=20,50,100. May be given several times.",
+    )
+    group.add_argument(
+        "--trials",
+        type=count(MAX_TRIALS),
+        default=20,
+        help=f"Trials in all, in folders named {Path('runs') / name}-sweep-1 (of --out OUT, OUT-1), and so on. "
+        "Default: 20.",
+    )
+
+
+def sweep_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Train with settings that Optuna chooses, and say what came of each."""
+    given = vars(args)
+    if args.resume or args.seeds:
+        args.usage_error("a sweep takes neither --resume nor --seeds; the same command continues it")
+    if fixed := next((one.name for one in args.vary if one.name in given), None):
+        args.usage_error(f"--{fixed.replace('_', '-')} is given and varied; leave one of them out")
+
+    from srnn_lab.system.distributed import world_size
+    from srnn_lab.training.fitting import fit
+    from srnn_lab.training.sweep import sweep
+
+    if world_size() > 1:
+        raise ValueError("sweep trains one run after another; start it without torchrun.")
+    options = {"data_dir": args.data_dir, "device": args.device, "loggers": _logs(args), "eager": args.eager}
+
+    def train(run: Path, settings: Mapping[str, Any]) -> float:
+        config = configured(PRESETS[args.preset], {**given, **settings})
+        config.check_read({**given, **settings})
+        return fit(config, run, resume=True, **options).best.scores["valid"][config.train.bound]
+
+    trials = sweep(args.vary, args.trials, args.out or Path("runs") / f"{args.preset}-sweep", train)
+    best = max((trial for trial in trials if trial.bound is not None), key=lambda trial: trial.bound)
+    said = {trial.run.name: {"valid": trial.bound, **trial.settings} for trial in trials}
+    return {**said, "best": best.run.name, "checkpoint": str(best.run / "best.safetensors")}
 
 
 def train_model(args: argparse.Namespace) -> dict[str, Any]:
@@ -195,6 +268,7 @@ def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
 def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) -> dict[str, Any]:
     import torch
 
+    from srnn_lab.inference.use_of_z import told
     from srnn_lab.system.distributed import world_size
 
     scores, unit = run.best.scores, config.evaluation.unit
@@ -227,6 +301,7 @@ def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) ->
         },
         "valid": {**scores["valid"], "unit": unit},
         "test": {**scores["test"], "unit": unit},
+        **told(run.use),
         "time": {"seconds": run.seconds, "frames_per_second": run.frames_per_second},
         "checkpoint": str(out / "best.safetensors"),
         "files": [

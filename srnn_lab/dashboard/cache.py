@@ -123,11 +123,11 @@ class Choice(NamedTuple):
         """The clip as the model's kind of signal."""
         return cached_signal(*self)[0]
 
-    def moment(self, time: float, digits: int = 2) -> str:
+    def moment(self, time: float | np.floating, digits: int = 2) -> str:
         """A point of the time axis in words: seconds, or a bar and a beat, counted from 1; a pickup is bar 1."""
         if not self.checkpoint.config.data.kind.notes:
             return f"{time:.{digits}f} s"
-        timing = self.timing
+        timing, time = self.timing, float(time)
         bars = timing.bars(time + 1e-6)
         now = [signature for signature in timing.signatures if signature.start <= time + 1e-6][-1]
         beat = 1 + (time - bars[-1]) * now.unit / 4

@@ -416,7 +416,7 @@ def evaluate(
             batch = make_batch([sequences[j] for j in chosen], config.first_frame)
             lengths[chosen] = batch.lengths
             batch = batch.to(weight.device, weight.dtype)
-            for part, chunk in _chunks(batch, MEMORY // (num_frames * _width(model) * weight.element_size())):
+            for part, chunk in in_memory(batch, model):
                 bound = elbo(model, chunk, noise=noise[part, : chunk.x.shape[1]].to(weight))
                 sums[repetition, 0, chosen[part]] = bound.log_px.cpu().double().sum(1)
                 sums[repetition, 1, chosen[part]] = bound.kl.cpu().double().sum(1)
@@ -431,6 +431,11 @@ def evaluate(
         torch.distributed.all_reduce(whole)
         sums, lengths = whole[:-1].view_as(sums).cpu(), whole[-1].cpu().long()
     return reduce(sums[:, 0], sums[:, 1], lengths, config, dict(zip(names, sums[:, 2:].unbind(1), strict=True)))
+
+
+def in_memory(batch: Batch, model: SequenceModel) -> Iterator[tuple[slice, Batch]]:
+    """As many sequences at a time as ``MEMORY`` allows one path of each, at least one, and where they are."""
+    return _chunks(batch, MEMORY // (batch.x.shape[1] * _width(model) * batch.x.element_size()))
 
 
 def _width(model: SequenceModel) -> int:

@@ -39,6 +39,7 @@ class PictureSent(TypedDict):
     limits: tuple[float, float]
     ticks: list[tuple[float, str]]
     axis: str
+    ends: tuple[str, str] | None
     start: float
     end: float
     bins: int

@@ -75,6 +75,7 @@ class Picture:
         ticks: Labels beside the picture, by the index of a value in its column (a fraction lies between two).
         limits: Values of the first and the last colour; by default the lowest and the highest value.
         axis: What the labels are, for instance ``kHz``.
+        ends: What is written beside the first and the last colour; by default the limits and the unit.
     """
 
     title: str
@@ -85,6 +86,7 @@ class Picture:
     ticks: Mapping[int, str] | Mapping[int | float, str] = field(default_factory=dict)
     limits: tuple[float, float] | None = None
     axis: str = ""
+    ends: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,7 @@ def pack_row(row: Row, packer: Packer) -> LinesSent | PictureSent | NamesSent:
             "limits": limits_of(row),
             "ticks": [(float(at), label) for at, label in row.ticks.items()],
             "axis": row.axis,
+            "ends": row.ends,
             "start": float(times[0]) - spacing(times) / 2,
             "end": float(times[-1]) + spacing(times) / 2,
             "bins": index.shape[1],

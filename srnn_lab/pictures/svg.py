@@ -180,7 +180,7 @@ def _band(row: Row, above: Pixels, right: Pixels) -> _Band:
             header.append(_text(at, height, part))
     elif isinstance(row, Picture) and row.unit:
         low, high = limits_of(row)
-        least, most = f"{low:.3g}", f"{high:.3g} {row.unit}"
+        least, most = row.ends or (f"{low:.3g}", f"{high:.3g} {row.unit}")
         before = _width(least) + 4
         at, height = room(before + COLOURS + _width(most))
         content = base64.b64encode(png(colour_table(row.colours)[None])).decode()

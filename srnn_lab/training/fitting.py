@@ -23,6 +23,7 @@ from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Frames, Segments, Streams, WholeSequences
 from srnn_lab.data.series import complete, gather
 from srnn_lab.inference.bounds import Score, evaluate
+from srnn_lab.inference.use_of_z import UseOfZ, use_of_z
 from srnn_lab.models import SequenceModel, build_model
 from srnn_lab.reports.records import signals_sha256
 from srnn_lab.system import distributed
@@ -47,6 +48,7 @@ class Run:
 
     Attributes:
         best: The best epoch's checkpoint, with its scores on validation and test data.
+        use: How much of z the best epoch uses, on test data; None of a model without z.
         curves: The rows of ``curves.csv``.
         updates: Updates of all epochs, those that were skipped included.
         device: Where this process trained.
@@ -56,6 +58,7 @@ class Run:
     """
 
     best: Checkpoint
+    use: UseOfZ | None
     curves: list[Row]
     updates: int
     device: str
@@ -172,11 +175,12 @@ def fit_in_steps(
         if distributed.add_up((), torch.tensor([float(bool(noted))], device=device)).item():
             raise Stopped(stopped, noted[0] if noted else signal.SIGTERM)
         try:
-            best = _end(training, frames["test"])
+            best, use = _end(training, frames["test"])
         except KeyboardInterrupt as error:
             raise Stopped(stopped, signal.SIGINT) from error
     return Run(
         best=best,
+        use=use,
         curves=training.curves,
         updates=len(training.curves) * len(training.segments),
         device=device,
@@ -264,14 +268,16 @@ def _score(config: RunConfig, model: SequenceModel, frames: Sequence[Frames]) ->
     )
 
 
-def _end(training: Training, test: Sequence[Frames]) -> Checkpoint:
-    """The best epoch's checkpoint, with its scores on test data, which are written to it."""
+def _end(training: Training, test: Sequence[Frames]) -> tuple[Checkpoint, UseOfZ | None]:
+    """The best epoch's checkpoint, with its scores on test data, which are written to it, and how much z is used."""
     best = distributed.from_rank_0(lambda: load_checkpoint(training.place(BEST)))
     score = _score(training.config, best.model.to(training.device), test)
+    use = distributed.from_rank_0(lambda: use_of_z(best.model, test, training.config.evaluation))
     best.model.cpu()
-    best = replace(best, config=training.config, scores={**best.scores, "test": score.to_dict()})
+    of_z = {"z": use.sentence()} if use else {}
+    best = replace(best, config=training.config, scores={**best.scores, "test": score.to_dict(), **of_z})
     distributed.from_rank_0(lambda: save_checkpoint(best, training.place(BEST)))
-    return best
+    return best, use
 
 
 @contextmanager

@@ -93,6 +93,8 @@ def test_evaluate_reports_a_figure_with_its_convention(music, run):
         "unit",
         "data",
         "split",
+        "use_of_z",
+        "z",
     ]
     assert (found["average"], found["first_frame"]) == ("macro", False)  # the convention of the preset jsb
     assert (found["data"], found["split"], found["sequences"]) == (music["data"], "test", 2)

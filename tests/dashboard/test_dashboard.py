@@ -273,6 +273,8 @@ def test_the_list_of_spikes_agrees_with_the_rows(page):
     spikes, _ = line(page, "KL(q ‖ p)", "spike at an event")
     hits = table[table["what"] == "spike at chord change"]
     np.testing.assert_allclose(hits["time (quarter notes)"], spikes, rtol=1e-6)
+    assert list(hits["bar and beat"]) == [page.session_state["visit"].choice.moment(time) for time in spikes]
+    assert hits["bar and beat"].iloc[0] == "bar 2, beat 1.75"
     assert [m.value for m in page.metric if m.label == "Spikes at a chord change"] == [
         f"{len(spikes)} of {len(spikes)}"
     ]

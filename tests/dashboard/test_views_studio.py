@@ -46,6 +46,7 @@ def test_every_take_has_the_same_beginning_and_another_end(page, shown):
     assert [row.title for row in shown["rows"]] == list(shown["sounds"]) == ["Take 1", "Take 2", "Take 3"]
     assert shown["marks"].tolist() == [8.0]  # two bars
     given = 8 * 2
+    assert {row.ends for row in shown["rows"]} == {("p(note): 1, silent", "1, sounding")}
     for other in rolls[1:]:
         assert (rolls[0][:given] == other[:given]).all()
         assert (rolls[0][given:] != other[given:]).any()

@@ -8,7 +8,8 @@ from tiny import RATE, music_run, roll, speech_run, untrained, wave
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.pictures.clip_rows import clip_rows, mel_bin
-from srnn_lab.pictures.scene import Scene, row_arrays
+from srnn_lab.pictures.scene import Picture, Scene, row_arrays
+from srnn_lab.pictures.svg import scene_svg
 
 RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}
 CLIPS = {"roll": roll(24), "raw": wave(), "log-mel": wave()}
@@ -102,3 +103,14 @@ def test_frequencies_stand_beside_their_mel_bins(bins):
     middles = librosa.mel_frequencies(n_mels=bins + 2, fmax=8000)[1:-1]
     found = [mel_bin(hertz / 1000, 16000, bins) for hertz in middles]
     np.testing.assert_allclose(found, np.arange(bins), atol=1e-6)
+
+
+def test_words_at_the_ends_of_the_colours_take_the_place_of_limits_and_unit():
+    times, values = np.arange(4.0), np.array([[-1.0], [0.0], [0.5], [1.0]])
+    said = {}
+    for ends in (None, ("silent", "sounding")):
+        picture = Picture("take", "unit", times, values, ["#000000", "#ffffff"], limits=(-1.0, 1.0), ends=ends)
+        said[ends] = scene_svg(Scene([picture], times, ""))
+    assert ">-1<" in said[None] and ">1 unit<" in said[None]
+    assert ">silent<" in said[ends] and ">sounding<" in said[ends]
+    assert "unit" not in said[ends]

@@ -69,7 +69,7 @@ def show(choice: Choice) -> None:
     show_averages(comparison, found, panel.place)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
     draw_rows(panel, comparison, moments, sounds_of(names))
-    table = show_moments(comparison, moments, choice.checkpoint.config.data.kind.notes)
+    table = show_moments(choice, comparison, moments)
     keep_comparison(panel, comparison, table)
     panel.make_missing_sounds()
 
@@ -218,27 +218,31 @@ def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wan
     )
 
 
-def show_moments(comparison: Comparison, moments: np.ndarray, music: bool) -> dict[str, np.ndarray | list]:
+def show_moments(choice: Choice, comparison: Comparison, moments: np.ndarray) -> dict[str, np.ndarray | list]:
     """The frames in which the models differ most, as columns by name."""
     st.subheader("Where the models differ most")
+    music = choice.checkpoint.config.data.kind.notes
     near = 0 if music else NEAR
     at_change = [bool((np.abs(comparison.changes - t) <= near).any()) for t in moments]
     columns = {f"KL {name}": comparison.kl[i, moments] for i, name in enumerate(comparison.names)}
     most, best = comparison.kl[:, moments].argmax(0), comparison.elbo[:, moments].argmax(0)
+    times, time = comparison.times[moments], f"time ({time_unit(choice.checkpoint.config.data)})"
     table = {
-        f"time ({'quarter notes' if music else 's'})": comparison.times[moments],
+        time: times,
         "at a chord change" if music else "at an onset": at_change,
         "most surprised": [comparison.names[i] for i in most],
         "highest bound": [comparison.names[i] for i in best],
         **columns,
     }
+    in_words = {"bar and beat": [choice.moment(one) for one in times]} if music else {}
     st.dataframe(
-        table,
+        in_words | table,
         hide_index=True,
         key="moments",
-        on_select=lambda: go_to_row("moments", PLAYER, comparison.times[moments]),
+        on_select=lambda: go_to_row("moments", PLAYER, times),
         selection_mode="single-row",
-        column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns},
+        column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns}
+        | ({time: None} if music else {}),
         alt="The frames where the KL differs most, the most surprised model, and each model's KL in nats.",
     )
     st.caption("Select a row to jump to it.")

@@ -48,7 +48,7 @@ def show(choice: Choice) -> None:
         draw_rows(panel, clip, match, change, labels)
         explain_player(choice.checkpoint.config.data.features)
     charts = show_frame(choice, clip, panel.place)
-    table, null = show_spikes(clip, match, change, unit, panel.place)
+    table, null = show_spikes(clip, match, change, unit, panel.place, choice.moment)
     arrays = clip.arrays() | (labels.arrays() if labels else {})
     keep_clip(panel, clip, match, table, charts + null, arrays)
     panel.make_missing_sounds()

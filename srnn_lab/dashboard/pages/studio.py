@@ -29,6 +29,8 @@ NOTES = [
 ]
 """From -1, orange, for -p(note) of a note that is silent, to 1, blue, for p(note) of one that sounds."""
 SIGNED = "p(note), negative where it is silent"
+ENDS = "p(note): 1, silent", "1, sounding"
+"""What the ends of the colours are; in the middle p(note) is 0."""
 
 
 @st.cache_data(max_entries=64, show_spinner="Drawing from the model …")
@@ -120,7 +122,17 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
     octaves, shown = octave_ticks(pitches), slice(*pitches)
     times = checkpoint.frontend.times(len(rolls[0]))
     rows = [
-        Picture(name, SIGNED, times, np.where(roll > 0, p, -p)[:, shown], NOTES, octaves, (-1.0, 1.0), "pitch")
+        Picture(
+            name,
+            SIGNED,
+            times,
+            np.where(roll > 0, p, -p)[:, shown],
+            NOTES,
+            octaves,
+            (-1.0, 1.0),
+            "pitch",
+            ENDS,
+        )
         for name, (roll, p) in drawn.items()
     ]
     heard = {name: roll for name, (roll, _) in drawn.items() if roll.any()}

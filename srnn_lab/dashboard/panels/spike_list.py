@@ -1,6 +1,7 @@
 """Do the spikes of the KL fall on onsets or other events? Counts, the null, and a list that moves the player."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -96,9 +97,23 @@ def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = Non
 
 
 def show_spikes(
-    clip: Inspection, match: Spikes, change: str, unit: str, place: Place | None
+    clip: Inspection,
+    match: Spikes,
+    change: str,
+    unit: str,
+    place: Place | None,
+    moment: Callable[..., str] = str,
 ) -> tuple[dict[str, list], list[go.Figure]]:
-    """Whether spikes fall on events: counts, the null, which is returned, and so is the list of spikes."""
+    """Whether spikes fall on events: counts, the null, which is returned, and so is the list of spikes.
+
+    Args:
+        clip: The clip.
+        match: Its spikes.
+        change: What they are compared with.
+        unit: Unit of the times.
+        place: What is chosen in the player.
+        moment: A point of music in words.
+    """
     music = change == Roll.change
     words = WORDS[(Roll if music else Raw).name]
     event, events = EVENTS_IN_WORDS[change]
@@ -140,9 +155,10 @@ def show_spikes(
     table = event_table(clip, replace(match, found=~missed), change, unit)
     left, right = st.columns([3, 2])
     with left:
-        frames = table["frame"]
+        frames, times = table["frame"], table[f"time ({unit})"]
+        in_words = {"bar and beat": [moment(time) for time in times]} if music else {}
         st.dataframe(
-            table,
+            in_words | table,
             hide_index=True,
             height=300,
             key="events",
@@ -150,7 +166,7 @@ def show_spikes(
             selection_mode="single-row",
             alt=f"Spikes, and {events} without a spike, in order of time: when, how large, and how far apart.",
             column_config={
-                f"time ({unit})": st.column_config.NumberColumn(format="%.3f"),
+                f"time ({unit})": None if music else st.column_config.NumberColumn(format="%.3f"),
                 "KL (nats)": st.column_config.NumberColumn(format="%.2f"),
                 "what": st.column_config.TextColumn(width="medium"),
                 f"frames to the nearest {change}": st.column_config.NumberColumn("frames off", width="small"),

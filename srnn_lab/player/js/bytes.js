@@ -36,6 +36,7 @@
  * @property {[number, number]} limits values of the first and the last colour
  * @property {[number, string][]} ticks
  * @property {string} axis what the ticks are
+ * @property {[string, string] | null} ends what is written beside the first and the last colour; null: the limits and the unit
  * @property {number} start of the first column
  * @property {number} end of the last column
  * @property {number} bins values in a column

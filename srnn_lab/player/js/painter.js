@@ -246,9 +246,9 @@ export class Painter {
     if ("lines" in row) {
       if (row.lines.length > 1) legends = row.lines.map((line) => put(SWATCH, line.name, { line }));
     } else if ("bins" in row && row.unit) {
-      const [low, high] = row.limits.map(written);
+      const [low, high] = row.ends ?? [written(row.limits[0]), `${written(row.limits[1])} ${row.unit}`];
       const before = this.fitted(context, low, this.width)[1] + 4;
-      legends = [put(before + COLOURS, `${high} ${row.unit}`, { scale: row.scale, low, before })];
+      legends = [put(before + COLOURS, high, { scale: row.scale, low, before })];
     }
     return { title, left, legends, right, height: y + 9 };
   }
