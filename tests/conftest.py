@@ -22,24 +22,20 @@ def pytest_collection_modifyitems(items):
         if "browser" in item.fixturenames:
             item.add_marker("browser")
         by_hand = any(item.get_closest_marker(name) for name in ("browser", "notebook", "alone"))
-        if by_hand or "dashboard" in item.path.parts or is_crossed(getattr(item, "callspec", None)):
+        if by_hand or "dashboard" in item.path.parts or is_one_of_many(item):
             item.add_marker("slow")
 
 
-def is_crossed(case) -> bool:
-    """Whether a case has a likelihood that is not the first, with other than the first model and its first posterior.
+def is_one_of_many(item) -> bool:
+    """Whether a test is one of all combinations of models and likelihoods but not of those where each comes once."""
+    from crossed import is_crossed  # not before jaxtyping looks at what is imported
 
-    So each model and posterior comes with one likelihood in the fast part, and each likelihood with one model.
-    """
     from srnn_lab.config import ModelConfig
-    from srnn_lab.models import MODELS
-    from srnn_lab.models.likelihoods import LIKELIHOODS
 
-    values = case.params if case else {}
-    values = vars(values["config"]) if isinstance(values.get("config"), ModelConfig) else values
-    model, likelihood = values.get("model", values.get("name")), values.get("likelihood")
-    first_model = model == next(iter(MODELS)) and values.get("smoothing", True) and values.get("residual", True)
-    return model in MODELS and likelihood in list(LIKELIHOODS)[1:] and not first_model
+    values = item.callspec.params if hasattr(item, "callspec") else {}
+    if isinstance(values.get("config"), ModelConfig):
+        return is_crossed(**vars(values["config"]))
+    return is_crossed(values.get("model", values.get("name")), values.get("likelihood"))
 
 
 def pytest_terminal_summary(terminalreporter):

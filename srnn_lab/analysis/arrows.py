@@ -84,8 +84,8 @@ def arrows(**settings: object) -> Arrows:
 def _sizes(model: SequenceModel) -> dict[str, int]:
     """Values of what is drawn; of a d, those of the u that leads to it."""
     x, z = model.config.x_dim, model.z_dim
-    of_x, of_z = ["u_t", "d_t-1", "d_t", "x_t-1", "x_t", "x_t+1"], ["z_t-1", "z_t"]
-    return dict.fromkeys(of_x, x) | dict.fromkeys(of_z, z)
+    names = ("u_t", "d_t-1", "d_t", "x_t-1", "x_t", "x_t+1", "z_t-1", "z_t")
+    return {name: z if name[0] == "z" else x for name in names}
 
 
 def _reached(model: SequenceModel, u: Tensor) -> Tensor:

@@ -193,25 +193,28 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
     The boxes for files are emptied when another page is opened, so the visit remembers what they held.
     """
     state, kinds = st.session_state, UPLOADS[features]
-    kind = "chorales" if KINDS[features].notes else "voice"
+    kind, other = ("chorales", "voice") if KINDS[features].notes else ("voice", "chorales")
     boxes = [f"{way}-{kind}" for way in ("upload", "record")]
 
     def keep(*given: str) -> None:
         file = next((state[box] for box in given if state.get(box) is not None), None)
         own = None if file is None else (ClipBytes(file.getvalue()), harmless(file.name))
-        remember(clips={**visit().clips, kind: own})
+        fits = file is None or suffix_of(file.name) in kinds
+        remember(clips={**visit().clips, kind if fits else other: own})
 
     own = visit().clips.get(kind)
     name = choose_bundled_clip(st.sidebar, features, disabled=own is not None)
     st.sidebar.file_uploader(
         "Upload a file",
-        type=kinds,
+        type=[*kinds, *(end for ends in MEGABYTES if ends != kinds for end in ends)],
         key=boxes[0],
-        max_upload_size=MEGABYTES[kinds],
+        max_upload_size=max(MEGABYTES.values()),
         on_change=partial(keep, *boxes),
     )
     if not KINDS[features].notes:
         st.sidebar.audio_input("Record", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes)))
+    if (given := state.get(boxes[0])) is not None and suffix_of(given.name) not in kinds:
+        offer_other_model(given.name)
     if own is None:
         path = bundled_clips(features)[name]
         return ClipBytes(path.read_bytes()), path.name
@@ -221,6 +224,23 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
         st.sidebar.caption(f"Your file, {plain(own[1])}, is still the clip.")
         st.sidebar.button("Choose a clip again", on_click=keep)
     return own
+
+
+def suffix_of(name: str) -> str:
+    """The ending of a file's name, without its dot."""
+    return Path(name).suffix.lower()[1:]
+
+
+def offer_other_model(name: str) -> None:
+    """Offer the first checkpoint that takes a file which the chosen one does not, such as music given to one of speech.
+
+    Args:
+        name: Of the file.
+    """
+    kinds = {other: features_of(path) for other, path in checkpoints().items()}
+    model = next(other for other, kind in kinds.items() if suffix_of(name) in UPLOADS.get(kind, ()))
+    st.warning(f"{plain(harmless(name))} is not a file that this model takes; {plain(model)} takes it.")
+    st.button(f"Show it with {plain(model)}", on_click=partial(want, "checkpoint", model), key="other-model")
 
 
 def choose_bundled_clip(side: DeltaGenerator, features: str, *, disabled: bool = False) -> str:

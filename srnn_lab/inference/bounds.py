@@ -195,8 +195,8 @@ def fivo(
         reached, prior_t, posterior_t = steps.send(state if t else None)
         valid = t < batch.lengths
         state = State(*(torch.where(valid.repeat(k)[:, None], *values) for values in zip(reached, state, strict=True)))
+        d_t, z_t = (values[:, None] for values in reached)
         prior, posterior = (type(dist)(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t))
-        d_t, z_t = reached.d[:, None], reached.z[:, None]
         terms = _log_probs(model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), d_t, z_t, prior, posterior)
         log_px_t, log_p_t, log_q_t = (values.view(k, b) * valid for values in terms)
         kl_t = log_q_t - log_p_t

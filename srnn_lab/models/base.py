@@ -110,9 +110,10 @@ class SequenceModel(nn.Module, ABC):
             emission: Whether the emission begins with them.
         """
         if self.config.centred_inputs:
-            layers: Any = self.features[: 1 + (self.likelihood.values == "count")]  # torch's types know no part
-            *before, centred = layers
-            centred.mean.copy_(before[0](mean) if before else mean)
+            features: Any = self.features
+            *before, centred = features[: 1 + (self.likelihood.values == "count")]
+            first: Any = centred  # torch's types say of no part what it is
+            first.mean.copy_(before[0](mean) if before else mean)
         if emission:
             last: Any = self.emission[-1]
             last.bias.copy_(self.likelihood.params_of(mean, variance))

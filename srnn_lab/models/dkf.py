@@ -1,7 +1,5 @@
 """The deep Kalman filter, or deep Markov model: a nonlinear state-space model without a recurrent network (Fig. 4c)."""
 
-from typing import Any
-
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -30,6 +28,7 @@ class DKF(StateSpaceModel):
         config: Sizes and variant; ``d_dim`` is the size of a alone.
     """
 
+    a: nn.Module
     reads = (*StateSpaceModel.reads, "posterior", "smoothing", "residual", "gated_transition")
 
     def __init__(self, config: ModelConfig):
@@ -37,7 +36,7 @@ class DKF(StateSpaceModel):
         a, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
         networks = config.posterior == "networks"
         if networks:
-            self.a: nn.Module = BackwardGRU(h, a) if config.smoothing else mlp(h, a, self.emission_layers)
+            self.a = BackwardGRU(h, a) if config.smoothing else mlp(h, a, self.emission_layers)
         self.features_z, of_z = self.network_of_z()
         if config.gated_transition:
             self.prior = GatedTransition(z, h, layers, config.variance_floor, dropout=config.dropout_heads)
@@ -71,8 +70,7 @@ class DKF(StateSpaceModel):
         if x is None:
             return context
         features = self.features(x)
-        posterior: Any = self.posterior  # of the two, the one that is configured
-        if self.config.posterior == "tridiagonal":
-            return {**context, "for_posterior": posterior.project(features.to(d.dtype), lengths)}
+        if isinstance(self.posterior, TridiagonalPosterior):
+            return {**context, "for_posterior": self.posterior.project(features.to(d.dtype), lengths)}
         a = self.a(features, lengths) if self.config.smoothing else self.a(features)
-        return {**context, "for_posterior": posterior.project(self.read_d(a))}
+        return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

@@ -194,7 +194,8 @@ class GRUCell(nn.Module):
 class BackwardGRU(nn.Module):
     """a_t = GRU(a_{t+1}, input_t) from a_{T+1} = 0, where T is each sequence's own length (Eq. 7).
 
-    Each valid prefix is reversed in place, so that padding stays behind it and never enters a state.
+    Where there is padding, each valid prefix is reversed in place, so that padding stays behind it and never enters a
+    state; elsewhere the recursion itself runs backwards.
     """
 
     def __init__(self, in_dim: int, out_dim: int):
@@ -205,12 +206,12 @@ class BackwardGRU(nn.Module):
         """States for all t; those past a sequence's length mean nothing."""
         weight: Any = self.gru.weight_hh_l0
         a_0 = weight.new_zeros(len(inputs), self.gru.hidden_size)
-        return _reversed(self.gru(_reversed(inputs, lengths), a_0), lengths)
+        if possibly(lengths != inputs.shape[1]):
+            return _reversed(self.gru(_reversed(inputs, lengths), a_0), lengths)
+        return gru(inputs, a_0, *self.gru.parameters(), backwards=True)
 
 
 def _reversed(values: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Float[Tensor, "b t n"]:
-    if not possibly(lengths != values.shape[1]):
-        return values.flip(1)
     t = torch.arange(values.shape[1], device=values.device)
     index = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)[..., None]
     return torch.take_along_dim(values, index, 1)

@@ -8,7 +8,7 @@ B is the batch, T the frames, g_v the derivative of the loss by v. In both loops
 the derivative by a state has from the next frame.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -21,6 +21,8 @@ from srnn_lab.models.distributions import floor_variance
 
 SMALL = 2**23
 """Multiplications in one frame's product below which 16-bit operands cost more in conversions than they save."""
+LARGE = 2**20
+"""Values of a matrix from which on it is worth to lay it out for MKL before a sequence."""
 SLOPE, CLIP = 1 / 3, 3.0
 """Of the clipped leaky rectifier, appendix A.1."""
 tanh_backward, sigmoid_backward = torch.ops.aten.tanh_backward.grad_input, torch.ops.aten.sigmoid_backward.grad_input
@@ -43,28 +45,28 @@ def _dtypes(x: Tensor, products: int) -> tuple[torch.dtype, torch.dtype]:
 
 
 def _add_product(out: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Add a b to ``out`` in place, with the operands in the type of ``b``; a first dimension of three is a batch.
-
-    Args:
-        out: What is added to.
-        a: One operand.
-        b: The other; in the layout of oneDNN, it is the transpose of what ``_packed`` was given.
-    """
-    if b.is_mkldnn:
-        return out.add_(torch.ops.mkldnn._linear_pointwise(a.to(b.dtype), b, None, "none", [], ""))
+    """Add a b to ``out`` in place, with the operands in the type of ``b``; a first dimension of three is a batch."""
     if b.dtype != out.dtype:
         return out.add_(a.to(b.dtype) @ b)
-    return out.addmm_(a.to(b.dtype), b) if b.ndim == 2 else out.baddbmm_(a, b)
+    return out.addmm_(a, b) if b.ndim == 2 else out.baddbmm_(a, b)
 
 
-def _packed(weight: Float[Tensor, "m n"], rows: int) -> Tensor:
-    """The transpose of a weight, laid out once for products with the ``rows`` rows of each frame.
+def _adding(weight: Float[Tensor, "m n"], rows: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """What adds a W^T to ``out`` in place, for the ``rows`` rows of each frame, with W laid out once for all frames.
 
-    In bf16 oneDNN would otherwise rearrange the whole matrix at every frame: a quarter of a product's time.
+    A library lays a matrix out anew at every product: in bf16 that is a quarter of oneDNN's time, and of MKL's for an
+    fp32 matrix that no cache holds.
     """
-    if weight.dtype == torch.bfloat16 and weight.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
-    return weight.t().contiguous()
+    on_cpu = weight.device.type == "cpu"
+    if on_cpu and weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        dnn, packed = torch.ops.mkldnn, torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
+        return lambda out, a: out.add_(dnn._linear_pointwise(a.to(packed.dtype), packed, None, "none", [], ""))
+    if on_cpu and weight.dtype == torch.float32 and weight.numel() >= LARGE and torch.backends.mkl.is_available():
+        weight, mkl = weight.contiguous(), torch.ops.mkl
+        laid_out = mkl._mkl_reorder_linear_weight(weight, rows)
+        return lambda out, a: out.add_(mkl._mkl_linear(a, laid_out, weight, None, rows))
+    transposed = weight.t().contiguous()
+    return lambda out, a: _add_product(out, a, transposed)
 
 
 def _frames(*values: Tensor) -> list[tuple[Tensor, ...]]:
@@ -91,12 +93,14 @@ class _GRU(torch.autograd.Function):
 
     Shapes: x (B, T, n); h, n, u (B, T, d); at_h (B, T, 3 d) holds r, u and m side by side, as W_hh has them, and so do
     to_gates and g_at_h; W, w_ih (3 d, n); V, w_hh (3 d, d). The share of x in n is not in at_h, since r_t scales m_t.
+    ``backwards`` exchanges t - 1 and t + 1.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, h_0: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, low: Any, frame: Any
-    ) -> Tensor:
+        ctx: Any, x: Tensor, h_0: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, backwards: bool,
+        low: Any, frame: Any,
+    ) -> Tensor:  # fmt: skip
         (b, t), d = x.shape[:2], h_0.shape[1]
         # What comes from x, for all t at once: at_h begins as W x + b + c of the gates and as c of m.
         x, w_ih, w_hh = x.to(low).flatten(0, 1), w_ih.to(low), w_hh.to(frame)
@@ -107,12 +111,14 @@ class _GRU(torch.autograd.Function):
         at_h = at_h.view(b, t, 3 * d).to(h.dtype)
         n = torch.addmm(b_n, x, w_ih[2 * d :].t()).view(b, t, d).to(h.dtype)
         # What comes from h_{t-1}, frame by frame; each value takes the place of what it is computed from.
-        from_h = _packed(w_hh, b)
-        for at_h_t, ru_t, r_t, u_t, n_h_t, n_t, out_t in _frames(at_h, at_h[..., : 2 * d], *at_h.chunk(3, -1), n, h):
-            _add_product(at_h_t, h_t, from_h)
+        add_from_h = _adding(w_hh, b)
+        frames = _frames(at_h, at_h[..., : 2 * d], *at_h.chunk(3, -1), n, h)[:: -1 if backwards else 1]
+        for at_h_t, ru_t, r_t, u_t, n_h_t, n_t, out_t in frames:
+            add_from_h(at_h_t, h_t)
             ru_t.sigmoid_()
             h_t = torch.lerp(n_t.addcmul_(r_t, n_h_t).tanh_(), h_t, u_t, out=out_t)
         ctx.save_for_backward(x, h_0, w_ih, w_hh, at_h, n, h)
+        ctx.backwards = backwards
         return h
 
     @staticmethod
@@ -120,7 +126,7 @@ class _GRU(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, h_0, w_ih, w_hh, at_h, n, h = ctx.saved_tensors
         (b, t, d), dtype, low = h.shape, h.dtype, x.dtype
-        before = torch.cat([h_0[:, None], h[:, :-1]], 1)
+        before = torch.cat([h[:, 1:], h_0[:, None]] if ctx.backwards else [h_0[:, None], h[:, :-1]], 1)
         # What dL/dh_t is multiplied by at n and at the gates, for all t at once.
         r, u, n_h = at_h.chunk(3, -1)
         to_n = torch.rsub(u, 1)
@@ -131,15 +137,15 @@ class _GRU(torch.autograd.Function):
         sigmoid_backward(torch.sub(before, n, out=scratch), u, grad_input=to_u)
         torch.mul(to_n, r, out=to_n_h)
         # The adjoint recursion.
-        to_h = _packed(w_hh.t(), b)
+        add_to_h = _adding(w_hh.t(), b)
         g_at_h, g_h, carry = torch.empty_like(at_h, dtype=w_hh.dtype), scratch, torch.zeros_like(h_0)
         by_gate = (values.view(b, t, 3, d) for values in (to_gates, g_at_h))
-        frames = _frames(g, u, g_at_h, g_h, g_h[:, :, None], *by_gate)
-        for g_t, u_t, g_at_h_t, g_h_t, g_h_t_for_each, to_gates_t, g_gates_t in reversed(frames):
+        frames = _frames(g, u, g_at_h, g_h, g_h[:, :, None], *by_gate)[:: 1 if ctx.backwards else -1]
+        for g_t, u_t, g_at_h_t, g_h_t, g_h_t_for_each, to_gates_t, g_gates_t in frames:
             torch.add(g_t, carry, out=g_h_t)
             torch.mul(g_h_t_for_each, to_gates_t, out=g_gates_t)
             torch.mul(g_h_t, u_t, out=carry)
-            _add_product(carry, g_at_h_t, to_h)
+            add_to_h(carry, g_at_h_t)
         # Each weight's gradient: one product over all frames of all sequences.
         g_at_h, g_n = g_at_h.to(low).flatten(0, 1), g_h.mul_(to_n).to(low).flatten(0, 1)
         g_ru, g_w_ih = g_at_h[:, : 2 * d], torch.empty_like(w_ih)
@@ -149,7 +155,7 @@ class _GRU(torch.autograd.Function):
         g_w_hh = g_at_h.t() @ before.to(low).flatten(0, 1)
         g_b_hh, g_b_n = g_at_h.sum(0).to(dtype), g_n.sum(0).to(dtype)
         g_b_ih = torch.cat([g_b_hh[: 2 * d], g_b_n])
-        return g_x, carry, g_w_ih.to(dtype), g_w_hh.to(dtype), g_b_ih, g_b_hh, None, None
+        return g_x, carry, g_w_ih.to(dtype), g_w_hh.to(dtype), g_b_ih, g_b_hh, None, None, None
 
 
 def gru(
@@ -159,11 +165,13 @@ def gru(
     w_hh: Float[Tensor, "g d"],
     b_ih: Float[Tensor, "g"],
     b_hh: Float[Tensor, "g"],
+    *,
+    backwards: bool = False,
 ) -> Float[Tensor, "b t d"]:
-    """The states of ``torch.nn.GRU``, with its weights."""
+    """The states of ``torch.nn.GRU``, with its weights; ``backwards`` from the last frame to the first."""
     low, frame = _dtypes(h_0, len(h_0) * w_hh.numel())
     with torch.autocast(h_0.device.type, enabled=False):
-        return _GRU.apply(x, h_0, w_ih, w_hh, b_ih, b_hh, low, frame)
+        return _GRU.apply(x, h_0, w_ih, w_hh, b_ih, b_hh, backwards, low, frame)
 
 
 class Net(NamedTuple):
@@ -224,11 +232,16 @@ class _Chain(torch.autograd.Function):
         hidden = [z_0.new_empty(k, kept, b, w.shape[1], dtype=frame).expand(-1, t, -1, -1) for w in weights[:-1]]
         out = biases[-1][:, None].repeat(1, t, b, 1)
         z, z_t, floor_std = torch.empty_like(noise), z_0, z_0.new_full((), floor**0.5)
-        c = zip(*(values.to(frame).unbind(1) for values in projected), strict=True)
+        c = zip(*(values.transpose(0, 1).unbind(0) for values in projected), strict=True)
+        if keep:
+            for part, values in zip(first.chunk(k, -1), projected, strict=True):
+                part.copy_(values.transpose(0, 1))
         for c_t, noise_t, next_t, out_t, first_t, values, *hidden_t in zip(
             c, noise.unbind(0), z.unbind(0), *_by_frame(k, out, first, hidden), strict=True
         ):
-            F.leaky_relu_(torch.cat(c_t, 1, out=first_t).addmm_(z_t.to(frame), from_z), SLOPE).clamp_(-CLIP, CLIP)
+            if not keep:
+                first_t.copy_(torch.cat(c_t, 1))
+            F.leaky_relu_(first_t.addmm_(z_t.to(frame), from_z), SLOPE).clamp_(-CLIP, CLIP)
             for h_t, bias, product in zip(hidden_t, biases, products, strict=False):
                 values = F.leaky_relu_(h_t.copy_(bias).baddbmm_(values, product), SLOPE).clamp_(-CLIP, CLIP)
             *mu_t, raw_t = _add_product(out_t, values, products[-1]).unbind(0)

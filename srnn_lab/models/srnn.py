@@ -1,7 +1,5 @@
 """The stochastic recurrent neural network: a state-space model stacked on a GRU (Section 3 of the paper)."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -24,6 +22,7 @@ class SRNN(StateSpaceModel):
         config: Sizes and variant.
     """
 
+    a: nn.Module
     reads = (*StateSpaceModel.reads, "posterior", "smoothing", "residual")
 
     def __init__(self, config: ModelConfig):
@@ -32,7 +31,7 @@ class SRNN(StateSpaceModel):
         self.gru_d = GRU(h, d)
         networks = config.posterior == "networks"
         if networks:
-            self.a: nn.Module = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, self.emission_layers)
+            self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, self.emission_layers)
         self.features_z, of_z = self.network_of_z()
         heads = (config.z_dim, d, h, layers, config.variance_floor)
         self.prior = GaussianNetwork(*heads, in_dim=of_z, dropout=config.dropout_heads)
@@ -58,8 +57,7 @@ class SRNN(StateSpaceModel):
         if of_x is None:
             return context
         inputs = self.for_q(torch.cat([d_low, of_x], -1))
-        posterior: Any = self.posterior  # of the two, the one that is configured
-        if self.config.posterior == "tridiagonal":
-            return {**context, "for_posterior": posterior.project(inputs.to(d.dtype), lengths)}
+        if isinstance(self.posterior, TridiagonalPosterior):
+            return {**context, "for_posterior": self.posterior.project(inputs.to(d.dtype), lengths)}
         a = self.a(inputs, lengths) if self.config.smoothing else self.a(inputs)
-        return {**context, "for_posterior": posterior.project(self.read_d(a))}
+        return {**context, "for_posterior": self.posterior.project(self.read_d(a))}

@@ -53,7 +53,9 @@ class StateSpaceModel(SequenceModel):
         self, context: Context, state: State, noise: Float[Tensor, "b t z"]
     ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], Latent, Latent]:
         """The path with only what z needs inside the recursion, and the rest for all t at once."""
-        if isinstance(self.posterior, TridiagonalPosterior) and "for_posterior" in context:
+        if "for_posterior" not in context:
+            return super().path(context, state, noise)
+        if isinstance(self.posterior, TridiagonalPosterior):
             z = self.posterior.path(state.z, context["for_posterior"], noise)
             z_tm1 = torch.cat([state.z[:, None], z[:, :-1]], 1)
             gated = isinstance(self.prior, GatedTransition)
@@ -64,14 +66,13 @@ class StateSpaceModel(SequenceModel):
         dropped = self.training and self.config.dropout_heads > 0
         gate_inside = self.residual and isinstance(self.prior, GatedTransition)
         read_through = not isinstance(self.features_z, nn.Identity)
-        if mps or dropped or gate_inside or read_through or "for_posterior" not in context:
+        if mps or dropped or gate_inside or read_through:
             return super().path(context, state, noise)
         floor = self.config.variance_floor
-        p: Any = self.prior  # these two are networks of Gaussians here
-        q: Any = self.posterior
-        mu_q, logvar_q = q.nets(context["for_posterior"])
+        mu_q, logvar_q = self.posterior.nets(context["for_posterior"])
         if self.residual:
-            mu_p, logvar_p = p.nets(context["for_prior"])
+            networks: Any = self.prior  # no gate, as was asked above
+            mu_p, logvar_p = networks.nets(context["for_prior"])
             z, mus, raw = gaussian_chain([mu_p, mu_q], logvar_q, state.z, noise, floor)
         else:
             z, mus, raw = gaussian_chain([mu_q], logvar_q, state.z, noise, floor)

@@ -1,7 +1,5 @@
 """The temporal sigmoid belief network: binary latent states in a Markov chain that also reads the last frame."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -44,9 +42,9 @@ class TSBN(SequenceModel):
         self.prior_d, self.prior_z = linear(d, z, bias=False), linear(z, z, bias=False)
         self.posterior_d, self.posterior_z = linear(d, z, bias=False), linear(z, z, bias=False)
         self.posterior_x = linear(x, z, bias=False)
-        self.emission = nn.Sequential(linear(d + z, self.likelihood.num_params))
-        emission: Any = self.emission[0]
+        emission = linear(d + z, self.likelihood.num_params)
         nn.init.normal_(emission.weight, std=1e-3)  # as theirs: what an untrained model says hardly feeds back
+        self.emission = nn.Sequential(emission)
         self.baseline = Baseline(x, config.hidden_dim)
 
     @property
@@ -113,6 +111,8 @@ class Baseline(nn.Module):
         x_dim: Values of a frame.
         hidden_dim: Units of its hidden layer.
     """
+
+    mean: Tensor
 
     def __init__(self, x_dim: int, hidden_dim: int):
         super().__init__()

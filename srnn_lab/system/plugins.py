@@ -1,8 +1,8 @@
 """What other packages bring by entry points, found by its name."""
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar, cast
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class Registry(dict[str, T]):
         self.group, self.expected = group, expected
 
     @property
-    def _others(self) -> dict[str, EntryPoint]:
+    def _others(self) -> dict[str, Any]:  # entry points; those of the backport importlib_metadata are of its own type
         return {found.name: found for found in entry_points(group=self.group)}
 
     def __contains__(self, name: object) -> bool:
@@ -39,14 +39,14 @@ class Registry(dict[str, T]):
         declared = self._others[name]
         where = f"{name!r} of the entry points {self.group!r} is {declared.value!r}"
         try:
-            found: Any = declared.load()
+            found = declared.load()
         except (ImportError, AttributeError) as error:
             raise ValueError(f"{where}, which cannot be imported ({error}); mend or remove that package.") from error
         fits = issubclass(found, self.expected) if isinstance(found, type) else isinstance(found, self.expected)
         if not fits:
             raise ValueError(f"{where}; expected a {self.expected.__name__}: mend or remove that package.")
-        self[name] = fitting = cast(T, found)
-        return fitting
+        self[name] = found
+        return found
 
     def choices(self) -> str:
         """All names, for the message that something is none of them."""

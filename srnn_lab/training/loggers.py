@@ -45,17 +45,16 @@ def wandb(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: 
     """
     with optional_packages():
         import wandb as package
-        from wandb.errors import Error
-    options = {"project": PROJECT, "name": out.name, "id": _identity(out), "dir": out, "resume": "allow"}
+    options = {"project": PROJECT, "name": out.name, "id": _identity(out), "dir": str(out), "resume": "allow"}
     quiet = package.Settings(silent=True, console="off")
     try:
         run = package.init(**options, config=config.settings(), settings=quiet)
-    except Error as error:
+    except package.errors.Error as error:
         raise ValueError(
             f"Weights & Biases cannot be used ({error}); log in with: wandb login, or set WANDB_MODE=offline."
         ) from error
     try:
-        yield _lasting("Weights & Biases", lambda row: run.log(row, step=int(row["epoch"])), Error)
+        yield _lasting("Weights & Biases", lambda row: run.log(row, step=row["epoch"]), package.errors.Error)
     finally:
         run.finish()
 

@@ -9,7 +9,7 @@ from srnn_lab.config import TrainConfig
 from srnn_lab.data.sequences import Batch
 from srnn_lab.inference.bounds import elbo, fivo, iwae, nasmc
 from srnn_lab.inference.score_function import score_function
-from srnn_lab.models import SequenceModel, State
+from srnn_lab.models import TSBN, SequenceModel, State
 
 
 class Objective(NamedTuple):
@@ -61,17 +61,17 @@ def objective(
         bound = elbo(model, batch, state, noise)
         # The free bits of padding are a constant, without a gradient.
         loss = (kl_weight * bound.kl.clamp(min=config.free_bits) - bound.log_px).sum()
-        if not model.reparameterised:
+        if isinstance(model, TSBN):  # no gradient passes through its draws
             loss = loss + score_function(model, batch, bound)
         return Objective(loss, bound.elbo.sum(), bound.kl.sum(), bound.trace.state)
-    for_state, for_ancestors = uniforms[0], uniforms[-1]
+    for_state, *for_ancestors = uniforms
     share = config.resampling_share
     if config.objective == "iwae":
         bound = iwae(model, batch, noise, state, kl_weight=kl_weight)
         loss = -bound.value
     elif config.objective == "fivo":
-        bound = fivo(model, batch, noise, for_ancestors, state, resampling_share=share, kl_weight=kl_weight)
+        bound = fivo(model, batch, noise, for_ancestors[0], state, resampling_share=share, kl_weight=kl_weight)
         loss = -bound.value
     else:
-        loss, bound = nasmc(model, batch, noise, for_ancestors, state, resampling_share=share)
+        loss, bound = nasmc(model, batch, noise, for_ancestors[0], state, resampling_share=share)
     return Objective(loss.sum(), bound.value.sum(), bound.kl.sum(), bound.draw_state(for_state))

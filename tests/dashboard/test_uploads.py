@@ -194,6 +194,24 @@ def test_recordings_of_phones_and_browsers_are_read(name):
     assert len(cached_signal(str(list_checkpoints()["voice-mel"]), 0.0, content, name, 0)[0]) > 8000
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "box", "file", "other"),
+    [("voice-mel", "voice", "song.mid", "jsb"), ("jsb", "chorales", "tone.wav", "voice-mel")],
+)
+def test_a_file_for_another_kind_of_model_is_shown_with_one_when_that_is_wanted(checkpoint, box, file, other):
+    page = page_of("explore")
+    page.query_params["checkpoint"] = checkpoint
+    page.run()
+    content = roll_to_midi(roll(24), 2) if file.endswith("mid") else wav(sine(440))
+    before = page.session_state["visit"].choice
+    assert give(page, f"upload-{box}", file, content) == []
+    assert page.session_state["visit"].choice == before
+    page.button(key="other-model").click().run()
+    assert not page.exception
+    assert page.sidebar.selectbox(key="checkpoint").value == other
+    assert page.session_state["visit"].choice.name == file
+
+
 NAMES = [HOSTILE, "../../../evil", "..\\..\\evil", "/etc/evil", "ä" * 300, "a\nb", ".", "con:"]
 
 

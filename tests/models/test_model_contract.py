@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 import torch
+from crossed import is_crossed
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.data import Batch
@@ -55,6 +56,7 @@ CASES += [
     if model not in ("rnn", "tsbn")
 ]  # fmt: skip
 contract = pytest.mark.parametrize("config", CASES)
+each_once = pytest.mark.parametrize("config", [case for case in CASES if not is_crossed(**vars(case.values[0]))])
 PATHS = 4
 
 
@@ -343,7 +345,9 @@ def looks(config):
 
 
 @pytest.mark.parametrize("name", sorted({n for c in (*MODELS.values(), *LIKELIHOODS.values()) for n in c.reads}))
-@pytest.mark.parametrize(("model", "likelihood"), [*itertools.product(MODELS, LIKELIHOODS)])
+@pytest.mark.parametrize(
+    ("model", "likelihood"), [pair for pair in itertools.product(MODELS, LIKELIHOODS) if not is_crossed(*pair)]
+)
 def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, model, likelihood):
     changed = {
         "posterior": "tridiagonal",

@@ -35,6 +35,17 @@ def test_the_gru_has_the_states_and_gradients_of_torchs(batch, length):
         torch.testing.assert_close(*grads)
 
 
+def test_the_gru_runs_backwards_as_it_does_over_reversed_frames():
+    definition = random_gru(5, 4)
+    weights = list(definition.parameters())
+    x, upstream = torch.randn(3, 6, 5, dtype=torch.float64, requires_grad=True), torch.randn(3, 6, 4).double()
+    h_0 = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    expected, found = definition(x.flip(1), h_0[None])[0].flip(1), gru(x, h_0, *weights, backwards=True)
+    torch.testing.assert_close(found, expected)
+    for grads in zip(*(torch.autograd.grad(h, [x, h_0, *weights], upstream) for h in (found, expected)), strict=True):
+        torch.testing.assert_close(*grads)
+
+
 class OnAGPU(torch.Tensor):
     """Numbers that say so, though they are not."""
 
@@ -102,7 +113,9 @@ def test_the_gru_in_16_bits_comes_close_where_its_products_are_large():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("transposed", [False, True])
-def test_a_packed_weight_has_the_products_of_the_weight(dtype, transposed):
+@pytest.mark.parametrize("large", [0, 2**40])
+def test_a_packed_weight_has_the_products_of_the_weight(dtype, transposed, large, monkeypatch):
+    monkeypatch.setattr(recurrence, "LARGE", large)
     torch.manual_seed(0)
     weight = torch.randn(70, 33, dtype=dtype)
     weight = weight.t() if transposed else weight
@@ -110,7 +123,8 @@ def test_a_packed_weight_has_the_products_of_the_weight(dtype, transposed):
     rows = a.to(torch.float64 if dtype == torch.float64 else torch.float32)
     out = out.to(rows.dtype)
     expected = out + rows.to(dtype) @ weight.t()  # the product rounded to 16 bits once, as the packed one
-    torch.testing.assert_close(recurrence._add_product(out, rows, recurrence._packed(weight, 5)), expected)
+    recurrence._adding(weight, 5)(out, rows)
+    torch.testing.assert_close(out, expected)
 
 
 def tiny_model(name="srnn", smoothing=True, residual=True, num_layers=1, gated=False):

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from test_model_contract import PATHS, contract
+from test_model_contract import PATHS, each_once
 from waiting import WaitError, without_waiting
 
 from srnn_lab.data import Batch
@@ -44,7 +44,7 @@ def meta(monkeypatch):
 
 
 @pytest.mark.parametrize("objective", ["elbo", "iwae", "fivo"])
-@contract
+@each_once
 def test_no_bound_and_no_gradient_waits_for_the_device(config, objective, meta):
     model, paths = build_model(config).to("meta"), 1 if objective == "elbo" else PATHS
     with torch.device("meta"):

@@ -85,17 +85,17 @@ def test_mlflow_has_one_run_of_a_training_that_was_continued(songs, tmp_path, mo
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_weights_and_biases_writes_a_run_that_can_be_sent_later(songs, tmp_path, monkeypatch):
-    import wandb
+    from wandb.sdk.wandb_run import Run
 
     for name, value in {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_CONFIG_DIR": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
-    logged, log = [], wandb.Run.log
+    logged, log = [], Run.log
 
     def note(run, row, step):
         logged.append((step, row["valid_bound"]))
         log(run, row, step=step)
 
-    monkeypatch.setattr(wandb.Run, "log", note)
+    monkeypatch.setattr(Run, "log", note)
     rows = fit(music_run(songs, epochs=2), tmp_path / "run", loggers=["wandb"]).curves
     assert logged == [(row["epoch"], row["valid_bound"]) for row in rows]
     (written,) = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")

@@ -121,10 +121,10 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     config = {name: st.column_config.NumberColumn(format="%.2f", help=meaning) for name, meaning in meanings.items()}
     config["KL over time"] = st.column_config.LineChartColumn(y_min=0.0)
     if all(name in bundled for name in found):
+        columns = {"clip": list(found), "open": [address_of(name, choice, peaks[name]) for name in found]} | columns
+        config["open"] = st.column_config.LinkColumn(display_text="Explore")
         if any(said := [words_of(bundled[name]) for name in found]):
             columns["said"] = said
-        columns["open"] = [address_of(name, choice, peaks[name]) for name in found]
-        config["open"] = st.column_config.LinkColumn(display_text="Explore")
     chosen = st.dataframe(
         columns,
         hide_index=True,
@@ -206,7 +206,7 @@ def show_moment(choice: Choice, clip: Choice, moment: Moment, times: np.ndarray)
     data, time = choice.checkpoint.config.data, float(times[moment.frame])
     half = HEARD[time_unit(data)]
     start, end = max(0.0, time - half), min(clip.length, time + half)
-    said = f" · {plain(name)}" if (name := label_at(clip, time)) else ""
+    said = f", “{plain(name)}”" if (name := label_at(clip, time)) else ""
     st.markdown(f"**{number(moment.value)}** nats · {plain(moment.clip)}, {clip.moment(time)}{said}")
     samples, rate = sound_of(clip, clip.signal[round(start * data.rate) : round(end * data.rate)])
     st.audio(samples, sample_rate=rate)
