@@ -177,7 +177,7 @@ def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.nda
     if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
         raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
     made = frames[:]
-    return made, make_batch([made], config.evaluation.first_frame)
+    return made, make_batch([made], config.evaluation.first_frame, missing=config.model.missing)
 
 
 @torch.inference_mode()

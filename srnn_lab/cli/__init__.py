@@ -10,6 +10,7 @@ from typing import Any
 
 from srnn_lab import __version__
 from srnn_lab.cli.clips import add_inspect, add_sample
+from srnn_lab.cli.forecast import add_forecast
 from srnn_lab.cli.measure import add_evaluate, add_probe, add_transitions
 from srnn_lab.cli.options import Parser, say
 from srnn_lab.cli.reports import add_benchmark, add_reproduce, add_tables
@@ -23,6 +24,7 @@ ADD = (
     add_evaluate,
     add_inspect,
     add_sample,
+    add_forecast,
     add_transitions,
     add_probe,
     add_tables,

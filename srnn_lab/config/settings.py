@@ -120,6 +120,10 @@ class ModelConfig:
     )
     conv_channels: int = option(16, "conv-ar: channels of the convolutions over the values of a frame; at least 1.")
     variance_floor: float = option(1e-6, "Added to each variance; 0 or more.")
+    missing: bool = option(
+        False,
+        "series: values may be missing (NaN); networks read beside each value whether it is known. The data set it.",
+    )
     centred_inputs: bool = option(False, "Subtract the training set's mean from u and x before the feature extractor.")
     dropout_features: float = option(0.0, "Share of the features of u and x set to zero in training; in [0, 1).")
     dropout_d: float = option(0.0, "The same for d and a where other networks read them; in [0, 1).")
@@ -129,6 +133,10 @@ class ModelConfig:
     )
 
     def __post_init__(self):
+        if self.missing and self.centred_inputs:
+            raise ValueError(
+                "ModelConfig.centred_inputs is True; where values are missing, 0 stands for them: leave it out."
+            )
         sizes = {f.name: getattr(self, f.name) >= 1 for f in fields(self) if f.type is int}
         dropout = ("dropout_features", "dropout_d", "dropout_heads", "dropout_emission")
         shares = {name: 0 <= getattr(self, name) < 1 for name in dropout}

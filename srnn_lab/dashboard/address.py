@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.visit import remember, visit, went_through_history
+from srnn_lab.dashboard.words import unit_seconds
 from srnn_lab.pictures.scene import spacing
 from srnn_lab.player.component import Look, Place, jump, look_at, look_of, place_of
 
@@ -14,6 +15,8 @@ PLAYER = "player"
 """Key of the first page's player."""
 LONGEST = 1e5
 """Longest time axis, in its units."""
+LONG, OPENING = 45, 10
+"""Seconds of a clip from which on its beginning alone is shown at first, and of that beginning."""
 MAX_NAME = 100
 """Characters of a sound's name that are read from an address."""
 
@@ -32,12 +35,18 @@ def settle_place(key: str, choice: Choice, length: float = LONGEST) -> None:
         place = parse_place(params.get("place", ""), length)
         if place != place_of(key):
             jump(key, place)
-        zoom = parse_place(params.get("zoom", ""), length) or Place(0.0, 0.0)
+        zoom = parse_place(params.get("zoom", ""), length) or (Place(0.0, 0.0) if place else opening(choice))
         look_at(key, Look(*zoom, params.get("sound", "")[:MAX_NAME]))
     elif shown[key] != identity:
         jump(key, None)
-        look_at(key, Look(sound=look_of(key).sound))
+        look_at(key, Look(*opening(choice), look_of(key).sound))
     remember(shown={**shown, key: identity})
+
+
+def opening(choice: Choice) -> Place:
+    """What is shown of a clip at first: its beginning if it is long, or else everything, which is from 0 to 0."""
+    seconds = unit_seconds(choice.checkpoint.config.data)
+    return Place(0.0, OPENING / seconds if choice.length * seconds > LONG else 0.0)
 
 
 def parse_place(text: str, length: float) -> Place | None:

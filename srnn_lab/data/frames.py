@@ -56,11 +56,12 @@ class Frontend:
         high: Any = -np.inf
         for signal in signals:
             frames = plain.frames(signal, x_dim)
-            low, high = np.minimum(low, frames.min(axis)), np.maximum(high, frames.max(axis))
+            low, high = np.fmin(low, np.fmin.reduce(frames, axis)), np.fmax(high, np.fmax.reduce(frames, axis))
             # Chan et al.: the mean and the squared deviations of the signals so far and of this one -> of both.
-            n, shift = len(frames), frames.mean(axis, dtype=np.float64) - mean
-            squares += n * frames.var(axis, dtype=np.float64) + shift**2 * count * n / (count + n)
-            mean, count = mean + shift * n / (count + n), count + n
+            n, own_mean, own_variance = _moments(frames, axis)
+            shift, total = own_mean - mean, np.maximum(count + n, 1)
+            squares += n * own_variance + shift**2 * count * n / total
+            mean, count = mean + shift * n / total, count + n
         if (low == high).any():
             raise ValueError(
                 "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
@@ -134,3 +135,14 @@ class LazyFrames:
         start, stop, _ = part.indices(len(self))
         hop, window = self.frontend.config.hop, self.frontend.config.window
         return self.frontend.frames(self.signal[start * hop : (stop - 1) * hop + window], self.x_dim)
+
+
+def _moments(frames: FrameArray, axis: int | None) -> tuple[Any, Any, Any]:
+    """How many values are known, their mean and their variance: of each column (axis 0), or of all together."""
+    missing = np.isnan(frames)
+    if not missing.any():
+        return len(frames), frames.mean(axis, dtype=np.float64), frames.var(axis, dtype=np.float64)
+    known = (~missing).sum(axis)
+    mean = np.where(missing, 0, frames).sum(axis, dtype=np.float64) / np.maximum(known, 1)
+    squares = np.where(missing, 0, (frames - mean) ** 2).sum(axis, dtype=np.float64)
+    return known, mean, squares / np.maximum(known, 1)

@@ -497,7 +497,8 @@ class Series(FrameKind):
         if self.values == "real":
             return signal
         highest = {"binary": 1, "count": np.inf, "category": x_dim - 1}[self.values]
-        wrong = signal[(signal < 0) | (signal > highest) | (signal != np.round(signal))]
+        known = signal if self.values == "category" else signal[~np.isnan(signal)]
+        wrong = known[~((known >= 0) & (known <= highest) & (known == np.round(known)))]
         if wrong.size:
             raise ValueError(
                 f"The table holds {wrong[0]:g}; values of {self.values!r} are whole numbers from 0 to {highest:g}."

@@ -60,15 +60,16 @@ class Batch:
         return Batch(x, self.u.to(*args), self.lengths.to(x.device))
 
 
-def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
+def make_batch(sequences: Sequence[Frames], first_frame: bool = True, *, missing: bool = False) -> Batch:
     """Whole sequences as one batch.
 
     Args:
         sequences: Their frames.
         first_frame: Score x_1 too, given u_1 = 0; otherwise x_1 is only the first input.
+        missing: Whether the model takes values that are missing (NaN).
 
     Raises:
-        ValueError: There is no sequence, or one is too short to have a scored frame.
+        ValueError: There is no sequence, one is too short to have a scored frame, or a value is missing.
     """
     need = 1 if first_frame else 2
     if not sequences:
@@ -77,6 +78,10 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True) -> Batch:
         why = "" if first_frame else " when the first frame is not scored"
         raise ValueError(f"A sequence has {shortest} frame{'s' * (shortest != 1)}; at least {need} are needed{why}.")
     whole = [s[:] for s in sequences]
+    if not missing and any(np.isnan(s).any() for s in whole):
+        raise ValueError(
+            "A value is missing (NaN), and the model was trained on data without gaps: give such, or train one."
+        )
     if first_frame:
         whole = [np.concatenate([np.zeros_like(s[:1]), s]) for s in whole]
     return _shifted(whole)

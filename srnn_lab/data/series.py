@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -45,6 +45,7 @@ def read_sequences(config: DataConfig) -> Sequences:
     if not isinstance(kind, Series):
         raise ValueError(f"DataConfig.features is {config.features!r}; tables have 'series' frames.")
     place, single, files = _files(config)
+    kind = cast(Series, config.kind)
     found: Sequences = {}
     for path in files:
         name = path.name if single else path.relative_to(place).as_posix()
@@ -148,7 +149,7 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
     return list(table.column_names), [column.to_pylist() for column in table.columns]
 
 
-def _read_npy(file: io.BufferedIOBase, size: int) -> np.ndarray:
+def _read_npy(file: IO[bytes] | io.BufferedIOBase, size: int) -> np.ndarray:
     """An array of numbers from ``size`` bytes; what the header promises is compared with them first."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -162,7 +163,7 @@ def _read_npy(file: io.BufferedIOBase, size: int) -> np.ndarray:
     return values.reshape(shape, order="F" if fortran else "C")
 
 
-def _read_npz(file: io.BufferedIOBase) -> Iterator[tuple[str, list[str], list[Any]]]:
+def _read_npz(file: IO[bytes] | io.BufferedIOBase) -> Iterator[tuple[str, list[str], list[Any]]]:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -203,16 +204,15 @@ def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> 
 
 
 def _numbers(name: str, column: Any) -> Float[np.ndarray, "_"]:
+    """A column as numbers, NaN where a value is missing."""
     if isinstance(column, np.ndarray):
         values = column.astype(np.float32)
     else:
         values = np.empty(len(column), np.float32)
         for i, value in enumerate(column):
             values[i] = _number(name, i, value)
-    if (wrong := ~np.isfinite(values)).any():
-        raise ValueError(
-            f"column {name!r} has a missing value, or one that is no finite number, in row {1 + int(wrong.argmax())}"
-        )
+    if (wrong := np.isinf(values)).any():
+        raise ValueError(f"column {name!r} has a value that is no finite number in row {1 + int(wrong.argmax())}")
     return values
 
 
@@ -306,7 +306,9 @@ def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunCon
 
 
 def complete(config: RunConfig) -> RunConfig:
-    """The configuration with the columns of its tables, and with frames of their size; any other as it is.
+    """The configuration with the columns of its tables, frames of their size, and whether values are missing.
+
+    Any other configuration comes back as it is.
 
     Raises:
         ValueError: The data cannot be read.
@@ -320,6 +322,8 @@ def complete(config: RunConfig) -> RunConfig:
 def _completed(config: RunConfig, names: list[str], tables: Callable[[], Iterable[Table]]) -> RunConfig:
     if any("," in name for name in names):
         raise ValueError("The name of a column holds a comma, which parts the names of columns; rename it.")
-    size = 1 + int(max(rows.max() for rows in tables())) if config.data.values == "category" else len(names)
-    model = replace(config.model, x_dim=max(1, size))
+    found = list(tables())
+    size = 1 + int(max(rows.max() for rows in found)) if config.data.values == "category" else len(names)
+    missing = any(bool(np.isnan(rows).any()) for rows in found)
+    model = replace(config.model, x_dim=max(1, size), missing=missing)
     return replace(config, model=model, data=replace(config.data, columns=",".join(names)))

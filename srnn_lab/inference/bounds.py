@@ -413,7 +413,7 @@ def evaluate(
             noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)
             if i % world_size != rank:
                 continue
-            batch = make_batch([sequences[j] for j in chosen], config.first_frame)
+            batch = make_batch([sequences[j] for j in chosen], config.first_frame, missing=model.config.missing)
             lengths[chosen] = batch.lengths
             batch = batch.to(weight.device, weight.dtype)
             for part, chunk in in_memory(batch, model):

@@ -115,7 +115,8 @@ def draw(
         if prefix is None:
             u_t, state = weight.new_zeros(batch_size, 1, model.config.x_dim), model.initial_state(batch_size)
         else:
-            batch = make_batch(list(prefix.numpy()), first_frame).to(weight.device)
+            batch = make_batch(list(prefix.numpy()), first_frame, missing=model.config.missing)
+            batch = batch.to(weight.device, weight.dtype)
             state = elbo(model, batch, noise=temperature * draw_noise(model, batch, generator)).trace.state
             u_t = prefix[:, -1:].to(weight)
         lengths, drawn = torch.ones(len(u_t), dtype=torch.int64, device=weight.device), []

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.distributions import Latent
 from srnn_lab.models.likelihoods import LIKELIHOODS
-from srnn_lab.models.networks import LogCounts, mlp, tf32
+from srnn_lab.models.networks import LogCounts, Observed, mlp, tf32
 
 Context = dict[str, Tensor]
 """What does not depend on z: by name, (B, T, .) for all t or (B, .) for one t."""
@@ -70,9 +70,12 @@ class SequenceModel(nn.Module, ABC):
             )
         self.config = config
         self.likelihood = LIKELIHOODS[config.likelihood](config)
+        in_dim = config.x_dim * (2 if config.missing else 1)
         self.features = mlp(
-            config.x_dim, config.hidden_dim, 2, dropout=config.dropout_features, centred=config.centred_inputs
+            in_dim, config.hidden_dim, 2, dropout=config.dropout_features, centred=config.centred_inputs
         )
+        if config.missing:
+            self.features.insert(0, Observed())
         if self.likelihood.values == "count":
             self.features.insert(0, LogCounts())
         self.features_z: nn.Module = nn.Identity()

@@ -31,8 +31,12 @@ class DiagonalGaussian(NamedTuple):
 
     def log_prob(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """Log N(x; mu, v) in nats, summed over the last axis."""
+        return self.log_prob_each(x).sum(-1)
+
+    def log_prob_each(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """Log N(x; mu, v) in nats, value by value."""
         squares = (x - self.mu) ** 2 * torch.exp(-self.logvar)
-        return -0.5 * (math.log(2 * math.pi) + self.logvar + squares).sum(-1)
+        return -0.5 * (math.log(2 * math.pi) + self.logvar + squares)
 
     def kl(self, other: "DiagonalGaussian") -> Float[Tensor, "*batch n"]:
         """KL(self || other) in nats, dimension by dimension: the closed form behind Eq. (8)."""

@@ -50,6 +50,15 @@ class LogCounts(nn.Module):
         return torch.log1p(x.clamp(min=0))
 
 
+class Observed(nn.Module):
+    """[x, m]: values with 0 for those that are missing (NaN), and for each a 1 if it was observed, else 0."""
+
+    def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
+        """Twice as many values."""
+        missing = x.isnan()
+        return torch.cat([x.masked_fill(missing, 0), (~missing).to(x.dtype)], -1)
+
+
 def linear(
     in_dim: int, out_dim: int, *, bias: bool = True, fans: int | None = None, centred: bool = False
 ) -> nn.Linear:

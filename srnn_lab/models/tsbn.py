@@ -24,7 +24,7 @@ class TSBN(SequenceModel):
         config: Sizes; ``d_dim``, what shapes networks with hidden layers, and variants of q do not apply.
 
     Raises:
-        ValueError: The configuration asks for centred inputs, of which there are none.
+        ValueError: The configuration asks for centred inputs, of which there are none, or values are missing.
     """
 
     reparameterised = False
@@ -37,6 +37,8 @@ class TSBN(SequenceModel):
                 "ModelConfig.centred_inputs is True; 'tsbn' has no feature extractor, whose inputs they are: leave it "
                 "out."
             )
+        if config.missing:
+            raise ValueError("ModelConfig.missing is True; 'tsbn' needs all values of a frame: choose another model.")
         x, z, d = config.x_dim, config.z_dim, self.d_dim
         self.features = nn.Identity()
         self.prior_d, self.prior_z = linear(d, z, bias=False), linear(z, z, bias=False)

@@ -48,6 +48,7 @@ class Player {
     this.hover = null;
     /** @type {{ anchor: number, from: number, moved: boolean, before: [number, number] | null } | null} */
     this.dragging = null;
+    this.sliding = false; // whether the strip over the rows is dragged
     /** @type {Map<Report, ReturnType<typeof setTimeout>>} timers of what Python is still to be told */
     this.untold = new Map();
     /** @type {number | undefined} number of the last jump that Python asked for */
@@ -369,6 +370,8 @@ class Player {
     if (event.button !== 0) return;
     this.canvas.setPointerCapture(event.pointerId);
     const x = event.offsetX;
+    this.sliding = event.offsetY < this.painter.overview;
+    if (this.sliding) return this.slide(x);
     const near = event.pointerType === "touch" ? 20 : 6;
     const edges = (this.selection ?? []).map((time) => Math.abs(this.painter.x(time) - x));
     const edge = edges.findIndex((distance) => distance <= near);
@@ -377,8 +380,20 @@ class Player {
     this.dragging = { anchor, from: x, moved: edge >= 0, before: this.selection };
   }
 
+  /**
+   * Show what lies around a place of the strip over the rows.
+   * @param {number} x
+   */
+  slide(x) {
+    const [from, to] = this.view;
+    this.painter.scroll(this.painter.timeOverAll(x) - (to - from) / 2, to - from);
+    this.paint();
+    this.tellLater("reportLook");
+  }
+
   /** @param {PointerEvent} event */
   move(event) {
+    if (this.sliding) return this.slide(event.offsetX);
     this.hover = this.painter.timeAt(event.offsetX);
     if (this.dragging) {
       this.dragging.moved ||= Math.abs(event.offsetX - this.dragging.from) > 3;
@@ -389,6 +404,7 @@ class Player {
 
   /** @param {PointerEvent} event */
   release(event) {
+    this.sliding = false;
     if (!this.dragging) return;
     const { moved } = this.dragging;
     this.dragging = null;
@@ -398,6 +414,7 @@ class Player {
   }
 
   cancel() {
+    this.sliding = false;
     if (!this.dragging) return;
     this.selection = this.dragging.before;
     this.dragging = null;

@@ -354,10 +354,12 @@ def _load(config: RunConfig, options: Options) -> tuple[Frontend, Segments, Any,
 
 
 def _moments(sequences: Sequence[Frames]) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each value of a frame over all frames."""
+    """Mean and variance of each value of a frame over all frames in which it is known."""
     count, first, second = 0, 0.0, 0.0
     for sequence in sequences:
         frames = np.asarray(sequence[:], np.float64)
-        count, first, second = count + len(frames), first + frames.sum(0), second + (frames**2).sum(0)
+        known = ~np.isnan(frames)
+        frames = np.where(known, frames, 0)
+        count, first, second = count + known.sum(0), first + frames.sum(0), second + (frames**2).sum(0)
     mean = first / count
     return torch.as_tensor(mean), torch.as_tensor(second / count - mean**2)

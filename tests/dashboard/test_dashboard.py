@@ -39,7 +39,7 @@ from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data.midi import Signature, Timing
 from srnn_lab.data.sound import roll_to_midi
-from srnn_lab.player.component import Place
+from srnn_lab.player.component import Look, Place
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.system.memory import share_arenas
 
@@ -475,6 +475,13 @@ def test_an_upload_is_shown(page, checkpoint, name, content, length):
     assert not page.error
     assert shown(page)[0]["end"] == pytest.approx(length, abs=0.0125)  # whole frames
     assert page.sidebar.selectbox(key="clip" if checkpoint == "jsb" else "prompt").disabled
+
+
+def test_of_a_long_clip_the_beginning_is_shown_first_and_of_a_short_one_everything(page):
+    upload(page, "voice-mel", "minute.wav", wav(np.tile(TONE, 50), 48000))
+    assert page.session_state["player look"] == Look(0.0, 10.0, "")
+    page.sidebar.file_uploader(key="upload-voice").clear().run()
+    assert page.session_state["player look"] == Look(0.0, 0.0, "")
 
 
 def test_a_file_of_ones_own_is_still_the_clip_on_another_page_until_it_is_given_up(page):

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from test_model_contract import PATHS, each_once
+from test_model_contract import PATHS, bounded, each_once
 from waiting import WaitError, without_waiting
 
 from srnn_lab.data import Batch
@@ -65,7 +65,7 @@ def test_no_bound_and_no_gradient_waits_for_the_device(config, objective, meta):
             value, state = bound.value.sum(), bound.draw_state(uniform)
         value.backward()
     assert {values.device.type for values in (value, *state)} == {"meta"}
-    assert {parameter.grad.device.type for parameter in model.parameters()} == {"meta"}
+    assert {parameter.grad.device.type for _, parameter in bounded(model)} == {"meta"}
 
 
 def test_features_are_shared_by_views_of_one_tensor_without_a_look_and_by_equal_values(monkeypatch):

@@ -658,6 +658,22 @@ def test_a_finger_selects_sideways_drags_an_edge_seeks_and_moves_the_page(browse
         assert at(page) == pytest.approx(2, abs=0.02)
 
 
+def test_over_a_long_clip_a_strip_shows_all_of_it_and_moves_what_is_shown(page, address):
+    page.goto(f"{address}/?seconds=60")
+    canvas = page.locator(PLAYER)
+    canvas.wait_for(timeout=60_000)
+    box = canvas.bounding_box()
+    page.get_by_role("button", name="Zoom in").click()
+    page.wait_for_function("canvas => canvas.dataset.view === '0.0000-30.0000'", arg=canvas.element_handle())
+    page.mouse.move(box["x"] + 66 + 0.5 * (box["width"] - 80), box["y"] + 10)
+    page.mouse.down()
+    page.wait_for_function("canvas => canvas.dataset.view === '15.0000-45.0000'", arg=canvas.element_handle())
+    page.mouse.move(box["x"] + box["width"] - 14, box["y"] + 10)
+    page.mouse.up()
+    page.wait_for_function("canvas => canvas.dataset.view === '30.0000-60.0000'", arg=canvas.element_handle())
+    assert at(page) == 0  # the playhead stays
+
+
 def test_the_playhead_runs_smoothly_over_a_minute_of_sound(browser, address):
     with open_page(browser, address) as page:
         page.goto(f"{address}/?seconds=60")

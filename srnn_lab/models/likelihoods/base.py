@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
@@ -29,11 +29,32 @@ class Likelihood(nn.Module, ABC):
 
     values: ClassVar[Values]
     reads: ClassVar[tuple[str, ...]] = ()
+    takes_gaps: ClassVar[bool] = False
+    """Whether p of some of a frame's values alone is known, so that others may be missing (NaN)."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.x_dim = config.x_dim
         self.variance_floor = config.variance_floor
+        self.missing = config.missing
+        if self.missing and not self.takes_gaps:
+            raise ValueError(
+                f"ModelConfig.missing is True; {config.likelihood!r} needs all values of a frame: choose another "
+                f"likelihood, or give data without gaps."
+            )
+
+    def observed_sum(
+        self, each: Float[Tensor, "*batch x"], missing: Bool[Tensor, "*batch x"] | None
+    ) -> Float[Tensor, "*batch"]:
+        """The sum over a frame of what was observed; ``missing`` is what ``fill`` gave."""
+        return each.sum(-1) if missing is None else each.masked_fill(missing, 0).sum(-1)
+
+    def fill(self, x: Float[Tensor, "*batch x"]) -> tuple[Float[Tensor, "*batch x"], Bool[Tensor, "*batch x"] | None]:
+        """X with 0 for what is missing, and where that is; as it is in a model that expects no gaps."""
+        if not self.missing:
+            return x, None
+        missing = x.isnan()
+        return x.masked_fill(missing, 0), missing
 
     @property
     @abstractmethod
@@ -76,3 +97,18 @@ class Likelihood(nn.Module, ABC):
     @abstractmethod
     def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
         """Parameters with this mean and, where it is free, this variance, for a training to begin with."""
+
+
+class Independent(Likelihood):
+    """Values that are independent within a frame: log p of a frame is the sum of theirs, as far as they are known."""
+
+    takes_gaps = True
+
+    @abstractmethod
+    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+        """Log p of each value, in nats."""
+
+    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+        """The sum of log p over the values that are observed."""
+        x, missing = self.fill(x)
+        return self.observed_sum(self.each(params, x), missing)

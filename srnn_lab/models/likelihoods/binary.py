@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.models.likelihoods.base import Likelihood, sharpen
+from srnn_lab.models.likelihoods.base import Independent, Likelihood, sharpen
 
 
-class Bernoulli(Likelihood):
+class Bernoulli(Independent):
     """Independent binary values; the parameters are logits, so that no probability is ever rounded to 0 or 1."""
 
     values = "binary"
@@ -21,9 +21,9 @@ class Bernoulli(Likelihood):
         """One logit a value."""
         return self.x_dim
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
-        """Sum over values of x log p + (1 - x) log(1 - p)."""
-        return -F.binary_cross_entropy_with_logits(params, x, reduction="none").sum(-1)
+    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+        """X log p + (1 - x) log(1 - p)."""
+        return -F.binary_cross_entropy_with_logits(params, x, reduction="none")
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
         """P(x = 1)."""

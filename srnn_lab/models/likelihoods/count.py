@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from srnn_lab.models.likelihoods.base import Likelihood, sharpen
+from srnn_lab.models.likelihoods.base import Independent, Likelihood, sharpen
 
 LARGEST = 20.0
 """Of the logarithm of a mean: half a thousand million, whose square a 32-bit float holds."""
@@ -24,7 +24,7 @@ def _towards(mode: Tensor, draw: Tensor, temperature: float) -> Tensor:
     return draw if temperature == 1 else (mode + torch.round(temperature * (draw - mode))).clamp(min=0)
 
 
-class Poisson(Likelihood):
+class Poisson(Independent):
     """Independent counts, p(x) = lambda^x exp(-lambda) / x!; the parameters are the log lambda."""
 
     values = "count"
@@ -34,10 +34,10 @@ class Poisson(Likelihood):
         """A log mean a value."""
         return self.x_dim
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
-        """Sum over values of x log lambda - lambda - log x!."""
+    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+        """X log lambda - lambda - log x!."""
         log_mean, count = _exactly(params.clamp(max=LARGEST)), _exactly(x)
-        return (count * log_mean - log_mean.exp() - torch.lgamma(count + 1)).sum(-1).to(params.dtype)
+        return (count * log_mean - log_mean.exp() - torch.lgamma(count + 1)).to(params.dtype)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
         """Lambda."""
@@ -59,7 +59,7 @@ class Poisson(Likelihood):
         return mean.clamp(min=1e-4).log()
 
 
-class NegativeBinomial(Likelihood):
+class NegativeBinomial(Independent):
     """Independent counts with mean mu and variance mu + alpha mu^2: Poisson with a Gamma-distributed lambda.
 
     p(x) = Gamma(x + r) / (Gamma(r) x!) (r / (r + mu))^r (mu / (r + mu))^x with r = 1 / alpha (Cameron and Trivedi's
@@ -78,12 +78,12 @@ class NegativeBinomial(Likelihood):
         log_mean, dispersion = params.chunk(2, -1)
         return log_mean.clamp(max=LARGEST), -dispersion.clamp(*DISPERSIONS)
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
-        """Sum over values of log p(x)."""
+    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+        """Log p of each value."""
         log_mean, log_r = (_exactly(part) for part in self.parts(params))
         r, count, log_sum = log_r.exp(), _exactly(x), torch.logaddexp(log_r, log_mean)
         ways = torch.lgamma(count + r) - torch.lgamma(r) - torch.lgamma(count + 1)
-        return (ways + r * (log_r - log_sum) + count * (log_mean - log_sum)).sum(-1).to(params.dtype)
+        return (ways + r * (log_r - log_sum) + count * (log_mean - log_sum)).to(params.dtype)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
         """Mu."""

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
-from srnn_lab.models.likelihoods.base import Likelihood, sharpen
+from srnn_lab.models.likelihoods.base import Independent, Likelihood, sharpen
 
 
-class Gaussian(Likelihood):
+class Gaussian(Independent):
     """Independent Gaussians; the parameters are the means, then the log-variances."""
 
     values = "real"
@@ -26,9 +26,9 @@ class Gaussian(Likelihood):
         mu, logvar = params.chunk(2, -1)
         return DiagonalGaussian(mu, floor_variance(logvar, self.variance_floor))
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
-        """Log density at x, in nats of the standardised values."""
-        return self.distribution(params).log_prob(x)
+    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+        """Log density at each value, in nats of the standardised values."""
+        return self.distribution(params).log_prob_each(x)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
         """The means."""
@@ -51,7 +51,7 @@ class Gaussian(Likelihood):
         return torch.cat([mean, variance.clamp(min=1e-6).log()])
 
 
-class StudentT(Likelihood):
+class StudentT(Independent):
     """Independent Student-t values, with heavier tails; the parameters are the locations, then the log squared scales.
 
     All have ``config.student_df`` degrees of freedom nu: x = mu + s t, whose variance is s^2 nu / (nu - 2).
@@ -76,12 +76,12 @@ class StudentT(Likelihood):
         mu, logvar = params.chunk(2, -1)
         return mu, floor_variance(logvar, self.variance_floor)
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
-        """Log density at x, in nats: sum of log c - log s - (nu + 1) / 2 log(1 + ((x - mu) / s)^2 / nu)."""
+    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+        """Log density at each value, in nats: log c - log s - (nu + 1) / 2 log(1 + ((x - mu) / s)^2 / nu)."""
         mu, logvar = self.location(params)
         constant = math.lgamma((self.df + 1) / 2) - math.lgamma(self.df / 2) - 0.5 * math.log(self.df * math.pi)
         tails = torch.log1p((x - mu) ** 2 * torch.exp(-logvar) / self.df)
-        return (constant - 0.5 * logvar - 0.5 * (self.df + 1) * tails).sum(-1)
+        return constant - 0.5 * logvar - 0.5 * (self.df + 1) * tails
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
         """The locations."""
@@ -114,6 +114,7 @@ class GaussianMixture(Likelihood):
 
     values = "real"
     reads = ("num_components",)
+    takes_gaps = True
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -135,7 +136,8 @@ class GaussianMixture(Likelihood):
     def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
         """Log density at x: log sum_k w_k N(x; mu_k, v_k)."""
         log_weights, mu, logvar = self.mixture(params)
-        by_component = DiagonalGaussian(mu, logvar).log_prob(x[..., None, :].expand_as(mu))
+        x, missing = self.fill(x[..., None, :].expand_as(mu))
+        by_component = self.observed_sum(DiagonalGaussian(mu, logvar).log_prob_each(x), missing)
         return torch.logsumexp(log_weights + by_component, -1)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:

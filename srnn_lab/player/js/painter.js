@@ -10,6 +10,8 @@ const COLOURS = 52; // pixels of a picture's colours before their highest value
 const BOLD = { size: 12, weight: "600" };
 const VALUES = 120; // pixels above a row that stay free for the values at the playhead
 const PALE = 0.4; // opacity of a line under another
+const OVERVIEW = 28, STRIP = 20; // the strip over the rows, with and without the gap below it
+const LONG = 10; // seconds of a clip from which on the strip is there
 const AROUND = 235; // pixels of a window that the rows leave to what is around them
 const FLATTEST = 0.6; // share of its height that a row keeps in a low window
 const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks at the top
@@ -146,8 +148,56 @@ export class Painter {
     const sum = (/** @type {number[]} */ heights) => heights.reduce((all, height) => all + height, 0);
     const names = rows.filter((row) => "names" in row).length * NAMES;
     const wanted = sum(rows.map((row) => this.rowHeight(row))) - names;
-    const room = innerHeight - AROUND - AXIS - names - sum(headers.map(({ height }) => height));
+    const room = innerHeight - AROUND - this.overview - AXIS - names - sum(headers.map(({ height }) => height));
     return clamp(room / wanted, FLATTEST, 1);
+  }
+
+  // -- The strip over the rows, which has the whole clip
+
+  /** The height of the strip and of the gap below it; 0 where a clip is too short to get lost in. */
+  get overview() {
+    return this.content.end * this.content.seconds > LONG ? OVERVIEW : 0;
+  }
+
+  /**
+   * The time at a place of the strip.
+   * @param {number} x
+   */
+  timeOverAll(x) {
+    return clamp((x - LEFT) / this.width, 0, 1) * this.content.end;
+  }
+
+  /**
+   * The first row, flat and whole, with what is shown of it framed.
+   * @param {Context} context
+   */
+  paintOverview(context) {
+    const [row] = this.content.rows;
+    const view = this.view;
+    const { end } = this.content;
+    this.view = [0, end];
+    context.save();
+    context.beginPath();
+    context.rect(LEFT, 0, this.width, STRIP);
+    context.clip();
+    if ("lines" in row) {
+      const [low, high] = row.limits;
+      const y = (/** @type {number} */ value) => STRIP * (1 - (clamp(value, low, high) - low) / (high - low));
+      for (const line of row.lines) if (!isCircles(line)) this.paintLine(context, line, y);
+    } else if ("bins" in row) {
+      this.paintPicture(context, row, 0, STRIP);
+    }
+    context.restore();
+    this.view = view;
+    const [from, to] = view.map((time) => LEFT + (time / end) * this.width);
+    context.fillStyle = context.strokeStyle = this.text;
+    context.globalAlpha = 0.18;
+    context.fillRect(LEFT, 0, from - LEFT, STRIP);
+    context.fillRect(to, 0, LEFT + this.width - to, STRIP);
+    context.globalAlpha = 0.6;
+    context.lineWidth = 1;
+    context.strokeRect(from, 0.5, to - from, STRIP - 1);
+    context.globalAlpha = 1;
   }
 
   // -- The background
@@ -163,7 +213,7 @@ export class Painter {
     const context = this.background.getContext("2d");
     const headers = this.content.rows.map((row) => this.headerOf(context, row));
     const share = this.shareOfHeight(headers);
-    let bottom = 0;
+    let bottom = this.overview;
     this.placed = this.content.rows.map((row, i) => {
       const top = bottom + headers[i].height;
       const height = "names" in row ? NAMES : Math.round(share * this.rowHeight(row));
@@ -178,6 +228,7 @@ export class Painter {
     }
     this.height = height;
     context.setTransform(scale, 0, 0, scale, 0, 0);
+    if (this.overview) this.paintOverview(context);
     for (const place of this.placed) place.right = this.paintRow(context, place);
     this.paintMarks(context, bottom);
     this.paintAxis(context, bottom);
@@ -624,6 +675,7 @@ export class Painter {
     if (selection) this.drawSelection(context, selection);
     if (hover !== null) this.drawUpright(context, hover, this.text, 0.5, 1);
     this.drawUpright(context, time, this.primary, 1, 2);
+    if (this.overview) context.fillRect(LEFT + (time / this.content.end) * this.width - 1, 0, 2, STRIP);
     context.restore();
     this.drawValues(context, hover ?? time);
   }
@@ -636,10 +688,11 @@ export class Painter {
     const [from, to] = selection.map((time) => this.x(time));
     context.fillStyle = context.strokeStyle = this.primary;
     context.globalAlpha = 0.16;
-    context.fillRect(from, 0, to - from, this.height - AXIS);
+    const top = this.overview;
+    context.fillRect(from, top, to - from, this.height - AXIS - top);
     context.globalAlpha = 0.8;
     context.lineWidth = 1;
-    context.strokeRect(from, 0.5, to - from, this.height - AXIS);
+    context.strokeRect(from, top + 0.5, to - from, this.height - AXIS - top);
     context.globalAlpha = 1;
   }
 
@@ -653,7 +706,7 @@ export class Painter {
   drawUpright(context, time, colour, opacity, width) {
     context.fillStyle = colour;
     context.globalAlpha = opacity;
-    context.fillRect(this.x(time) - width / 2, 0, width, this.height - AXIS);
+    context.fillRect(this.x(time) - width / 2, this.overview, width, this.height - AXIS - this.overview);
     context.globalAlpha = 1;
   }
 

@@ -1,0 +1,46 @@
+"""``srnn-lab forecast``: what comes after a table, with its uncertainty."""
+
+import argparse
+from typing import Any
+
+from srnn_lab.cli.options import checkpoint_command, count, load_checkpoint, path, seed
+from srnn_lab.system.files import write_atomically
+
+MAX_STEPS, MAX_PATHS = 100_000, 10_000
+SHARES = {"mean": None, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+"""What is written of each column: the mean, and quantiles."""
+
+
+def add_forecast(commands: Any) -> None:
+    """The command."""
+    command = checkpoint_command(commands, "forecast", "what comes after a table, with its uncertainty", write_forecast)
+    command.add_argument("file", type=path, metavar="FILE", help="Table of what was observed.")
+    command.add_argument("--out", type=path, required=True, help="FILE.csv for mean and quantiles of each column.")
+    command.add_argument("--steps", type=count(MAX_STEPS), default=24, help="Rows to forecast. Default: 24.")
+    command.add_argument("--paths", type=count(MAX_PATHS), default=200, help="Paths to draw. Default: 200.")
+    command.add_argument("--seed", type=seed, default=0, help="Seed of the draws. Default: 0.")
+
+
+def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
+    """Draw paths, and write their mean and quantiles."""
+    import numpy as np
+
+    from srnn_lab.data import read_signal
+    from srnn_lab.data.kinds import Series
+    from srnn_lab.inference.forecasting import forecast
+
+    checkpoint = load_checkpoint(args)
+    kind = checkpoint.config.data.kind
+    if not isinstance(kind, Series):
+        raise ValueError(f"The model was trained on {kind.medium}; a forecast is made of tables: see srnn-lab sample.")
+    if args.out.suffix.lower() != ".csv":
+        raise ValueError(f"--out is {args.out}; a forecast is written to FILE.csv.")
+    past = read_signal(args.file, checkpoint.config.data)
+    found = forecast(checkpoint, past, args.steps, paths=args.paths, seed=args.seed)
+    names = kind.names or [str(i) for i in range(past.shape[1])]
+    columns = [found.mean if share is None else found.quantile(share) for share in SHARES.values()]
+    table = np.column_stack([found.times, *(of_all[:, i] for i in range(len(names)) for of_all in columns)])
+    header = ",".join(["time", *(f"{name} {what}" for name in names for what in SHARES)])
+    lines = [header, *(",".join(f"{value:.9g}" for value in row) for row in table)]
+    write_atomically(args.out, ("\n".join(lines) + "\n").encode())
+    return {"out": str(args.out), "observed": len(past), "steps": args.steps, "paths": args.paths, "seed": args.seed}

@@ -1,0 +1,80 @@
+"""What comes next, with its uncertainty: paths drawn from the prior after what was observed, and how good they were."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.data.frames import LazyFrames
+from srnn_lab.inference.sampling import draw
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Draws of what comes next.
+
+    Attributes:
+        samples: One path a row, in units of the signal.
+        times: Middle of each step, in units of the time axis from the start of what was observed.
+    """
+
+    samples: Float[np.ndarray, "n t c"]
+    times: Float[np.ndarray, "t"]
+
+    @property
+    def mean(self) -> Float[np.ndarray, "t c"]:
+        """Of the draws."""
+        return self.samples.mean(0)
+
+    def quantile(self, share: float) -> Float[np.ndarray, "t c"]:
+        """The value that ``share`` of the draws lie below; in [0, 1]."""
+        return np.quantile(self.samples, share, axis=0)
+
+    def crps(self, came: Float[np.ndarray, "t c"]) -> Float[np.ndarray, "t c"]:
+        """The continuous ranked probability score of each value that came: E|X - y| - E|X - X'| / 2; 0 is perfect.
+
+        The unbiased estimate, in which no draw is compared with itself (Gneiting and Raftery, 2007; Ferro, 2014).
+
+        Raises:
+            ValueError: There is a single draw, or what came has another shape.
+        """
+        n = len(self.samples)
+        if n < 2 or came.shape != self.samples.shape[1:]:
+            raise ValueError(
+                f"{n} draws of shape {self.samples.shape[1:]} cannot be scored by what came, {came.shape}."
+            )
+        # The sum of |X_i - X_j| over all pairs, from the ordered draws: the i-th smallest is added and taken off.
+        weights = 2 * np.arange(1, n + 1) - n - 1
+        pairs = np.tensordot(weights, np.sort(self.samples, 0), 1) / (n * (n - 1))
+        return np.abs(self.samples - came).mean(0) - pairs
+
+    def coverage(self, came: Float[np.ndarray, "t c"], share: float) -> float:
+        """Share of what came that lies inside the central interval of ``share`` of the draws."""
+        low, high = self.quantile((1 - share) / 2), self.quantile((1 + share) / 2)
+        return float(((low <= came) & (came <= high)).mean())
+
+
+def forecast(
+    checkpoint: Checkpoint, past: Float[np.ndarray, "t c"], steps: int, *, paths: int = 100, seed: int = 0
+) -> Forecast:
+    """Draw what comes after a table: z from the posterior up to its end, then from the prior, each x fed back as u.
+
+    Args:
+        checkpoint: A model of tables.
+        past: What was observed; values may be missing, if the model takes that.
+        steps: Rows to draw; at least 1.
+        paths: Draws; at least 1.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: The table does not fit the model, or the draws do not fit into memory.
+    """
+    frames = LazyFrames(checkpoint.frontend, past, checkpoint.config.model.x_dim)[:]
+    prefix = torch.as_tensor(frames)[None].expand(paths, -1, -1)
+    drawn = draw(
+        checkpoint.model, steps, prefix=prefix, first_frame=checkpoint.config.evaluation.first_frame, seed=seed
+    ).frames.numpy()
+    samples = np.stack([checkpoint.frontend.signal(path) for path in drawn])
+    return Forecast(samples, checkpoint.frontend.times(len(frames) + steps)[len(frames) :])
