@@ -59,7 +59,7 @@ def add_evaluate(commands: Any) -> None:
     )
     for name in ("resampling", "resampling_share"):
         f = next(f for f in fields(TrainConfig) if f.name == name)
-        kind = {"choices": get_args(f.type)} if get_args(f.type) else {"type": f.type}
+        kind: dict[str, Any] = {"choices": get_args(f.type)} if get_args(f.type) else {"type": f.type}
         told = f"{f.metadata['help']} Default: as in training."
         command.add_argument(f"--{name.replace('_', '-')}", help=told, **kind)
     command.add_argument("--average", choices=("micro", "macro", "sequence"), help="Default: as published.")
@@ -212,7 +212,9 @@ def _draft(
         return None
     convention = convention or checkpoint.config.evaluation
     row = {"row": args.row or "", "device": args.device}
-    drafted = draft(command, args.checkpoint, checkpoint, convention, scored, **row, **how)
+    drafted = draft(
+        command, args.checkpoint, checkpoint, convention or checkpoint.config.evaluation, scored, **row, **how
+    )
     if args.record.exists():
         read_results(args.record)
     return drafted

@@ -45,6 +45,9 @@ def read_sequences(config: DataConfig) -> Sequences:
         FileNotFoundError: There is no such folder or file, or none that ends as tables do.
         ValueError: A file cannot be read, or its columns are not those of the others.
     """
+    kind = config.kind
+    if not isinstance(kind, Series):
+        raise ValueError(f"DataConfig.features is {config.features!r}; tables have 'series' frames.")
     place, single, files = _files(config)
     kind = cast(Series, config.kind)
     found: Sequences = {}
@@ -176,7 +179,7 @@ def _read_npz(file: IO[bytes] | io.BufferedIOBase) -> Iterator[tuple[str, list[s
                 raise ValueError("its arrays take more than is read")
             for member in members:
                 with archive.open(member) as opened:
-                    array = _read_npy(opened, member.file_size)
+                    array = _read_npy(opened, member.file_size)  # pyright: ignore[reportArgumentType]
                 own = member.filename.removesuffix(".npy") if len(members) > 1 else ""
                 yield own, *_numbered(array)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:

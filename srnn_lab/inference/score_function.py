@@ -1,17 +1,19 @@
 """What a posterior learns by where no gradient passes through the draws of z_t: the score function, with baselines."""
 
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor
 
 from srnn_lab.data.sequences import Batch
 from srnn_lab.inference.bounds import Bound
-from srnn_lab.models.tsbn import TSBN
+from srnn_lab.models.base import SequenceModel
 
 MEMORY_OF_MEAN = 0.8
 """Factor on the running mean at each update (NVIL)."""
 
 
-def score_function(model: TSBN, batch: Batch, bound: Bound) -> Float[Tensor, ""]:
+def score_function(model: SequenceModel, batch: Batch, bound: Bound) -> Float[Tensor, ""]:
     """What the negative bound lacks to be a loss: q's gradient by log p(x_t | z_t, d_t), added up over all frames.
 
     With q(z_t) for the posterior given the z_{t-1} that was drawn, and a baseline C_t that does not know z_t,
@@ -28,8 +30,9 @@ def score_function(model: TSBN, batch: Batch, bound: Bound) -> Float[Tensor, ""]
         batch: Sequences, or segments of them.
         bound: What ``elbo`` gave for them, with one path each.
     """
-    error = bound.log_px.detach() - model.baseline(batch.x) * batch.mask
+    baseline: Any = model.baseline  # which a model without reparameterisation has
+    error = bound.log_px.detach() - baseline(batch.x) * batch.mask
     if model.training:
-        model.baseline.mean.lerp_(error.detach().sum() / batch.mask.sum(), 1 - MEMORY_OF_MEAN)
+        baseline.mean.lerp_(error.detach().sum() / batch.mask.sum(), 1 - MEMORY_OF_MEAN)
     log_q = bound.trace.posterior.log_prob(bound.trace.z)
     return (0.5 * error.square() - error.detach() * log_q).sum()

@@ -112,7 +112,7 @@ def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
 def table_of(checkpoint: Checkpoint, mean: Float[np.ndarray, "t x"]) -> tuple[Float[np.ndarray, "t c"], list[str]]:
     """The means of frames as rows of a table, with a name for each column: of categories, their probabilities."""
     kind = checkpoint.config.data.kind
-    if kind.values == "category":
+    if not isinstance(kind, kinds.Series) or kind.values == "category":
         return mean, [str(i) for i in range(mean.shape[1])]
     return checkpoint.frontend.signal(mean), kind.names
 

@@ -147,7 +147,7 @@ class Checks:
         name, bound, options = case
         torch.manual_seed(0)
         likelihood = options.get("likelihood", "bernoulli")
-        changes = {
+        changes: dict[str, Any] = {
             key: bool(value) if value in (0, 1) and key != "num_layers" else value for key, value in options.items()
         }
         sizes: dict[str, Any] = {"x_dim": 12, "d_dim": 16, "z_dim": 8, "hidden_dim": 24, "num_components": 3}
@@ -193,7 +193,7 @@ class Checks:
         found["kernels"] = self._kernels(step)
         return found if self.rehearsal else found | {"yardsticks": asdict(benchmark(shape, self.device))}
 
-    def _update(self, model: nn.Module, inputs: Sequence[Tensor], mode: str) -> Callable[[], object]:
+    def _update(self, model: SequenceModel, inputs: Sequence[Tensor], mode: str) -> Callable[[], object]:
         """Forward, backward, clip and Adam; the norm of the gradient is looked at, as in a training."""
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
         low = mode.startswith("bf16")

@@ -279,10 +279,10 @@ def _table(title: str, caption: str, header: Sequence[str], rows: Iterable[tuple
     spread = " sd: standard deviation over training seeds." if any(figure.sd is not None for figure in figures) else ""
     noise = ""
     if any(not figure.published for figure in figures):
-        noise = " Each figure is one evaluation, whose sampled paths move its last digit."
+        noise = " Each number is one evaluation, whose sampled paths move its last digit."
     if any(figure.repetitions > 1 for figure in figures):
         noise = (
-            " mean of N: of N evaluations, whose noise is below the last digit; other figures are of one evaluation, "
+            " mean of N: of N evaluations, whose noise is below the last digit; other numbers are of one evaluation, "
             "whose sampled paths move theirs."
         )
     return Table(title, caption + errors + spread + noise, tuple(header), rows, labels)
@@ -497,7 +497,7 @@ def table1(results: Results) -> list[Table]:
     )
     later = Table(
         "Table 1: published later, not seen",
-        "Models of Blizzard and TIMIT after the SRNN. Abstracts were seen; the pages with their figures (nats per "
+        "Models of Blizzard and TIMIT after the SRNN. Abstracts were seen; the pages with their numbers (nats per "
         "chunk and utterance, average, first frame) could not be opened, so none is repeated here.",
         ("model", "Blizzard", "TIMIT", "source"),
         tuple((entry["model"], None, None, entry["source"]) for entry in published["later"]),
@@ -671,7 +671,8 @@ def bundled(results: Results) -> list[Table]:
     for row, result in results.items():
         if row.startswith("bundled/"):
             version, config = result.data.partition("/")[0], result.config
-            convention = EvaluationConfig(average=result.average, first_frame=result.first_frame)
+            average: Any = result.average
+            convention = EvaluationConfig(average=average, first_frame=result.first_frame)
             title = f"Bundled: {version}, {config.data.kind.called(config.model.x_dim)}"
             groups.setdefault((title, _caption(version, convention, result.split)), []).append(result)
     header = ("checkpoint", "data", "model", "likelihood", "parameters", "epochs", *BOUNDS.values(), "row")

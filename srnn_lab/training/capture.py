@@ -1,6 +1,6 @@
 """An update's kernels recorded once and replayed: on a GPU it is thousands of them, each shorter than its launch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -83,7 +83,7 @@ class Captured:
         return Recording(graph, own, outputs, [parameter.grad for parameter in self.parameters])
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def ahead(items: Iterator[T]) -> Generator[T, None, None]:
     """The same items, each of them made, by a thread of its own, while the one before is used."""
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, None)

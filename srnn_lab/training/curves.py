@@ -35,7 +35,8 @@ Row = dict[str, int | float]
 def write_curves(path: Path, curves: Sequence[Row]) -> None:
     """Write a table of curves, whole or not at all."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS)
+    columns: list[str] = list(COLUMNS)
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
     writer.writerows(curves)
     write_atomically(path, text.getvalue().encode())

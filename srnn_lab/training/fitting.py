@@ -108,7 +108,7 @@ def fit(
         ConnectionError: Another process ended.
         Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
     """
-    loggers = dict.fromkeys([*["tensorboard"] * tensorboard, *loggers])
+    loggers = list(dict.fromkeys([*["tensorboard"] * tensorboard, *loggers]))
     config, held = (complete(config), None) if data is None else gather(data, config)
     options = Options(data_dir, device, resume, tuple(loggers), on_epoch, eager, held)
     return exhaust(fit_in_steps(config, Path(out), options))
@@ -334,7 +334,7 @@ def _build(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, d
     return last.model, last.extra
 
 
-def _load(config: RunConfig, options: Options) -> tuple[Frontend, Segments, dict[str, Sequence[Frames]], Tensor]:
+def _load(config: RunConfig, options: Options) -> tuple[Frontend, Segments, Any, Tensor]:
     """What makes frames, the training set's segments, the frames of each split, and the SHA-256 of all signals."""
     signals = options.held or {
         split: list(load_split(config.data, split, options.data_dir).values()) for split in ("train", "valid", "test")

@@ -132,7 +132,7 @@ class Loop:
                     return False
         return True
 
-    def prepare(self) -> Iterator[Prepared]:
+    def prepare(self) -> Generator[Prepared, None, None]:
         """What each of the epoch's updates is made of; it does not depend on those before."""
         training, config = self.training, self.training.config.train
         epoch, first = len(training.curves), training.update
@@ -170,7 +170,7 @@ class Loop:
         values = torch.stack([bound, kl]) / prepared.frames
         values = torch.cat([values, values.new_full((1,), noted), values.new_full((1,), due)])
         parameters = list(training.model.parameters())
-        values = distributed.add_up((p.grad for p in parameters), values)
+        values = distributed.add_up((p.grad for p in parameters if p.grad is not None), values)
         return torch.nn.utils.clip_grad_norm_(parameters, training.config.train.gradient_norm), values
 
 

@@ -96,8 +96,9 @@ def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
     running: dict[Path, tuple[subprocess.Popen, threading.Thread]] = {}
 
     def tell(out: Path, process: subprocess.Popen) -> None:
-        with process.stdout:
-            for line in process.stdout:  # a progress bar's states are lines too
+        said: Any = process.stdout  # a pipe: it is begun with one
+        with said:
+            for line in said:  # a progress bar's states are lines too
                 if line.strip() and "%|" not in line:
                     last[out] = line.strip()
                     if not line.startswith("{"):

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import torch
 from torch import Tensor
@@ -107,7 +107,7 @@ class Training:
                 f"The bound or its gradient was not a finite number {SKIPS} times in a row, up to update "
                 f"{self.update} of epoch {len(self.curves) + 1}; {ADVICE}."
             )
-        self.state = State(*(values.nan_to_num(0, 0, 0) for values in self.state))
+        self.state = self.state and State(*(values.nan_to_num(0, 0, 0) for values in self.state))
 
     def end_epoch(self, valid: Score) -> Row:
         """Close the epoch with its validation score, and write; the epoch's row of the curves.
@@ -116,7 +116,8 @@ class Training:
             FloatingPointError: It had no update, or its validation no bound, that was a finite number.
         """
         config, epoch, updates = self.config.train, len(self.curves), len(self.segments)
-        count, scores = updates - self.skipped, valid.to_dict()
+        scores: dict[str, Any] = valid.to_dict()
+        count = updates - self.skipped
         if not (count and math.isfinite(scores[config.bound])):
             which = "validation bound" if count else "bound or its gradient, at every update,"
             raise FloatingPointError(f"The {which} is not a finite number in epoch {epoch + 1}; {ADVICE}.")
@@ -143,7 +144,8 @@ class Training:
 
     def place(self, name: str) -> Path:
         """Where to write a file of the run, whose folder is still the one that was locked."""
-        check_held(self.out, self.lock)
+        if self.lock:  # of the process that writes
+            check_held(self.out, self.lock)
         return self.out / name
 
     def write(self) -> None:

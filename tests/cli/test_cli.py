@@ -403,8 +403,10 @@ def test_inspect_draws_a_picture_as_wide_as_a_papers_column(speech, run, tmp_pat
 def test_inspect_scores_the_kl_against_labels_and_keeps_them(speech, run, tmp_path):
     labels = tmp_path / "track.txt"
     labels.write_text("0.0\t0.1\tpau\n0.1\t0.2\tAH0\n0.2\t0.3\tS\n")
-    found = run("inspect", speech["raw"], speech["clip"], "--labels", labels, "--out", tmp_path)
+    rows = tmp_path / "rows.svg"
+    found = run("inspect", speech["raw"], speech["clip"], "--labels", labels, "--out", tmp_path, "--picture", rows)
     assert found["labels"] == 4
+    assert {"Labels", "AH0"} <= {element.text for element in ElementTree.parse(rows).getroot().iter()}
     assert found["vowel-to-fricative"]["events"] == found["pause-to-speech"]["events"] == 1
     assert found["phone"]["events"] == 3  # what ends is a boundary too
     assert 0 <= found["phone"]["active/2"] <= 1

@@ -74,6 +74,8 @@ SOURCES: dict[str, list[tuple]] = {
             of("bundled/jsb-paper", "iwae:128"),
             of("bundled/jsb-paper", "fivo:128"),
         ),
+        ("KL is above 0.01 nats per frame", SETTING),
+        ("Below 0.1 nats of KL", SETTING),
     ],
     "docs/claims.md": [
         ("the AUC is 0.77 with them", _at("silence-to-sound", "srnn-smooth-res")),

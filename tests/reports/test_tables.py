@@ -253,7 +253,7 @@ def test_a_mean_of_the_same_checkpoint_takes_the_place_of_one_draw_and_the_capti
     for other in ({"checkpoint_sha256": "0" * 64}, {"data_sha256": "0" * 64}, {"average": "micro"}):
         table = make_tables("table2", by_row(one, replace(mean, **other)))[0]
         assert f"{cell(table, 'best/SET', 'JSB chorales')}" == "-4.69 ± 0.07"
-        assert "Each figure is one evaluation" in table.caption
+        assert "Each number is one evaluation" in table.caption
 
 
 def test_the_noise_of_a_recorded_mean_is_below_the_last_digit_that_is_printed():

@@ -92,7 +92,7 @@ def show(choice: Choice) -> None:
             f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
-    replaced = tuple(choice), other, start, stop, seed
+    replaced = choice[:], other, start, stop, seed
     found = cached_replacements(*replaced)
     inside = (clip.times >= start) & (clip.times < stop)
     if not inside.any():

@@ -44,7 +44,13 @@ def show() -> None:
     if (former := FORMER_LABELS.get(st.query_params.get("table", ""))) and "table" not in st.session_state:
         st.session_state["table"] = former
     name = st.segmented_control(
-        "Table", list(TABLES), default="table2", required=True, format_func=LABELS.get, key="table", bind="query-params"
+        "Table",
+        list(TABLES),
+        default="table2",
+        required=True,
+        format_func=LABELS.__getitem__,
+        key="table",
+        bind="query-params",
     )
     tables = make_tables(name, results)
     charts = []
@@ -68,7 +74,7 @@ def show() -> None:
         },
     )
     st.subheader("Reproduce a number")
-    rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, row[-1])}
+    rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, f"{row[-1]}")}
     if not rows:
         st.info("Nothing is recorded for this table yet; `srnn-lab evaluate CHECKPOINT --record` adds a record.")
     else:
@@ -102,21 +108,18 @@ def show_table(table: Table) -> None:
 def show_charts(table: Table, key: str) -> list[go.Figure]:
     """Each column with measured results; two beside each other, on a phone all below each other."""
     charts = []
-    columns = [
-        i
-        for i in range(len(table.header))
-        if any(isinstance(row[i], Figure) and not row[i].published for row in table.rows)
-    ]
-    if any(isinstance(row[i], Figure) and row[i].published for row in table.rows for i in columns):
+    figures = [[cell for row in table.rows if isinstance(cell := row[i], Figure)] for i in range(len(table.header))]
+    columns = [i for i, column in enumerate(figures) if not all(cell.published for cell in column)]
+    if any(cell.published for i in columns for cell in figures[i]):
         st.caption("Filled circles: ours; open diamonds: published.")
     trained = [i for i, title in enumerate(table.header) if title == "trained on"]
     places = [place for _ in columns[::2] for place in st.columns(2)]
     for place, i in zip(places, columns, strict=False):
-        rows = [row for row in table.rows if isinstance(row[i], Figure)]
-        labels = [", ".join(f"{row[j]}" for j in (0, *trained)) for row in rows]
-        values = np.array([float(row[i].value) for row in rows])
-        errors = np.array([np.nan if row[i].se is None else row[i].se for row in rows])
-        published = np.array([row[i].published for row in rows])
+        rows = [(row, cell) for row in table.rows if isinstance(cell := row[i], Figure)]
+        labels = [", ".join(f"{row[j]}" for j in (0, *trained)) for row, _ in rows]
+        values = np.array([float(cell.value) for _, cell in rows])
+        errors = np.array([np.nan if cell.se is None else cell.se for _, cell in rows])
+        published = np.array([cell.published for _, cell in rows])
         figure = results_figure(labels, table.header[i], values, errors, published)
         best = labels[values.argmax()]
         alt = f"{table.header[i]}: {len(rows)} results in nats; the highest is that of {best}, {number(values.max())}."

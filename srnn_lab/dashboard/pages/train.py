@@ -225,6 +225,8 @@ def show_state(state: Progress) -> None:
 
 def show_curves(curves: dict, state: Progress) -> Files:
     """The curves, as a file too, and how to read them."""
+    if state.header is None:  # curves are shown of a run that has begun
+        return {}
     config = state.header.config
     unit = config.evaluation.unit
     best = int(curves["valid_bound"].argmax())

@@ -109,8 +109,8 @@ def show(choice: Choice) -> None:
         else:
             amount = int(st.slider("Semitones", -12, 12, 1, key="semitones", bind="query-params"))
             bars = st.slider("Length (quarter notes)", 1, 16, 4, key="bar", bind="query-params")
-            size = min(bars * data.rate, len(choice.signal) - at)
-    edited = tuple(choice), other, edit, at, amount, size
+            size = min(int(bars * data.rate), len(choice.signal) - at)
+    edited = choice[:], other, edit, at, amount, size
     after, effect = cached_edit(*edited)
     show_numbers(effect, unit)
     others = {}

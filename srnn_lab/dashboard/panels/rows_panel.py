@@ -1,6 +1,7 @@
 """Rows that play on a page: their place in the address, their sounds, and the files of what they show."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -48,7 +49,7 @@ class RowsPanel:
         times: Float[np.ndarray, "t"],
         description: str,
         wanted: Wanted,
-        **details: object,
+        **details: Any,
     ) -> None:
         """Draw the rows with the sounds that are made by now, and keep in the address where the player stands.
 
@@ -60,7 +61,7 @@ class RowsPanel:
             details: Further fields of the ``Scene``; by default its axis is that of the clip.
         """
         data = self.choice.checkpoint.config.data
-        axis = {"end": self.choice.length, "unit": time_unit(data), "seconds": unit_seconds(data)}
+        axis: dict[str, Any] = {"end": self.choice.length, "unit": time_unit(data), "seconds": unit_seconds(data)}
         self._wanted = wanted
         self.scene = Scene(rows, times, description, **axis | details)
         self.sounds = ready(wanted, at_hand=not data.kind.notes)

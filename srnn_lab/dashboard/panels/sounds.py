@@ -78,8 +78,8 @@ def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
         made[what] = made.get(what) or make()
 
     def prefix() -> dict[str, Sound]:
-        found = ((name, made.get(what)) for name, (what, _) in wanted.items())
-        return dict(takewhile(lambda one: one[1] is not None, found))
+        known = takewhile(lambda one: one[1][0] in made, wanted.items())
+        return {name: made[what] for name, (what, _) in known}
 
     return prefix
 
@@ -121,7 +121,7 @@ def cached_clip_sound(
     else:
         frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
         signal = signal_of(choice, frames, checkpoint.config.evaluation.unscored)
-    return sound_of(choice, signal) if data.kind.notes else _sixteen_bit(signal, data.rate)
+    return sound_of(choice, signal) if data.kind.notes else _sixteen_bit(signal, data.sample_rate)
 
 
 def _sixteen_bit(wave: np.ndarray, rate: int) -> Sound:

@@ -19,7 +19,7 @@ from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.words import WORDS, explain
 from srnn_lab.data import Labels, widen
-from srnn_lab.data.kinds import EVENTS, Raw, Roll
+from srnn_lab.data.kinds import EVENTS, Raw, Roll, Sound
 from srnn_lab.pictures.charts import null_figure
 from srnn_lab.player.component import Place
 
@@ -50,6 +50,8 @@ def cached_events(path: str, modified: float, content: ClipBytes, name: str, sem
     choice = Choice(path, modified, content, name, semitones)
     data, scored = choice.checkpoint.config.data, len(cached_inspection(*choice).kl)
     first = choice.checkpoint.config.evaluation.unscored
+    if not isinstance(data.kind, Sound):
+        raise ValueError(f"{name} is no sound, so nothing is known to happen in it.")
     frames = data.kind.events(widen(choice.signal), scored + first, kind)
     return frames[frames >= first] - first
 
