@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -24,6 +25,7 @@ from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
+from srnn_lab.data.series import read_table
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.reports.records import read_results
 
@@ -127,6 +129,32 @@ def test_damaged_sounds(kind, tmp_path):
             assert 0 < len(read) <= 61 * RATE
             assert read.dtype == np.float32
             assert np.isfinite(read).all()
+
+    each(kind, 60, check)
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "csv", "parquet"])
+def test_damaged_tables(kind, tmp_path):
+    """Every file is read or refused in one sentence; what is read is numbers, or says that they are missing."""
+    table, whole = np.random.default_rng(0).standard_normal((30, 3)).astype(np.float32), tmp_path / f"whole.{kind}"
+    if kind == "npy":
+        np.save(whole, table)
+    elif kind == "npz":
+        np.savez_compressed(whole, x=table, y=table[:5])
+    else:
+        frame = pd.DataFrame(table, columns=list("abc"))
+        frame.to_csv(whole, index=False) if kind == "csv" else frame.to_parquet(whole)
+    content, file, series = whole.read_bytes(), tmp_path / f"table.{kind}", DataConfig(features="series").kind
+
+    def check(draws):
+        file.write_bytes(damaged(content, draws))
+        try:
+            found = read_table(file, series)
+        except REFUSALS as error:
+            check_refusal(error, str(file))
+        else:
+            assert found
+            assert all(rows.ndim == 2 and not np.isinf(rows).any() for rows in found.values())
 
     each(kind, 60, check)
 

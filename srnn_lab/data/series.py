@@ -6,9 +6,11 @@ import io
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, cast
 
 import numpy as np
@@ -26,6 +28,8 @@ Sequences = dict[str, Table]
 
 MAX_BYTES = 2**30
 """Largest table that is read, in the file and in memory."""
+MAX_REASON = 300
+"""Characters of why a file is refused; it may repeat what the file holds."""
 MISSING = {"", "na", "nan", "null", "none"}
 """What stands in a CSV file, in any case, where a value is missing."""
 SHARES = (0.8, 0.9)
@@ -80,7 +84,8 @@ def read_table(path: Path, kind: Series) -> Sequences:
         for own, names, columns in _tables(path):
             found |= _sequences(own, names, columns, kind)
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read as a table: {error}") from error
+        reason = " ".join(f"{error}".split())[:MAX_REASON]
+        raise ValueError(f"{path} cannot be read as a table: {reason}") from error
     if not found:
         raise ValueError(f"{path} holds no sequence.")
     return found
@@ -153,7 +158,10 @@ def _read_npy(file: IO[bytes] | io.BufferedIOBase, size: int) -> np.ndarray:
     """An array of numbers from ``size`` bytes; what the header promises is compared with them first."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    try:
+        shape, fortran, dtype = read(file)
+    except TokenError as error:
+        raise ValueError("its header cannot be read") from error
     if dtype.kind not in "biuf":
         raise ValueError(f"its values are of type {dtype}; expected numbers")
     needed = math.prod(shape) * dtype.itemsize
@@ -174,7 +182,7 @@ def _read_npz(file: IO[bytes] | io.BufferedIOBase) -> Iterator[tuple[str, list[s
                     array = _read_npy(opened, member.file_size)  # pyright: ignore[reportArgumentType]
                 own = member.filename.removesuffix(".npy") if len(members) > 1 else ""
                 yield own, *_numbered(array)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"{error}") from error
 
 
