@@ -523,7 +523,7 @@ def test_a_training_goes_on_without_events_that_cannot_be_written(songs, tmp_pat
         add_scalar = flush = close = fails
 
     monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", Full)
-    with pytest.warns(UserWarning, match=r"TensorBoard events of epoch 1 could not be written \(.*No space left"):
+    with pytest.warns(UserWarning, match=r"Epoch 1 could not be written to TensorBoard \(.*No space left"):
         fit(music_run(songs, epochs=1), tmp_path / "run", tensorboard=True)
     with pytest.raises(ValueError, match="the true cause"):  # and closing the events does not hide it
         monkeypatch.setattr(fitting, "evaluate", raising(ValueError("the true cause")))
