@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_the_presets_have_the_sizes_of_timit_voice_and_voice_mel():
     for name, like in {"reader": "timit", "reader-compact": "voice", "reader-mel": "voice-mel"}.items():
         config, other = PRESETS[name], PRESETS[like]
         assert config.model == other.model
-        assert config.data == DataConfig(**vars(other.data) | {"data": "reader"})
+        assert config.data == replace(other.data, data="reader")
         assert config.evaluation == PRESETS["voice"].evaluation
     assert PRESETS["reader"].train == PRESETS["timit"].train
     assert PRESETS["reader"].train.batch_size == 64

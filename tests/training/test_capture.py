@@ -67,6 +67,7 @@ def config(songs, **options):
     return replace(run, model=replace(run.model, **{k: v for k, v in options.items() if hasattr(run.model, k)}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
 def test_a_training_that_is_recorded_and_replayed_is_the_same_to_the_bit(options, songs, recorded, tmp_path):
     run = config(songs, **options)
