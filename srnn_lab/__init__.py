@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from srnn_lab.system.lazy import found_in
 
 if TYPE_CHECKING:  # what an editor sees; the names below say where each is found at run time
+    from srnn_lab.analysis.imputation import impute
     from srnn_lab.analysis.inspection import inspect_signal
     from srnn_lab.analysis.transitions import measure_transitions
     from srnn_lab.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # what an editor sees; the names below say where each is foun
     )
     from srnn_lab.data import DATASETS, Batch, Frontend, load_split, make_batch, read_signal
     from srnn_lab.inference.bounds import Bound, Score, SequenceBound, elbo, evaluate, fivo, iwae
+    from srnn_lab.inference.forecasting import forecast
     from srnn_lab.models import MODELS, SequenceModel, build_model
     from srnn_lab.models.likelihoods import LIKELIHOODS
     from srnn_lab.training.fitting import fit
@@ -53,12 +55,14 @@ if TYPE_CHECKING:  # what an editor sees; the names below say where each is foun
 __version__: str
 
 _HOMES = {
+    "analysis.imputation": ("impute",),
     "analysis.inspection": ("inspect_signal",),
     "analysis.transitions": ("measure_transitions",),
     "checkpoint": ("Checkpoint", "list_checkpoints", "load_checkpoint", "save_checkpoint"),
     "config": ("CONVENTIONS", "PRESETS", "DataConfig", "EvaluationConfig", "ModelConfig", "RunConfig", "TrainConfig"),
     "data": ("DATASETS", "Batch", "Frontend", "load_split", "make_batch", "read_signal"),
     "inference.bounds": ("Bound", "Score", "SequenceBound", "elbo", "evaluate", "fivo", "iwae"),
+    "inference.forecasting": ("forecast",),
     "models": ("MODELS", "SequenceModel", "build_model"),
     "models.likelihoods": ("LIKELIHOODS",),
     "training.fitting": ("fit",),
@@ -89,6 +93,8 @@ __all__ = [
     "evaluate",
     "fit",
     "fivo",
+    "forecast",
+    "impute",
     "inspect_signal",
     "iwae",
     "list_checkpoints",
