@@ -170,7 +170,7 @@ def show_moments(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str
     """The strongest moments of the set, each to be heard."""
     st.subheader("The strongest moments", anchor="moments")
     of_z = {f"z{i}": f"dimension {i} of z" for i in by_use(found)}
-    of = choose_linked(st.selectbox, "Of", [*OF, *of_z], "of")
+    of = choose_linked(st.selectbox, "Largest values of", [*OF, *of_z], "of")
     values = {name: values_of(summary, of) for name, summary in found.items()}
     left_out = {name: summary.left_out for name, summary in found.items()}
     moments = strongest(values, left_out, MOMENTS, APART)
