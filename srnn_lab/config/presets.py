@@ -211,7 +211,7 @@ PRESETS = {
         transposition=5,
     ),
     "tsbn-nottingham": _tsbn("bl/nottingham", epochs=60, learning_rate_decay=0.93, learning_rate_decay_start=20),
-    "tsbn-jsb": _tsbn("bl/jsb", epochs=250, learning_rate_decay=0.98, learning_rate_decay_start=80),
+    "tsbn-jsb": _tsbn("bl/jsb", epochs=500, learning_rate_decay=0.985, learning_rate_decay_start=250),
     "tsbn-muse": _tsbn("bl/muse", epochs=60, learning_rate_decay=0.93, learning_rate_decay_start=20),
     "tsbn-piano": _tsbn("bl/piano", epochs=150, learning_rate_decay=0.97, learning_rate_decay_start=50),
     "timit": _speech("timit", 1024, 256, 512, batch_size=64, learning_rate=1e-3, kl_weight_updates=2667, **_AUTHORS),
