@@ -152,7 +152,8 @@ def sweep_settings(args: argparse.Namespace) -> dict[str, Any]:
         return fit(config, run, resume=True, **options).best.scores["valid"][config.train.bound]
 
     trials = sweep(args.vary, args.trials, args.out or Path("runs") / f"{args.preset}-sweep", train)
-    best = max((trial for trial in trials if trial.bound is not None), key=lambda trial: trial.bound)
+    ended = {trial.bound: trial for trial in trials if trial.bound is not None}
+    best = ended[max(ended)]
     said = {trial.run.name: {"valid": trial.bound, **trial.settings} for trial in trials}
     return {**said, "best": best.run.name, "checkpoint": str(best.run / "best.safetensors")}
 

@@ -102,7 +102,8 @@ def use_of_z(
             for part, batch in in_memory(whole.to(weight.device, weight.dtype), model):
                 noise = noises[part, : batch.x.shape[1]].to(weight)
                 bound = elbo(model, batch, noise=noise)
-                units = bound.trace.posterior.kl(bound.trace.prior) * batch.mask[..., None]
+                by_unit = bound.trace.posterior.kl(bound.trace.prior)  # pyright: ignore[reportArgumentType] (of one kind)
+                units = by_unit * batch.mask[..., None]
                 kl += units.sum((0, 1)).cpu().double().numpy()
                 with_z += _sum(bound.log_px)
                 without_z += _sum(_log_px_from_prior(model, batch, bound.trace, noise))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -39,14 +39,14 @@ class Registry(dict[str, T]):
         declared = self._others[name]
         where = f"{name!r} of the entry points {self.group!r} is {declared.value!r}"
         try:
-            found = declared.load()
+            found: Any = declared.load()
         except (ImportError, AttributeError) as error:
             raise ValueError(f"{where}, which cannot be imported ({error}); mend or remove that package.") from error
-        fits = issubclass(found, self.expected) if isinstance(found, type) else isinstance(found, self.expected)
-        if not fits:
+        check = issubclass if isinstance(found, type) else isinstance
+        if not check(found, self.expected):
             raise ValueError(f"{where}; expected a {self.expected.__name__}: mend or remove that package.")
-        self[name] = found
-        return found
+        self[name] = plugin = cast(T, found)
+        return plugin
 
     def choices(self) -> str:
         """All names, for the message that something is none of them."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from srnn_lab.system.files import read_bounded, write_atomically
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "epoch",
     "train_bound",
     "train_kl",

@@ -45,16 +45,23 @@ def wandb(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: 
     """
     with optional_packages():
         import wandb as package
-    options = {"project": PROJECT, "name": out.name, "id": _identity(out), "dir": str(out), "resume": "allow"}
-    quiet = package.Settings(silent=True, console="off")
+        from wandb.errors import Error
     try:
-        run = package.init(**options, config=config.settings(), settings=quiet)
-    except package.errors.Error as error:
+        run = package.init(
+            project=PROJECT,
+            name=out.name,
+            id=_identity(out),
+            dir=str(out),
+            resume="allow",
+            config=config.settings(),
+            settings=package.Settings(silent=True, console="off"),
+        )
+    except Error as error:
         raise ValueError(
             f"Weights & Biases cannot be used ({error}); log in with: wandb login, or set WANDB_MODE=offline."
         ) from error
     try:
-        yield _lasting("Weights & Biases", lambda row: run.log(row, step=row["epoch"]), package.errors.Error)
+        yield _lasting("Weights & Biases", lambda row: run.log(row, step=int(row["epoch"])), Error)
     finally:
         run.finish()
 

@@ -39,7 +39,7 @@ class Varied:
         """
         name, _, values = given.partition("=")
         name = name.strip().removeprefix("--").replace("-", "_")
-        kinds = {f.name: f.type for section in fields(RunConfig) for f in fields(section.type)}
+        kinds = {f.name: f.type for section in fields(RunConfig) for f in fields(getattr(RunConfig(), section.name))}
         if name not in kinds:
             raise ValueError(f"{reprlib.repr(name)} is no setting; give the name of an option of train, as z-dim=20,50")
         kind = kinds[name]
@@ -59,8 +59,10 @@ class Varied:
 
         if self.choices:
             return CategoricalDistribution(self.choices)
-        kind = IntDistribution if isinstance(self.low, int) else FloatDistribution
-        return kind(self.low, self.high, log=self.low > 0 and self.high >= FOLD * self.low)
+        log = self.low > 0 and self.high >= FOLD * self.low
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return IntDistribution(self.low, self.high, log=log)
+        return FloatDistribution(self.low, self.high, log=log)
 
 
 def _value(name: str, kind: Any, text: str) -> Any:
@@ -74,7 +76,7 @@ def _value(name: str, kind: Any, text: str) -> Any:
             value = kind(text)
         except ValueError:
             value = None
-    if value is None or (kind is float and not math.isfinite(value)):
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"{text!r} is no value of {name}")
     return value
 
@@ -114,9 +116,10 @@ def sweep(
     """
     with optional_packages():
         import optuna
+        from optuna.storages.journal import JournalFileBackend
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     out.parent.mkdir(parents=True, exist_ok=True)
-    backend = optuna.storages.journal.JournalFileBackend(str(out.with_name(f"{out.name}.optuna")))
+    backend = JournalFileBackend(str(out.with_name(f"{out.name}.optuna")))
     study = optuna.create_study(
         storage=optuna.storages.JournalStorage(backend),
         study_name=out.name,

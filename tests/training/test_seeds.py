@@ -35,7 +35,7 @@ def line(songs, *options, **train):
 @pytest.mark.usefixtures("recorded")
 def test_runs_in_turns_on_one_device_are_those_that_are_trained_alone(songs, tmp_path, capsys):
     together = runs(songs, tmp_path / "together", whole_sequences=True)
-    found = fit_in_turns(together, device="cpu", data_dir=None, tensorboard=False, eager=False)
+    found = fit_in_turns(together, device="cpu", data_dir=None, eager=False)
     said = capsys.readouterr().out
     for out, config in together.items():
         alone = fit(config, tmp_path / "alone" / out.name)
@@ -50,7 +50,7 @@ def test_runs_in_turns_draw_their_own_dropout(songs, tmp_path):
         out: replace(config, model=replace(config.model, **model))
         for out, config in runs(songs, tmp_path / "together", seeds=(1, 2)).items()
     }
-    fit_in_turns(together, device="cpu", data_dir=None, tensorboard=False, eager=False)
+    fit_in_turns(together, device="cpu", data_dir=None, eager=False)
     for out, config in together.items():
         fit(config, tmp_path / out.name)
         assert contents(out) == contents(tmp_path / out.name)
@@ -58,7 +58,7 @@ def test_runs_in_turns_draw_their_own_dropout(songs, tmp_path):
 
 def test_a_signal_stops_all_runs_in_turns_and_they_continue(songs, tmp_path, monkeypatch):
     whole, stopped = runs(songs, tmp_path / "whole"), runs(songs, tmp_path / "stopped", epochs=5000)
-    options = {"device": "cpu", "data_dir": None, "tensorboard": False, "eager": False}
+    options = {"device": "cpu", "data_dir": None, "eager": False}
     signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     signal.setitimer(signal.ITIMER_REAL, 3)
     with pytest.raises(Stopped, match="with all written; the same command continues"):
@@ -75,7 +75,7 @@ def test_a_signal_stops_all_runs_in_turns_and_they_continue(songs, tmp_path, mon
 def test_a_run_that_fails_is_named_and_the_others_come_to_their_end(songs, tmp_path):
     several = runs(songs, tmp_path, seeds=(1, 2)) | runs(songs, tmp_path, seeds=(3,), learning_rate=1e30)
     with pytest.raises(ValueError, match=r"1 of the runs failed, .* jsb-seed3: The bound or its gradient was not"):
-        fit_in_turns(several, device="cpu", data_dir=None, tensorboard=False, eager=False)
+        fit_in_turns(several, device="cpu", data_dir=None, eager=False)
     assert [position(out)[0] for out in several] == [2, 2, 0]
 
 
