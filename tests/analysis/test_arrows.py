@@ -41,7 +41,6 @@ def test_the_arrows_are_those_of_the_paper(model):
         ({"model": "vrae"}, {"x_t", "x_t+1"}),
         ({"model": "rnn"}, set()),
     ],
-    ids=str,
 )
 def test_the_posterior_reads_what_it_is_said_to(settings, read):
     assert set(arrows(**settings).posterior) == read
