@@ -238,7 +238,7 @@ def offer_other_model(name: str) -> None:
         name: Of the file.
     """
     kinds = {other: features_of(path) for other, path in checkpoints().items()}
-    model = next(other for other, kind in kinds.items() if suffix_of(name) in UPLOADS.get(kind, ()))
+    model = next(other for other, kind in kinds.items() if kind and suffix_of(name) in UPLOADS.get(kind, ()))
     st.warning(f"{plain(harmless(name))} is not a file that this model takes; {plain(model)} takes it.")
     st.button(f"Show it with {plain(model)}", on_click=partial(want, "checkpoint", model), key="other-model")
 

@@ -164,11 +164,11 @@ def _read_textgrid(text: str) -> list[Interval]:
 
     for _ in ("file type", "object class"):
         string()
-    number(), number()
+    _ = number(), number()
     tiers: list[tuple[str, list[Interval]]] = []
     for _ in range(int(number())):
         kind, name = string(), string()
-        number(), number()
+        _ = number(), number()
         entries = []
         for _ in range(int(number())):
             start = number()
