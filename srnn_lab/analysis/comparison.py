@@ -57,7 +57,7 @@ class Comparison:
         return np.array(found, int)
 
 
-def frame_kind(config: RunConfig) -> tuple[str | float, ...]:
+def frame_kind(config: RunConfig) -> tuple[str | int | float, ...]:
     """What one frame is; models with the same kind see the same numbers, but for their normalisation."""
     data = config.data
     return data.features, data.rate, data.hop, data.window, config.model.x_dim

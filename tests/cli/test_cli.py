@@ -165,7 +165,8 @@ def test_without_json_figures_are_printed_one_a_line(music, capsys):
     assert main(["evaluate", music["checkpoint"]]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines][:3] == ["elbo", "log_px", "kl"]
-    assert len(lines) == 11
+    assert [line.split()[0] for line in lines][-2:] == ["use_of_z", "z"]  # in numbers, and in words
+    assert len(lines) == 13
 
 
 def test_options_of_train_reach_the_run_and_its_checkpoint(music, run, tmp_path, capsys):

@@ -179,9 +179,12 @@ def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
     assert names.count("circle") == 2
     assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 5
     assert {"low", "high", "time (s)", "7 nats"} <= texts
-    headings = [[part.text for part in element] for element in tree.iter() if len(element) and element[0].text]
-    assert ["KL <q & p>", "KL", "x"] in headings  # title and legend in one flow
-    assert ["cut", "3 frames beyond"] in headings
+    written = [(element.text, element.attrib.get("y")) for element in tree.iter() if element.tag.endswith("}text")]
+    for heading in (["KL <q & p>", "KL", "x"], ["cut", "3 frames beyond"]):  # title, legend and note on one line
+        first = [text for text, _ in written].index(heading[0])
+        texts_there, heights = zip(*written[first : first + len(heading)], strict=True)
+        assert list(texts_there) == heading
+        assert len({*heights}) == 1
     triangles = [e.attrib["d"] for e in tree.iter() if e.attrib.get("fill") == "#abcdef"]
     assert ["l4 6h" in d for d in triangles] == [True, True, False]  # above, above, below
     (steps,) = [e.attrib["d"] for e in tree.iter() if e.attrib.get("d", "").count("M") == 2]
