@@ -318,7 +318,7 @@ def _loss(
     d: Tensor,
     z: Tensor,
     noise: Tensor,
-    uniforms: Tensor,
+    *uniforms: Tensor,
 ) -> Tensor:
     batch, state = Batch.of(whole, lengths), State(d, z)
     if bound == "elbo":
@@ -326,7 +326,7 @@ def _loss(
         return (0.7 * terms.kl.clamp(min=0.01) - terms.log_px).sum()
     if bound == "iwae":
         return -iwae(model, batch, noise, state, kl_weight=0.7).value.sum()
-    return -fivo(model, batch, noise, uniforms, state, kl_weight=0.7).value.sum()
+    return -fivo(model, batch, noise, uniforms[0], state, kl_weight=0.7).value.sum()
 
 
 def run(out: Path, data: Path, device: str, only: Sequence[str] = (), limit: float = 540.0) -> dict[str, Any]:
