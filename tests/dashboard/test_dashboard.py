@@ -822,15 +822,15 @@ def test_a_second_selection_takes_the_place_of_the_first_and_what_plays_plays_on
         page.locator(IDLE).wait_for(state="attached", timeout=180_000)
         page.get_by_role("button", name="Play", exact=True).click()
         wait_until_it_moves(page)
-        for start in (4, 12):
-            drag(page, start + 0.1, start + 3.9)
-            page.wait_for_url(f"**place={start}.0000-{start + 4}.0000*", timeout=60_000)
+        for start in (2, 6):  # most of the piece, so that it still plays when the page has answered
+            drag(page, start + 0.1, start + 39.9)
+            page.wait_for_url(f"**place={start}.0000-{start + 40}.0000*", timeout=60_000)
             page.get_by_text("In the selection: ELBO").wait_for()
             wait_until_it_moves(page)  # it plays on
         page.locator(".player").get_by_role("button", name="reconstructed mean").click()
         page.wait_for_url("**sound=reconstructed*", timeout=60_000)
-        drag(page, 6, 6)  # early in the piece, so that it still plays when all that follows has been waited for
-        page.wait_for_url(lambda url: "place=6" in url or "place=5" in url, timeout=60_000)
+        drag(page, 4, 4)
+        page.wait_for_url(lambda url: "place=4" in url or "place=3" in url, timeout=60_000)
         page.get_by_text("In the selection: ELBO").wait_for(state="detached")
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         assert page.locator(".player").count() == 1
