@@ -95,7 +95,7 @@ def test_a_finished_run_is_shown_with_its_score_and_its_curves(page, folder):
     page.run()
     assert not page.exception
     assert not page.error
-    assert "Done\\: 3 of 3 epochs. Test ELBO -8.25 (macro average)" in page.success[0].value
+    assert "Done\\: 3 of 3 epochs. Test ELBO −8.25 (macro average)" in page.success[0].value
     (chart,) = page.get("plotly_chart")
     assert "best checkpoint" in chart.proto.spec
     assert [button.label for button in page.get("download_button")][:1] == ["Download the best checkpoint"]
