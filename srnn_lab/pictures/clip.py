@@ -9,8 +9,8 @@ from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.data.kinds import Roll
 from srnn_lab.data.labels import Labels
 from srnn_lab.data.music import Roll as Notes
-from srnn_lab.pictures.clip_rows import clip_rows, label_row, pitch_range, roll_row
-from srnn_lab.pictures.scene import Picture, Scene
+from srnn_lab.pictures.clip_rows import clip_rows, describe_rows, pitch_range, roll_row, with_labels
+from srnn_lab.pictures.scene import Scene
 
 
 def clip_scene(
@@ -33,17 +33,9 @@ def clip_scene(
     rows = clip_rows(checkpoint, signal, clip, match_spikes(clip, near_windows(data)[-1]))
     # What someone who does not see it should know.
     unit, peak = data.kind.time_unit, clip.largest_spike
-    description = (
-        f"{name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on average and "
-        f"{clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f} {unit}."
-    )
-    heat_map, known = rows.get("KL of z"), clip.kl_z.shape[1]
-    if isinstance(heat_map, Picture) and (used := heat_map.values.shape[1]) < known:
-        description += f" The heat map has the {used} most used of {known} dimensions of z."
-    # The rows, with the labels below the signal.
-    first, *others = rows.values()
+    description = describe_rows(name, rows, clip, f"{clip.times[peak]:.2f} {unit}")
     return Scene(
-        [first, *([label_row(labels)] if labels else []), *others],
+        with_labels(rows, labels),
         clip.times,
         description,
         end=len(signal) / data.rate,

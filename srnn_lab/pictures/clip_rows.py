@@ -1,5 +1,7 @@
 """An inspected clip as rows of the player, and the kinds of rows that the other pages make theirs of."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float
 
@@ -37,9 +39,29 @@ def clip_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spik
     return {first.title.lower(): first, "KL": kl, **shown(checkpoint, signal, clip), "KL of z": latent_row(clip)}
 
 
-def label_row(labels: Labels) -> Names:
-    """What is heard when."""
-    return Names("Labels", labels.times, labels.names)
+def with_labels(rows: Mapping[str, Row], labels: Labels | None) -> list[Row]:
+    """The rows, with what is heard when below the first."""
+    first, *others = rows.values()
+    return [first, *([Names("Labels", labels.times, labels.names)] if labels else []), *others]
+
+
+def describe_rows(name: str, rows: Mapping[str, Row], clip: Inspection, largest_at: str) -> str:
+    """What someone who does not see the rows of a clip should know.
+
+    Args:
+        name: Of the clip.
+        rows: Those that are shown.
+        clip: What they are of.
+        largest_at: Where its largest spike is, in words.
+    """
+    told = (
+        f"{name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on average and "
+        f"{clip.kl[clip.largest_spike]:.1f} at its largest spike, at {largest_at}."
+    )
+    heat_map, known = rows.get("KL of z"), clip.kl_z.shape[1]
+    if isinstance(heat_map, Picture) and (used := heat_map.values.shape[1]) < known:
+        told += f" The heat map has the {used} most used of {known} dimensions of z."
+    return told
 
 
 def kl_row(clip: Inspection, spikes: Spikes, style: Style) -> Lines:

@@ -23,8 +23,7 @@ from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
 from srnn_lab.data import Labels
-from srnn_lab.pictures.clip_rows import clip_rows, label_row
-from srnn_lab.pictures.scene import Picture
+from srnn_lab.pictures.clip_rows import clip_rows, describe_rows, with_labels
 from srnn_lab.player.component import Place, jump
 
 HEAD_START = 1.2
@@ -87,17 +86,10 @@ def draw_rows(panel: RowsPanel, clip: Inspection, match: Spikes, change: str, la
         bind="query-params",
     )
     rows = {name: row for name, row in rows.items() if name in (shown or ["KL"])}
-    description = (
-        f"{choice.name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on "
-        f"average and {clip.kl[peak]:.1f} at its largest spike, at {choice.moment(clip.times[peak])}."
-    )
-    heat_map, known = rows.get("KL of z"), clip.kl_z.shape[1]
-    if isinstance(heat_map, Picture) and (used := heat_map.values.shape[1]) < known:
-        description += f" The heat map has the {used} most used of {known} dimensions of z."
-    first, *others = rows.values()
+    description = describe_rows(choice.name, rows, clip, choice.moment(clip.times[peak]))
     with player_slot:
         panel.draw(
-            [first, *([label_row(labels)] if labels else []), *others],
+            with_labels(rows, labels),
             clip.times,
             description,
             sounds_of_clip(choice),
