@@ -157,9 +157,23 @@ class FrameKind(ABC):
         )
 
 
+class Framed(FrameKind):
+    """Signals that come in frames."""
+
+    @property
+    def window(self) -> int:
+        """1: the signal comes in frames."""
+        return 1
+
+    @property
+    def hop(self) -> int:
+        """1: the signal comes in frames."""
+        return 1
+
+
 @final
 @dataclass(frozen=True)
-class Roll(FrameKind):
+class Roll(Framed):
     """88 notes, on or off: the frames of a piano roll, which is its own signal.
 
     Attributes:
@@ -180,16 +194,6 @@ class Roll(FrameKind):
     title = "Piano roll"
     standardised = "no"
     notes = True
-
-    @property
-    def window(self) -> int:
-        """1: a roll comes in frames."""
-        return 1
-
-    @property
-    def hop(self) -> int:
-        """1: a roll comes in frames."""
-        return 1
 
     @property
     def rate(self) -> int:
@@ -424,7 +428,7 @@ def _power(windows: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t f"]:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Series(FrameKind):
+class Series(Framed):
     """Rows of a table, of any meaning.
 
     Attributes:
@@ -463,16 +467,6 @@ class Series(FrameKind):
     def names(self) -> list[str]:
         """Names of the columns; none where they are not known yet."""
         return self.columns.split(",") if self.columns else []
-
-    @property
-    def window(self) -> int:
-        """1: a row is a frame."""
-        return 1
-
-    @property
-    def hop(self) -> int:
-        """1: a row is a frame."""
-        return 1
 
     @property
     def rate(self) -> int | float:
