@@ -9,7 +9,7 @@ from srnn_lab.config import TrainConfig
 from srnn_lab.data.sequences import Batch
 from srnn_lab.inference.bounds import elbo, fivo, iwae, nasmc
 from srnn_lab.inference.score_function import score_function
-from srnn_lab.models import TSBN, SequenceModel, State
+from srnn_lab.models import SequenceModel, State
 
 
 class Objective(NamedTuple):
@@ -61,7 +61,7 @@ def objective(
         bound = elbo(model, batch, state, noise)
         # The free bits of padding are a constant, without a gradient.
         loss = (kl_weight * bound.kl.clamp(min=config.free_bits) - bound.log_px).sum()
-        if isinstance(model, TSBN):  # no gradient passes through its draws
+        if not model.reparameterised:  # no gradient passes through its draws
             loss = loss + score_function(model, batch, bound)
         return Objective(loss, bound.elbo.sum(), bound.kl.sum(), bound.trace.state)
     for_state, *for_ancestors = uniforms
