@@ -132,9 +132,9 @@ class SequenceModel(nn.Module, ABC):
         return False
 
     @property
-    @abstractmethod
     def z_dim(self) -> int:
         """Dimensions of z_t; 0 in a model without latent variables."""
+        return self.config.z_dim
 
     @abstractmethod
     def encode(

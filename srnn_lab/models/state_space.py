@@ -25,11 +25,6 @@ class StateSpaceModel(SequenceModel):
     features_z: nn.Module
 
     @property
-    def z_dim(self) -> int:
-        """Dimensions of z_t."""
-        return self.config.z_dim
-
-    @property
     def residual(self) -> bool:
         """As configured, where the posterior is one of networks."""
         return self.config.residual and self.config.posterior == "networks"

@@ -38,11 +38,6 @@ class STORN(SequenceModel):
         """Both GRUs carry on from segment to segment, so that what is handed on as d is [d_t, a_t]."""
         return 2 * self.config.d_dim
 
-    @property
-    def z_dim(self) -> int:
-        """Dimensions of z_t."""
-        return self.config.z_dim
-
     def encode(
         self,
         u: Float[Tensor, "b t x"],

@@ -54,11 +54,6 @@ class TSBN(SequenceModel):
         """d_t is u_t, whether t is the first frame, and whether it is a later one."""
         return self.config.x_dim + 2
 
-    @property
-    def z_dim(self) -> int:
-        """Units of z_t."""
-        return self.config.z_dim
-
     def encode(
         self,
         u: Float[Tensor, "b t x"],

@@ -38,11 +38,6 @@ class VRAE(SequenceModel):
         """d_t, and a 1 once a sequence has begun."""
         return self.config.d_dim + 1
 
-    @property
-    def z_dim(self) -> int:
-        """Dimensions of z_t."""
-        return self.config.z_dim
-
     def encode(
         self,
         u: Float[Tensor, "b t x"],

@@ -28,11 +28,6 @@ class VariationalRNN(SequenceModel):
         self.posterior = GaussianNetwork(z, h, h, layers, config.variance_floor, in_dim=d, dropout=config.dropout_heads)
         self.emission = self.emission_network(d + of_z)
 
-    @property
-    def z_dim(self) -> int:
-        """Dimensions of z_t."""
-        return self.config.z_dim
-
     @abstractmethod
     def prior_of(self, d_t: Float[Tensor, "b d"], like: Float[Tensor, "b z"]) -> DiagonalGaussian:
         """The prior of z_t, whose shape is that of ``like``."""
