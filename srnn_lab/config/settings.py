@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, get_args, get_origin
 
-from srnn_lab.data.kinds import KINDS, VALUES, FrameKind, KindName, Roll, Values
+from srnn_lab.data.frame_kind import VALUES, FrameKind, KindName, Values
+from srnn_lab.data.kinds import FRAMES_PER_QUARTER, KINDS, Roll
 
 
 def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None = None) -> Any:
@@ -144,14 +145,6 @@ class ModelConfig:
         sizes["emission_layers"] = 0 <= self.emission_layers <= 100
         sizes["ar_order"] = 1 <= self.ar_order <= 64
         _check(self, **sizes, **shares, student_df=self.student_df > 2, variance_floor=self.variance_floor >= 0)
-
-
-FRAMES_PER_QUARTER = {
-    f"{version}/{name}": 1 if (version, name) == ("bl", "jsb") else 2
-    for version in ("fraccaro", "bl")
-    for name in ("jsb", "nottingham", "muse", "piano")
-}
-"""Data set of published rolls -> frames in a quarter note, which are what they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,28 +1,25 @@
-"""What a frame is, said once: how signals are cut into frames, their values, units and files, and what a change is.
+"""The kinds of frames: notes, samples, log-mel energies, and rows of a table.
 
 The command line reads it before anything else, so scipy is imported where it is used.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal, NoReturn, final
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from srnn_lab.data.frame_kind import (
+    AUDIO,
+    MIDI,
+    NUM_PITCHES,
+    TABLE,
+    Framed,
+    FrameKind,
+    Values,
+)
 from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
-
-KindName = Literal["roll", "raw", "log-mel", "series"]
-"""The names in ``KINDS``."""
-Values = Literal["binary", "real", "count", "category"]
-VALUES: dict[Values, str] = {
-    "binary": "values of 0 and 1",
-    "real": "real values",
-    "count": "whole numbers from 0 on",
-    "category": "one 1 among zeros",
-}
-"""What a likelihood is a distribution of, and what the frames of a kind are -> what a reader calls it."""
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".smf", ".rmi")
 AUDIO_SUFFIXES = (
@@ -32,9 +29,14 @@ AUDIO_SUFFIXES = (
 )
 """Endings of audio files: what libsndfile reads, and what FFmpeg reads besides."""
 SERIES_SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
-NUM_PITCHES = 88
 QUARTERS_PER_MINUTE = 90.0
 """Tempo at which piano rolls are played that come from no file."""
+FRAMES_PER_QUARTER = {
+    f"{version}/{name}": 1 if (version, name) == ("bl", "jsb") else 2
+    for version in ("fraccaro", "bl")
+    for name in ("jsb", "nottingham", "muse", "piano")
+}
+"""Data set of published rolls -> frames in a quarter note, which are what they are."""
 LOG_FLOOR = 1e-5
 """Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence stays finite."""
 EVENTS = {"onset": lambda rise: np.maximum(rise, 0), "offset": lambda rise: np.maximum(-rise, 0), "change": np.abs}
@@ -43,132 +45,6 @@ EVENT_BANDS = 80
 LEAST_CHANGE = 0.3
 """Nats a band by which the flux exceeds what surrounds it, at least, where something happens: a held vowel stays below
 0.02, white noise with a few exceptions a minute; of the prompts' onsets 96 % are above."""
-
-
-class FrameKind(ABC):
-    """One kind of frame; the fields of a kind are the settings of ``DataConfig`` that it reads.
-
-    A signal is an array whose first axis is time: samples of a waveform (N,), frames of notes (T, 88), rows of a table
-    (T, columns).
-
-    Attributes:
-        name: In a configuration.
-        medium: The files that a signal comes from, in a word or two.
-        suffixes: Their endings.
-        outputs: Endings of the files that signals are written to.
-        values: What the values of a frame are.
-        likelihood: The likelihood that is taken where none is named.
-        time_unit: Unit of the time axis.
-        unit_seconds: Seconds that one unit of the time axis lasts when it is heard.
-        change: What a change of the signal is called.
-        title: What the picture of a signal is called.
-        standardised: How mean and deviation are taken out: not at all, one of all values, or one for each value.
-        ranged: Whether the range of each value in the training set is kept, in which signals are made of frames.
-        costly: Whether frames take longer to make than to read, and no more room than their signals.
-        notes: Whether a frame is of notes, which can be transposed, and are played rather than heard as they are.
-        heard: Whether a signal is something to hear.
-    """
-
-    name: ClassVar[KindName]
-    medium: ClassVar[str]
-    suffixes: ClassVar[tuple[str, ...]]
-    outputs: ClassVar[tuple[str, ...]]
-    values: Values
-    likelihood: str
-    time_unit: str = "s"
-    unit_seconds: ClassVar[float] = 1.0
-    change: ClassVar[str]
-    title: ClassVar[str]
-    standardised: Literal["no", "as a whole", "by value"]
-    ranged: ClassVar[bool] = False
-    costly: ClassVar[bool] = False
-    notes: ClassVar[bool] = False
-    heard: ClassVar[bool] = True
-
-    @property
-    @abstractmethod
-    def window(self) -> int:
-        """Samples that one frame covers; 1 for a signal that comes in frames."""
-
-    @property
-    @abstractmethod
-    def hop(self) -> int:
-        """Samples from one frame to the next; 1 for a signal that comes in frames."""
-
-    @property
-    @abstractmethod
-    def rate(self) -> int | float:
-        """Samples in one unit of the time axis."""
-
-    @abstractmethod
-    def check_size(self, x_dim: int) -> None:
-        """Whether a frame can have so many values.
-
-        Raises:
-            ValueError: It cannot, or the settings contradict each other.
-        """
-
-    @abstractmethod
-    def check(self, signal: np.ndarray) -> None:
-        """Whether a signal can be cut into frames.
-
-        Raises:
-            ValueError: It is of the wrong kind, or shorter than one frame.
-        """
-
-    @abstractmethod
-    def frames(self, signal: np.ndarray, x_dim: int) -> Float[np.ndarray, "t x"]:
-        """The frames of a signal, not standardised; a tail shorter than a frame is dropped.
-
-        Args:
-            signal: A signal that ``check`` lets pass.
-            x_dim: Values in one frame.
-        """
-
-    @abstractmethod
-    def signal(self, frames: Float[np.ndarray, "t x"]) -> np.ndarray:
-        """A signal with these frames, not standardised, or one that is near to it."""
-
-    @abstractmethod
-    def changes(
-        self, signal: np.ndarray, frames: Float[np.ndarray, "t x"]
-    ) -> tuple[Int[np.ndarray, "c"], Bool[np.ndarray, "t"]]:
-        """Frames in which a signal changes, and whether each frame is active.
-
-        Args:
-            signal: The signal.
-            frames: Its frames.
-        """
-
-    @abstractmethod
-    def called(self, x_dim: int) -> str:
-        """What a title calls these frames."""
-
-    @abstractmethod
-    def described(self, x_dim: int) -> str:
-        """What distinguishes these frames from others, in words."""
-
-    def _refuse(self, signal: np.ndarray) -> NoReturn:
-        given = (
-            Sound.medium if signal.ndim == 1 else Roll.medium if signal.shape[1:] == (NUM_PITCHES,) else Series.medium
-        )
-        raise ValueError(
-            f"The model was trained on {self.medium} and was given {given}; choose a file or model to match."
-        )
-
-
-class Framed(FrameKind):
-    """Signals that come in frames."""
-
-    @property
-    def window(self) -> int:
-        """1: the signal comes in frames."""
-        return 1
-
-    @property
-    def hop(self) -> int:
-        """1: the signal comes in frames."""
-        return 1
 
 
 @final
@@ -183,7 +59,7 @@ class Roll(Framed):
     frames_per_quarter: int
 
     name = "roll"
-    medium = "MIDI"
+    medium = MIDI
     suffixes = MIDI_SUFFIXES
     outputs = (".mid", ".wav")
     values = "binary"
@@ -253,7 +129,7 @@ class Sound(FrameKind):
     window_length: int
     dither: bool
 
-    medium = "audio"
+    medium = AUDIO
     suffixes = AUDIO_SUFFIXES
     outputs = (".wav",)
     values = "real"
@@ -446,7 +322,7 @@ class Series(Framed):
     time_unit: str
 
     name = "series"
-    medium = "a table"
+    medium = TABLE
     suffixes = SERIES_SUFFIXES
     outputs = (".csv", ".npy")
     change = "change"

@@ -4,7 +4,8 @@ import io
 
 import numpy as np
 
-from srnn_lab.data.kinds import FrameKind, Roll, Series
+from srnn_lab.data.frame_kind import FrameKind
+from srnn_lab.data.kinds import Roll, Series
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi, wav_bytes
 

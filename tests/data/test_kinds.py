@@ -5,7 +5,8 @@ import pytest
 
 from srnn_lab.config import DataConfig, RunConfig
 from srnn_lab.dashboard.words import WORDS
-from srnn_lab.data.kinds import KINDS, VALUES, KindName, Values
+from srnn_lab.data.frame_kind import VALUES, KindName, Values
+from srnn_lab.data.kinds import KINDS
 from srnn_lab.models.likelihoods import LIKELIHOODS
 
 

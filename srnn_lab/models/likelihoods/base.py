@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.data.kinds import Values
+from srnn_lab.data.frame_kind import Values
 
 
 def sharpen(logits: Float[Tensor, "*batch"], temperature: float) -> Float[Tensor, "*batch"]:
