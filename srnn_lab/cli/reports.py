@@ -8,7 +8,8 @@ from typing import Any
 from srnn_lab.cli.options import add_json, add_results, path
 from srnn_lab.reports.records import RECORD, read_results
 from srnn_lab.reports.reproduce import measure_again, script
-from srnn_lab.reports.tables import TABLES, make_tables, rows_of, write_tables
+from srnn_lab.reports.table import rows_of
+from srnn_lab.reports.tables import TABLES, make_tables, write_tables
 from srnn_lab.system.files import read_bounded, write_atomically
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from srnn_lab.checkpoint import Checkpoint, list_checkpoints
 from srnn_lab.config import EvaluationConfig
+from srnn_lab.reports.places import check_place
 from srnn_lab.reports.records import MEASURES, Result, signals_sha256, surroundings
-from srnn_lab.reports.tables import check_place
 
 
 def draft(

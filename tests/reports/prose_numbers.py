@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from srnn_lab.reports.records import Result, read_results
-from srnn_lab.reports.tables import rows_of, with_means
+from srnn_lab.reports.table import rows_of, with_means
 
 RECORDS = with_means(read_results())
 _PUBLISHED = json.loads((Path(__file__).parents[2] / "srnn_lab" / "reports" / "published.json").read_text())

@@ -12,19 +12,10 @@ from tiny import a_result
 
 from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.config import PRESETS, ModelConfig, TrainConfig
+from srnn_lab.reports.places import PLACES, check_place
 from srnn_lab.reports.records import Result, read_results
-from srnn_lab.reports.tables import (
-    PLACES,
-    TABLES,
-    Figure,
-    Table,
-    check_place,
-    digits_of,
-    make_tables,
-    rows_of,
-    with_means,
-    write_tables,
-)
+from srnn_lab.reports.table import Figure, Table, digits_of, rows_of, with_means
+from srnn_lab.reports.tables import TABLES, make_tables, write_tables
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,8 @@ from srnn_lab.dashboard.panels.keep import chart_files, keep
 from srnn_lab.dashboard.words import explain, number
 from srnn_lab.pictures.charts import results_figure
 from srnn_lab.reports.records import RESULTS, Result, read_results
-from srnn_lab.reports.tables import TABLES, Figure, Table, make_tables, rows_of
+from srnn_lab.reports.table import Figure, Table, rows_of
+from srnn_lab.reports.tables import TABLES, make_tables
 
 LABELS = {
     "table2": "Table 2",
