@@ -72,6 +72,8 @@ def add_evaluate(commands: Any) -> None:
 
 def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
     """Bounds on a split."""
+    from srnn_lab.data.kinds import Sound
+    from srnn_lab.data.storage import widen
     from srnn_lab.inference.bounds import evaluate
     from srnn_lab.inference.use_of_z import told, use_of_z
     from srnn_lab.system.memory import keep_freed_memory
@@ -91,12 +93,15 @@ def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
     frames = checkpoint.frontend.sequences(signals, checkpoint.config.model.x_dim)
     keep_freed_memory()
     began = time.perf_counter()
-    score = evaluate(checkpoint.model, frames, convention, bounds=args.bound, **how)
+    kind = data.kind
+    active = [kind.active(widen(signal)) for signal in signals] if isinstance(kind, Sound) else None
+    score = evaluate(checkpoint.model, frames, convention, bounds=args.bound, active=active, **how)
     seconds = time.perf_counter() - began
     use = use_of_z(checkpoint.model, frames, convention, seed=args.seed)
     found = {**score.to_dict(), "unit": convention.unit, **measured_on}
     figures = {name: value for name, value in score.to_dict().items() if isinstance(value, float)}
-    measured = {"sequences": score.sequences, "frames": score.frames, "seconds": seconds}
+    each = {"sums": score.sums, "lengths": score.lengths}
+    measured = {"sequences": score.sequences, "frames": score.frames, "seconds": seconds, **each}
     return found | _record(args, draft, figures=figures, **measured) | told(use)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
@@ -304,7 +304,10 @@ class Score:
         first_frame: Whether x_1 is scored.
         others: Further bounds by name (``iwae:128``), and of each bound two standard errors: NAME_se over sequences,
             which holds the noise of the paths too (two sequences or more), and NAME_se_repetitions, over repetitions
-            on the same sequences, of that noise alone (two repetitions or more).
+            on the same sequences, of that noise alone (two repetitions or more). ``elbo_active`` is the ELBO of the
+            frames that are not silent, where they are known.
+        sums: ELBO of each sequence, in nats, averaged over repetitions.
+        lengths: Scored frames of each sequence.
     """
 
     elbo: float
@@ -315,11 +318,13 @@ class Score:
     average: str
     first_frame: bool
     others: dict[str, float] = field(default_factory=dict)
+    sums: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, float | int | str]:
-        """All figures by name, on one level."""
+        """All figures by name, on one level, but what is of single sequences."""
         first = {"elbo": self.elbo, "log_px": self.log_px, "kl": self.kl, **self.others}
-        return first | {name: value for name, value in vars(self).items() if name != "others"}
+        return first | {k: v for k, v in vars(self).items() if k not in ("others", "sums", "lengths")}
 
 
 def reduce(
@@ -357,6 +362,8 @@ def reduce(
         average=config.average,
         first_frame=config.first_frame,
         others=result,
+        sums=(log_px - kl).mean(0).tolist(),
+        lengths=lengths.tolist(),
     )
 
 
@@ -371,6 +378,7 @@ def evaluate(
     resampling_share: float = 0.5,
     repetitions: int = 1,
     seed: int = 0,
+    active: Sequence[Bool[np.ndarray, "t"]] | None = None,
     batch_size: int = 32,
     rank: int = 0,
     world_size: int = 1,
@@ -389,6 +397,7 @@ def evaluate(
         resampling_share: Of ``fivo``: particles are resampled below this share of K as effective sample size.
         repetitions: Times that all is done, with other noise; the figures are averages. At least 1.
         seed: Seed of the sampled paths.
+        active: Which frames of each sequence are not silent, for ``elbo_active``; at least one scored frame of each.
         batch_size: Sequences side by side.
         rank: This process among those of ``torch.distributed``; batch i is that of process i modulo their number.
         world_size: Their number.
@@ -401,7 +410,8 @@ def evaluate(
     names = [name for name in dict.fromkeys(bounds) if parse_bound(name)[0] != "elbo"]
     generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())
-    sums = torch.zeros(repetitions, 2 + len(names), len(sequences), dtype=torch.float64)
+    heard = [torch.as_tensor(frames[config.unscored :]) for frames in active or ()]
+    sums = torch.zeros(repetitions, 3 + len(names), len(sequences), dtype=torch.float64)
     lengths = torch.zeros(len(sequences), dtype=torch.int64)
     groups = by_length(sequences, batch_size)
     rounds = [(repetition, i) for repetition in range(repetitions) for i in range(len(groups))]
@@ -418,9 +428,11 @@ def evaluate(
             batch = batch.to(weight.device, weight.dtype)
             for part, chunk in in_memory(batch, model):
                 bound = elbo(model, chunk, noise=noise[part, : chunk.x.shape[1]].to(weight))
-                sums[repetition, 0, chosen[part]] = bound.log_px.cpu().double().sum(1)
-                sums[repetition, 1, chosen[part]] = bound.kl.cpu().double().sum(1)
-            for row, name in enumerate(names, 2):
+                log_px, kl = bound.log_px.cpu().double(), bound.kl.cpu().double()
+                sums[repetition, :2, chosen[part]] = torch.stack([log_px.sum(1), kl.sum(1)])
+                for j, nats in zip(chosen[part], log_px - kl, strict=True) if heard else ():
+                    sums[repetition, 2, j] = nats[: len(heard[j])][heard[j]].sum()
+            for row, name in enumerate(names, 3):
                 # Noise of its own for each sequence: a figure depends neither on others nor on how memory is shared.
                 keys = [np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen]
                 generators = [torch.Generator().manual_seed(int(key.generate_state(1)[0])) for key in keys]
@@ -430,7 +442,13 @@ def evaluate(
         whole = torch.cat([sums.flatten(0, 1), lengths[None].double()]).to(weight.device)
         torch.distributed.all_reduce(whole)
         sums, lengths = whole[:-1].view_as(sums).cpu(), whole[-1].cpu().long()
-    return reduce(sums[:, 0], sums[:, 1], lengths, config, dict(zip(names, sums[:, 2:].unbind(1), strict=True)))
+    found = reduce(sums[:, 0], sums[:, 1], lengths, config, dict(zip(names, sums[:, 3:].unbind(1), strict=True)))
+    if heard:
+        counts = torch.tensor([int(frames.sum()) for frames in heard])
+        of_active = reduce(sums[:, 2], torch.zeros_like(sums[:, 2]), counts, config)
+        figures = {"elbo": of_active.elbo, **of_active.others}
+        found.others.update({name.replace("elbo", "elbo_active"): value for name, value in figures.items()})
+    return found
 
 
 def in_memory(batch: Batch, model: SequenceModel) -> Iterator[tuple[slice, Batch]]:

@@ -56,6 +56,7 @@ PLACES: dict[str, tuple[str, EvaluationConfig]] = {
     **{f"systems/bl-{name}": (f"bl/{name}", FIELD) for name in SETS},
     **{f"tsbn/{name}": (f"bl/{name}", TSBN) for name in SETS},
     "table1/voice": ("voice", VOICE),
+    "table1/reader": ("reader", VOICE),
     "table1/voices": ("voices", CONVENTIONS["srnn-speech"]),
     "outputs/voice": ("voice", VOICE),
     "outputs/reader": ("reader", VOICE),

@@ -11,9 +11,9 @@ import shlex
 import subprocess
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -32,8 +32,8 @@ MAX_ROW = 200
 """Characters of a row's name, which becomes a folder's."""
 MAX_WARNINGS = 5
 """Lines of a file that are no results and are said one by one."""
-_ALWAYS_BEFORE = {"device": "cpu", "precision": "fp32"}
-"""What lines of earlier versions do not say, since there was no other."""
+_ALWAYS_BEFORE = {"device": "cpu", "precision": "fp32", "sums": [], "lengths": []}
+"""What lines of earlier versions do not say."""
 MEASURES = {"evaluate": "elbo", "transitions": "auc", "probe": "log-mel/accuracy"}
 """Command -> the figure that it always measures."""
 
@@ -51,6 +51,9 @@ class Result:
             ``probe`` those of ``probe.Probe``, such as ``z/accuracy``, and the minutes that it was trained on. Of
             ``evaluate`` ``elbo``, ``log_px``, ``kl``, further bounds such as ``fivo:128``, and of each bound its
             standard errors, as in ``bounds.Score``; nats per frame, or per sequence if the average is ``sequence``.
+        sums: Of ``evaluate``: the ELBO of each sequence of the split, in its order, in nats. From two records of one
+            split follows how far one model is above the other, far more closely than from their two errors.
+        lengths: Of ``evaluate``: scored frames of each sequence.
         average: ``micro``, ``macro`` or ``sequence``.
         first_frame: Whether x_1 is scored.
         sequences: Sequences of the split.
@@ -104,6 +107,8 @@ class Result:
     cpu: str
     threads: int
     torch: str
+    sums: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
 
     def __post_init__(self):
         check_row(self.row)
@@ -113,6 +118,13 @@ class Result:
         if needed not in self.figures or not all(map(_is_finite, self.figures.values())):
             raise ValueError(
                 f"The figures are {reprlib.repr(self.figures)}; expected finite numbers, the {needed} among them."
+            )
+        if self.sums and not (
+            len(self.sums) == len(self.lengths) == self.sequences and all(map(_is_finite, self.sums))
+        ):
+            raise ValueError(
+                f"sums and lengths have {len(self.sums)} and {len(self.lengths)} values; expected finite ones, one for "
+                f"each of the {self.sequences} sequences."
             )
 
     @property
@@ -188,6 +200,8 @@ class Result:
                 value = RunConfig.from_dict(value)
             elif name == "figures" and isinstance(value, dict):
                 value = {key: _plain(f"figures[{key!r}]", value[key], float) for key in value}
+            elif name in ("sums", "lengths") and isinstance(value, list):
+                value = [_plain(f"{name}[{i}]", one, *get_args(kind)) for i, one in enumerate(value)]
             else:
                 value = _plain(name, value, kind)
             checked[name] = value

@@ -1,17 +1,22 @@
 """Tables of speech: the paper's Table 1 and Figure 3, and what z knows of phones."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from srnn_lab.analysis.event_kinds import EVENT_KINDS
 from srnn_lab.data.kinds import LogMel
 from srnn_lab.reports.places import FRAMES, MODELS, SPEECH, told_as
 from srnn_lab.reports.records import Result
 from srnn_lab.reports.table import (
+    UNTRAINED,
+    Cell,
     Figure,
     Results,
     Table,
     described,
     figure_of,
+    gain,
     half_seconds,
     published_figures,
     rows_of,
@@ -49,20 +54,77 @@ def table1(results: Results) -> list[Table]:
         ("model", "Blizzard", "TIMIT", "source"),
         tuple((entry["model"], None, None, entry["source"]) for entry in published["later"]),
     )
-    return [table_of("Table 1, on free speech", caption, header, rows), later, *_outputs(results)]
+    return [table_of("Table 1, on free speech", caption, header, rows), later, *_by_data(results)]
 
 
-def _outputs(results: Results) -> list[Table]:
-    """Models of speech whose output hears inside a frame, the best first."""
-    found = [result for row, result in results.items() if row.startswith("outputs/")]
-    header = ("data", "model", "likelihood", "parameters", "epochs", "ELBO", "KL", "row")
-    rows = [
-        (r.data, r.config.model.model, r.config.model.likelihood, *described([r]), figure_of([r], "elbo"), kl, r.row)
-        for r in sorted(found, key=lambda result: -result.figures["elbo"])
-        for kl in [f"{r.figures['kl']:.2f}"]
-    ]
-    caption = f"{told_as('SET', 'test', 'micro', False)}; nats per frame of 200 samples. The row's command has options."
-    return [table_of("Outputs that hear inside a frame", caption, header, rows)] if rows else []
+def _by_data(results: Results) -> list[Table]:
+    """Every model of one reader and one telephone voice, the best first, with the untrained densities."""
+    header = (
+        "model",
+        "output",
+        "parameters",
+        "epochs",
+        "nats per 0.5 s, all frames",
+        "active frames",
+        "above SRNN smooth+Res_q",
+        "KL per frame",
+        "row",
+    )
+    tables = []
+    for data in ("reader", "voice"):
+        found = [r for row, r in results.items() if row.startswith((f"outputs/{data}/", f"table1/{data}/"))]
+        if not found:
+            continue
+        frames = half_seconds(found[0])
+        base = results.get(f"table1/{data}/srnn-smooth-res")
+        lines: list[tuple[float, tuple[Cell, ...]]] = []
+        for r in found:
+            scaled = [figure_of([r], name, half_seconds) for name in ("elbo", "elbo_active")]
+            above = _above(r.sums, base, r.data_sha256, frames) if r is not base else None
+            kl = f"{nats:.2f}" if (nats := r.figures.get("kl")) else None
+            cells = (_named(r), r.config.model.likelihood, *described([r]), *scaled, above, kl, r.row)
+            lines.append((r.figures["elbo"], cells))
+        for one in json.loads(UNTRAINED.read_text(encoding="utf-8")):
+            if one["data"] != data:
+                continue
+            density, _, output = one["density"].partition(", ")
+            nothing = [0.0] * len(one["sums"])
+            whole = _scaled(gain(one["sums"], nothing, one["lengths"]), frames)
+            active = Figure(one["elbo_active"] * frames)
+            above = _above(one["sums"], base, one["data_sha256"], frames)
+            source = f"python -m srnn_lab.reports.untrained {data}"
+            lines.append(
+                (one["elbo"], (f"untrained: {density}", output, None, None, whole, active, above, None, source))
+            )
+        lines.sort(key=lambda line: -line[0])
+        caption = (
+            f"{told_as(data, 'test', 'micro', False)}; nats per half a second ({frames:g} frames of 200 samples). "
+            "Active: frames whose level is above 1 % of the clip's largest. Above SRNN smooth+Res_q (with independent "
+            "samples): difference on the same sequences, whose error is that of the differences. The row's command "
+            "has options."
+        )
+        tables.append(
+            table_of(f"Table 1 on {data}: models and outputs", caption, header, (cells for _, cells in lines), 2)
+        )
+    return tables
+
+
+def _named(result: Result) -> str:
+    """A model in the words of the paper."""
+    model = result.config.model
+    names = (name for name in SPEECH if result.row.split("/")[2].startswith(name))
+    return next((SPEECH[name] for name in names), model.model.upper())
+
+
+def _above(sums: Sequence[float], base: Result | None, data: str, frames: float) -> Figure | None:
+    """How far above the base, where both are known of the same sequences."""
+    if base is None or not sums or not base.sums or base.data_sha256 != data:
+        return None
+    return _scaled(gain(sums, base.sums, base.lengths), frames)
+
+
+def _scaled(figure: Figure, factor: float) -> Figure:
+    return replace(figure, value=float(figure.value) * factor, se=None if figure.se is None else figure.se * factor)
 
 
 def figure3(results: Results) -> list[Table]:

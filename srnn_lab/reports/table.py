@@ -14,6 +14,8 @@ from srnn_lab.reports.places import SETS, told_as
 from srnn_lab.reports.records import Result
 
 _PUBLISHED = Path(__file__).parent / "published.json"
+UNTRAINED = Path(__file__).parent / "untrained.json"
+"""What ``reports.untrained`` has measured."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,20 @@ class Table:
             return {**asdict(cell), "value": float(cell.value), "published": cell.published}
 
         return {**vars(self), "rows": [[plain(cell) for cell in row] for row in self.rows]}
+
+
+def gain(sums: Sequence[float], base: Sequence[float], sizes: Sequence[int]) -> Figure:
+    """How far one model is above another on the same sequences: a ratio of sums, with its standard error.
+
+    Args:
+        sums: Of each sequence, in nats.
+        base: The same of the other model.
+        sizes: Frames of each sequence.
+    """
+    n, differences = len(sums), [a - b for a, b in zip(sums, base, strict=True)]
+    mean = sum(differences) / sum(sizes)
+    squares = sum((d - mean * size) ** 2 for d, size in zip(differences, sizes, strict=True))
+    return Figure(mean, (squares * n / (n - 1)) ** 0.5 / sum(sizes))
 
 
 def half_seconds(result: Result) -> float:

@@ -1,6 +1,7 @@
-"""What a waveform is worth without any training of a network: ``python -m srnn_lab.reports.untrained voice``.
+"""What a waveform is worth without a trained network: ``python -m srnn_lab.reports.untrained voice reader``.
 
-Prints nats per frame, first frame not scored, over all frames and over the active ones, of
+Prints, and with ``--write`` keeps for Table 1, nats per frame, first frame not scored, over all frames and over the
+active ones, of
 
 - an adaptive linear predictor, whose coefficients and scale come from past samples alone, so that it is a density of
   the whole waveform: with taps that cross the border of a frame, and with taps inside the frame;
@@ -10,6 +11,7 @@ The predictor's window, memory and share were set on the validation split of ``v
 """
 
 import argparse
+import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -27,6 +29,9 @@ from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.kinds import Raw, Sound
 from srnn_lab.data.storage import widen
 from srnn_lab.models.linear_prediction import prediction_error, predictor, step_up
+from srnn_lab.reports.records import signals_sha256
+from srnn_lab.reports.table import UNTRAINED
+from srnn_lab.system.files import write_atomically
 
 FLOOR = 1e-9
 """Variance of the white noise added to the past, far below one step of 16 bits in any of the data sets."""
@@ -87,8 +92,8 @@ def gaussian_nats(seen: Float[np.ndarray, "n x"], scored: Float[np.ndarray, "t x
 
 def measure(
     config: DataConfig, x_dim: int, split: str = "test", data_dir: str | None = None, **options: Any
-) -> dict[str, tuple[Float[np.ndarray, "t"], Bool[np.ndarray, "t"]]]:
-    """Of each untrained density: nats of each frame of a split but the first of each signal; which of them are active.
+) -> dict[str, list[tuple[Float[np.ndarray, "t"], Bool[np.ndarray, "t"]]]]:
+    """Of each untrained density and signal: nats of each frame but the first; which of these frames are active.
 
     Args:
         config: A data set, with raw frames.
@@ -103,16 +108,14 @@ def measure(
     kind = config.kind
     if not isinstance(kind, Sound):
         raise ValueError(f"The frames of {config.data} are no sound; predictors are of raw audio.")
-    active = np.concatenate([kind.active(widen(signal))[1:] for signal in scored])
+    active = [kind.active(widen(signal))[1:] for signal in scored]
     seen = np.concatenate([frontend.frames(signal, x_dim) for signal in train]).astype(np.float64)
     nats = {
-        f"linear predictor, taps {where}": np.concatenate(
-            [predictor_nats(frames, inside=inside, **options)[1:] for frames in clips]
-        )
+        f"linear predictor, taps {where}": [predictor_nats(frames, inside=inside, **options)[1:] for frames in clips]
         for where, inside in (("also before the frame", False), ("inside the frame", True))
     }
-    nats["Gaussian, full covariance"] = gaussian_nats(seen, np.concatenate([frames[1:] for frames in clips]))
-    return {name: (values, active) for name, values in nats.items()}
+    nats["Gaussian, full covariance"] = [gaussian_nats(seen, frames[1:]) for frames in clips]
+    return {name: list(zip(values, active, strict=True)) for name, values in nats.items()}
 
 
 def main() -> None:
@@ -126,18 +129,27 @@ def main() -> None:
     parser.add_argument("--order", type=int, default=16, help="Taps of the predictor. Default: 16.")
     parser.add_argument("--window", type=int, default=280, help="Samples that its taps come from. Default: 280.")
     parser.add_argument("--memory", type=float, default=20.0, help="Samples that its scale comes from. Default: 20.")
+    parser.add_argument("--write", action="store_true", help=f"Keep the figures in {UNTRAINED.name}.")
     chosen = parser.parse_args()
+    kept = []
     options = {"order": chosen.order, "window": chosen.window, "memory": chosen.memory}
     for name in chosen.preset:
         preset = PRESETS[name]
         config = replace(preset.data, data=chosen.data or preset.data.data)
-        for density, (nats, active) in measure(
-            config, preset.model.x_dim, chosen.split, chosen.data_dir, **options
-        ).items():
+        signals = signals_sha256(load_split(config, chosen.split, chosen.data_dir).values())
+        found = measure(config, preset.model.x_dim, chosen.split, chosen.data_dir, **options)
+        for density, clips in found.items():
+            nats, active = (np.concatenate(parts) for parts in zip(*clips, strict=True))
             print(
                 f"{config.data} ({chosen.split}), {density}: {nats.mean():.2f} nats per frame ({len(nats)}), "
                 f"active frames {nats[active].mean():.2f} ({active.sum()})"
             )
+            figures = {"elbo": nats.mean(), "elbo_active": nats[active].mean()}
+            sums, lengths = [values.sum() for values, _ in clips], [len(values) for values, _ in clips]
+            kept.append({"data": config.data, "density": density, **figures, "sums": sums, "lengths": lengths})
+            kept[-1] |= {"data_sha256": signals, "options": options}
+    if chosen.write:
+        write_atomically(UNTRAINED, f"{json.dumps(kept, default=float)}\n".encode())
 
 
 if __name__ == "__main__":

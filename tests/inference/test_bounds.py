@@ -253,6 +253,24 @@ def test_evaluation_is_the_sum_over_whole_sequences_from_zero_states(first_frame
     assert score.kl == 0
 
 
+def test_sums_of_single_sequences_and_active_frames_are_those_of_the_bound():
+    torch.manual_seed(0)
+    model = build_model(ModelConfig(model="rnn", x_dim=3, d_dim=4, hidden_dim=5))
+    generator = np.random.default_rng(0)
+    sequences = [generator.integers(0, 2, (n, 3)).astype(np.float32) for n in (4, 9, 2, 6)]
+    active = [np.arange(len(s)) % 3 == 1 for s in sequences]
+    score = evaluate(
+        model, sequences, EvaluationConfig(average="micro", first_frame=False), active=active, batch_size=3
+    )
+    nats = [elbo(model, make_batch([s], False)).elbo[0].detach().numpy() for s in sequences]
+    assert score.lengths == [3, 8, 1, 5]
+    assert score.sums == pytest.approx([values.sum() for values in nats], rel=1e-5)
+    heard = np.concatenate([values[chosen[1:]] for values, chosen in zip(nats, active, strict=True)])
+    assert score.others["elbo_active"] == pytest.approx(heard.mean(), rel=1e-5)
+    assert score.others["elbo_active_se"] > 0
+    assert "sums" not in score.to_dict()
+
+
 @pytest.mark.slow
 def test_processes_share_the_batches_and_the_figure_does_not_depend_on_their_number(monkeypatch):
     torch.manual_seed(0)

@@ -26,6 +26,15 @@ def test_a_recorded_result_is_read_back_whole(tmp_path):
     assert result.bounds == ["elbo", "fivo:128"]
 
 
+def test_what_is_recorded_of_each_sequence_is_read_back_and_must_be_of_each(tmp_path):
+    file = tmp_path / "results.jsonl"
+    result = a_result("a", sums=[-40.0, -50.0], lengths=[9, 11])
+    record(result, file)
+    assert read_results(file) == {"a": result}
+    with pytest.raises(ValueError, match=r"sums and lengths have 1 and 1 values; expected .* each of the 2 sequences"):
+        a_result("a", sums=[-40.0], lengths=[9])
+
+
 def test_the_last_line_of_a_row_counts_and_no_line_is_lost(tmp_path):
     file = tmp_path / "results.jsonl"
     for row, elbo in (("a", -1.0), ("b", -2.0), ("a", -3.0)):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny import a_result
 
@@ -14,7 +15,7 @@ from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.config import PRESETS, ModelConfig, TrainConfig
 from srnn_lab.reports.places import PLACES, check_place
 from srnn_lab.reports.records import Result, read_results
-from srnn_lab.reports.table import Figure, Table, digits_of, rows_of, with_means
+from srnn_lab.reports.table import Figure, Table, digits_of, gain, rows_of, with_means
 from srnn_lab.reports.tables import TABLES, make_tables, write_tables
 
 ROOT = Path(__file__).parents[2]
@@ -257,7 +258,7 @@ def test_the_noise_of_a_recorded_mean_is_below_the_last_digit_that_is_printed():
 def test_speech_is_shown_by_half_a_second_and_by_utterance():
     voice = placed("table1/voice/srnn-filt", figures={"elbo": 200.0, "elbo_se": 10.0}, config=PRESETS["voice"])
     voices = placed("table1/voices/srnn-filt", figures={"elbo": 40000.0}, config=PRESETS["voices"])
-    table, _ = make_tables("table1", by_row(voice, voices))
+    table, *_ = make_tables("table1", by_row(voice, voices))
     assert [f"{c}" for c in table.rows[3]] == [
         "SRNN filt",
         "10846",
@@ -266,6 +267,31 @@ def test_speech_is_shown_by_half_a_second_and_by_utterance():
         "40000",
         "table1/SET/srnn-filt",
     ]  # fmt: skip  (0.5 s are 40 frames of 200 samples)
+
+
+def test_a_gain_is_that_of_sums_and_its_error_that_of_differences():
+    found = gain([10.0, 30.0, 20.0], [8.0, 24.0, 19.0], [1, 2, 1])
+    assert found.value == pytest.approx(9 / 4)
+    differences = np.array([2.0, 6.0, 1.0]) - 9 / 4 * np.array([1, 2, 1])
+    assert found.se == pytest.approx((np.square(differences).sum() * 3 / 2) ** 0.5 / 4)
+
+
+def test_models_of_one_reader_stand_by_their_nats_above_the_paper_s():
+    config = replace(
+        PRESETS["reader-compact"], model=replace(PRESETS["reader-compact"].model, likelihood="student-t-ar")
+    )
+    of_two = {"sums": [2000.0, 2000.0], "lengths": [10, 10], "config": PRESETS["reader-compact"], "sequences": 2}
+    base = placed("table1/reader/srnn-smooth-res", figures={"elbo": 200.0, "elbo_se": 1.0, "kl": 3.0}, **of_two)
+    better = {**of_two, "sums": [2100.0, 2300.0], "config": config}
+    best = placed("outputs/reader/srnn-smooth-res-student-t-ar", figures={"elbo": 220.0, "kl": 2.0}, **better)
+    _, _, table = make_tables("table1", by_row(base, best))
+    models = [row[:2] for row in table.rows if not f"{row[0]}".startswith("untrained")]
+    assert models == [("SRNN smooth+Res_q", "student-t-ar"), ("SRNN smooth+Res_q", "gaussian")]
+    assert f"{cell(table, best.row, 'above SRNN smooth+Res_q')}" == "800.0 ± 400.0"  # 20 nats a frame, 40 frames
+    assert cell(table, base.row, "above SRNN smooth+Res_q") is None
+    untrained = [row for row in table.rows if f"{row[0]}".startswith("untrained")]
+    assert [row[1] for row in untrained] == ["taps also before the frame", "taps inside the frame", "full covariance"]
+    assert all(row[6] is None for row in untrained)  # of other sequences than those of this made-up base
 
 
 def test_bundled_checkpoints_of_two_conventions_never_share_a_table():
