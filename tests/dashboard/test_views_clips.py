@@ -8,6 +8,7 @@ from views import open_view, save_runs, small_run, text_of
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.pages import clips as view
+from srnn_lab.dashboard.words import number
 from srnn_lab.data import read_signal
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
@@ -58,7 +59,7 @@ def test_the_moments_are_the_strongest_of_the_set(page, folder, of):
         for name, clip in clips.items()
     }
     first = next(m.value for m in page.markdown if "nats ·" in m.value)
-    assert first.startswith(f"**{view.number(max(one.max() for one in values.values()))}** nats · clip")
+    assert first.startswith(f"**{number(max(one.max() for one in values.values()))}** nats · clip")
     assert len(page.get("audio")) == sum("nats ·" in m.value for m in page.markdown) <= view.MOMENTS
 
 
