@@ -40,6 +40,7 @@ class Inspection:
         active: Frames that are not silent.
         mu_q, logvar_q, mu_p, logvar_p: Posterior and prior of z_t, averaged over the paths.
         kl_z: The KL of each dimension of z_t, nats per frame; they sum to ``kl``.
+        d: The deterministic states d_t, averaged over the paths.
     """
 
     kl: Float[np.ndarray, "t"]
@@ -56,6 +57,7 @@ class Inspection:
     mu_p: Float[np.ndarray, "t z"]
     logvar_p: Float[np.ndarray, "t z"]
     kl_z: Float[np.ndarray, "t z"]
+    d: Float[np.ndarray, "t d"]
 
     @property
     def use(self) -> Float[np.ndarray, "z"]:
@@ -150,6 +152,7 @@ def inspect_signal(
         mu_p=array(prior.mu.mean(0)),
         logvar_p=array(prior.logvar.mean(0)),
         kl_z=array(posterior.kl(prior).mean(0)),  # pyright: ignore[reportArgumentType] (both are of one kind)
+        d=array(bound.trace.d.mean(0)),
     )
 
 

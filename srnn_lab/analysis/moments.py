@@ -12,7 +12,7 @@ from srnn_lab.analysis.transitions import match_spikes
 
 @dataclass(frozen=True)
 class Summary:
-    """What is kept of an inspected clip: little, so that a whole set fits into memory.
+    """What is kept of an inspected clip, so that a whole set fits into memory.
 
     Attributes:
         times: Middle of each frame, in seconds (music: in quarter notes).
@@ -21,6 +21,9 @@ class Summary:
         kl_z: The KL of each dimension of z, nats per frame.
         left_out: Frames in which no spike is looked for.
         auc: Area under the ROC curve of the KL at onsets or chord changes; NaN where there are none.
+        z: The posterior means of z, averaged over the sampled paths.
+        d: The deterministic states, likewise.
+        frames: The frames as the model sees them.
     """
 
     times: Float[np.ndarray, "t"]
@@ -29,6 +32,9 @@ class Summary:
     kl_z: Float[np.ndarray, "t z"]
     left_out: Bool[np.ndarray, "t"]
     auc: float
+    z: Float[np.ndarray, "t z"]
+    d: Float[np.ndarray, "t d"]
+    frames: Float[np.ndarray, "t x"]
 
     @property
     def elbo(self) -> float:
@@ -49,7 +55,17 @@ def summarise(clip: Inspection, near: int) -> Summary:
         near: Frames on either side of a change that are at the change.
     """
     auc = match_spikes(clip, near).auc
-    return Summary(clip.times, clip.kl, -clip.log_px, clip.kl_z, clip.left_out, float(auc))
+    return Summary(
+        times=clip.times,
+        kl=clip.kl,
+        surprise=-clip.log_px,
+        kl_z=clip.kl_z,
+        left_out=clip.left_out,
+        auc=float(auc),
+        z=clip.mu_q,
+        d=clip.d,
+        frames=clip.frames,
+    )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from srnn_lab.data.sound import midi_to_wav, roll_to_midi
 
 cache_data = partial(st.cache_data, hash_funcs={ClipBytes: lambda content: content.digest})
 """For functions of a clip."""
+cache_resource = partial(st.cache_resource, hash_funcs={ClipBytes: lambda content: content.digest})
+"""The same, of what is large and never changed: it is shared, not copied."""
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
@@ -58,7 +60,7 @@ def cached_timing(content: ClipBytes) -> Timing:
     return parse_midi(content.bytes).timing
 
 
-@cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 0.7 GB
+@cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 1 GB
 def cached_inspection(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Inspection:
     """What the model makes of a clip; the file is the key, since Streamlit only samples large arrays."""
     return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])

@@ -5,13 +5,14 @@ import pytest
 import soundfile
 import torch
 
-from srnn_lab.analysis.inspection import ACTIVE, draw_reconstruction, inspect_signal
+from srnn_lab.analysis.inspection import ACTIVE, clip_batch, draw_reconstruction, inspect_signal
 from srnn_lab.analysis.transitions import find_spikes, match_spikes, measure_transitions, near_changes, roc_area
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint
 from srnn_lab.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig
 from srnn_lab.data import Frontend, read_signal, widen
 from srnn_lab.data.speech import BUNDLED_VOICE
 from srnn_lab.data.storage import narrow
+from srnn_lab.inference.bounds import draw_noise, elbo
 from srnn_lab.models import MODELS, build_model
 from srnn_lab.pictures.clip import clip_scene
 
@@ -220,6 +221,16 @@ def test_signals_in_their_smallest_type_have_the_same_transitions(features):
         for signals in (stored, [widen(signal) for signal in stored])
     )
     assert found == expected
+
+
+def test_the_deterministic_states_are_those_of_the_paths_and_their_mean_where_they_depend_on_z():
+    for name in ("srnn", "vrnn"):
+        tested, notes = checkpoint("roll", name=name), roll((40, 52), (43,), (45,))
+        _, batch = clip_batch(tested, notes)
+        noise = draw_noise(tested.model, batch, torch.Generator().manual_seed(0), paths=8)
+        paths = elbo(tested.model, batch, noise=noise).trace.d.detach()
+        assert (paths.std(0).max() > 1e-4) == (name == "vrnn")
+        np.testing.assert_allclose(inspect_signal(tested, notes).d, paths.mean(0), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("features", DATA)

@@ -31,6 +31,8 @@ def test_a_summary_has_the_numbers_of_the_clip():
     kept = summarise(clip, 0)
     assert kept.elbo == pytest.approx(float((clip.log_px - clip.kl).mean()), rel=1e-5)
     assert kept.auc == pytest.approx(match_spikes(clip, 0).auc, nan_ok=True)
+    np.testing.assert_array_equal(kept.z, clip.mu_q)
+    np.testing.assert_array_equal(kept.frames, roll(24)[-len(clip.kl) :])
     assert kept.peak == SETTLING + clip.kl[SETTLING:].argmax()
 
 

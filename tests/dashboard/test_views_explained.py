@@ -11,7 +11,7 @@ from srnn_lab.dashboard.words import number
 
 VIEWS = Path(pages.__file__).parent
 PAGES = ("explore", "clips", "compare", "latents", "transition", "studio", "train", "results")
-PANELS = [*(f"pages/{name}" for name in PAGES), "panels/posterior", "panels/spike_list"]
+PANELS = [*(f"pages/{name}" for name in PAGES), "panels/posterior", "panels/similar", "panels/spike_list"]
 
 
 @pytest.mark.parametrize("name", PANELS)
@@ -27,7 +27,7 @@ def test_the_panels_of_a_page_have_names_of_their_own():
     texts = [(VIEWS / f"{name}.py").read_text() for name in PANELS]
     questions = [re.findall(r"^ *explain\(\n *\"(.+)\",$", text, re.MULTILINE) for text in texts]
     assert [len(found) for found in questions] == [text.count(" explain(") for text in texts]
-    shown_together = ("pages/explore", "panels/posterior", "panels/spike_list")
+    shown_together = ("pages/explore", "panels/posterior", "panels/similar", "panels/spike_list")
     together = [text for name, found in zip(PANELS, questions, strict=True) if name in shown_together for text in found]
     for found in [*questions, together]:
         assert len(found) == len(set(found))

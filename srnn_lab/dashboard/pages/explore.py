@@ -17,6 +17,7 @@ from srnn_lab.dashboard.panels.keep import chart_files, keep, stem_of
 from srnn_lab.dashboard.panels.labels import choose_labels, show_words
 from srnn_lab.dashboard.panels.posterior import show_frame
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.similar import show_similar
 from srnn_lab.dashboard.panels.sounds import settle_sounds, show_sound_controls, sounds_of_clip
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
 from srnn_lab.dashboard.panels.tour import show_tour
@@ -47,6 +48,7 @@ def show(choice: Choice) -> None:
         draw_rows(panel, clip, match, change, labels)
         explain_player(choice.checkpoint.config.data.features)
     charts = show_frame(choice, clip, panel.place)
+    show_similar(choice, clip, panel.place)
     table, null = show_spikes(clip, match, change, unit, panel.place, choice.moment)
     arrays = clip.arrays() | (labels.arrays() if labels else {})
     keep_clip(panel, clip, match, table, charts + null, arrays)
@@ -61,7 +63,7 @@ def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
         f"{number(clip.log_px.mean())}, less the KL, {number(clip.kl.mean())}. The largest spike, "
         f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames (the start, silence) are "
         "left out. "
-        "Below: [one frame](#one-frame), [spikes](#spikes), [export](#export)."
+        "Below: [one frame](#one-frame), [similar](#similar), [spikes](#spikes), [export](#export)."
     )
     if place and len(inside := frames_inside(clip.times, place)):
         kl = clip.kl[inside]

@@ -9,21 +9,32 @@ import streamlit as st
 
 from srnn_lab.analysis.inspection import NEAR, inspect_signal
 from srnn_lab.analysis.moments import Moment, Summary, summarise
-from srnn_lab.dashboard.cache import Choice, ClipBytes, cache_data, cached_checkpoint, cached_signal
+from srnn_lab.dashboard.cache import (
+    Choice,
+    ClipBytes,
+    cache_data,
+    cache_resource,
+    cached_checkpoint,
+    cached_signal,
+)
 from srnn_lab.dashboard.choice import bundled_clips, clip_key, options
 from srnn_lab.dashboard.panels.labels import bundled_clip
-from srnn_lab.dashboard.panels.sounds import sound_of
+from srnn_lab.dashboard.panels.sounds import Sound, sound_of
 from srnn_lab.dashboard.uploads import MEGABYTES, UPLOADS, harmless
+from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import number, plain, time_unit
-from srnn_lab.data.labels import labels_beside, read_labels
+from srnn_lab.data.labels import Labels, labels_beside, read_labels
+from srnn_lab.player.component import Place
 
 MOST = 200
 """Files of a folder that are read."""
+MOST_FRAMES = 400_000
+"""Frames of a set that are kept, in about 1 GB; further clips are left out."""
 HEARD = {"s": 0.4, "quarter notes": 2.0}
 """By the unit of the time axis, what is heard on either side of a moment."""
 
 
-@cache_data(max_entries=500, show_spinner=False)
+@cache_resource(max_entries=250, show_spinner=False)  # not copied whenever a page asks for it
 def cached_summary(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Summary:
     """What is kept of a clip; not its inspection, which would push those of the other pages out of their cache."""
     checkpoint = cached_checkpoint(path, modified)
@@ -32,14 +43,35 @@ def cached_summary(path: str, modified: float, content: ClipBytes, name: str, se
     return summarise(inspect_signal(checkpoint, signal), near)
 
 
+@cache_data(max_entries=100, show_spinner=False)
+def cached_stretch(
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int, start: int, stop: int
+) -> Sound:
+    """The sound of a stretch of a clip, from one sample, or frame of notes, to before another."""
+    clip = Choice(path, modified, content, name, semitones)
+    return sound_of(clip, clip.signal[start:stop])
+
+
 def choose_set(choice: Choice) -> dict[str, Choice]:
-    """The bundled clips, or the files of a folder, by name.
+    """The clips of a set by name, after a box for its folder, which the visit remembers.
+
+    Raises:
+        ValueError: There is no such folder.
+    """
+    label = "Folder of more files (empty: the bundled clips)"
+    given = "" if options().read_only else st.text_input(label, visit().folder, key="set")
+    clips = clips_of_set(choice, given)
+    remember(folder=given)
+    return clips
+
+
+def clips_of_set(choice: Choice, given: str) -> dict[str, Choice]:
+    """The bundled clips or, if one is given, the files of a folder, by name.
 
     Raises:
         ValueError: There is no such folder.
     """
     features = choice.checkpoint.config.data.features
-    given = "" if options().read_only else st.text_input("Folder of more files (empty: the bundled clips)", key="set")
     paths = bundled_clips(features)
     if given:
         folder = Path(given).expanduser()
@@ -59,14 +91,19 @@ def choose_set(choice: Choice) -> dict[str, Choice]:
 
 def summarise_all(clips: Mapping[str, Choice]) -> dict[str, Summary]:
     """What is kept of each clip; those that cannot be read are named."""
-    found, wrong = {}, []
-    bar = st.progress(0.0, "Running the model over each clip …")
+    found, wrong, frames = {}, [], 0
+    text = "Running the model over each clip …"
+    bar = st.progress(0.0, text)
     for i, (name, clip) in enumerate(clips.items()):
         try:
             found[name] = cached_summary(*clip)
         except (ValueError, FloatingPointError) as error:
             wrong.append(f"{name}: {error}")
-        bar.progress((i + 1) / len(clips))
+        bar.progress((i + 1) / len(clips), text)
+        frames += len(found[name].kl) if name in found else 0
+        if frames > MOST_FRAMES:
+            st.info(f"The first {i + 1} of {len(clips)} clips are taken; they have {frames:,} frames.")
+            break
     bar.empty()
     if wrong:
         st.caption(plain(f"Left out: {' '.join(wrong)}"))
@@ -82,23 +119,47 @@ def address_of(clip: str, choice: Choice, start: float, end: float | None = None
 
 def show_moment(choice: Choice, clip: Choice, moment: Moment, times: np.ndarray) -> None:
     """A moment: how strong, in which clip and when, what is said there, and its sound."""
-    data, time = choice.checkpoint.config.data, float(times[moment.frame])
-    half = HEARD[time_unit(data)]
-    start, end = max(0.0, time - half), min(clip.length, time + half)
-    said = f", “{plain(name)}”" if (name := label_at(clip, time)) else ""
-    st.markdown(f"**{number(moment.value)}** nats · {plain(moment.clip)}, {clip.moment(time)}{said}")
-    samples, rate = sound_of(clip, clip.signal[round(start * data.rate) : round(end * data.rate)])
-    st.audio(samples, sample_rate=rate)
-    if moment.clip in bundled_clips(data.features):
-        st.markdown(f"[Open in Explore]({address_of(moment.clip, choice, start, end)})")
+    time = float(times[moment.frame])
+    half = HEARD[time_unit(choice.checkpoint.config.data)]
+    place = Place(max(0.0, time - half), min(clip.length, time + half))
+    names = names_between(clip, Place(time, time))
+    show_stretch(choice, clip, moment.clip, place, f"**{number(moment.value)}** nats", clip.moment(time), names)
 
 
-def label_at(clip: Choice, time: float) -> str:
-    """The phone or word at a time, if the clip is a bundled one that has labels."""
+def show_stretch(
+    choice: Choice, clip: Choice, name: str, place: Place, what: str, when: str, said: str, *, autoplay: bool = False
+) -> None:
+    """A stretch of a clip of the set: what it is, its sound, and where it can be opened.
+
+    Args:
+        choice: What is chosen at the side.
+        clip: The clip.
+        name: What the set calls it.
+        place: The stretch.
+        what: What is to be said of it, as Markdown.
+        when: Where it lies, in words.
+        said: The phones there.
+        autoplay: Whether it is played at once.
+    """
+    data = choice.checkpoint.config.data
+    quoted = f", “{plain(said)}”" if said else ""
+    st.markdown(f"{what} · {plain(name)}, {when}{quoted}")
+    samples, rate = cached_stretch(*clip, round(place.start * data.rate), round(place.end * data.rate))
+    st.audio(samples, sample_rate=rate, autoplay=autoplay)
+    if name in bundled_clips(data.features):
+        st.markdown(f"[Open in Explore]({address_of(name, choice, *place)})")
+
+
+def labels_of(clip: Choice) -> Labels | None:
+    """The phones of a clip, if it is a bundled one that has labels."""
     path = bundled_clip(clip)
     beside = labels_beside(path) if path else None
-    if beside is None:
+    return read_labels(beside) if beside else None
+
+
+def names_between(clip: Choice, place: Place) -> str:
+    """The phones of a stretch, or of a moment, if they are known."""
+    if (labels := labels_of(clip)) is None:
         return ""
-    labels = read_labels(beside)
-    i = int(np.searchsorted(labels.times, time, side="right")) - 1
-    return labels.names[i] if i >= 0 else ""
+    first, last = np.searchsorted(labels.times, place, side="right") - 1
+    return " ".join(filter(None, labels.names[max(0, first) : last + 1]))
