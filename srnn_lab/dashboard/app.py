@@ -12,7 +12,7 @@ import torch
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.choice import FIRST, bundled_clips, choose, fold_choice, runs_folder
-from srnn_lab.dashboard.pages import clips, compare, explore, latents, results, studio, train, transition
+from srnn_lab.dashboard.pages import clips, compare, explore, latents, learn, results, studio, train, transition
 from srnn_lab.dashboard.uploads import UPLOADS
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import guarded, plain
@@ -56,6 +56,7 @@ PAGES = {
     "Studio": Page("Studio: continue a piece", studio.show, (Roll.name,)),
     "Train": Page("Train a model of your own", train.show, ()),
     "Results": Page("Results", results.show, ()),
+    "Learn": Page("Learn: the paper, section by section", learn.show, ()),
 }
 
 
@@ -78,6 +79,7 @@ def show() -> None:
         st.Page(body_of(title), title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
         for title in PAGES
     ]
+    remember(pages={page.url_path: page for page in pages})
     page = st.navigation(pages)
     # What is chosen belongs to all pages: a box of the page itself would be another one on the next.
     show_head(page.title)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,6 +17,7 @@ class Visit:
     """What is remembered between two runs of a page, beside the widgets that are shown.
 
     Attributes:
+        pages: The pages of the dashboard by the ends of their addresses; the first one's is empty.
         choice: What is chosen at the side; None if that cannot be read.
         wanted: What the address or the visitor has last asked for, by the key of the box that offers it. A page that
             does not offer it shows something else, and the next one that does, this.
@@ -35,6 +37,7 @@ class Visit:
         tour_closed: Whether it was closed in this visit.
     """
 
+    pages: Mapping[str, Any] = field(default_factory=dict)
     choice: Choice | None = None
     wanted: Mapping[str, str] = field(default_factory=dict)
     checkpoint: Uploaded | None = None

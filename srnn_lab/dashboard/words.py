@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from srnn_lab.config import DataConfig
+from srnn_lab.dashboard.panels.lessons import read_about
 
 GROUPS = {
     "Speech as log-mel frames": {
@@ -84,7 +85,7 @@ class Words:
         heard: What mean and sample sound like.
         reconstruction: What is heard of a model's reconstruction.
         mean: What a row of E[x] shows, and on which scale.
-        notebook: The notebook about such frames.
+        notebook: Where a notebook is about such frames.
         note: How the sound of frames is made, where that needs a word.
     """
 
@@ -103,14 +104,14 @@ WORDS = {
         heard="The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
         reconstruction="the mean of x under the posterior",
         mean="amplitude of the waveform, all rows on the clip's scale",
-        notebook="08_speech",
+        notebook="08_speech#At transitions, measured",
     ),
     "log-mel": Words(
         look_for="On log-mel frames a steady vowel is predicted well, and the KL rises where the sound changes.",
         heard="The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
         reconstruction="the mean of x under the posterior, with phases estimated by Griffin-Lim",
         mean="standardised log-mel energies, all rows in the clip's colours",
-        notebook="08_speech",
+        notebook="08_speech#At transitions, measured",
         note="Log-mel frames have no phase; it is estimated with Griffin-Lim.",
     ),
     "roll": Words(
@@ -119,7 +120,7 @@ WORDS = {
         "continues a clip from any bar, at any temperature.",
         reconstruction="the notes with p above ½",
         mean="p(note) as opacity",
-        notebook="09_music",
+        notebook="09_music#Where the chord changes",
         note="A reconstruction plays the notes whose p(note) is above 0.5.",
     ),
 }
@@ -167,17 +168,16 @@ def number(value: float | np.floating, digits: int = 2) -> str:
     return f"{round(float(value), digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no −0
 
 
-def explain(question: str, text: str, equation: str, notebooks: Mapping[str, str]) -> None:
+def explain(question: str, text: str, equation: str, places: Mapping[str, str]) -> None:
     """How to read a panel, folded away.
 
     Args:
         question: What it answers, the words on the fold.
         text: Units, and what to look for.
         equation: What is shown, in LaTeX.
-        notebooks: Where to read on: what each notebook does, by its name without ``.ipynb``.
+        places: Where to read about it: what is done there, by notebook and section (see ``read_about``).
     """
     with st.expander(question):
         st.latex(equation)
         st.markdown(text)
-        read_on = "; ".join(f"`notebooks/{name}.ipynb` {does}" for name, does in notebooks.items())
-        st.markdown(f"**Read on**: {read_on}.")
+        st.markdown(read_about(places))

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from test_notebooks import PATHS
 
 from srnn_lab.dashboard import app as pages
 from srnn_lab.dashboard.words import number
+from srnn_lab.site.notebooks import notebooks
 
 VIEWS = Path(pages.__file__).parent
 PAGES = ("explore", "clips", "compare", "latents", "transition", "studio", "train", "results")
@@ -15,12 +15,13 @@ PANELS = [*(f"pages/{name}" for name in PAGES), "panels/posterior", "panels/simi
 
 
 @pytest.mark.parametrize("name", PANELS)
-def test_it_explains_its_panels_and_names_notebooks_that_exist(name):
+def test_it_explains_its_panels_and_names_sections_that_exist(name):
     text = (VIEWS / f"{name}.py").read_text()
     assert text.count(" explain(") >= 1
-    named = set(re.findall(r'"(\d\d_\w+)"', text + (VIEWS / "words.py").read_text()))
-    assert named - {path.stem for path in PATHS} == set()
-    assert len(re.findall(r'\{\s*"\d\d_\w+":', text)) == text.count(" explain(")
+    places = re.findall(r'"(\d\d_\w+)#([^"]+)"', text + (VIEWS / "words.py").read_text())
+    found = notebooks()
+    assert [place for place in places if place[1] not in [one.name for one in found[place[0]].sections]] == []
+    assert len(re.findall(r'\{\s*"\d\d_\w+#[^"]+":', text)) == text.count(" explain(")
 
 
 def test_the_panels_of_a_page_have_names_of_their_own():

@@ -3,14 +3,18 @@
 import ast
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import nbformat
 import pytest
 import refresh
 
-from srnn_lab.checkpoint import ASSETS, list_checkpoints
+from srnn_lab.checkpoint import list_checkpoints
+from srnn_lab.dashboard.app import PAGES
+from srnn_lab.dashboard.choice import bundled_clips
 from srnn_lab.dashboard.pages.results import LABELS
+from srnn_lab.dashboard.panels.sounds import MEAN, SAMPLE
+from srnn_lab.dashboard.panels.spike_list import CHANGES
+from srnn_lab.site.notebooks import read_notebook
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -107,16 +111,23 @@ def test_each_exercise_has_a_folded_solution_that_checks_itself(path):
 
 
 @notebooks
-def test_it_links_to_a_view_of_the_dashboard_that_exists(path):
-    links = re.findall(r"\(http://localhost:8501(/[^)]*)\)", "\n".join(cell.source for cell in cells(path, "markdown")))
-    assert links
-    for link in links:
-        asked = dict(parse_qsl(urlsplit(link).query))
-        page = urlsplit(link).path
-        assert page in ("/", "/compare", "/latents", "/make-a-transition", "/studio", "/train", "/results")
-        chosen = "music" if page == "/studio" else "checkpoint"
-        assert asked.keys() <= {chosen, "prompt", "clip", "table"}
-        assert asked.get(chosen, "jsb") in list_checkpoints()
-        assert asked.get("table", "Table 1") in LABELS.values()
-        assert (ASSETS / "voice" / f"{asked.get('prompt', 'digits/billion')}.flac").is_file()
-        assert (ASSETS / "chorales" / f"{asked.get('clip', 'bwv270')}.mid").is_file()
+def test_its_sections_name_views_of_the_dashboard_that_exist(path):
+    """By links in the text, and by tags of the cells in which they begin."""
+    first, *sections = read_notebook(path).sections
+    assert first.views == ()
+    assert [s.name for s in sections if not (s.views or s.name.startswith("Exercise"))] == []
+    clips = bundled_clips("roll") | bundled_clips("raw")
+    known = {
+        "checkpoint": list_checkpoints(),
+        "music": list_checkpoints(),
+        "against": list_checkpoints(),
+        "prompt": clips,
+        "clip": clips,
+        "table": LABELS.values(),
+        "changes": CHANGES.values(),
+        "sound": (MEAN, SAMPLE),
+    }
+    pages = {title.lower().replace(" ", "-") for title in PAGES if title != "Explore"} | {""}
+    for view in (view for section in sections for view in section.views):
+        assert view.page in pages
+        assert [(name, value) for name, value in view.params.items() if value not in known[name]] == []

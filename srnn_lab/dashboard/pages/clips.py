@@ -92,7 +92,7 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         "**Look for**: clips with a low ELBO, which the model reconstructs badly, and an AUC near 0.5, where the KL "
         "does not follow the onsets. If the AUC is high in all of them, it is no accident.",
         r"\mathcal{F} = \tfrac1T \sum_t \mathbb{E}_q[\log p(x_t \mid z_t, d_t)] - \mathrm{KL}_t",
-        {"05_bound_over_time": "takes one clip apart", words.notebook: "looks at more clips"},
+        {"05_bound_over_time#A VAE at each frame": "takes one clip apart", words.notebook: "looks at more clips"},
     )
 
 
@@ -122,7 +122,7 @@ def show_moments(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str
         "**Look for**: what the moments of one dimension have in common: the same phone, the same chord, a breath. A "
         "dimension whose moments have nothing in common is not about one thing.",
         r"t^\star = \arg\max_t \mathrm{KL}\left(q(z_{t,i} \mid z_{t-1}, a_t)\,\|\,p(z_{t,i} \mid z_{t-1}, d_t)\right)",
-        {"04_posterior_structure": "takes z apart"},
+        {"04_posterior_structure#A posterior with this structure": "takes z apart"},
     )
 
 

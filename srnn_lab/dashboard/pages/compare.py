@@ -177,9 +177,9 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
         r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
         r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)\right]",
         {
-            "04_posterior_structure": "compares smoothing with filtering",
-            "06_inference_network": "derives Res_q",
-            "10_beyond_the_paper": "has the family of models",
+            "04_posterior_structure#What looking ahead is worth": "compares smoothing with filtering",
+            "06_inference_network#Equation (12): learn only the correction": "derives Res_q",
+            "10_beyond_the_paper#The family of Figure 4": "has the family of models",
         },
     )
 
@@ -212,7 +212,7 @@ def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wan
         f"whether the bound gains more than the KL costs.",
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
         {
-            "04_posterior_structure": "says what looking ahead is worth",
+            "04_posterior_structure#What looking ahead is worth": "says what looking ahead is worth",
             words.notebook: "has pictures of the same kind",
         },
     )
@@ -253,7 +253,7 @@ def show_moments(choice: Choice, comparison: Comparison, moments: np.ndarray) ->
         f"Check whether the differences cluster at "
         f"{'chord changes' if music else 'onsets'}.",
         r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
-        {"05_bound_over_time": "takes such a frame apart"},
+        {"05_bound_over_time#A VAE at each frame": "takes such a frame apart"},
     )
     return table
 

@@ -147,5 +147,5 @@ def explain_player(features: str) -> None:
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "
         r"\mathbb{E}_q\big[\underbrace{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
         r"_{\text{surprise at } t}\big]",
-        {"05_bound_over_time": "builds the bound over time", words.notebook: "looks at more clips"},
+        {"05_bound_over_time#A VAE at each frame": "builds the bound over time", words.notebook: "looks at more clips"},
     )

@@ -159,8 +159,8 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         r"z_t \sim q(z_t \mid z_{t-1}, a_t),\quad z_t = \mu_q,\quad z_t \sim p(z_t \mid z_{t-1}, d_t),\quad z_t = 0,"
         r"\quad z_t = z_t^{\text{other}}",
         {
-            "02_generative_model": "draws from the prior",
-            "06_inference_network": "says when the posterior collapses",
+            "02_generative_model#Ancestral sampling": "draws from the prior",
+            "06_inference_network#Why the KL collapses": "says when the posterior collapses",
         },
     )
     return table
@@ -216,7 +216,7 @@ def draw_rows(
         f"replacement starts and ends; drag in the rows to choose another range. Where the lines differ, z carries "
         f"what d cannot know. Where they coincide, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
-        {"02_generative_model": "writes the emission", words.notebook: "goes on from here"},
+        {"02_generative_model#The emission": "writes the emission", words.notebook: "goes on from here"},
     )
 
 

@@ -69,9 +69,9 @@ def show() -> None:
         r"\mathcal{F} \le \mathcal{L}_{\text{IWAE-}K} \le \log p(x_{1:T}), \quad "
         r"\mathcal{L}_{\text{FIVO-}K} \le \log p(x_{1:T})",
         {
-            "03_bound": "derives the ELBO",
-            "09_music": "has Table 2",
-            "10_beyond_the_paper": "tightens the bound and has the family",
+            "03_bound#A bound on the evidence": "derives the ELBO",
+            "09_music#Table 2, sorted": "has Table 2",
+            "10_beyond_the_paper#Importance weights": "tightens the bound and has the family",
         },
     )
     st.subheader("Reproduce a number")

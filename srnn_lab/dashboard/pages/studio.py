@@ -167,7 +167,7 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         "latent state to arrange.",
         r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
         r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad u_{t+1} = x_t",
-        {"02_generative_model": "draws from the model step by step", "09_music": "listens"},
+        {"02_generative_model#Ancestral sampling": "draws from the model step by step", "09_music#Sampling": "listens"},
     )
     arrays = {
         f"{kind} {name}".replace(" ", "_"): values

@@ -248,6 +248,9 @@ def show_curves(curves: dict, state: Progress) -> Files:
         "Res_q are meant to prevent. A jump: the learning rate is too high.",
         r"\sum_t \ \mathbb{E}_q\big[\log p(x_t \mid z_t, d_t)\big] - \beta \, "
         r"\mathrm{KL}\big(q(z_t \mid z_{t-1}, a_t) \,\big\|\, p(z_t \mid z_{t-1}, d_t)\big)",
-        {"07_training": "trains a model in a minute", "06_inference_network": "says why the KL collapses"},
+        {
+            "07_training#A model in half a minute": "trains a model in a minute",
+            "06_inference_network#Why the KL collapses": "says why the KL collapses",
+        },
     )
     return chart_files(figure)

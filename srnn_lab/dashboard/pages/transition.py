@@ -174,8 +174,8 @@ def draw_rows(
         f"frames inside it are surprising too.",
         r"\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)",
         {
-            "08_speech": "measures splices over many clips",
-            "09_music": "measures chord changes",
+            "08_speech#A break that both notice": "measures splices over many clips",
+            "09_music#Where the chord changes": "measures chord changes",
         },
     )
 

@@ -65,6 +65,9 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
         "on p; the posterior is narrower where the frame tells much.",
         r"\mathrm{KL}_i = \tfrac12\Big[\log\tfrac{v_{p,i}}{v_{q,i}} + \tfrac{v_{q,i} + (\mu_{q,i} - \mu_{p,i})^2}"
         r"{v_{p,i}} - 1\Big], \qquad \mu_q = \mu_p + \mathrm{NN}(z_{t-1}, a_t)\ \text{(Res}_q)",
-        {"04_posterior_structure": "takes the posterior apart", "06_inference_network": "derives Res_q"},
+        {
+            "04_posterior_structure#A posterior with this structure": "takes the posterior apart",
+            "06_inference_network#Equation (12): learn only the correction": "derives Res_q",
+        },
     )
     return [figure]

@@ -196,7 +196,7 @@ def show_spikes(
         "**Look for**: an AUC above that of nearly all shifted copies. One clip is weak evidence: `srnn-lab "
         f"transitions` measures all clips of a test set, and splices. {guess}",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at an event},\ s \text{ elsewhere}",
-        {"05_bound_over_time": "does the same for one clip", words.notebook: "for a test set"},
+        {"05_bound_over_time#A VAE at each frame": "does the same for one clip", words.notebook: "for a test set"},
     )
     return table, charts
 

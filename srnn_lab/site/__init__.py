@@ -1,0 +1,1 @@
+"""The notebooks as they are stored, for pages that show them."""
