@@ -165,7 +165,7 @@ def open_view(view: View) -> None:
     params = dict(view.params)
     for box in (*LINKED, "music"):  # which older addresses call what plays in Studio
         if box in params:
-            want("checkpoint" if box == "music" else box, params.pop(box))
+            want("checkpoint" if box == "music" else box, str(params.pop(box)))
     for key in params:
         st.session_state.pop(key, None)
     last = visit()
