@@ -57,7 +57,7 @@ def show_similar(choice: Choice, clip: Inspection, place: Place | None) -> None:
         "**Look for**: what the nearest in z have in common that the nearest in x have not. z holds what the past "
         "could not predict; d is the model's summary of the past; x is the sound itself.",
         r"D(s) = \sqrt{\tfrac1L \sum_{l=0}^{L-1} \left\lVert \mu_{t+l} - \mu_{s+l} \right\rVert^2}",
-        {"04_posterior_structure": "takes z apart"},
+        {"04_posterior_structure#A posterior with this structure": "takes z apart"},
     )
 
 
