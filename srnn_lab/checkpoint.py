@@ -25,6 +25,8 @@ ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
 RANGE = ("low", "high")
 """The smallest and the largest log-mel energies of the training set, in a front end and in its checkpoint."""
+OF_U = ("u_mean", "u_std")
+"""Mean and deviation of known inputs, in the same places."""
 MAX_REASON = 300
 """Characters of safetensors' own message that are repeated; it repeats what the file holds."""
 MAX_DIMENSIONS, MAX_TENSORS = 8, 10_000
@@ -72,7 +74,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
         "normalisation.std": torch.as_tensor(checkpoint.frontend.std),
         **{
             f"normalisation.{name}": torch.as_tensor(value)
-            for name in RANGE
+            for name in RANGE + OF_U
             if (value := getattr(checkpoint.frontend, name)) is not None
         },
         **{f"extra.{name}": value for name, value in checkpoint.extra.items()},
@@ -149,8 +151,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         config, scores = _header(stored)
         weights = {k.removeprefix("model."): _plain(k, v) for k, v in tensors.items() if k.startswith("model.")}
         model = _rebuild(config.model, weights)
+        if config.model.u_dim != (named := len(config.data.kind.input_names)):
+            raise ValueError(f"its model reads {config.model.u_dim} known inputs, and its data name {named}.")
         mean, std = (_normalisation(config, tensors, name) for name in ("mean", "std"))
-        if not (std > 0).all():
+        of_u = {name: _normalisation(config, tensors, name) for name in OF_U if config.model.u_dim}
+        if not all((deviation > 0).all() for deviation in (std, *list(of_u.values())[1:])):
             raise ValueError("its normalisation divides by a number that is not above 0.")
         # Checkpoints of before have no range.
         ranges = [_normalisation(config, tensors, name) for name in RANGE if f"normalisation.{name}" in tensors]
@@ -158,7 +163,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             raise ValueError("its normalisation has no range from low to high.")
     _check_digest(file, stored, tensors)
     extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
-    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std, *ranges), scores, extra)
+    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std, *ranges, **of_u), scores, extra)
 
 
 def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
@@ -226,13 +231,13 @@ def _plain(name: str, value: Tensor) -> Tensor:
 
 
 def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> np.ndarray:
+    size = config.model.u_dim if name in OF_U else config.model.x_dim
     name = f"normalisation.{name}"
     values = _plain(name, tensors[name]) if name in tensors else None
-    if values is None or values.shape not in ((), (config.model.x_dim,)):
+    if values is None or values.shape not in ((), (size,)):
         found = "missing" if values is None else f"{reprlib.repr(values.tolist())}, of shape {tuple(values.shape)}"
         raise ValueError(
-            f"its {name} is {found}; expected one number, or one for each of the "
-            f"{config.model.x_dim} values of a frame."
+            f"its {name} is {found}; expected one number, or one for each of the {size} values of a frame."
         )
     return values.numpy()
 

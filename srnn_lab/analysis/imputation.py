@@ -11,7 +11,7 @@ from srnn_lab.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Imputation:
-    """A table with its gaps filled, in its own units.
+    """A table with its gaps filled, in its own units and without its known inputs.
 
     Attributes:
         mean: What was observed, and the posterior mean of what was not.
@@ -25,20 +25,21 @@ class Imputation:
 
 
 def impute(
-    checkpoint: Checkpoint, signal: Float[np.ndarray, "t c"], *, num_samples: int = 32, seed: int = 0
+    checkpoint: Checkpoint, table: Float[np.ndarray, "t c"], *, num_samples: int = 32, seed: int = 0
 ) -> Imputation:
     """Fill what is missing (NaN) by what the model believes of it, given all that was observed, before and after.
 
     Args:
         checkpoint: A model that was trained on tables with gaps.
-        signal: A table.
+        table: A table.
         num_samples: Paths of z that mean and deviation are averaged over, and draws; at least 1.
         seed: Seed of the paths and draws.
 
     Raises:
         ValueError: The table does not fit the model.
     """
-    clip = inspect_signal(checkpoint, signal, num_samples=num_samples, seed=seed)
+    clip = inspect_signal(checkpoint, table, num_samples=num_samples, seed=seed)
+    signal, _ = checkpoint.config.data.kind.parts(table)
     unscored = len(signal) - len(clip.mean)
     missing = np.isnan(signal[unscored:])
 
@@ -47,5 +48,5 @@ def impute(
         return np.concatenate([signal[:unscored], rows])
 
     deviation = np.where(missing, np.exp(clip.logvar / 2) * checkpoint.frontend.std, 0)
-    draws = [filled(draw_reconstruction(checkpoint, signal, seed=seed + i)) for i in range(num_samples)]
+    draws = [filled(draw_reconstruction(checkpoint, table, seed=seed + i)) for i in range(num_samples)]
     return Imputation(filled(clip.mean), np.pad(deviation, ((unscored, 0), (0, 0))), np.stack(draws))

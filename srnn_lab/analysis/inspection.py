@@ -140,7 +140,7 @@ def inspect_signal(
     return Inspection(
         kl=array(bound.kl.mean(0)),
         log_px=array(bound.log_px.mean(0)),
-        frames=frames[first:],
+        frames=frames[first:, : config.model.x_dim],
         mean=array(means.mean(0)),
         logvar=array(variance.log()),
         times=times,
@@ -180,7 +180,7 @@ def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.nda
     if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
         raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
     made = frames[:]
-    return made, make_batch([made], config.evaluation.first_frame, missing=config.model.missing)
+    return made, make_batch([made], config.evaluation.first_frame, **config.model.frames_hold)
 
 
 @torch.inference_mode()

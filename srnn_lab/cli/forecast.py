@@ -16,7 +16,15 @@ def add_forecast(commands: Any) -> None:
     command = checkpoint_command(commands, "forecast", "what comes after a table, with its uncertainty", write_forecast)
     command.add_argument("file", type=path, metavar="FILE", help="Table of what was observed.")
     command.add_argument("--out", type=path, required=True, help="FILE.csv for mean and quantiles of each column.")
-    command.add_argument("--steps", type=count(MAX_STEPS), default=24, help="Rows to forecast. Default: 24.")
+    command.add_argument(
+        "--steps", type=count(MAX_STEPS), help="Rows to forecast. Default: 24, or as many as --future has."
+    )
+    command.add_argument(
+        "--future",
+        type=path,
+        metavar="TABLE",
+        help="Table of the known inputs in the rows to forecast, for a model that was trained with --inputs.",
+    )
     command.add_argument("--paths", type=count(MAX_PATHS), default=200, help="Paths to draw. Default: 200.")
     command.add_argument("--seed", type=seed, default=0, help="Seed of the draws. Default: 0.")
 
@@ -27,6 +35,7 @@ def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
 
     from srnn_lab.data import read_signal
     from srnn_lab.data.kinds import Series
+    from srnn_lab.data.series import as_table_of_inputs
     from srnn_lab.inference.forecasting import forecast
 
     checkpoint = load_checkpoint(args)
@@ -36,11 +45,13 @@ def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
     if args.out.suffix.lower() != ".csv":
         raise ValueError(f"--out is {args.out}; a forecast is written to FILE.csv.")
     past = read_signal(args.file, checkpoint.config.data)
-    found = forecast(checkpoint, past, args.steps, paths=args.paths, seed=args.seed)
+    u = read_signal(args.future, as_table_of_inputs(checkpoint.config.data)) if args.future else None
+    steps = args.steps or (24 if u is None else len(u))
+    found = forecast(checkpoint, past, steps, u=u, paths=args.paths, seed=args.seed)
     names = kind.names or [str(i) for i in range(past.shape[1])]
     columns = [found.mean if share is None else found.quantile(share) for share in SHARES.values()]
     table = np.column_stack([found.times, *(of_all[:, i] for i in range(len(names)) for of_all in columns)])
     header = ",".join(["time", *(f"{name} {what}" for name in names for what in SHARES)])
     lines = [header, *(",".join(f"{value:.9g}" for value in row) for row in table)]
     write_atomically(args.out, ("\n".join(lines) + "\n").encode())
-    return {"out": str(args.out), "observed": len(past), "steps": args.steps, "paths": args.paths, "seed": args.seed}
+    return {"out": str(args.out), "observed": len(past), "steps": steps, "paths": args.paths, "seed": args.seed}

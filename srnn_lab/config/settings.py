@@ -125,6 +125,10 @@ class ModelConfig:
         False,
         "series: values may be missing (NaN); networks read beside each value whether it is known. The data set it.",
     )
+    u_dim: int = option(0, "series: known inputs of a frame, read by a network of their own. The data set it.")
+    feedback: bool = option(
+        True, "x_{t-1} is in u_t, alone or beside the known inputs; otherwise these are u_t, or nothing is."
+    )
     centred_inputs: bool = option(False, "Subtract the training set's mean from u and x before the feature extractor.")
     dropout_features: float = option(0.0, "Share of the features of u and x set to zero in training; in [0, 1).")
     dropout_d: float = option(0.0, "The same for d and a where other networks read them; in [0, 1).")
@@ -141,10 +145,16 @@ class ModelConfig:
         sizes = {f.name: getattr(self, f.name) >= 1 for f in fields(self) if f.type is int}
         dropout = ("dropout_features", "dropout_d", "dropout_heads", "dropout_emission")
         shares = {name: 0 <= getattr(self, name) < 1 for name in dropout}
+        sizes["u_dim"] = self.u_dim >= 0
         sizes["num_layers"] = 1 <= self.num_layers <= 100
         sizes["emission_layers"] = 0 <= self.emission_layers <= 100
         sizes["ar_order"] = 1 <= self.ar_order <= 64
         _check(self, **sizes, **shares, student_df=self.student_df > 2, variance_floor=self.variance_floor >= 0)
+
+    @property
+    def frames_hold(self) -> dict[str, Any]:
+        """What a batch must know of the frames: whether values are missing, and known inputs after them."""
+        return {"missing": self.missing, "u_dim": self.u_dim}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +192,9 @@ class DataConfig:
     )
     columns: str = option(
         "", "series: names of the columns that are read, joined by commas. Empty: all, as the data have them."
+    )
+    inputs: str = option(
+        "", "series: names of the columns that are known inputs u_t, of the future too, joined by commas."
     )
     sequence_column: str = option(
         "", "series: name of the column that says which sequence a row is of. Empty: a file is a sequence."

@@ -80,6 +80,15 @@ class FrameKind(ABC):
     def rate(self) -> int | float:
         """Samples in one unit of the time axis."""
 
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the known inputs u_t that a signal holds besides its frames."""
+        return []
+
+    def parts(self, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """What frames are made of, and the known inputs u_t of each, if there are any."""
+        return signal, None
+
     @abstractmethod
     def check_size(self, x_dim: int) -> None:
         """Whether a frame can have so many values.

@@ -1,7 +1,7 @@
 """Signals <-> the standardised frames that a model sees."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Frontend:
         config: What a frame is.
         mean: Subtracted: one number for raw samples, one a bin for log-mel energies, 0 for piano rolls.
         std: Divided by afterwards; of the same shape.
+        u_mean, u_std: The same of known inputs; None where there are none.
         low, high: Range of each bin of log-mel energies in the training set; None, as in older checkpoints: ``FAR``
             deviations around the mean.
     """
@@ -34,6 +35,8 @@ class Frontend:
     std: Float[np.ndarray, "*x"]
     low: Float[np.ndarray, "*r"] | None = None
     high: Float[np.ndarray, "*r"] | None = None
+    u_mean: Float[np.ndarray, "u"] | None = None
+    u_std: Float[np.ndarray, "u"] | None = None
 
     @classmethod
     def plain(cls, config: DataConfig) -> "Frontend":
@@ -47,39 +50,35 @@ class Frontend:
         Raises:
             ValueError: A signal cannot be cut into frames, or a value is the same in all frames.
         """
-        plain, kind = cls.plain(config), config.kind
+        plain, kind, found = cls.plain(config), config.kind, {}
+        if kind.input_names:
+            signals = list(signals)  # which are gone through twice
+            inputs = (kind.parts(widen(signal))[1] for signal in signals)
+            found["u_mean"], found["u_std"], *_ = _moments_of(inputs, 0)
         if kind.standardised == "no":
-            return plain
+            return replace(plain, **found)
+        frames = (plain.frames(signal, x_dim) for signal in signals)
         axis = None if kind.standardised == "as a whole" else 0
-        count, mean, squares = 0, 0.0, 0.0
-        low: Any = np.inf  # these two become arrays
-        high: Any = -np.inf
-        for signal in signals:
-            frames = plain.frames(signal, x_dim)
-            low, high = np.fmin(low, np.fmin.reduce(frames, axis)), np.fmax(high, np.fmax.reduce(frames, axis))
-            # Chan et al.: the mean and the squared deviations of the signals so far and of this one -> of both.
-            n, own_mean, own_variance = _moments(frames, axis)
-            shift, total = own_mean - mean, np.maximum(count + n, 1)
-            squares += n * own_variance + shift**2 * count * n / total
-            mean, count = mean + shift * n / total, count + n
-        if (low == high).any():
-            raise ValueError(
-                "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
-                "or, for log-mel frames, a smaller x_dim or a longer window_length."
-            )
-        extremes = (low, high) if kind.ranged else ()
-        return cls(config, np.asarray(mean, np.float32), np.asarray(np.sqrt(squares / count), np.float32), *extremes)
+        mean, std, low, high = _moments_of((own[:, :x_dim] for own in frames), axis)
+        return cls(config, mean, std, *((low, high) if kind.ranged else ()), **found)
 
     def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
-        """The frames of a signal; a tail shorter than a frame is dropped.
+        """The frames of a signal, and after them the known inputs; a tail shorter than a frame is dropped.
 
         Raises:
             ValueError: The signal is of the wrong kind, or shorter than one frame.
         """
         kind = self.config.kind
         kind.check(signal)
-        frames = kind.frames(widen(signal), x_dim)
-        return frames if kind.standardised == "no" else ((frames - self.mean) / self.std).astype(np.float32)
+        of_x, known = kind.parts(widen(signal))
+        frames = kind.frames(of_x, x_dim)
+        if kind.standardised != "no":
+            frames = ((frames - self.mean) / self.std).astype(np.float32)
+        return frames if known is None else np.concatenate([frames, self.inputs(known)], 1)
+
+    def inputs(self, known: Float[np.ndarray, "t u"]) -> Float[np.ndarray, "t u"]:
+        """Known inputs as a model sees them."""
+        return known if self.u_mean is None else ((known - self.u_mean) / self.u_std).astype(np.float32)
 
     def sequences(self, signals: Iterable[np.ndarray], x_dim: int) -> "list[FrameArray] | list[LazyFrames]":
         """The frames of each signal, made when a batch takes them; those that take long, once, and kept on disk.
@@ -135,6 +134,30 @@ class LazyFrames:
         start, stop, _ = part.indices(len(self))
         hop, window = self.frontend.config.hop, self.frontend.config.window
         return self.frontend.frames(self.signal[start * hop : (stop - 1) * hop + window], self.x_dim)
+
+
+def _moments_of(sequences: Iterable[FrameArray], axis: int | None) -> tuple[Any, Any, Any, Any]:
+    """Mean, deviation and range of all frames, of each column (axis 0) or of all together.
+
+    Raises:
+        ValueError: A value is the same in all frames.
+    """
+    count, mean, squares = 0, 0.0, 0.0
+    low: Any = np.inf  # these two become arrays
+    high: Any = -np.inf
+    for frames in sequences:
+        low, high = np.fmin(low, np.fmin.reduce(frames, axis)), np.fmax(high, np.fmax.reduce(frames, axis))
+        # Chan et al.: the mean and the squared deviations of the signals so far and of this one -> of both.
+        n, own_mean, own_variance = _moments(frames, axis)
+        shift, total = own_mean - mean, np.maximum(count + n, 1)
+        squares += n * own_variance + shift**2 * count * n / total
+        mean, count = mean + shift * n / total, count + n
+    if (low == high).any():
+        raise ValueError(
+            "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
+            "or, for log-mel frames, a smaller x_dim or a longer window_length."
+        )
+    return np.asarray(mean, np.float32), np.asarray(np.sqrt(squares / count), np.float32), low, high
 
 
 def _moments(frames: FrameArray, axis: int | None) -> tuple[Any, Any, Any]:

@@ -310,6 +310,7 @@ class Series(Framed):
     Attributes:
         values: What the values are.
         columns: Names of the columns, joined by commas.
+        inputs: Names of the columns after them that are known inputs u_t, joined by commas.
         sequence_column: The column that says which sequence a row is of.
         time_step: From one row to the next, in units of time.
         time_unit: The unit of time.
@@ -317,6 +318,7 @@ class Series(Framed):
 
     values: Values
     columns: str
+    inputs: str
     sequence_column: str
     time_step: float
     time_unit: str
@@ -343,6 +345,30 @@ class Series(Framed):
     def names(self) -> list[str]:
         """Names of the columns; none where they are not known yet."""
         return self.columns.split(",") if self.columns else []
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the columns that are known inputs."""
+        return self.inputs.split(",") if self.inputs else []
+
+    def parts(
+        self, signal: Float[np.ndarray, "t n"]
+    ) -> tuple[Float[np.ndarray, "t c"], Float[np.ndarray, "t u"] | None]:
+        """The last columns are the known inputs.
+
+        Raises:
+            ValueError: There is no other column, or an input is missing.
+        """
+        if not (n := len(self.input_names)):
+            return signal, None
+        known = signal[:, -n:]
+        if signal.shape[1] <= n:
+            raise ValueError(
+                f"The table has {signal.shape[1]} columns; expected those of x and after them the inputs {self.inputs}."
+            )
+        if np.isnan(known).any():
+            raise ValueError(f"A known input ({self.inputs}) is missing (NaN); give it in every row.")
+        return signal[:, :-n], known
 
     @property
     def rate(self) -> int | float:

@@ -1,4 +1,4 @@
-"""Sequences of frames -> batches: inputs u_t = x_{t-1}, padding and masks, segments for truncated back-propagation."""
+"""Sequences of frames -> batches: inputs u_t, padding and masks, segments for truncated back-propagation."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -24,23 +24,35 @@ class Batch:
 
     Attributes:
         x: Frames that are scored.
-        u: Inputs, u_t = x_{t-1}, in the padding too, so that features of both are computed once.
+        u: Inputs, u_t = x_{t-1}, in the padding too, so that features of both are computed once; after it what is known
+            besides, if there is any.
         lengths: Valid frames of each sequence, at least 1.
     """
 
     x: Float[Tensor, "b t x"]
-    u: Float[Tensor, "b t x"]
+    u: Float[Tensor, "b t u"]
     lengths: Int[Tensor, "b"]
 
     @classmethod
-    def of(cls, whole: Float[Tensor, "b s x"], lengths: Int[Tensor, "b"]) -> "Batch":
-        """Rows that begin with the frame before the first that is scored; x and u are views of them."""
-        return cls(whole[:, 1:], whole[:, :-1], lengths)
+    def of(cls, whole: Float[Tensor, "b s n"], lengths: Int[Tensor, "b"], u_dim: int = 0) -> "Batch":
+        """Rows that begin with the frame before the first that is scored; x and u are views of them.
+
+        Args:
+            whole: Frames, each followed by its known inputs.
+            lengths: As of the batch.
+            u_dim: Number of known inputs.
+        """
+        if not u_dim:
+            return cls(whole[:, 1:], whole[:, :-1], lengths)
+        x, known = whole[..., :-u_dim], whole[..., -u_dim:]
+        return cls(x[:, 1:], torch.cat([x[:, :-1], known[:, 1:]], -1), lengths)
 
     @property
-    def whole(self) -> Float[Tensor, "b s x"]:
-        """What ``of`` takes."""
-        return torch.cat([self.u[:, :1], self.x], 1)
+    def whole(self) -> Float[Tensor, "b s n"]:
+        """What ``of`` takes; the known inputs of the frame before the first are 0."""
+        before, known = self.u.tensor_split([self.x.shape[-1]], -1)
+        frames = torch.cat([before[:, :1], self.x], 1)
+        return torch.cat([frames, F.pad(known, (0, 0, 1, 0))], -1) if known.shape[-1] else frames
 
     @property
     def mask(self) -> Float[Tensor, "b t"]:
@@ -60,13 +72,16 @@ class Batch:
         return Batch(x, self.u.to(*args), self.lengths.to(x.device))
 
 
-def make_batch(sequences: Sequence[Frames], first_frame: bool = True, *, missing: bool = False) -> Batch:
+def make_batch(
+    sequences: Sequence[Frames], first_frame: bool = True, *, missing: bool = False, u_dim: int = 0
+) -> Batch:
     """Whole sequences as one batch.
 
     Args:
         sequences: Their frames.
         first_frame: Score x_1 too, given u_1 = 0; otherwise x_1 is only the first input.
         missing: Whether the model takes values that are missing (NaN).
+        u_dim: Known inputs, which stand after the values of each frame.
 
     Raises:
         ValueError: There is no sequence, one is too short to have a scored frame, or a value is missing.
@@ -84,14 +99,14 @@ def make_batch(sequences: Sequence[Frames], first_frame: bool = True, *, missing
         )
     if first_frame:
         whole = [np.concatenate([np.zeros_like(s[:1]), s]) for s in whole]
-    return _shifted(whole)
+    return _shifted(whole, u_dim=u_dim)
 
 
-def _shifted(frames: Sequence[Float[np.ndarray, "_ x"]], num_frames: int = 0) -> Batch:
+def _shifted(frames: Sequence[Float[np.ndarray, "_ n"]], num_frames: int = 0, *, u_dim: int) -> Batch:
     """Rows that begin with the frame before the first that is scored -> a batch of ``num_frames`` frames or more."""
     padded = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(f) for f in frames], batch_first=True)
     padded = F.pad(padded, (0, 0, 0, max(0, num_frames + 1 - padded.shape[1])))
-    return Batch.of(padded, torch.tensor([len(f) - 1 for f in frames]))
+    return Batch.of(padded, torch.tensor([len(f) - 1 for f in frames]), u_dim)
 
 
 def padded_length(num_frames: int, longest: int, lengths: int = 4) -> int:
@@ -128,10 +143,19 @@ class Segments(ABC):
         batch_size: Rows.
         segment_length: Frames of one update, at most.
         transposition: Semitones by which each sequence is transposed at random, up or down, again in each epoch.
+        u_dim: Known inputs, which stand after the values of each frame.
     """
 
-    def __init__(self, sequences: Sequence[Frames], batch_size: int, segment_length: int, *, transposition: int = 0):
-        self.sequences = sequences
+    def __init__(
+        self,
+        sequences: Sequence[Frames],
+        batch_size: int,
+        segment_length: int,
+        *,
+        transposition: int = 0,
+        u_dim: int = 0,
+    ):
+        self.sequences, self.u_dim = sequences, u_dim
         self.batch_size = batch_size
         self.segment_length = segment_length
         self.transposition = transposition
@@ -178,6 +202,7 @@ class Streams(Segments):
         segment_length: Frames of one update.
         segments_per_reset: Segments of a chunk; 0: as many as the stream allows, with one batch of chunks.
         transposition: See ``Segments``.
+        u_dim: See ``Segments``.
 
     Raises:
         ValueError: The stream is too short for one batch.
@@ -191,8 +216,9 @@ class Streams(Segments):
         segments_per_reset: int,
         *,
         transposition: int = 0,
+        u_dim: int = 0,
     ):
-        super().__init__(sequences, batch_size, segment_length, transposition=transposition)
+        super().__init__(sequences, batch_size, segment_length, transposition=transposition, u_dim=u_dim)
         self.ends = np.cumsum([len(s) for s in sequences])
         scored = int(self.ends[-1]) - 1
         self.segments = segments_per_reset or scored // (batch_size * segment_length)
@@ -227,7 +253,7 @@ class Streams(Segments):
             begins = first + chunks[batch, rows] * self.chunk + segment * self.segment_length
             frames = [self._joined(begin, semitones) for begin in begins.tolist()]
             starts = torch.full(begins.shape, segment == 0)
-            yield Segment(starts, _shifted(frames), self.batch_size * self.segment_length)
+            yield Segment(starts, _shifted(frames, u_dim=self.u_dim), self.batch_size * self.segment_length)
 
     def _joined(self, begin: int, semitones: Sequence[int]) -> Float[np.ndarray, "t x"]:
         """A segment of the stream and the frame before it, from the sequences in which they lie."""
@@ -249,6 +275,7 @@ class WholeSequences(Segments):
         segment_length: Frames of one update, at most.
         first_frame: Score x_1 too, given u_1 = 0; otherwise x_1 is only the first input.
         transposition: See ``Segments``.
+        u_dim: See ``Segments``.
 
     Raises:
         ValueError: There are fewer pieces than rows, or a sequence has no frame to score.
@@ -262,8 +289,9 @@ class WholeSequences(Segments):
         first_frame: bool,
         *,
         transposition: int = 0,
+        u_dim: int = 0,
     ):
-        super().__init__(sequences, batch_size, segment_length, transposition=transposition)
+        super().__init__(sequences, batch_size, segment_length, transposition=transposition, u_dim=u_dim)
         self.first_frame = first_frame
         self.scored = [len(s) - (not first_frame) for s in sequences]
         if min(self.scored) < 1:
@@ -296,7 +324,9 @@ class WholeSequences(Segments):
             mine = list(zip(side_by_side, bounds, strict=True))[rows]
             frames = [self._piece(i, begin, end, semitones) for (i, _), (begin, end) in mine]
             starts = torch.tensor([update == 0 or piece == 0 for (_, piece), _ in mine])
-            yield Segment(starts, _shifted(frames, longest), sum(end - begin for begin, end in bounds))
+            yield Segment(
+                starts, _shifted(frames, longest, u_dim=self.u_dim), sum(end - begin for begin, end in bounds)
+            )
 
     def _bounds(self, i: int, piece: int) -> tuple[int, int]:
         """The first scored frame of a piece and the one after its last, counted from the first that is scored."""

@@ -58,10 +58,10 @@ def read_sequences(config: DataConfig) -> Sequences:
 
 
 def columns_of(config: DataConfig) -> list[str]:
-    """The names of all columns of the first file that can hold a sequence, but for the one that names it."""
+    """The names of the columns of the first file that can hold a sequence, but for its name and known inputs."""
     _, _, files = _files(config)
     names = next(_tables(files[0]))[1]
-    return [name for name in names if name != config.sequence_column]
+    return [name for name in names if name not in {config.sequence_column, *config.kind.input_names}]
 
 
 def _files(config: DataConfig) -> tuple[Path, bool, list[Path]]:
@@ -195,12 +195,14 @@ def _numbered(array: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
 
 
 def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> Sequences:
-    if names == [str(i) for i in range(len(columns))] and len(kind.names) == len(columns):
-        names = kind.names  # those of an array, which has none, are its columns' numbers
+    inputs, known = kind.input_names, [*kind.names, *kind.input_names]
+    if names == [str(i) for i in range(len(columns))] and kind.names and len(known) == len(columns):
+        names = known  # those of an array, which has none, are its columns' numbers
     by_name = dict(zip(names, columns, strict=True))
     if len(by_name) != len(names):
         raise ValueError("two of its columns have one name")
-    wanted = kind.names or [name for name in names if name != kind.sequence_column]
+    of_x = kind.names or [name for name in names if name not in {kind.sequence_column, *inputs}]
+    wanted = [*of_x, *inputs]
     for name in [*wanted, *[kind.sequence_column] * bool(kind.sequence_column)]:
         if name not in by_name:
             raise ValueError(f"it has no column {name!r}; it has {', '.join(names)}")
@@ -236,6 +238,11 @@ def _number(name: str, row: int, value: Any) -> float:
         ) from error
 
 
+def as_table_of_inputs(config: DataConfig) -> DataConfig:
+    """How a table is read that has the known inputs alone."""
+    return replace(config, columns=config.inputs, inputs="", values="real")
+
+
 def split_sequences(sequences: Sequences, split: str) -> Sequences:
     """The sequences of one split: 90/5/5 of them by name, or, of one alone, 80/10/10 of its time.
 
@@ -262,22 +269,34 @@ def split_sequences(sequences: Sequences, split: str) -> Sequences:
 
 
 def as_rows(value: Any, kind: Series) -> Table:
-    """An array, a tensor or a data frame as rows.
+    """An array, a tensor or a data frame as rows; of a tuple of two, x and known inputs, the rows side by side.
 
     Raises:
         ValueError: It is none of these, or holds a value that is no number.
     """
+    if is_pair(value):
+        x, u = as_rows(value[0], replace(kind, inputs="")), as_rows(value[1], replace(kind, columns="", inputs=""))
+        if len(x) != len(u) or u.shape[1] != len(kind.input_names):
+            raise ValueError(
+                f"A sequence has {len(x)} rows, and its known inputs {len(u)} rows of {u.shape[1]}; expected as many "
+                f"rows of {len(kind.input_names)}."
+            )
+        return np.hstack([x, u])
     if (names := _names_of(value)) is not None:
-        columns = [np.asarray(value[name]) if name in names else None for name in kind.names or names]
-        missing = [name for name, column in zip(kind.names or names, columns, strict=True) if column is None]
-        if missing:
+        wanted = [*(kind.names or [name for name in names if name not in kind.input_names]), *kind.input_names]
+        if missing := [name for name in wanted if name not in names]:
             raise ValueError(f"A data frame has no column {missing[0]!r}; it has {', '.join(names)}.")
-        return np.stack([_numbers(name, column) for name, column in zip(kind.names or names, columns, strict=True)], 1)
+        return np.stack([_numbers(name, np.asarray(value[name])) for name in wanted], 1)
     try:
         _, columns = _numbered(np.asarray(value, np.float32))
     except (TypeError, ValueError) as error:
         raise ValueError(f"A sequence is {type(value).__name__} that is no array of rows: {error}.") from error
     return np.stack([_numbers(str(i), column) for i, column in enumerate(columns)], 1)
+
+
+def is_pair(value: Any) -> bool:
+    """Whether a sequence comes with known inputs: a tuple of x and u."""
+    return isinstance(value, tuple) and len(value) == 2
 
 
 def _names_of(value: Any) -> list[str] | None:
@@ -290,7 +309,8 @@ def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunCon
     """Sequences that a program holds, by split, and the configuration with what they say of themselves.
 
     Args:
-        data: ``train``, ``valid`` and ``test``: arrays (T, columns), tensors, data frames, or any iterable of these.
+        data: ``train``, ``valid`` and ``test``: arrays (T, columns), tensors, data frames, or any iterable of these; a
+            tuple of two is x and known inputs u.
         config: A configuration of series.
 
     Raises:
@@ -306,11 +326,16 @@ def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunCon
     held = {split: list(sequences) for split, sequences in data.items()}
     if empty := [split for split, sequences in held.items() if not sequences]:
         raise ValueError(f"The split {empty[0]!r} has no sequence; give at least one.")
-    names = _names_of(held["train"][0])
+    first = held["train"][0]
+    x, u = first if is_pair(first) else (first, None)
+    if u is not None and not kind.inputs:
+        kind = replace(kind, inputs=",".join(_names_of(u) or [f"u{i}" for i in range(as_rows(u, kind).shape[1])]))
     rows = {split: [as_rows(value, kind) for value in sequences] for split, sequences in held.items()}
-    names = names or [str(i) for i in range(rows["train"][0].shape[1])]
-    config = replace(config, data=replace(config.data, data=ARRAYS))
-    return _completed(config, kind.names or names, lambda: [own for held in rows.values() for own in held]), rows
+    columns = rows["train"][0].shape[1] - len(kind.input_names)
+    names = _names_of(x) or [str(i) for i in range(columns)]
+    names = kind.names or [name for name in names if name not in kind.input_names]
+    config = replace(config, data=replace(config.data, data=ARRAYS, inputs=kind.inputs))
+    return _completed(config, names, lambda: [own for held in rows.values() for own in held]), rows
 
 
 def complete(config: RunConfig) -> RunConfig:
@@ -330,8 +355,11 @@ def complete(config: RunConfig) -> RunConfig:
 def _completed(config: RunConfig, names: list[str], tables: Callable[[], Iterable[Table]]) -> RunConfig:
     if any("," in name for name in names):
         raise ValueError("The name of a column holds a comma, which parts the names of columns; rename it.")
-    found = list(tables())
+    kind = replace(cast(Series, config.data.kind), columns=",".join(names))
+    if both := set(names) & set(kind.input_names):
+        raise ValueError(f"The column {both.pop()!r} is among --columns and --inputs; leave it out of one of them.")
+    found = [kind.parts(rows)[0] for rows in tables()]
     size = 1 + int(max(rows.max() for rows in found)) if config.data.values == "category" else len(names)
     missing = any(bool(np.isnan(rows).any()) for rows in found)
-    model = replace(config.model, x_dim=max(1, size), missing=missing)
+    model = replace(config.model, x_dim=max(1, size), missing=missing, u_dim=len(kind.input_names))
     return replace(config, model=model, data=replace(config.data, columns=",".join(names)))

@@ -262,7 +262,7 @@ def nasmc(
 
 def _log_probs(
     model: SequenceModel,
-    u: Float[Tensor, "n t x"],
+    u: Float[Tensor, "n t u"],
     x: Float[Tensor, "n t x"],
     d: Float[Tensor, "n t d"],
     z: Float[Tensor, "n t z"],
@@ -423,7 +423,7 @@ def evaluate(
             noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)
             if i % world_size != rank:
                 continue
-            batch = make_batch([sequences[j] for j in chosen], config.first_frame, missing=model.config.missing)
+            batch = make_batch([sequences[j] for j in chosen], config.first_frame, **model.config.frames_hold)
             lengths[chosen] = batch.lengths
             batch = batch.to(weight.device, weight.dtype)
             for part, chunk in in_memory(batch, model):

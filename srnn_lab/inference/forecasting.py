@@ -57,24 +57,31 @@ class Forecast:
 
 
 def forecast(
-    checkpoint: Checkpoint, past: Float[np.ndarray, "t c"], steps: int, *, paths: int = 100, seed: int = 0
+    checkpoint: Checkpoint,
+    past: Float[np.ndarray, "t c"],
+    steps: int,
+    *,
+    u: Float[np.ndarray, "f u"] | None = None,
+    paths: int = 100,
+    seed: int = 0,
 ) -> Forecast:
-    """Draw what comes after a table: z from the posterior up to its end, then from the prior, each x fed back as u.
+    """Draw what comes after a table: z from the posterior up to its end, then from the prior, each x fed back in u.
 
     Args:
         checkpoint: A model of tables.
-        past: What was observed; values may be missing, if the model takes that.
+        past: What was observed, its known inputs after it; values may be missing, if the model takes that.
         steps: Rows to draw; at least 1.
+        u: Known inputs of these rows, of a model that reads some.
         paths: Draws; at least 1.
         seed: Seed of the draws.
 
     Raises:
-        ValueError: The table does not fit the model, or the draws do not fit into memory.
+        ValueError: The table or its inputs do not fit the model, or the draws do not fit into memory.
     """
     frames = LazyFrames(checkpoint.frontend, past, checkpoint.config.model.x_dim)[:]
     prefix = torch.as_tensor(frames)[None].expand(paths, -1, -1)
-    drawn = draw(
-        checkpoint.model, steps, prefix=prefix, first_frame=checkpoint.config.evaluation.first_frame, seed=seed
-    ).frames.numpy()
-    samples = np.stack([checkpoint.frontend.signal(path) for path in drawn])
+    inputs = None if u is None else torch.as_tensor(checkpoint.frontend.inputs(np.asarray(u, np.float32)))
+    first_frame = checkpoint.config.evaluation.first_frame
+    drawn = draw(checkpoint.model, steps, prefix=prefix, inputs=inputs, first_frame=first_frame, seed=seed)
+    samples = np.stack([checkpoint.frontend.signal(path) for path in drawn.frames.numpy()])
     return Forecast(samples, checkpoint.frontend.times(len(frames) + steps)[len(frames) :])

@@ -82,6 +82,7 @@ def draw(
     *,
     prefix: Float[Tensor, "b t x"] | None = None,
     first_frame: bool = True,
+    inputs: Float[Tensor, "f u"] | None = None,
     batch_size: int = 1,
     temperature: float = 1.0,
     seed: int = 0,
@@ -91,9 +92,10 @@ def draw(
     Args:
         model: The model.
         num_frames: Frames to draw; at least 1.
-        prefix: Frames that come before them; their latent path is drawn from the posterior.
+        prefix: Frames that come before them, with their known inputs; their latent path is drawn from the posterior.
         first_frame: Whether the model was trained to score x_1 given u_1 = 0; otherwise the prefix's first frame is
             only an input, and must be followed by another.
+        inputs: What is known of the new frames, as the model sees it, of one that reads known inputs.
         batch_size: Samples side by side, when there is no prefix.
         temperature: Multiplies the standard deviation of every z (prior, and posterior over the prefix) and of real
             values, and divides the logits of notes. 1: the model. 0: z is always the mean, and x the likeliest value,
@@ -101,27 +103,34 @@ def draw(
         seed: Seed of the draws; a GPU draws other numbers than a CPU.
 
     Raises:
-        ValueError: ``num_frames`` is below 1 or does not fit into memory, ``temperature`` is out of its range, or
-            ``prefix`` has no frame to score.
+        ValueError: ``num_frames`` is below 1 or does not fit into memory, ``temperature`` is out of its range,
+            ``prefix`` has no frame to score, or ``inputs`` are not what the model reads.
         FloatingPointError: The model gives a value that is not a finite number.
     """
     if num_frames < 1:
         raise ValueError(f"num_frames is {num_frames}; at least 1 frame must be drawn.")
     if not 0 <= temperature <= 10:
         raise ValueError(f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it is.")
-    weight = next(model.parameters())
+    weight, x_dim, u_dim = next(model.parameters()), model.config.x_dim, model.config.u_dim
+    known = weight.new_zeros(num_frames, 0) if inputs is None else inputs.to(weight)
+    if known.shape[1] != u_dim or len(known) < num_frames:
+        raise ValueError(
+            f"{len(known)} rows of {known.shape[1]} known inputs are given for {num_frames} frames; the model reads "
+            f"{u_dim} with each: give those of the future to forecast."
+        )
     generator = torch.Generator(weight.device).manual_seed(seed)
     with model.evaluating():
         if prefix is None:
-            u_t, state = weight.new_zeros(batch_size, 1, model.config.x_dim), model.initial_state(batch_size)
+            x_t, state = weight.new_zeros(batch_size, 1, x_dim), model.initial_state(batch_size)
         else:
-            batch = make_batch(list(prefix.numpy()), first_frame, missing=model.config.missing)
+            batch = make_batch(list(prefix.numpy()), first_frame, **model.config.frames_hold)
             batch = batch.to(weight.device, weight.dtype)
             state = elbo(model, batch, noise=temperature * draw_noise(model, batch, generator)).trace.state
-            u_t = prefix[:, -1:].to(weight)
-        lengths, drawn = torch.ones(len(u_t), dtype=torch.int64, device=weight.device), []
-        for _ in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
-            noise_t = torch.randn(len(u_t), 1, model.z_dim, generator=generator, device=weight.device).to(weight)
+            x_t = prefix[:, -1:, :x_dim].to(weight)
+        lengths, drawn = torch.ones(len(x_t), dtype=torch.int64, device=weight.device), []
+        for i in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
+            u_t = torch.cat([x_t, known[i].expand(len(x_t), 1, -1)], -1)
+            noise_t = torch.randn(len(x_t), 1, model.z_dim, generator=generator, device=weight.device).to(weight)
             trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
             params = model.emit(trace.d, trace.z, u_t)
             if not params.isfinite().all():
@@ -131,6 +140,6 @@ def draw(
                     f"num_frames is {num_frames}; as many frames of this model take {size / 2**30:.1f} GB, and "
                     f"{MEMORY / 2**30:.0f} GB are allowed: draw fewer."
                 )
-            state, u_t = trace.state, model.likelihood.sample(params, generator, temperature)
-            drawn.append(Drawn(u_t, params))
+            state, x_t = trace.state, model.likelihood.sample(params, generator, temperature)
+            drawn.append(Drawn(x_t, params))
     return Drawn(*(torch.cat(parts, 1).cpu() for parts in zip(*drawn, strict=True)))

@@ -97,7 +97,7 @@ def use_of_z(
     kl, with_z, without_z, frames = np.zeros(model.z_dim), 0.0, 0.0, 0
     with model.evaluating():
         for group in by_length(chosen, batch_size):
-            whole = make_batch([chosen[i] for i in group], config.first_frame, missing=model.config.missing)
+            whole = make_batch([chosen[i] for i in group], config.first_frame, **model.config.frames_hold)
             noises = draw_noise(model, whole, generator)
             for part, batch in in_memory(whole.to(weight.device, weight.dtype), model):
                 noise = noises[part, : batch.x.shape[1]].to(weight)

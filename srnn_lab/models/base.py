@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.distributions import Latent
 from srnn_lab.models.likelihoods import LIKELIHOODS
-from srnn_lab.models.networks import LogCounts, Observed, mlp, tf32
+from srnn_lab.models.networks import LogCounts, Observed, features_of, mlp, tf32
 
 Context = dict[str, Tensor]
 """What does not depend on z: by name, (B, T, .) for all t or (B, .) for one t."""
+INPUTS = ("u_dim", "feedback")
+"""Settings of a model whose u_t may be something else than x_{t-1}; it reads u by ``read``."""
 
 
 class State(NamedTuple):
@@ -53,7 +55,7 @@ class SequenceModel(nn.Module, ABC):
         reads: Settings of ``ModelConfig`` that it reads and not every model does.
 
     Raises:
-        ValueError: The likelihood is unknown.
+        ValueError: The likelihood is unknown, or the model reads x_{t-1} alone and u_t is to be something else.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("z_dim", "dropout_heads", "features_z")
@@ -68,6 +70,11 @@ class SequenceModel(nn.Module, ABC):
                 f"ModelConfig.likelihood is {config.likelihood!r}; choose one of {LIKELIHOODS.choices()}, or install "
                 f"the package that brings it."
             )
+        if (config.u_dim or not config.feedback) and not set(INPUTS) <= set(self.reads):
+            raise ValueError(
+                f"ModelConfig.u_dim is {config.u_dim} and feedback {config.feedback}; {config.model!r} has no input "
+                f"but x_{{t-1}}, if any: leave out --inputs and --no-feedback, or choose another model."
+            )
         self.config = config
         self.likelihood = LIKELIHOODS[config.likelihood](config)
         in_dim = config.x_dim * (2 if config.missing else 1)
@@ -78,9 +85,28 @@ class SequenceModel(nn.Module, ABC):
             self.features.insert(0, Observed())
         if self.likelihood.values == "count":
             self.features.insert(0, LogCounts())
+        if config.u_dim:
+            self.features_u = mlp(config.u_dim, config.hidden_dim, 2, dropout=config.dropout_features)
         self.features_z: nn.Module = nn.Identity()
         self.read_d, self.read_z = nn.Dropout(config.dropout_d), nn.Dropout(config.dropout_emission)
         self._apart = False
+
+    @property
+    def of_u_dim(self) -> int:
+        """Values that ``read`` gives of u."""
+        return max(1, self.config.hidden_dim * (self.config.feedback + (self.config.u_dim > 0)))
+
+    def read(
+        self, u: Float[Tensor, "b t u"], x: Float[Tensor, "b t x"] | None
+    ) -> tuple[Float[Tensor, "b t v"], Float[Tensor, "b t h"] | None]:
+        """Features of u_t: of x_{t-1}, of the known inputs, of both, or a 0 where it is nothing; and features of x."""
+        c = self.config
+        if c.feedback and not c.u_dim:
+            return features_of(self.features, u, x)
+        x_tm1, known = u.tensor_split([c.x_dim], -1)
+        parts = [self.features(x_tm1)] * c.feedback + ([self.features_u(known)] if c.u_dim else [])
+        of_u = torch.cat(parts, -1) if parts else torch.zeros_like(u[..., :1])
+        return of_u, None if x is None else self.features(x)
 
     def emission_network(self, in_dim: int) -> nn.Sequential:
         """The network that gives the parameters of p(x_t | z_t, d_t) from ``in_dim`` inputs."""
@@ -139,7 +165,7 @@ class SequenceModel(nn.Module, ABC):
     @abstractmethod
     def encode(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],
         state: State,
@@ -147,7 +173,7 @@ class SequenceModel(nn.Module, ABC):
         """All that does not depend on z, for all t at once; without ``x``, only what generation needs.
 
         Args:
-            u: Inputs, u_t = x_{t-1}.
+            u: Inputs: x_{t-1}, and after it what is known besides.
             x: Observations, on which the posterior is conditioned.
             lengths: Valid frames of each sequence; what follows is padding.
             state: d_0 and z_0.
@@ -168,10 +194,10 @@ class SequenceModel(nn.Module, ABC):
         """Parameters of p(x_t | z_t, d_t), for all t at once."""
 
     def emit(
-        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"], u: Float[Tensor, "b t x"]
+        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"], u: Float[Tensor, "b t u"]
     ) -> Float[Tensor, "b t q"]:
-        """p(x_t | z_t, d_t, u_t), as ``likelihood`` reads it, for all t at once."""
-        return self.likelihood.given(self.decode(d, z), u)
+        """p(x_t | z_t, d_t, x_{t-1}), as ``likelihood`` reads it, for all t at once."""
+        return self.likelihood.given(self.decode(d, z), u[..., : self.config.x_dim])
 
     @contextmanager
     def posterior_apart(self) -> Iterator[None]:
@@ -208,7 +234,7 @@ class SequenceModel(nn.Module, ABC):
 
     def unroll(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],
         state: State,
@@ -217,7 +243,7 @@ class SequenceModel(nn.Module, ABC):
         """Algorithm 1: for t = 1 to T, z_t is drawn given z_{t-1}; from the posterior given ``x``, else from the prior.
 
         Args:
-            u: Inputs, u_t = x_{t-1}.
+            u: Inputs: x_{t-1}, and after it what is known besides.
             x: Observations, or None to generate.
             lengths: Valid frames of each sequence, at least 1.
             state: d_0 and z_0.

@@ -59,7 +59,7 @@ class DKF(StateSpaceModel):
 
     def encode(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],
         state: State,  # noqa: ARG002

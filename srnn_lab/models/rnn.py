@@ -4,7 +4,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.models.base import Context, SequenceModel, State
+from srnn_lab.models.base import INPUTS, Context, SequenceModel, State
 from srnn_lab.models.distributions import DiagonalGaussian
 from srnn_lab.models.networks import GRU
 
@@ -16,11 +16,11 @@ class RNN(SequenceModel):
         config: Sizes; ``z_dim``, ``smoothing`` and ``residual`` do not apply.
     """
 
-    reads = ()
+    reads = INPUTS
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
-        self.gru_d = GRU(config.hidden_dim, config.d_dim)
+        self.gru_d = GRU(self.of_u_dim, config.d_dim)
         self.emission = self.emission_network(config.d_dim)
 
     @property
@@ -30,13 +30,13 @@ class RNN(SequenceModel):
 
     def encode(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,  # noqa: ARG002
         lengths: Int[Tensor, "b"],  # noqa: ARG002
         state: State,
     ) -> Context:
         """d_{1:T} from u."""
-        return {"d": self.gru_d(self.features(u), state.d)}
+        return {"d": self.gru_d(self.read(u, None)[0], state.d)}
 
     def step(
         self,

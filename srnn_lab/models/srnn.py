@@ -5,8 +5,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.models.base import Context, State
-from srnn_lab.models.networks import GRU, BackwardGRU, GaussianNetwork, features_of, mlp
+from srnn_lab.models.base import INPUTS, Context, State
+from srnn_lab.models.networks import GRU, BackwardGRU, GaussianNetwork, mlp
 from srnn_lab.models.state_space import StateSpaceModel
 from srnn_lab.models.tridiagonal import TridiagonalPosterior
 
@@ -23,12 +23,12 @@ class SRNN(StateSpaceModel):
     """
 
     a: nn.Module
-    reads = (*StateSpaceModel.reads, "posterior", "smoothing", "residual")
+    reads = (*StateSpaceModel.reads, *INPUTS, "posterior", "smoothing", "residual")
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, h, layers = config.d_dim, config.hidden_dim, config.num_layers
-        self.gru_d = GRU(h, d)
+        self.gru_d = GRU(self.of_u_dim, d)
         networks = config.posterior == "networks"
         if networks:
             self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, self.emission_layers)
@@ -44,13 +44,13 @@ class SRNN(StateSpaceModel):
 
     def encode(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],
         state: State,
     ) -> Context:
         """d_{1:T} from u, a_{1:T} from [d, x], and their shares of the first layers of Eq. (3) and (10)."""
-        of_u, of_x = features_of(self.features, u, x)
+        of_u, of_x = self.read(u, x)
         d = self.gru_d(of_u, state.d)
         d_low = self.read_d(d.to(of_u.dtype))  # converted once, where products are in 16 bits
         context = {"d": d, "for_prior": self.prior.project(d_low)}

@@ -5,9 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.models.base import Context, SequenceModel, State
+from srnn_lab.models.base import INPUTS, Context, SequenceModel, State
 from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
-from srnn_lab.models.networks import GRU, GRUCell, features_of, mlp
+from srnn_lab.models.networks import GRU, GRUCell, mlp
 
 
 class STORN(SequenceModel):
@@ -24,11 +24,13 @@ class STORN(SequenceModel):
         config: Sizes; ``smoothing``, ``residual`` and ``gated_transition`` do not apply.
     """
 
+    reads = (*SequenceModel.reads, *INPUTS)
+
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
         self.features_z, of_z = self.network_of_z()
-        self.gru_d = GRUCell(h, of_z, d)
+        self.gru_d = GRUCell(self.of_u_dim, of_z, d)
         self.gru_a = GRU(h, d)
         self.posterior = mlp(d, h, layers, 2 * z, dropout=config.dropout_heads)
         self.emission = self.emission_network(d)
@@ -40,13 +42,13 @@ class STORN(SequenceModel):
 
     def encode(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],  # noqa: ARG002
         state: State,
     ) -> Context:
         """The share of u in the gates of d; a_{1:T} from x, and all of the posterior."""
-        of_u, of_x = features_of(self.features, u, x)
+        of_u, of_x = self.read(u, x)
         context = {"for_d": self.gru_d.project(of_u)}
         if of_x is None:
             return context

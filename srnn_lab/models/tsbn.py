@@ -56,7 +56,7 @@ class TSBN(SequenceModel):
 
     def encode(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],  # noqa: ARG002
         state: State,

@@ -5,9 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.models.base import Context, SequenceModel, State
+from srnn_lab.models.base import INPUTS, Context, SequenceModel, State
 from srnn_lab.models.distributions import DiagonalGaussian, floor_variance
-from srnn_lab.models.networks import GRU, BackwardGRU, features_of, linear, mlp
+from srnn_lab.models.networks import GRU, BackwardGRU, linear, mlp
 
 
 class VRAE(SequenceModel):
@@ -23,12 +23,14 @@ class VRAE(SequenceModel):
         config: Sizes; ``smoothing``, ``residual`` and ``gated_transition`` do not apply.
     """
 
+    reads = (*SequenceModel.reads, *INPUTS)
+
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
         self.features_z, of_z = self.network_of_z()
         self.first_d = linear(of_z, d)
-        self.gru_d = GRU(h, d)
+        self.gru_d = GRU(self.of_u_dim, d)
         self.a = BackwardGRU(h, d)
         self.posterior = mlp(d, h, layers, 2 * z, dropout=config.dropout_heads)
         self.emission = self.emission_network(d)
@@ -40,13 +42,13 @@ class VRAE(SequenceModel):
 
     def encode(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],
         state: State,
     ) -> Context:
         """Features of u; where a sequence begins; and all of the posterior."""
-        of_u, of_x = features_of(self.features, u, x)
+        of_u, of_x = self.read(u, x)
         begins = torch.zeros_like(u[..., :1])
         begins[:, 0] = 1 - state.d[:, -1:]
         context = {"of_u": of_u, "begins": begins}

@@ -7,9 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from srnn_lab.config import ModelConfig
-from srnn_lab.models.base import Context, SequenceModel, State
+from srnn_lab.models.base import INPUTS, Context, SequenceModel, State
 from srnn_lab.models.distributions import DiagonalGaussian
-from srnn_lab.models.networks import GaussianNetwork, GRUCell, features_of
+from srnn_lab.models.networks import GaussianNetwork, GRUCell
 
 
 class VariationalRNN(SequenceModel):
@@ -20,11 +20,13 @@ class VariationalRNN(SequenceModel):
     that, the paper argues (Section 5), looking ahead would not improve it.
     """
 
+    reads = (*SequenceModel.reads, *INPUTS)
+
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
         self.features_z, of_z = self.network_of_z(automatic=True)
-        self.gru_d = GRUCell(h, of_z, d)
+        self.gru_d = GRUCell(self.of_u_dim, of_z, d)
         self.posterior = GaussianNetwork(z, h, h, layers, config.variance_floor, in_dim=d, dropout=config.dropout_heads)
         self.emission = self.emission_network(d + of_z)
 
@@ -34,13 +36,13 @@ class VariationalRNN(SequenceModel):
 
     def encode(
         self,
-        u: Float[Tensor, "b t x"],
+        u: Float[Tensor, "b t u"],
         x: Float[Tensor, "b t x"] | None,
         lengths: Int[Tensor, "b"],  # noqa: ARG002
         state: State,  # noqa: ARG002
     ) -> Context:
         """The shares of u in the gates of d, and of x in the posterior's first layer."""
-        of_u, of_x = features_of(self.features, u, x)
+        of_u, of_x = self.read(u, x)
         context = {"for_d": self.gru_d.project(of_u)}
         return context if of_x is None else {**context, "for_posterior": self.posterior.project(self.for_q(of_x))}
 

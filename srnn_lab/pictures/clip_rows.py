@@ -96,7 +96,7 @@ def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.
     if data.kind.notes:
         return roll_row(title, times, signal, pitch_range(*alike))
     if isinstance(data.kind, kinds.Series):
-        return table_row(title, times, signal, data.kind.names)
+        return table_row(title, times, data.kind.parts(signal)[0], data.kind.names)
     return wave_row(title, times, signal, max(float(np.abs(wave).max()) for wave in alike))
 
 
@@ -215,4 +215,12 @@ def _roll_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> 
 
 
 def _table_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
-    return {"mean": mean_row("Mean under the posterior", checkpoint, signal, clip, clip.mean)}
+    data, rows = (
+        checkpoint.config.data,
+        {"mean": mean_row("Mean under the posterior", checkpoint, signal, clip, clip.mean)},
+    )
+    if (known := data.kind.parts(signal)[1]) is not None:
+        names = data.kind.input_names
+        title = f"Known input {names[0]}" if len(names) == 1 else "Known inputs"
+        rows["inputs"] = table_row(title, signal_times(signal, data), known, names)
+    return rows

@@ -97,7 +97,8 @@ def fit(
         eager: On a GPU, launch the kernels of an update one by one rather than record them once: slower, for a GPU that
             refuses a recording.
         data: Instead of what ``config.data`` names, the sequences of ``train``, ``valid`` and ``test``, each an array
-            (T, columns), a tensor or a data frame; of ``series`` frames. To resume a run, give them again.
+            (T, columns), a tensor or a data frame; of ``series`` frames. A tuple of two is x and known inputs u. To
+            resume a run, give them again.
 
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
@@ -200,7 +201,7 @@ def _begin(
         rank = distributed.rank()
         raise ValueError(f"Process {rank} reads other data than process 0; put the same files on each machine.")
     if extra is None and (config.train.start_from_mean or config.model.centred_inputs):
-        model.start_from(*_moments(frames["train"]), emission=config.train.start_from_mean)
+        model.start_from(*_moments(frames["train"], config.model.x_dim), emission=config.train.start_from_mean)
     optimizer = torch.optim.AdamW(
         model.to(device).parameters(),
         eps=config.train.adam_epsilon,
@@ -345,19 +346,20 @@ def _load(config: RunConfig, options: Options) -> tuple[Frontend, Segments, Any,
     data = torch.tensor([*bytes.fromhex(digest)], dtype=torch.uint8)
     train = config.train
     shape = (frames["train"], train.batch_size, train.segment_length)
+    changed = {"transposition": train.transposition, "u_dim": config.model.u_dim}
     if train.whole_sequences:
         first_frame = config.evaluation.first_frame
-        segments = WholeSequences(*shape, first_frame, transposition=train.transposition)
+        segments = WholeSequences(*shape, first_frame, **changed)
     else:
-        segments = Streams(*shape, train.segments_per_reset, transposition=train.transposition)
+        segments = Streams(*shape, train.segments_per_reset, **changed)
     return frontend, segments, frames, data
 
 
-def _moments(sequences: Sequence[Frames]) -> tuple[Tensor, Tensor]:
+def _moments(sequences: Sequence[Frames], x_dim: int) -> tuple[Tensor, Tensor]:
     """Mean and variance of each value of a frame over all frames in which it is known."""
     count, first, second = 0, 0.0, 0.0
     for sequence in sequences:
-        frames = np.asarray(sequence[:], np.float64)
+        frames = np.asarray(sequence[:][:, :x_dim], np.float64)
         known = ~np.isnan(frames)
         frames = np.where(known, frames, 0)
         count, first, second = count + known.sum(0), first + frames.sum(0), second + (frames**2).sum(0)

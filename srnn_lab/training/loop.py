@@ -55,7 +55,7 @@ def update(
         The bound and the KL, added up over all frames, and the states reached.
     """
     kl_weight, frames = numbers.unbind()
-    batch, device = Batch.of(whole, lengths), whole.device.type
+    batch, device = Batch.of(whole, lengths, model.config.u_dim), whole.device.type
     state = State(*(values.masked_fill(starts[:, None], 0) for values in (d, z)))
     low = use_bf16(config, device)
     model.zero_grad()

@@ -17,6 +17,7 @@ from srnn_lab.cli import main
 from srnn_lab.config import PRESETS, DataConfig, ModelConfig, RunConfig
 from srnn_lab.data import Frontend, load_split, read_signal
 from srnn_lab.data.series import complete, read_sequences, read_table
+from srnn_lab.inference.forecasting import forecast
 from srnn_lab.inference.sampling import generate
 from srnn_lab.training.fitting import fit
 
@@ -254,3 +255,71 @@ def test_the_command_line_trains_measures_inspects_and_draws(tmp_path, monkeypat
     np.testing.assert_allclose(np.load("a.npy")[:16], read_signal("tables/3.csv", config), rtol=1e-5)
     assert main(["inspect", "jsb", "tables/3.csv"]) == 1
     assert "is a table, and the model was trained on MIDI" in capsys.readouterr().err
+
+
+PAIRS = {
+    "a tuple of arrays": lambda rows: (rows[:, :2], rows[:, 2:]),
+    "a tuple of data frames": lambda rows: (
+        pd.DataFrame(rows[:, :2], columns=["flow", "level"]),
+        pd.DataFrame(rows[:, 2:], columns=["rain"]),
+    ),
+    "a data frame with columns of both": lambda rows: pd.DataFrame(
+        rows[:, [2, 0, 1]], columns=["rain", "flow", "level"]
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_a_program_trains_on_sequences_with_known_inputs(tmp_path, kind):
+    tables = [10 + 3 * rows(16, 3, seed=i) for i in range(4)]
+    data = {split: map(PAIRS[kind], tables) for split in ("train", "valid", "test")}
+    named = "data" in kind
+    run = tiny(inputs="rain" if kind.startswith("a data") else "")
+    fit(run, tmp_path, data=data)
+    found = load_checkpoint(tmp_path / "best.safetensors")
+    config, joined = found.config, np.concatenate(tables)
+    assert (config.data.columns, config.data.inputs) == (("flow,level", "rain") if named else ("0,1", "u0"))
+    assert (config.model.x_dim, config.model.u_dim) == (2, 1)
+    np.testing.assert_allclose(found.frontend.mean, joined[:, :2].mean(0), rtol=1e-5)
+    np.testing.assert_allclose(
+        (found.frontend.u_mean, found.frontend.u_std), (joined[:, 2:].mean(0), joined[:, 2:].std(0))
+    )
+    clip = inspect_signal(found, tables[0])
+    assert clip.frames.shape == clip.mean.shape == (16, 2)
+    drawn = forecast(found, tables[0][:10], 6, u=tables[0][10:, 2:], paths=3)
+    assert drawn.samples.shape == (3, 6, 2)
+    with pytest.raises(ValueError, match="0 known inputs are given for 6 frames"):
+        forecast(found, tables[0][:10], 6, paths=3)
+
+
+def test_inputs_that_do_not_fit_are_refused(tmp_path):
+    x, u = rows(9), rows(9, 1)
+    for pairs, said in (([(x, u[:5])], "known inputs 5 rows"), ([(x, u), (x, x)], "expected as many rows of 1")):
+        with pytest.raises(ValueError, match=said):
+            fit(tiny(), tmp_path, data=dict.fromkeys(("train", "valid", "test"), pairs))
+    write_csv(tmp_path / "a.csv", rows(20))
+    with pytest.raises(ValueError, match="'flow' is among --columns and --inputs"):
+        complete(tiny(data=str(tmp_path), columns="flow,level", inputs="flow"))
+    with pytest.raises(ValueError, match="no column 'rain'"):
+        complete(tiny(data=str(tmp_path), inputs="rain"))
+
+
+def test_the_command_line_takes_columns_as_inputs_and_forecasts_with_those_of_the_future(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "a.csv", 100 + rows(60, 3), ("hour", "flow", "level"))
+    write_csv(tmp_path / "next.csv", 100 + rows(4, 1), ("hour",))
+    small = ["--d-dim=5", "--z-dim=2", "--hidden-dim=6", "--epochs=1", "--batch-size=2", "--segment-length=8"]
+    assert main(["train", "series", "--data=a.csv", "--inputs=hour", "--no-feedback", *small, "--out=run"]) == 0
+    config = load_checkpoint("run/best.safetensors").config
+    assert (config.data.columns, config.data.inputs, config.model.feedback) == ("flow,level", "hour", False)
+    given = ["run/best.safetensors", "a.csv"]
+    assert main(["inspect", *given, "--out=seen", "--picture=seen/rows.svg"]) == 0
+    assert {"Known input hour", "level", "flow"} <= set(
+        re.findall(r">([^<>]+)</text>", Path("seen/rows.svg").read_text())
+    )
+    assert main(["forecast", *given, "--future=next.csv", "--out=drawn.csv", "--paths=3"]) == 0
+    lines = Path("drawn.csv").read_text().splitlines()
+    assert (len(lines), lines[0].startswith("time,flow mean")) == (5, True)
+    capsys.readouterr()
+    assert main(["forecast", *given, "--out=drawn.csv"]) == 1
+    assert "give those of the future to forecast" in capsys.readouterr().err

@@ -10,9 +10,11 @@ from torch import sigmoid, tanh
 from srnn_lab.config import ModelConfig
 from srnn_lab.data import Batch
 from srnn_lab.inference.bounds import elbo
-from srnn_lab.models import DKF, SRNN, STORN, VRAE, VRNN, VRNNI, State
+from srnn_lab.models import DKF, RNN, SRNN, STORN, VRAE, VRNN, VRNNI, State
 
 FLOOR = 1e-2
+KNOWN = [{}, {"u_dim": 2}, {"u_dim": 2, "feedback": False}, {"feedback": False}]
+"""u_t is x_{t-1}, that and two known inputs, these alone, or nothing."""
 VARIANTS = list(itertools.product([True, False], [True, False], [1, 2], ["bernoulli", "gaussian"]))
 
 
@@ -25,6 +27,7 @@ def case(kind=SRNN, likelihood="gaussian", **options):
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)  # biases that are not zero
     u, x = torch.randn(2, 2, 7, 4, dtype=torch.float64)
+    u = torch.cat([u, torch.randn(2, 7, config.u_dim, dtype=torch.float64)], -1)
     x = (x > 0).double() if likelihood == "bernoulli" else x
     state = State(torch.randn(2, model.d_dim, dtype=torch.float64), torch.randn(2, 3, dtype=torch.float64))
     return model, Batch(x, u, torch.tensor([7, 7])), state, torch.randn(2, 7, 3, dtype=torch.float64)
@@ -108,19 +111,27 @@ def phi_z(model, z):
     return network(model.features_z, z) if list(model.features_z.parameters()) else z
 
 
+def phi_u(model, u):
+    """u as d reads it: each part through a network of its own."""
+    parts = [network(model.features, u[..., :4])] if model.config.feedback else []
+    parts += [network(model.features_u, u[..., 4:])] if model.config.u_dim else []
+    return torch.cat(parts, -1) if parts else torch.zeros_like(u[..., :1])
+
+
 @pytest.mark.parametrize(
-    ("num_layers", "emission_layers", "features_z"), [(1, 0, "auto"), (2, 0, "on"), (1, 2, "off"), (2, 1, "auto")]
+    ("num_layers", "emission_layers", "features_z", "known"),
+    [(1, 0, "auto", KNOWN[0]), (2, 0, "on", KNOWN[1]), (1, 2, "off", KNOWN[2]), (2, 1, "auto", KNOWN[3])],
 )
 @pytest.mark.parametrize("kind", [VRNN, VRNNI])
-def test_the_vrnn_by_hand(kind, num_layers, emission_layers, features_z):
-    sizes = {"num_layers": num_layers, "emission_layers": emission_layers, "features_z": features_z}
+def test_the_vrnn_by_hand(kind, num_layers, emission_layers, features_z, known):
+    sizes = {"num_layers": num_layers, "emission_layers": emission_layers, "features_z": features_z, **known}
     model, batch, state, noise = case(kind, **sizes)
     assert bool(list(model.features_z.parameters())) == (features_z != "off")
     assert len(model.emission) == 2 * (emission_layers or num_layers) + 1
     bound = elbo(model, batch, state, noise)
     d_t, z_t = state
     for t in range(7):
-        e_u, e_x = network(model.features, batch.u[:, t]), network(model.features, batch.x[:, t])
+        e_u, e_x = phi_u(model, batch.u[:, t]), network(model.features, batch.x[:, t])
         d_t = gru_cell_step(model.gru_d, d_t, e_u, phi_z(model, z_t))  # f(d_{t-1}, z_{t-1}, u_t)
         zero = torch.zeros(2, 3, dtype=torch.float64)
         prior = gaussian_of_one(model.prior, d_t) if kind is VRNN else (zero, zero)  # p(z_t | d_t), or N(0, I)
@@ -130,14 +141,14 @@ def test_the_vrnn_by_hand(kind, num_layers, emission_layers, features_z):
         check_frame(bound, batch, t, d_t, z_t, prior, (mu_q, logvar_q), outputs)
 
 
-@pytest.mark.parametrize("features_z", ["auto", "on"])
-@pytest.mark.parametrize("num_layers", [1, 2])
-def test_storn_by_hand(num_layers, features_z):
-    model, batch, state, noise = case(STORN, num_layers=num_layers, features_z=features_z)
+@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize(("num_layers", "features_z"), [(1, "auto"), (2, "on")])
+def test_storn_by_hand(num_layers, features_z, known):
+    model, batch, state, noise = case(STORN, num_layers=num_layers, features_z=features_z, **known)
     bound = elbo(model, batch, state, noise)
     d_t, a_t = state.d.chunk(2, -1)
     for t in range(7):
-        e_u, e_x = network(model.features, batch.u[:, t]), network(model.features, batch.x[:, t])
+        e_u, e_x = phi_u(model, batch.u[:, t]), network(model.features, batch.x[:, t])
         a_t = gru_step(model.gru_a, a_t, e_x)  # the recognition network has seen x_{1:t}
         mu_q, raw = network(model.posterior, a_t).chunk(2, -1)
         posterior = mu_q, with_floor(raw)
@@ -203,20 +214,23 @@ def test_a_gru_cell_begins_with_the_weights_of_a_gru():
     assert not any(layer.bias.any() for layer in (cell.from_c, cell.from_d))
 
 
-@pytest.mark.parametrize(("emission_layers", "features_z"), [(0, "auto"), (2, "on")])
+@pytest.mark.parametrize(
+    ("emission_layers", "features_z", "known"),
+    [(0, "auto", KNOWN[0]), (2, "on", KNOWN[1]), (0, "auto", KNOWN[2]), (2, "on", KNOWN[3])],
+)
 @pytest.mark.parametrize(("smoothing", "residual", "num_layers", "likelihood"), VARIANTS)
 def test_equations_1_to_12_and_algorithm_1_by_hand(
-    smoothing, residual, num_layers, likelihood, emission_layers, features_z
+    smoothing, residual, num_layers, likelihood, emission_layers, features_z, known
 ):
     options = {"smoothing": smoothing, "residual": residual, "num_layers": num_layers}
-    sizes = {"emission_layers": emission_layers, "features_z": features_z}
+    sizes = {"emission_layers": emission_layers, "features_z": features_z, **known}
     model, batch, state, noise = case(SRNN, likelihood, **options, **sizes)
     assert bool(list(model.features_z.parameters())) == (features_z == "on")
     layers = 2 * (emission_layers or num_layers)
     assert (len(model.emission), smoothing or len(model.a)) == (layers + 1, smoothing or layers)
     bound = elbo(model, batch, state, noise)
     T = 7  # noqa: N806
-    e_u, e_x = network(model.features, batch.u), network(model.features, batch.x)  # one extractor for both
+    e_u, e_x = phi_u(model, batch.u), network(model.features, batch.x)  # one extractor for x_{t-1} and x_t
 
     d, d_t = [], state.d
     for t in range(T):  # d_t = GRU(d_{t-1}, u_t)
@@ -265,6 +279,17 @@ def test_equations_1_to_12_and_algorithm_1_by_hand(
     torch.testing.assert_close(bound.trace.state.d, d[-1])
 
 
+@pytest.mark.parametrize("known", KNOWN)
+def test_the_deterministic_network_by_hand(known):
+    model, batch, state, _ = case(RNN, **known)
+    bound = elbo(model, batch, state._replace(z=state.z[:, :0]))
+    d_t = state.d
+    for t in range(7):
+        d_t = gru_step(model.gru_d, d_t, phi_u(model, batch.u[:, t]))
+        outputs = network(model.emission, d_t)
+        torch.testing.assert_close(bound.log_px[:, t], model.likelihood.log_prob(outputs, batch.x[:, t]))
+
+
 @pytest.mark.parametrize("smoothing", [True, False])
 @pytest.mark.parametrize("residual", [True, False])
 def test_given_z_tm1_and_d_the_posterior_does_not_depend_on_the_past_nor_a_filtering_one_on_the_future(
@@ -297,12 +322,13 @@ def test_weights_begin_orthogonal_or_glorot_normal_and_biases_zero():
     assert all((p == 0).all() for name, p in model.named_parameters() if "bias" in name)
 
 
+@pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
-def test_the_vrae_by_hand(likelihood):
-    model, batch, _, noise = case(VRAE, likelihood)
+def test_the_vrae_by_hand(likelihood, known):
+    model, batch, _, noise = case(VRAE, likelihood, **known)
     state = model.initial_state(2)
     bound = elbo(model, batch, state, noise)
-    features_u, features_x = (network(model.features, v) for v in (batch.u, batch.x))
+    features_u, features_x = phi_u(model, batch.u), network(model.features, batch.x)
     a = torch.zeros(2, 5, dtype=torch.float64)
     for t in reversed(range(7)):
         a = gru_step(model.a.gru, a, features_x[:, t])

@@ -12,6 +12,7 @@ from srnn_lab.config import ModelConfig
 from srnn_lab.data import Batch
 from srnn_lab.inference.bounds import draw_noise, draw_uniforms, elbo, fivo, iwae
 from srnn_lab.models import MODELS, build_model
+from srnn_lab.models.base import INPUTS
 from srnn_lab.models.likelihoods import LIKELIHOODS
 
 POSTERIORS = [{"smoothing": s, "residual": r} for s, r in itertools.product([True, False], repeat=2)]
@@ -55,6 +56,11 @@ CASES += [
     for model in MODELS
     if model not in ("rnn", "tsbn")
 ]  # fmt: skip
+CASES += [
+    pytest.param(ModelConfig(model=model, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, u_dim=2), id=f"{model}-known_inputs")
+    for model in MODELS
+    if set(INPUTS) <= set(MODELS[model].reads)
+]
 contract = pytest.mark.parametrize("config", CASES)
 each_once = pytest.mark.parametrize("config", [case for case in CASES if not is_crossed(**vars(case.values[0]))])
 PATHS = 4
@@ -88,7 +94,9 @@ def case(config, lengths=(8, 8, 8)):
     torch.manual_seed(1)
     model = build_model(config).double()
     x = torch.rand(len(lengths), max(lengths), config.x_dim, dtype=torch.float64).round()
-    batch = Batch(x, torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), torch.tensor(lengths))
+    u = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+    u = torch.cat([u, torch.ones(*u.shape[:2], config.u_dim).double().cumsum(1)], -1)
+    batch = Batch(x, u, torch.tensor(lengths))
     return model, batch, draw_noise(model, batch)
 
 
@@ -353,8 +361,13 @@ def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, mod
         "posterior": "tridiagonal",
         "smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2, "num_components": 2,
         "dropout_heads": 0.5, "ar_order": 2, "ar_past": "taps", "ar_adaptive": True,
+        "u_dim": 2, "feedback": False,
         "student_df": 9.0, "conv_channels": 3, "features_z": "off" if model.startswith("vrnn") else "on",
     }[name]  # fmt: skip
     config = ModelConfig(model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3)
     read = name in (*MODELS[model].reads, *LIKELIHOODS[likelihood].reads)
-    assert (looks(config) != looks(replace(config, **{name: changed}))) == read
+    if name in INPUTS and not read:
+        with pytest.raises(ValueError, match="has no input but"):
+            looks(replace(config, **{name: changed}))
+    else:
+        assert (looks(config) != looks(replace(config, **{name: changed}))) == read
