@@ -122,6 +122,9 @@ def read_header(path: str | Path) -> Header:
     Args:
         path: A file, or the name of a bundled checkpoint.
 
+    Returns:
+        The configuration and the scores.
+
     Raises:
         FileNotFoundError: There is no such file and no bundled checkpoint of that name.
         ValueError: The file is truncated or of another format.
@@ -141,6 +144,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
     Args:
         path: A file, or the name of a bundled checkpoint.
+
+    Returns:
+        The model on the CPU, ready to evaluate, with its configuration, front end, scores and extra
+        tensors.
 
     Raises:
         FileNotFoundError: There is no such file and no bundled checkpoint of that name.

@@ -62,6 +62,9 @@ def arrows(**settings: object) -> Arrows:
 
     Args:
         settings: Of ``ModelConfig``: ``model``, and those of a variant.
+
+    Returns:
+        Pairs (from, to) of the generative model, and the names that the posterior of z_t reads.
     """
     torch.manual_seed(0)
     model = build_model(ModelConfig(**{"likelihood": "gaussian", **SIZES, **settings})).double().eval()

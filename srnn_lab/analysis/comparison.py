@@ -47,6 +47,9 @@ class Comparison:
         Args:
             number: At most so many.
             apart: Frames that lie between two of them, at least.
+
+        Returns:
+            Numbers of frames; fewer than ``number`` if no other frame differs.
         """
         sizes = np.abs(self.kl_difference).max(0)
         sizes[: min(SETTLING, len(sizes) - 1)] = 0
@@ -83,6 +86,9 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
     Args:
         checkpoints: The models, by name.
         clips: What each makes of the clip.
+
+    Returns:
+        The KL and log p(x) of each model over the frames that all of them score, in nats per frame.
 
     Raises:
         ValueError: There are fewer than two models, or their frames are of different kinds.

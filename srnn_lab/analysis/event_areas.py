@@ -72,7 +72,7 @@ def measure_areas(
     num_shifts: int = 1000,
     seed: int = 0,
 ) -> dict[str, Area]:
-    """The areas by ``KIND/FRAMES/WINDOW``, such as ``onset/active/2``; absent where no frame is at an event, or every.
+    """How well the KL tells frames at events from others, for each kind of event and window.
 
     Args:
         clips: The KL of each clip, and which of its frames are not silent.
@@ -80,6 +80,10 @@ def measure_areas(
         windows: Frames on either side of an event that are at the event; more than 0 average a spike of one frame away.
         num_shifts: Circular shifts for the null.
         seed: Seed of the shifts.
+
+    Returns:
+        The areas by ``KIND/FRAMES/WINDOW``, such as ``onset/active/2``. An area is absent if no
+        frame, or every frame, is at an event of that kind.
     """
     areas = {}
     for kind in dict.fromkeys(kind for found in events for kind in found):

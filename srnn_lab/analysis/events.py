@@ -54,6 +54,11 @@ def clip_events(
         signal: Its waveform or piano roll.
         data: What a frame is.
         labels: Its phones, if they are known.
+
+    Returns:
+        Frame numbers by kind of event, counted from the first scored frame. Music has
+        ``chord-change``; sound has ``silence-to-sound``, ``sound-to-silence``, ``onset`` and, with
+        labels, the kinds in ``PHONE_EVENTS``. Other data have none.
     """
     if not data.kind.heard:
         return {}
@@ -96,6 +101,9 @@ def phone_events(
         labels: The phones.
         times: Middle of each frame, in the unit of the labels.
         levels: Level of each frame, in dB.
+
+    Returns:
+        Frame numbers in ascending order, each of them once.
     """
     kinds = [phone_kind(name) for name in labels.names]
     if kind == "closure-to-burst":

@@ -25,6 +25,10 @@ def event_table(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         match: Its spikes.
         change: What a change is, for instance ``onset``.
         unit: Unit of the times.
+
+    Returns:
+        Columns of equal length. The distance to the nearest change is in frames, below 0 if the
+        change comes first; it is None for a clip without a change.
     """
     frames = np.concatenate([match.frames, clip.changes[~match.found]])
     what = np.concatenate(

@@ -35,6 +35,10 @@ def impute(
         num_samples: Paths of z that mean and deviation are averaged over, and draws; at least 1.
         seed: Seed of the paths and draws.
 
+    Returns:
+        The filled tables, of the shape and in the units of ``signal``. A first row that the model
+        does not score keeps its gaps.
+
     Raises:
         ValueError: The table does not fit the model.
     """

@@ -107,6 +107,9 @@ def inspect_signal(
         seed: Seed of the paths.
         noise: Standard normal noise of the paths, instead of that of ``num_samples`` and ``seed``.
 
+    Returns:
+        NumPy arrays with one value or row for each scored frame, averaged over the paths.
+
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.
         FloatingPointError: The model gives a value that is not a finite number.
@@ -164,6 +167,9 @@ def longest_clip(config: DataConfig) -> int:
 def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.ndarray, "n x"], Batch]:
     """All frames of a clip, and the batch of those that the checkpoint's convention scores.
 
+    Returns:
+        The frames (T, X) as the model sees them, and a batch of one sequence.
+
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.
     """
@@ -191,6 +197,9 @@ def draw_reconstruction(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int
         checkpoint: A trained model.
         signal: A waveform at the model's sample rate, or a piano roll.
         seed: Seed of the path and of the draws.
+
+    Returns:
+        Frames (T, X) in the units that the model sees.
 
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.

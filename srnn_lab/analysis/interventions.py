@@ -43,6 +43,9 @@ def posterior_path(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0)
         signal: The clip.
         seed: Seed of the noise.
 
+    Returns:
+        z of each scored frame (T, Z).
+
     Raises:
         ValueError: The clip is of the wrong kind, too short or too long.
     """
@@ -74,6 +77,9 @@ def replace_latents(
         start: Begin of the stretch, in seconds (music: quarter notes): z is replaced in frames whose middle lies in it.
         stop: Its end.
         seed: Seed of the noise.
+
+    Returns:
+        A reconstruction for each name in ``SOURCES``, over all scored frames.
 
     Raises:
         ValueError: The clip is of the wrong kind, too short or too long.
@@ -112,6 +118,9 @@ def _path(
 
     What z_t is drawn from does not depend on its noise, so one step shows it, and a second one is given the noise that
     draws the wanted z_t: right for every model, also where d_t holds z_t (STORN) or z_{t-1} (VRNN).
+
+    Returns:
+        d (N, T, D) and z (N, T, Z), in the order of ``sources``.
     """
     state, path = state.repeat(len(sources)), []
     tensors = (noise, others, *context.values())

@@ -53,6 +53,10 @@ def summarise(clip: Inspection, near: int) -> Summary:
     Args:
         clip: The clip.
         near: Frames on either side of a change that are at the change.
+
+    Returns:
+        The values of each scored frame without the reconstruction, and the AUC of the KL at
+        changes.
     """
     auc = match_spikes(clip, near).auc
     return Summary(
@@ -96,6 +100,9 @@ def strongest(
         left_out: By clip, frames that are no moment.
         number: At most so many.
         apart: Two moments of a clip have at least so many frames between them.
+
+    Returns:
+        The moments; fewer than ``number`` if the clips have no more frames to choose from.
     """
     free = {name: np.where(left_out[name], -np.inf, one) for name, one in values.items()}
     found = []

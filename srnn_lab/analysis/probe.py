@@ -103,6 +103,9 @@ def labelled_data(trained_on: str) -> str:
 def load_sentences(data: DataConfig, split: str, data_dir: str | Path | None = None) -> Sentences:
     """The recordings of a split that have labels.
 
+    Returns:
+        Signals and labels by the name of the recording.
+
     Raises:
         ValueError: There is none.
         FileNotFoundError: The split is not there.
@@ -133,6 +136,10 @@ def phone_frames(
         signals: Waveforms.
         labels: Of each of them.
         seed: Seed of the path.
+
+    Returns:
+        The labelled frames of one sentence after the other. Their features are ``z`` (posterior
+        means), ``d``, ``z and d`` (of these, what the model has) and ``log-mel``.
 
     Raises:
         ValueError: The model is one of music, or no frame has a label.
@@ -185,6 +192,10 @@ def probe_split(train: PhoneFrames, test: PhoneFrames) -> Probe:
 
 def probe_sentences(frames: PhoneFrames) -> Probe:
     """Each sentence is the test sentence in turn, and the others those for training.
+
+    Returns:
+        The recognition over the frames of all sentences. No frame is guessed by a classifier that
+        was trained on its sentence.
 
     Raises:
         ValueError: There are fewer than two.
@@ -250,6 +261,9 @@ def recognition(phones: np.ndarray, guessed: np.ndarray, spoken: np.ndarray) -> 
         phones: The phones.
         guessed: What was guessed.
         spoken: Which frames are no pause.
+
+    Returns:
+        Shares from 0 to 1. The accuracy over speech is 0 if every frame is a pause.
     """
     right = phones == guessed
     # F1 is the share of right ones in the mean of how often a phone occurs and how often it is guessed.

@@ -80,6 +80,9 @@ class Spikes:
 def roc_area(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:
     """Probability that a positive scores higher than a negative; ties count half.
 
+    Returns:
+        A number from 0 to 1; 0.5 is chance.
+
     Raises:
         ValueError: All frames are positive, or none is.
     """
@@ -121,6 +124,10 @@ def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes
         clip: An inspected clip; only its active frames count.
         near: Frames on either side of a change that are at the change.
         prominence: As in ``find_spikes``.
+
+    Returns:
+        The spikes, and precision, recall and AUC with their values after every shift; NaN where one
+        is not defined.
     """
     spikes, frames, active = find_spikes(clip, prominence), len(clip.kl), clip.active
     at_change, at_spike = near_changes(clip, near), near_frames(spikes, near, frames)
@@ -161,6 +168,10 @@ def measure_transitions(
         labels: Of each signal its phones, where they are known; by default of none.
         num_shifts: Circular shifts for the null.
         seed: Seed of the shifts.
+
+    Returns:
+        The AUC over all clips with its null, and the KL at splices and at the same places uncut, in
+        nats.
 
     Raises:
         ValueError: There are fewer than two clips, or no transition.
@@ -272,6 +283,9 @@ def measure_edit(
         joints: Samples (frames of a piano roll) at which the clip is cut, and where each is in the edited clip.
         num_samples: Posterior paths to average over.
         seed: Seed of the paths.
+
+    Returns:
+        Both inspections, and the largest KL near each joint in nats, before and after.
 
     Raises:
         ValueError: One of the clips is of the wrong kind, too short or too long.

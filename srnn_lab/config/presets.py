@@ -33,6 +33,9 @@ def _tsbn(data: str, **train: Any) -> RunConfig:
     """One layer of 100 units, as Gan et al. (2015) have it and score it, trained by Adam.
 
     No gradient passes from frame to frame, so that songs lose nothing when they are cut.
+
+    Returns:
+        The preset. ``train`` overrides settings of the recipe.
     """
     return replace(
         _field(data, 0, batch_size=8, learning_rate=3e-3, start_from_mean=True, **train),
@@ -53,6 +56,9 @@ def _speech(
 
     The paper's 2 layers count the output in prior and posterior: in the authors' code these have one hidden layer, and
     the emission and a filtering a have two.
+
+    Returns:
+        The preset. ``train`` overrides settings of the recipe.
     """
     recipe = {"segment_length": 40, "segments_per_reset": 4, **train}
     return RunConfig(

@@ -19,12 +19,18 @@ def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None =
         help: The sentence that documents it in ``srnn-lab train --help``.
         only: Where it counts: another setting, and values of that. What models, likelihoods and kinds of frames read,
             they say themselves.
+
+    Returns:
+        What a class body assigns to the setting; its help and where it counts are in the metadata.
     """
     return field(default=default, metadata={"help": help, "only": only or {}})
 
 
 def parse_bound(name: str) -> tuple[str, int]:
     """The name of a bound -> its kind and its number of paths: ``elbo``, ``iwae:128``, ``fivo:128`` or ``ess:128``.
+
+    Returns:
+        The kind, and the number of paths K (1 for ``elbo``).
 
     Raises:
         ValueError: It is no such name.
@@ -439,6 +445,9 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: Any) -> "RunConfig":
         """The inverse of ``to_dict``, for values from anywhere.
+
+        Returns:
+            A configuration that has passed all checks. A setting that is absent has its default.
 
         Raises:
             ValueError: A section or a key is unknown, or a value is of the wrong type or out of range.

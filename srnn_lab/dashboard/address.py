@@ -50,9 +50,13 @@ def opening(choice: Choice) -> Place:
 
 
 def parse_place(text: str, length: float) -> Place | None:
-    """``START`` or ``START-END`` of an address; None if it is neither, or lies outside a clip of that length.
+    """The point or stretch of a clip that an address names, as ``START`` or ``START-END``.
 
     In the address a place is rounded, so that its edge may lie a little beyond the clip.
+
+    Returns:
+        The place in the unit of ``length``, within the clip. None if the text is neither form, or
+        if the place lies outside of a clip of that length.
     """
     start, _, end = text.partition("-")
     try:
@@ -128,5 +132,8 @@ def owned(key: str, *owner: object) -> str:
 
     A slider of another range or step is another widget to Streamlit, which under the same key would get the value of
     the old one from the address.
+
+    Returns:
+        ``KEY-OWNER``, a name for Streamlit and for the address.
     """
     return "-".join(map(str, (key, *owner)))

@@ -28,6 +28,9 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     Args:
         features: Kinds of frames that the page is for.
 
+    Returns:
+        The paths, bytes and settings from which model and signal can be read again.
+
     Raises:
         ValueError: The file is no such checkpoint or clip.
     """
@@ -71,6 +74,9 @@ def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
 
     Args:
         features: Kinds of frames, where what cannot be read is left out; by default everything.
+
+    Returns:
+        The path of each checkpoint. One of the folder of runs is named ``FOLDER/RUN``.
     """
     folder = runs_folder()
     paths = (path for path in sorted(folder.glob("*/best.safetensors")) if path.parent.name.isprintable())
@@ -128,6 +134,9 @@ def choose_linked(
         former: What older addresses call it.
         known: What there is besides, though not for this box.
         disabled: Whether nothing can be chosen now.
+
+    Returns:
+        The chosen name, one of ``options``.
     """
     state, params = st.session_state, st.query_params
     if key not in visit().wanted or went_through_history():
@@ -191,6 +200,12 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
     """The content and the name of the chosen, uploaded or recorded file.
 
     The boxes for files are emptied when another page is opened, so the visit remembers what they held.
+
+    Args:
+        features: The kind of frames of the chosen model.
+
+    Returns:
+        The bytes, and the file's name with its ending, which says how the bytes are read.
     """
     state, kinds = st.session_state, UPLOADS[features]
     kind, other = ("chorales", "voice") if KINDS[features].notes else ("voice", "chorales")
@@ -260,6 +275,9 @@ def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
         choice: What is chosen at the side.
         role: What the address calls it; each page has its own word, since Streamlit takes what one page has in its
             address out of that of another.
+
+    Returns:
+        The bytes, and the file's name with its ending.
     """
     features = choice.checkpoint.config.data.features
     key, clips = f"{role}-{clip_key(features)}", bundled_clips(features)

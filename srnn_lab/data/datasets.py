@@ -45,7 +45,7 @@ SPLITS = ("train", "valid", "test")
 
 
 def load_split(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, np.ndarray]:
-    """The signals of one split, by name: piano rolls (T, 88) of bool, or waveforms (N,) of int16 (see ``narrow``).
+    """The signals of one split.
 
     Waveforms and rolls of files lie in a temporary file; ``widen`` makes either kind float32.
 
@@ -53,6 +53,10 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
         config: ``config.data`` is a name in ``DATASETS``, or a folder of MIDI or audio files (split 90/5/5 by file).
         split: ``train``, ``valid`` or ``test``; of a folder also ``all``.
         data_dir: Folder of the data sets' files; by default the environment variable ``SRNN_LAB_DATA``.
+
+    Returns:
+        By name, piano rolls (T, 88) of bool, waveforms (N,) of int16 (see ``narrow``), or tables
+        (T, columns) of float32. Recordings shorter than two frames are left out.
 
     Raises:
         ValueError: The split or the data set is unknown, or a file cannot be used.
@@ -80,7 +84,7 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
 
 
 def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, Labels]:
-    """The labels of one split's signals, by the names of ``load_split``; signals without a label file are absent.
+    """The labels of one split's signals.
 
     A recording's labels are the file of its name beside it, or in a folder ``lab`` beside its own. A folder gives those
     of all its recordings, whatever the split.
@@ -89,6 +93,9 @@ def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = No
         config: As for ``load_split``.
         split: As for ``load_split``.
         data_dir: As for ``load_split``.
+
+    Returns:
+        The labels by the names of ``load_split``. Signals without a label file are absent.
 
     Raises:
         ValueError: The split or the data set is unknown, or a label file cannot be read.
@@ -135,6 +142,19 @@ def read_clip(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECON
     """A file as a signal, and of music also its tempo and metre.
 
     What kind of file it is its ending says, or else, as of standard input, the kind of the model's frames.
+
+    Args:
+        path: The file.
+        config: What frames the model takes.
+        max_seconds: Longest sound that is read.
+
+    Returns:
+        A piano roll (T, 88), a waveform (N,) at ``config.sample_rate``, or rows (T, columns). The
+        tempo and metre are None unless the file is music.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file cannot be read, or is too long.
     """
     suffix = Path(path).suffix.lower()
     medium = next((kind.medium for kind in KINDS.values() if suffix in kind.suffixes), config.kind.medium)

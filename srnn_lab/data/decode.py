@@ -59,6 +59,9 @@ class UnreadableError(ValueError):
 def open_audio(path: Path) -> File:
     """A regular file, or what comes through a pipe, to be read more than once.
 
+    Returns:
+        The file, open for reading at no particular position; the caller closes it.
+
     Raises:
         FileNotFoundError: There is nothing of this name, or a folder.
         ValueError: It is empty, a pipe without end, or neither a file nor a pipe.
@@ -99,6 +102,9 @@ def decode(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Block, in
         path: The file's name, for its ending and for messages.
         file: What ``open_audio`` gave.
         max_seconds: Longest file that is read; of as many samples as that long a file of two channels at 96 kHz has.
+
+    Yields:
+        The next samples (N, channels), at least one, and their rate in Hz.
 
     Raises:
         UnreadableError: It is no audio.

@@ -24,6 +24,9 @@ def dither(signal: np.ndarray, name: str, config: DataConfig) -> np.ndarray:
         name: Name of the recording, of which the last part without the ending of a sound file counts, so that a file
             that is inspected has the noise that it has in its data set.
         config: The seed.
+
+    Returns:
+        The waveform in its own type; int16 is clipped to its range.
     """
     path = PurePath(name)
     stem = path.stem if path.suffix.lower() in AUDIO_SUFFIXES else path.name

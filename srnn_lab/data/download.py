@@ -31,6 +31,9 @@ def fetch(name: str, data_dir: Path | None) -> Path:
         name: A key of ``REGISTRY``.
         data_dir: Folder with a subfolder ``music``; None downloads to the user's cache, once.
 
+    Returns:
+        A file whose SHA-256 is that of ``REGISTRY``.
+
     Raises:
         FileNotFoundError: ``data_dir`` does not hold the file.
         ValueError: The file is not the published one.

@@ -15,6 +15,9 @@ def splice(signal: np.ndarray, at: int, other: np.ndarray, other_from: int = 0) 
         other: A signal of the same kind.
         other_from: Samples (frames) of it that are left out.
 
+    Returns:
+        A signal of float32, of ``at`` samples (frames) and those of ``other`` that are kept.
+
     Raises:
         ValueError: A point lies outside its signal.
     """
@@ -30,6 +33,9 @@ def insert_silence(signal: np.ndarray, at: int, length: int) -> np.ndarray:
         signal: A waveform or a piano roll.
         at: Samples (frames of a roll) that come before the silence.
         length: Samples (frames) of silence; 0 or more.
+
+    Returns:
+        A signal of float32, longer by ``length``.
 
     Raises:
         ValueError: The point lies outside the signal, or the length is below 0.
@@ -48,6 +54,9 @@ def transpose(roll: np.ndarray, semitones: int, start: int = 0, stop: int | None
         semitones: How far; below 0 is down.
         start: First frame that is transposed.
         stop: The frame after the last that is transposed; the end by default.
+
+    Returns:
+        A copy of the same shape.
 
     Raises:
         ValueError: No transposed note is left on the keyboard.

@@ -39,6 +39,9 @@ def reader_folder(data_dir: Path | None) -> Path | None:
 def reader_files(split: str, data_dir: Path | None) -> dict[str, Path]:
     """The recordings of one split, by name; without the package, of the test split those that are bundled.
 
+    Returns:
+        The path of each recording.
+
     Raises:
         FileNotFoundError: The sentences are neither in ``data_dir`` nor installed.
     """
@@ -57,6 +60,9 @@ def reader_files(split: str, data_dir: Path | None) -> dict[str, Path]:
 def reader(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """The sentences of one split (90/5/5, by name), as waveforms.
 
+    Returns:
+        Waveforms (N,) at the sample rate of ``config``, by name.
+
     Raises:
         FileNotFoundError: The sentences are neither in ``data_dir`` nor installed.
     """
@@ -70,7 +76,10 @@ def reader(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, n
 
 
 def reader_transcripts(folder: Path) -> dict[str, str]:
-    """Name -> sentence, of ``etc/txt.done.data`` in the layout of the package; a ``+`` stands before stressed vowels.
+    """The sentences in ``etc/txt.done.data``, in the layout of the package.
+
+    Returns:
+        The sentence of each recording, by name. A ``+`` stands before each stressed vowel.
 
     Raises:
         OSError: There is no such file.

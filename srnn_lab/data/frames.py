@@ -47,6 +47,10 @@ class Frontend:
     def fit(cls, config: DataConfig, x_dim: int, signals: Iterable[np.ndarray]) -> "Frontend":
         """The front end whose frames of ``signals`` have mean 0 and deviation 1.
 
+        Returns:
+            The front end with the mean and deviation of each value or of all, as the kind of frames
+            wants it. Missing values (NaN) do not count.
+
         Raises:
             ValueError: A signal cannot be cut into frames, or a value is the same in all frames.
         """
@@ -64,6 +68,9 @@ class Frontend:
 
     def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
         """The frames of a signal, and after them the known inputs; a tail shorter than a frame is dropped.
+
+        Returns:
+            Frames (T, X), standardised if frames of this kind are.
 
         Raises:
             ValueError: The signal is of the wrong kind, or shorter than one frame.
@@ -83,6 +90,9 @@ class Frontend:
     def sequences(self, signals: Iterable[np.ndarray], x_dim: int) -> "list[FrameArray] | list[LazyFrames]":
         """The frames of each signal, made when a batch takes them; those that take long, once, and kept on disk.
 
+        Returns:
+            One sequence of standardised frames (T, X) for each signal, in their order.
+
         Raises:
             ValueError: A signal is of the wrong kind, or shorter than one frame.
         """
@@ -94,6 +104,10 @@ class Frontend:
 
         Log-mel energies that the training set never had, as some draws have them, are brought into its range, and what
         exceeds full scale is limited.
+
+        Returns:
+            A waveform (N,) with full scale 1, a piano roll (T, 88), or rows in the units of their
+            table.
         """
         values = frames * self.std + self.mean
         if self.config.kind.ranged:

@@ -193,6 +193,10 @@ class Sound(FrameKind):
             signal: The waveform.
             num_frames: Frames that the model sees of it.
             kind: A name in ``EVENTS``.
+
+        Returns:
+            Frame numbers from 0 to ``num_frames`` - 1, in ascending order; none for a sound shorter
+            than a window.
         """
         from scipy.ndimage import uniform_filter1d
         from scipy.signal import find_peaks

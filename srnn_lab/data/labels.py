@@ -57,6 +57,9 @@ class Labels:
     def within(self, length: float) -> "Labels":
         """Those of these labels that start within a recording of that length.
 
+        Returns:
+            The first of these labels; the last one may end after the recording.
+
         Raises:
             ValueError: None does, so they are those of another recording.
         """
@@ -77,6 +80,9 @@ class Labels:
         """The labels of intervals in any order; where two overlap, the one that starts later is valid.
 
         What cannot be printed, as control characters, becomes a space: no picture could hold it.
+
+        Returns:
+            Labels in the order of their times. A gap between two intervals has an empty name.
         """
         rows: dict[float, str] = {}
         last = None
@@ -94,6 +100,9 @@ class Labels:
 def read_labels(path: str | Path) -> Labels:
     """The labels of a file, by its ending; see the head of this module.
 
+    Returns:
+        The labels with their times in seconds.
+
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: Its ending is another, it is too large, no text, holds no label, or a time is no time.
@@ -110,6 +119,9 @@ def parse_labels(content: bytes, path: str | Path) -> Labels:
     Args:
         content: The file's bytes.
         path: Its name, whose ending says what it is and which errors name.
+
+    Returns:
+        The labels with their times in seconds.
 
     Raises:
         ValueError: As of ``read_labels``.

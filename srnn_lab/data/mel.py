@@ -23,6 +23,9 @@ def mel_filters(sample_rate: int, width: int, num_mels: int) -> Float[np.ndarray
         sample_rate: Samples a second.
         width: Samples of the window whose powers are filtered.
         num_mels: Filters.
+
+    Returns:
+        The weight of each frequency in each filter. All callers share this array.
     """
     hertz = np.fft.rfftfreq(width, 1 / sample_rate)
     top = _MEL_OF_1_KHZ + np.log(max(sample_rate / 2, 1000) / 1000) / _LOG_STEP
@@ -42,6 +45,14 @@ def mel_to_power(
 
     From the pseudo-inverse, clamped, by multiplicative updates (Lee and Seung, 2001): each brings a frame closer in
     squares, whatever its size, so that a frame that explodes takes no longer than others.
+
+    Args:
+        energies: Mel energies of each frame.
+        filters: Of ``mel_filters``.
+        num_iterations: Number of updates.
+
+    Returns:
+        The power at each frequency of each frame.
     """
     least = np.float32(1e-10)
     powers = np.maximum(energies @ np.linalg.pinv(filters).T, least * (1 + energies.max(1, keepdims=True)))
@@ -61,6 +72,9 @@ def griffin_lim(
         hop: Samples from one window to the next.
         width: Samples of a window.
         num_iterations: Of the search for phases that fit, from random ones of a fixed seed.
+
+    Returns:
+        The waveform, of (T - 1) ``hop`` + ``width`` samples.
     """
     window = np.hanning(width + 1)[:-1].astype(np.float32)
     weight = np.maximum(_overlap_add(np.broadcast_to(window**2, (len(magnitudes), width)), hop), 1e-8)

@@ -203,6 +203,9 @@ def parse_midi(content: bytes) -> MidiFile:
     bytes without a status byte, and messages that do not belong in a file. Tracks sound together; those of format 2 are
     pieces of their own, and follow one another.
 
+    Returns:
+        The notes with their times in ticks, the tempo and the metre.
+
     Raises:
         ValueError: It is no MIDI file, or it ends within a track.
     """
@@ -246,9 +249,12 @@ def parse_midi(content: bytes) -> MidiFile:
 
 
 def _tracks(content: bytes, position: int) -> Iterator[tuple[bytes, bool]]:
-    """The events of each track, and whether the file ends before the track does by its length.
+    """The events of each track.
 
     A length is believed if an end of track, another track or the end of the file is there.
+
+    Yields:
+        The bytes of a track, and whether the file ends before the track does by its length.
     """
     while (position := content.find(b"MTrk", position)) >= 0:
         begin = position + 8

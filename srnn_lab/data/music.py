@@ -41,6 +41,9 @@ def fraccaro(collection: str, _config: DataConfig, split: str, data_dir: Path | 
 
     Test songs are whole. Training and validation are one stream, published as 100-frame chunks in an order in which
     chunk i + 16 continues chunk i: here 16 rows, of which each continues the one before it.
+
+    Returns:
+        Piano rolls (T, 88) of bool, by name, in the order of the file.
     """
     path = fetch(f"fraccaro/{collection}_raw_batchsize16_seqlen100.npz", data_dir)
     with np.load(path, allow_pickle=False) as arrays:
@@ -86,6 +89,9 @@ def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
     Args:
         path: The file.
         frames_per_quarter: Frames in a quarter note.
+
+    Returns:
+        The roll (T, 88), and the timing.
 
     Raises:
         FileNotFoundError: There is no such file.

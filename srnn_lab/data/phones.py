@@ -15,9 +15,13 @@ _KIND = {name: kind for kind, names in _SOUNDS.items() for name in names.split()
 
 
 def phone_kind(name: str) -> str:
-    """The kind of a phone, or ``other`` if its name is not known; nothing labelled is a pause.
+    """The kind of a phone.
 
     The stress digit of ARPAbet (``AH0``) and upper case do not count. The glide y of ARPAbet counts as the vowel of
     that name of the Russian set.
+
+    Returns:
+        A kind such as ``vowel`` or ``closure``; ``pause`` for an empty name, ``other`` for an
+        unknown one.
     """
     return _KIND.get(re.sub(r"\d$", "", name.strip().lower()), "other") if name.strip() else "pause"

@@ -83,6 +83,9 @@ def make_batch(
         missing: Whether the model takes values that are missing (NaN).
         u_dim: Known inputs, which stand after the values of each frame.
 
+    Returns:
+        The sequences in their order, padded with zeros to the longest.
+
     Raises:
         ValueError: There is no sequence, one is too short to have a scored frame, or a value is missing.
     """
@@ -243,6 +246,9 @@ class Streams(Segments):
         """One pass, with the chunks in random order.
 
         Where the chunks do not fill the stream, they begin at a random frame, so that their borders move.
+
+        Yields:
+            The frames of the next update.
         """
         used = self.num_batches * self.batch_size * self.chunk
         first = torch.randint(int(self.ends[-1]) - used, (), generator=generator)

@@ -41,6 +41,10 @@ ARRAYS = "arrays"
 def read_sequences(config: DataConfig) -> Sequences:
     """All sequences of a folder or of one file, by name.
 
+    Returns:
+        Tables (T, columns) of float32. A sequence is named by its path in the folder and, if its
+        file holds several, by its own name.
+
     Raises:
         FileNotFoundError: There is no such folder or file, or none that ends as tables do.
         ValueError: A file cannot be read, or its columns are not those of the others.
@@ -75,6 +79,10 @@ def _files(config: DataConfig) -> tuple[Path, bool, list[Path]]:
 
 def read_table(path: Path, kind: Series) -> Sequences:
     """The sequences of one file, by name; of a file that is one sequence, by an empty name.
+
+    Returns:
+        Tables (T, columns) of float32, NaN where a value is missing. The columns are those that
+        ``kind`` names, in its order, or all.
 
     Raises:
         ValueError: The file is damaged, too large, or lacks a column, or a value is no number.
@@ -248,6 +256,9 @@ def split_sequences(sequences: Sequences, split: str) -> Sequences:
 
     Of sequences that are the same number by number, the one in the test split is kept, or else the one for validation.
 
+    Returns:
+        The sequences of the split by name, or the stretch of the only one.
+
     Raises:
         ValueError: There are too few.
     """
@@ -270,6 +281,10 @@ def split_sequences(sequences: Sequences, split: str) -> Sequences:
 
 def as_rows(value: Any, kind: Series) -> Table:
     """An array, a tensor or a data frame as rows; of a tuple of two, x and known inputs, the rows side by side.
+
+    Returns:
+        The rows (T, columns) as float32, NaN where a value is missing. The columns of a data frame
+        are in the order of ``kind.names``.
 
     Raises:
         ValueError: It is none of these, or holds a value that is no number.
@@ -313,6 +328,10 @@ def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunCon
             tuple of two is x and known inputs u.
         config: A configuration of series.
 
+    Returns:
+        The configuration with the columns, frame size and missing values of these data, and their
+        tables (T, columns) by split.
+
     Raises:
         ValueError: A split is missing or empty, or a sequence is no table of numbers.
     """
@@ -342,6 +361,9 @@ def complete(config: RunConfig) -> RunConfig:
     """The configuration with the columns of its tables, frames of their size, and whether values are missing.
 
     Any other configuration comes back as it is.
+
+    Returns:
+        The configuration with ``columns``, ``x_dim`` and ``missing`` filled in.
 
     Raises:
         ValueError: The data cannot be read.

@@ -32,6 +32,9 @@ def roll_to_midi(roll: Roll, frames_per_quarter: int, timing: Timing = DEFAULT_T
         frames_per_quarter: Frames in a quarter note.
         timing: The tempo and the metre that are written.
 
+    Returns:
+        The content of the file. After the last frame it lasts ``TAIL_SECONDS`` longer.
+
     Raises:
         ValueError: The roll has no note.
     """
@@ -67,6 +70,12 @@ def midi_to_wav(midi: bytes) -> bytes:
 
     All files have one gain, at which a chord of four notes is as loud as speech; what it drives beyond full scale is
     clipped.
+
+    Args:
+        midi: The content of the MIDI file.
+
+    Returns:
+        The content of the WAV file.
     """
     with optional_packages():
         import pretty_midi

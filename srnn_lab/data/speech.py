@@ -55,8 +55,12 @@ def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECOND
         sample_rate: Samples a second to resample to.
         max_seconds: Longest file that is read; of as many samples as that long a file of two channels at 96 kHz has.
 
+    Returns:
+        The samples (N,) as float32.
+
     Raises:
         ValueError: The file is empty, no audio, silent, not finite, far beyond full scale, or too long.
+        FileNotFoundError: There is no such file.
     """
     path = Path(path)
     with open_audio(path) as file:
@@ -125,6 +129,9 @@ class _Run:
 
         So 16-bit samples stay 16-bit samples, and training, which stores those, sees what an inspection sees. A
         high-pass would remove a slow drift as well, but change every sample of every recording.
+
+        Returns:
+            The samples (N,) as float32 with full scale 1.
         """
         with optional_packages():
             import soxr
@@ -161,6 +168,9 @@ def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
 
     The test split is bundled. The others come from ``data_dir``/voice or from the installed Debian package.
 
+    Returns:
+        Waveforms (N,) at the sample rate of ``config``, by name.
+
     Raises:
         FileNotFoundError: The prompts are neither in ``data_dir`` nor installed.
     """
@@ -169,6 +179,9 @@ def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
 
 def voices(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """The telephone prompts in five languages, each about 25 minutes of one voice; the English ones split as ``voice``.
+
+    Returns:
+        Waveforms (N,) at the sample rate of ``config``, by ``LANGUAGE/NAME``.
 
     Raises:
         FileNotFoundError: A language is neither in ``data_dir``/voices nor installed.
@@ -206,6 +219,10 @@ def _prompts(language: str, place: str, split: str, data_dir: Path | None) -> di
 def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """TIMIT in its own layout, TRAIN|TEST/DR*/SPEAKER/*.WAV: the predefined test set, 95/5 of the training speakers.
 
+    Returns:
+        Waveforms (N,) at the sample rate of ``config``, by ``PART/NAME`` with the part ``train`` or
+        ``test`` of the layout.
+
     Raises:
         FileNotFoundError: ``data_dir``/timit does not hold that layout.
     """
@@ -213,7 +230,11 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
 
 
 def timit_files(split: str, data_dir: Path | None) -> dict[str, Path]:
-    """The recordings of one split, by name.
+    """The recordings of one split.
+
+    Returns:
+        The path of each recording by ``PART/NAME``, with the part ``train`` or ``test`` of the
+        layout.
 
     Raises:
         FileNotFoundError: ``data_dir``/timit does not hold that layout.

@@ -22,6 +22,9 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
     Hidden is what begins with a dot, as copies that editors keep do, and all that is in such a folder.
 
+    Returns:
+        The paths in alphabetical order, links to nothing included.
+
     Raises:
         FileNotFoundError: There is no such folder, or no such file in it.
     """
@@ -48,13 +51,18 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def split_of(names: Iterable[str], valid: float, test: float, salt: str = "") -> dict[str, str]:
-    """Each name's split, decided by a hash of the names alone, so that it is the same on every machine.
+    """Decide the split of each name.
+
+    A hash of the names alone decides, so that a split is the same on every machine.
 
     Args:
         names: Files, speakers or prompts.
         valid: Share of the names for validation; at least one name.
         test: Share for testing; at least one name, unless the share is 0.
         salt: Put before each name, to choose among the possible splits.
+
+    Returns:
+        ``train``, ``valid`` or ``test`` for each name.
 
     Raises:
         ValueError: There are too few names.
@@ -85,6 +93,9 @@ def files_of_split(files: dict[str, Path], split: str, read: Callable[[Path], ob
         files: By name.
         split: ``train``, ``valid`` or ``test``.
         read: Raises an error for a file that cannot be used.
+
+    Returns:
+        The files of the split by name, without copies and without files that cannot be used.
 
     Raises:
         ValueError: There are too few files.

@@ -19,9 +19,14 @@ FULL_SCALE = np.float32(32768)
 
 
 def narrow(signal: np.ndarray) -> np.ndarray:
-    """A table of zeros and ones, as a piano roll, as bool; a waveform (N,) as int16, exact for 16-bit recordings.
+    """The signal in the smallest type that holds it.
 
-    A waveform beyond full scale, as resampling and lossy formats leave some, stays float32: int16 would clip it.
+    A waveform beyond full scale, as resampling and lossy formats leave some, stays float32: int16
+    would clip it.
+
+    Returns:
+        Bool for a table of zeros and ones, such as a piano roll; int16 for a waveform (N,), exact
+        for 16-bit recordings; otherwise the signal itself.
     """
     if signal.ndim == 2:
         return signal.astype(bool) if np.isin(signal, (0, 1)).all() else signal
@@ -37,6 +42,9 @@ def widen(signal: np.ndarray) -> np.ndarray:
 
 def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
     """``make(item)`` for each item, one at a time, written to a file that has no name and ends with the arrays.
+
+    Returns:
+        The arrays in the order of the items. They can be written to; the file stays as it is.
 
     Raises:
         OSError: The folder of temporary files is full.
@@ -72,6 +80,9 @@ def read_files(
         files: By name.
         read: Gives a file's signal.
         skip: Whether a file that cannot be used is named and left out.
+
+    Returns:
+        The signals by name, as ``narrow`` makes them.
 
     Raises:
         ValueError: A file cannot be used; with ``skip``, no file can.

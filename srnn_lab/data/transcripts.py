@@ -7,7 +7,10 @@ TRANSCRIPTS = "transcripts.tsv"
 
 
 def transcripts(folder: Path) -> dict[str, str]:
-    """Clip -> text, of a folder of clips; none without such a file.
+    """What is said in the clips of a folder.
+
+    Returns:
+        The text of each clip, by the clip's name. Empty if the folder has no file of texts.
 
     Raises:
         ValueError: A line has no tab.

@@ -19,6 +19,9 @@ def file_bytes(signal: np.ndarray, kind: FrameKind, suffix: str, timing: Timing 
         suffix: The ending of the file, one of ``kind.outputs``.
         timing: Tempo and metre of music, if they are known.
 
+    Returns:
+        The bytes of a MIDI, WAV, NumPy or CSV file.
+
     Raises:
         ValueError: A piano roll has no note.
     """

@@ -137,6 +137,9 @@ def for_page(markdown: str) -> str:
 
     Displayed formulas get lines of their own, which the page needs. Links to other notebooks and to the dashboard lead
     to its pages; those to other files become plain words.
+
+    Returns:
+        Markdown whose formulas and links work on this page.
     """
     titles = {notebook.file: notebook.title for notebook in notebooks().values()}
 

@@ -37,9 +37,11 @@ ENDS = "p(note): 1, silent", "1, sounding"
 def cached_draw(
     path: str, modified: float, steps: int, seed: int, temperature: float, prefix: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A piano roll (T, 88) drawn from the model, after its prefix if there is one, and p(note) for each of its values.
+    """A piano roll that the model draws, after its prefix if there is one.
 
-    The notes of the prefix have p(note) 1, since they are given.
+    Returns:
+        The roll (T, 88), where T counts the prefix and ``steps``, and p(note) for each of its
+        values, from 0 to 1. The notes of the prefix have p(note) 1, since they are given.
     """
     checkpoint = cached_checkpoint(path, modified)
     return continue_frames(checkpoint, prefix, steps, temperature=temperature, seed=seed)

@@ -43,6 +43,10 @@ def cached_edit(
         at: Samples (frames of a roll) before the edit.
         amount: What is left out of the other clip, in samples; or semitones.
         length: Of the silence or of the bar, in samples.
+
+    Returns:
+        The edited waveform or piano roll, and the KL of both clips with the largest values near
+        each joint, in nats.
     """
     signal = cached_signal(*choice)[0]
     if edit == SPLICE:

@@ -55,6 +55,9 @@ def cached_stretch(
 def choose_set(choice: Choice) -> dict[str, Choice]:
     """The clips of a set by name, after a box for its folder, which the visit remembers.
 
+    Returns:
+        What a page needs to inspect each clip with the chosen model, in the order of the names.
+
     Raises:
         ValueError: There is no such folder.
     """
@@ -67,6 +70,10 @@ def choose_set(choice: Choice) -> dict[str, Choice]:
 
 def clips_of_set(choice: Choice, given: str) -> dict[str, Choice]:
     """The bundled clips or, if one is given, the files of a folder, by name.
+
+    Returns:
+        Each clip with the chosen model; at most ``MOST`` of a folder. A file is named by its path
+        in the folder, without its ending.
 
     Raises:
         ValueError: There is no such folder.

@@ -45,6 +45,9 @@ def scene_files(
         sounds: Gives the sounds that are then made.
         key: The player's.
         arrays: What is kept beside the rows as they are drawn.
+
+    Returns:
+        An HTML page that plays, an SVG picture and an .npz file. Each is made when it is asked for.
     """
     selection, look = place_of(key), look_of(key)
     view = (look.start, look.end) if look.end > look.start else None

@@ -13,11 +13,14 @@ def address_of(title: str, section: str = "") -> str:
 
 
 def read_about(places: Mapping[str, str]) -> str:
-    """What to read about a panel, as Markdown.
+    """What to read about a panel.
 
     Args:
         places: What is done there, by ``NOTEBOOK#HEADING``, a notebook's file name without its ending and the heading
             of one of its sections without the marks of formulas.
+
+    Returns:
+        One line of Markdown, with a link to each section that the dashboard can show.
     """
     known, told = notebooks(), []
     for place, does in places.items():

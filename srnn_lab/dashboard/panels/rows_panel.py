@@ -74,6 +74,10 @@ class RowsPanel:
         Args:
             title: Heading of that page.
             arrays: What is kept beside the rows as they are drawn.
+
+        Returns:
+            An HTML page, an SVG picture, an .npz file and a WAV file. Each is made when it is asked
+            for.
         """
         return {**scene_files(title, self.scene, self.sounds, self.key, arrays), **sound_file(self.sounds, self.key)}
 

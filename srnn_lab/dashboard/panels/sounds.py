@@ -62,13 +62,17 @@ def clip_sound(choice: Choice, kind: str, start: int = 0) -> tuple[Hashable, Cal
 
 
 def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
-    """What gives the sounds that are made, by name, whenever it is called; others are given up.
+    """What gives the sounds that are made, whenever it is called; others are given up.
 
     Those that follow one that is missing wait for it: the first that a player gets is what it plays.
 
     Args:
         wanted: The sounds.
         at_hand: Whether the first of them is, like a recording, so that it need not follow the rows.
+
+    Returns:
+        A function without arguments. It returns the samples, with their rate, by name; sounds that
+        are made later are in its later answers.
     """
     made = visit().sounds  # not the session itself: a file is asked for outside of it
     for gone in made.keys() - {what for what, _ in wanted.values()}:
@@ -110,6 +114,9 @@ def cached_clip_sound(
         kind: ``ORIGINAL``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
             first frames and then, to its end, what the model draws from its prior.
         start: Frames of the clip before the continuation.
+
+    Returns:
+        The samples and their rate. Music is played by a piano.
     """
     choice = Choice(path, modified, content, name, semitones)
     checkpoint, data = choice.checkpoint, choice.checkpoint.config.data

@@ -104,7 +104,7 @@ def show_spikes(
     place: Place | None,
     moment: Callable[..., str] = str,
 ) -> tuple[dict[str, list], list[go.Figure]]:
-    """Whether spikes fall on events: counts, the null, which is returned, and so is the list of spikes.
+    """Whether spikes fall on events: counts, the null and the list of spikes.
 
     Args:
         clip: The clip.
@@ -113,6 +113,9 @@ def show_spikes(
         unit: Unit of the times.
         place: What is chosen in the player.
         moment: A point of music in words.
+
+    Returns:
+        The columns of the list (``event_table``), and the charts that are shown, one or none.
     """
     music = change == Roll.change
     words = WORDS[(Roll if music else Raw).name]
