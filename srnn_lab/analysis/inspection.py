@@ -168,7 +168,8 @@ def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.nda
     """All frames of a clip, and the batch of those that the checkpoint's convention scores.
 
     Returns:
-        The frames (T, X) as the model sees them, and a batch of one sequence.
+        The frames (T, X) as the model sees them, each followed by its known inputs, and a batch of
+        one sequence.
 
     Raises:
         ValueError: The signal is of the wrong kind, too short or too long.

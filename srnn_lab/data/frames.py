@@ -70,7 +70,8 @@ class Frontend:
         """The frames of a signal, and after them the known inputs; a tail shorter than a frame is dropped.
 
         Returns:
-            Frames (T, X), standardised if frames of this kind are.
+            Frames (T, X), standardised if frames of this kind are, each followed by its known
+            inputs.
 
         Raises:
             ValueError: The signal is of the wrong kind, or shorter than one frame.
@@ -152,6 +153,9 @@ class LazyFrames:
 
 def _moments_of(sequences: Iterable[FrameArray], axis: int | None) -> tuple[Any, Any, Any, Any]:
     """Mean, deviation and range of all frames, of each column (axis 0) or of all together.
+
+    Returns:
+        Mean, deviation, lowest and highest value; numbers, or one of each for every column.
 
     Raises:
         ValueError: A value is the same in all frames.

@@ -358,7 +358,10 @@ class Series(Framed):
     def parts(
         self, signal: Float[np.ndarray, "t n"]
     ) -> tuple[Float[np.ndarray, "t c"], Float[np.ndarray, "t u"] | None]:
-        """The last columns are the known inputs.
+        """Separate the last columns, which are known inputs, from those of x.
+
+        Returns:
+            The columns of x, and the known inputs, or None without any.
 
         Raises:
             ValueError: There is no other column, or an input is missing.

@@ -41,6 +41,9 @@ class Batch:
             whole: Frames, each followed by its known inputs.
             lengths: As of the batch.
             u_dim: Number of known inputs.
+
+        Returns:
+            A batch of S - 1 frames. Its u is x_{t-1} and after it the known inputs at t.
         """
         if not u_dim:
             return cls(whole[:, 1:], whole[:, :-1], lengths)

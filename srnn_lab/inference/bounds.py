@@ -118,6 +118,9 @@ def iwae(
         noise: Standard normal noise of ``draw_noise``, for K paths a sequence.
         state: Where the sequences continue from; zero by default.
         kl_weight: Factor on log q - log p in the log weights.
+
+    Returns:
+        The bound of each sequence in nats, and the log weights (K, B) of its paths.
     """
     if state is None:
         state = model.initial_state(len(batch.x))
@@ -180,6 +183,9 @@ def fivo(
         resampling_share: Particles are resampled where their effective sample size is below this share of K; in [0, 1].
         kl_weight: Factor on log q - log p in the log weights.
         see: Called with the particles of each frame, one after another.
+
+    Returns:
+        The estimate of each sequence in nats, and the log weights (K, B) since the last resampling.
     """
     b, k = len(batch.x), len(noise) // len(batch.x)
     if state is None:
@@ -216,6 +222,12 @@ def proposal_share(frame: Particles) -> Float[Tensor, "b"]:
     """Effective sample size of the weights of one frame alone, as a share of K.
 
     The closer q(z_t) is to p(z_t | z_{t-1}, x_t), the larger; then only p(x_t | z_{t-1}) differs between particles.
+
+    Args:
+        frame: The K particles of one frame, before they are resampled.
+
+    Returns:
+        A share from 1/K to 1 for each sequence.
     """
     weights = (frame.log_px + frame.log_p - frame.log_q).softmax(0)
     return 1 / (weights.square().sum(0) * len(weights))
@@ -248,6 +260,9 @@ def nasmc(
         uniforms: The same.
         state: The same.
         resampling_share: The same.
+
+    Returns:
+        The loss of each sequence, and the estimate in nats.
     """
     terms = []
 
@@ -401,6 +416,10 @@ def evaluate(
         batch_size: Sequences side by side.
         rank: This process among those of ``torch.distributed``; batch i is that of process i modulo their number.
         world_size: Their number.
+
+    Returns:
+        The numbers in nats per frame, or per sequence if ``config`` says so, with their standard
+        errors.
 
     Raises:
         ValueError: ``repetitions`` is below 1, a bound is unknown, or its particles do not fit into memory.

@@ -37,6 +37,9 @@ class Forecast:
 
         The unbiased estimate, in which no draw is compared with itself (Gneiting and Raftery, 2007; Ferro, 2014).
 
+        Returns:
+            A score for each value, in the unit of its column; lower is better.
+
         Raises:
             ValueError: There is a single draw, or what came has another shape.
         """
@@ -74,6 +77,9 @@ def forecast(
         u: Known inputs of these rows, of a model that reads some.
         paths: Draws; at least 1.
         seed: Seed of the draws.
+
+    Returns:
+        Draws (``paths``, ``steps``, columns) in the units of the table, and the time of each step.
 
     Raises:
         ValueError: The table or its inputs do not fit the model, or the draws do not fit into memory.

@@ -56,6 +56,9 @@ def continue_frames(
         temperature: See ``draw``.
         seed: Seed of the draws.
 
+    Returns:
+        The frames (T, X) as the model sees them, the given ones first, and the mean of each.
+
     Raises:
         ValueError: As of ``draw``.
         FloatingPointError: As of ``draw``.
@@ -101,6 +104,10 @@ def draw(
             values, and divides the logits of notes. 1: the model. 0: z is always the mean, and x the likeliest value,
             whatever the seed. From 0 to 10.
         seed: Seed of the draws; a GPU draws other numbers than a CPU.
+
+    Returns:
+        ``num_frames`` frames of each sample without the prefix, and the parameters that they were
+        drawn from, on the CPU.
 
     Raises:
         ValueError: ``num_frames`` is below 1 or does not fit into memory, ``temperature`` is out of its range,

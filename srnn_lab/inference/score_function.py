@@ -29,6 +29,9 @@ def score_function(model: SequenceModel, batch: Batch, bound: Bound) -> Float[Te
         model: A model without reparameterisation; in training, the mean of its baseline moves on.
         batch: Sequences, or segments of them.
         bound: What ``elbo`` gave for them, with one path each.
+
+    Returns:
+        A scalar to add to the negative bound of all frames. Only its gradient has a meaning.
     """
     baseline: Any = model.baseline  # which a model without reparameterisation has
     error = bound.log_px.detach() - baseline(batch.x) * batch.mask

@@ -81,7 +81,7 @@ def told(use: UseOfZ | None) -> dict[str, Any]:
 def use_of_z(
     model: SequenceModel, sequences: Sequence[Frames], config: EvaluationConfig, *, seed: int = 0, batch_size: int = 32
 ) -> UseOfZ | None:
-    """How much a model uses z, on about ``MAX_FRAMES`` frames; None of a model without z.
+    """How much a model uses z, on about ``MAX_FRAMES`` frames.
 
     Args:
         model: The model.
@@ -89,6 +89,9 @@ def use_of_z(
         config: Whether the first frame is scored.
         seed: Seed of the noise, which is the same for z from the posterior and from the prior.
         batch_size: Sequences side by side.
+
+    Returns:
+        Nats per frame, and the number of units in use. None for a model without z.
     """
     if not model.z_dim:
         return None
@@ -125,6 +128,9 @@ def _log_px_from_prior(
 
     A step, for all t at once, is given the noise that draws that z_t from the posterior: right for every model, also
     where d_t holds z_t.
+
+    Returns:
+        Nats for each frame; 0 in the padding.
     """
     start, length = model.initial_state(len(batch.x)), batch.x.shape[1]
     context = model.encode(batch.u, batch.x, batch.lengths, start)

@@ -29,7 +29,10 @@ MODELS: Registry[type[SequenceModel]] = Registry(
 
 
 def build_model(config: ModelConfig) -> SequenceModel:
-    """A freshly initialised model.
+    """A model whose weights are not trained.
+
+    Returns:
+        A model in training mode on the CPU, with random weights.
 
     Raises:
         ValueError: The configuration names an unknown model or likelihood.

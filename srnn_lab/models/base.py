@@ -119,10 +119,14 @@ class SequenceModel(nn.Module, ABC):
         return self.config.emission_layers or self.config.num_layers
 
     def network_of_z(self, *, automatic: bool = False) -> tuple[nn.Module, int]:
-        """phi_z, through which other networks read z, and how many values it gives.
+        """phi_z, through which other networks read z.
 
         Args:
             automatic: Whether this model has it where the configuration leaves that to the model.
+
+        Returns:
+            The network, and the number of values that it gives. Without phi_z, the network passes z
+            on as it is.
         """
         c = self.config
         if c.features_z == "on" or (c.features_z == "auto" and automatic):
@@ -249,6 +253,11 @@ class SequenceModel(nn.Module, ABC):
             state: d_0 and z_0.
             noise: Standard normal, one vector a frame; with n = K b rows, K paths a sequence are drawn (all sequences'
                 first paths, then their second ones, ...), which share what does not depend on z.
+
+        Returns:
+            d, z, prior and posterior for all t, and the state after each sequence's last valid
+            frame. Without ``x``, z is drawn from the prior, which then stands for the posterior as
+            well.
         """
         context = self.encode(u, x, lengths, state)
         if (paths := len(noise) // len(u)) > 1:
@@ -265,6 +274,14 @@ class SequenceModel(nn.Module, ABC):
         """d, z, prior and posterior of the path that ``noise`` draws: ``step`` after ``step``.
 
         This is the definition. A model may do the same faster; ``tests/models/test_recurrence.py`` compares the two.
+
+        Args:
+            context: What ``encode`` gives.
+            state: d_0 and z_0.
+            noise: Standard normal, one vector a frame.
+
+        Returns:
+            d (B, T, D), z (B, T, Z), and prior and posterior with parameters (B, T, Z).
         """
         path = zip(*self.steps(context, state, noise), strict=True)
         # Each kind of thing, a tuple of tensors at every t, becomes one of tensors for all t.
@@ -284,6 +301,10 @@ class SequenceModel(nn.Module, ABC):
             context: Of b sequences.
             state: d_0 and z_0 of n = K b paths.
             noise: Of n paths, in the order of ``unroll``.
+
+        Yields:
+            For one t, the state with d_t (N, D) and z_t (N, Z), the prior, and what z_t was drawn
+            from.
         """
         frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
         for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):

@@ -69,6 +69,9 @@ class BinaryUnits(NamedTuple):
 
         As with a Gaussian, more noise never makes a unit smaller, and none (0) gives the likelier value. The noise
         (z - mu) / sigma draws z, by Cantelli's inequality.
+
+        Returns:
+            z, of zeros and ones.
         """
         return (self.logits > threshold(noise)).to(noise.dtype)
 

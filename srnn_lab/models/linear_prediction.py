@@ -23,6 +23,9 @@ def step_up(kappa: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch p"]:
 
     a_m^(m) = kappa_m and a_k^(m) = a_k^(m-1) - kappa_m a_{m-k}^(m-1). The roots of 1 - sum_k a_k z^{-k} lie inside the
     unit circle exactly if all |kappa_m| < 1.
+
+    Returns:
+        a_1 to a_p, as many as there are coefficients.
     """
     taps = kappa[..., :1]
     for kappa_m in kappa.split(1, -1)[1:]:
@@ -39,6 +42,9 @@ def prediction_error(
         y: A frame.
         taps: a_1..a_p of each frame.
         past: What comes before it, oldest first; zeros by default, and where it is shorter than p.
+
+    Returns:
+        The error of each value of the frame, in its units.
     """
     p, m = taps.shape[-1], 0 if past is None else past.shape[-1]
     known = y if past is None else torch.cat([past[..., max(0, m - p) :], y], -1)
@@ -109,6 +115,10 @@ def predictor(
         y: A frame.
         order: p, which may be larger than n.
         floor: Variance of the white noise that is added to the frame; it also bounds the error from below.
+
+    Returns:
+        The coefficients, from -``LARGEST`` to ``LARGEST``, and the error variance in the squared
+        units of the frame.
     """
     n = y.shape[-1]
     window = _window(n, y)

@@ -70,6 +70,9 @@ def linear(
         bias: Whether there is a bias.
         fans: Inputs plus outputs that the initialisation counts, where this matrix is not a whole layer's.
         centred: Whether a mean is subtracted from the inputs.
+
+    Returns:
+        The layer, with trainable weights.
     """
     layer = CentredLinear(in_dim, out_dim) if centred else nn.Linear(in_dim, out_dim, bias=bias)
     nn.init.normal_(layer.weight, std=(2 / (fans or in_dim + out_dim)) ** 0.5)
@@ -96,6 +99,9 @@ def mlp(
         out_dim: Outputs of the linear layer at the end.
         dropout: Share of each hidden layer set to zero in training.
         centred: Whether a mean is subtracted from the inputs.
+
+    Returns:
+        The layers in turn, ready for inputs (..., ``in_dim``).
     """
     layers: list[nn.Module] = []
     for i in range(num_layers):

@@ -56,6 +56,9 @@ def _adding(weight: Float[Tensor, "m n"], rows: int) -> Callable[[Tensor, Tensor
 
     A library lays a matrix out anew at every product: in bf16 that is a quarter of oneDNN's time, and of MKL's for an
     fp32 matrix that no cache holds.
+
+    Returns:
+        A function of ``out`` (``rows``, M) and a (``rows``, N), which changes ``out``.
     """
     on_cpu = weight.device.type == "cpu"
     if on_cpu and weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():

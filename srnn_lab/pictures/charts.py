@@ -64,6 +64,9 @@ def line_figure(x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_ti
         x_title: Title of the axis, with its unit.
         y_title: Title of the values, with their unit.
         title: Title of the figure.
+
+    Returns:
+        A figure 320 pixels high. It has a legend if there are several lines.
     """
     figure = _rows([title], [1.0], [y_title], x_title)
     for i, (name, y) in enumerate(lines.items()):
@@ -80,6 +83,9 @@ def grid_figure(values: ArrayLike, x_title: str, y_title: str, title: str = "") 
         x_title: Title of the columns.
         y_title: Title of the rows.
         title: Title of the figure.
+
+    Returns:
+        A figure 400 pixels high, with rows and columns numbered from 1.
     """
     figure = _rows([title], [1.0], [y_title], x_title)
     rows, columns = (1 + np.arange(size) for size in np.shape(values))
@@ -106,6 +112,9 @@ def graph_figure(
         nodes: Places by name, ``z_t-1`` for instance; what follows the underscore becomes an index.
         edges: Pairs of names, from and to.
         title: Title of the figure.
+
+    Returns:
+        A figure without axes, the higher the more levels the nodes are on.
     """
     x, y = np.array(list(nodes.values()), float).T
     texts = ["{}<sub>{}</sub>".format(*name.split("_")) for name in nodes]
@@ -142,6 +151,9 @@ def results_figure(
         values: Nats, higher is better.
         errors: Standard errors; NaN where none is known.
         published: Whether a value stands in a publication, rather than being measured here.
+
+    Returns:
+        A figure with one line for each row of the table, and an axis in nats.
     """
     figure = _rows([""], [1.0], [""], "nats")
     # Dots and diamonds with their errors.
@@ -184,6 +196,10 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         curves: Columns of ``curves.csv``, a value for each epoch.
         bound: Name of the bound that is trained on.
         valid_unit: Unit of the validation figures; training figures are in nats per frame.
+
+    Returns:
+        A figure of three panels, or of five where training and validation have different units. A
+        star marks the best epoch.
     """
     # The panels: a bound and a KL, each divided in two where the units differ.
     rows = [(bound, ("train_bound", "valid_bound")), ("KL", ("train_kl", "valid_kl"))]
@@ -263,6 +279,9 @@ def latent_figure(
         sd_q: Posterior standard deviations.
         kl: Nats of each dimension.
         residual: Whether the posterior mean is the prior mean plus a residual.
+
+    Returns:
+        A figure of two panels, or of three for Res_q.
     """
     titles = ["Mean ± sd of p (circles), q (diamonds)", "KL(q ‖ p) of each dimension"]
     units = ["z", "nats"]
@@ -322,6 +341,9 @@ def null_figure(null: Float[np.ndarray, "n"], value: float, name: str) -> go.Fig
         null: The measure after each shift.
         value: The measure of the clip.
         name: What it is.
+
+    Returns:
+        A histogram of the null, with a line at ``value``.
     """
     figure = _rows([f"{name} of shifted copies (grey)<br>and of this clip (orange)"], [1.0], ["shifts"], name)
     counts, edges = np.histogram(null, 40, (min(0.0, float(null.min())), max(1.0, float(null.max()))))

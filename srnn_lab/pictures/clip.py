@@ -28,6 +28,9 @@ def clip_scene(
         clip: What the model makes of it; its changes are the dotted lines.
         name: Of the clip.
         labels: What is heard when, drawn below the first row.
+
+    Returns:
+        The rows over one time axis, with a description for someone who does not see them.
     """
     data = checkpoint.config.data
     rows = clip_rows(checkpoint, signal, clip, match_spikes(clip, near_windows(data)[-1]))
@@ -54,6 +57,9 @@ def roll_scene(title: str, roll: Notes, times: np.ndarray, marks: tuple[float, .
         roll: Notes, or p(note).
         times: Middle of each frame, in quarter notes.
         marks: Times of dotted lines.
+
+    Returns:
+        One row over an axis in quarter notes, with a description.
     """
     description = f"{title}: {len(roll)} frames of notes."
     row = roll_row(title, times, roll, pitch_range(roll))

@@ -53,6 +53,9 @@ def describe_rows(name: str, rows: Mapping[str, Row], clip: Inspection, largest_
         rows: Those that are shown.
         clip: What they are of.
         largest_at: Where its largest spike is, in words.
+
+    Returns:
+        Two or three sentences.
     """
     told = (
         f"{name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on average and "

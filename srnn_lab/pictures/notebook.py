@@ -42,6 +42,9 @@ def hear(wav: bytes) -> "Audio":
     """A player for a WAV file of ``audio.wav_bytes`` or ``audio.midi_to_wav``, as loud as the file is.
 
     The sound is stored as one channel of MP3, a tenth of the size.
+
+    Returns:
+        What Jupyter shows as a player if it is the last value of a cell.
     """
     import soundfile
     from IPython.display import Audio

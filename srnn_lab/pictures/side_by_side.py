@@ -50,6 +50,9 @@ def reconstruction_rows(
         signal: The clip.
         clip: Its inspection.
         found: Reconstructions, by where z comes from.
+
+    Returns:
+        From top to bottom, the clip, a row for each reconstruction, and the nats.
     """
     if isinstance(checkpoint.config.data.kind, LogMel):
         first = mean_row("The clip", checkpoint, signal, clip, clip.frames)
@@ -75,6 +78,9 @@ def edit_rows(
         after: The edited one.
         effect: What the edit does to the KL.
         others: Further lines by name: times, and nats per frame.
+
+    Returns:
+        From top to bottom, the clip before, the clip after, and the KL in nats per frame.
     """
     rows = [signal_row(name, one, data, [before, after]) for name, one in {"Before": before, "After": after}.items()]
     lines = {"before": effect.aligned, "after": (effect.after.times, effect.after.kl), **others}
@@ -96,6 +102,9 @@ def overlay(
         limits: Of the axis; by default robust ones.
         first: Number of the first colour.
         under: The name of a line that is drawn broad and pale, since another covers it.
+
+    Returns:
+        One row with an axis in nats and a name for each line.
     """
     shown = [
         Line(name, *line, colour, "under" if name == under else "line")

@@ -83,6 +83,9 @@ def scene_svg(
         width: Of the file, in pixels (``MM`` millimetres each). Text keeps its size of 8 points, so a file as wide as
             the column of a paper is set in it as it is.
 
+    Returns:
+        The text of the file, ``width`` pixels wide and as high as its rows need.
+
     Raises:
         ValueError: The width has no room for the axis.
     """
@@ -128,6 +131,9 @@ def scene_svg(
 
 def svg_pdf(svg: str) -> bytes:
     """The PDF file of a picture, as wide as it is.
+
+    Returns:
+        The bytes of a file of one page.
 
     Raises:
         ValueError: What makes it is not installed.

@@ -114,6 +114,9 @@ def _served(content: bytes, name: str) -> str:
     Args:
         content: A WAV file.
         name: Names its place on the page; another sound there takes it over.
+
+    Returns:
+        An address on this server, which begins with a slash.
     """
     address = runtime.get_instance().media_file_mgr.add(content, "audio/wav", name)
     base = st.get_option("server.baseUrlPath").strip("/")

@@ -58,6 +58,9 @@ def scene_html(
         selection: What is chosen when it is opened.
         view: The stretch of the axis that is zoomed to; None: all of it.
         heard: Name of the sound that is played first; empty: the first.
+
+    Returns:
+        The text of an HTML file that holds all it needs.
     """
     start, end = view or (0.0, 0.0)
     orders: Orders = {

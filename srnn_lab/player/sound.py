@@ -26,12 +26,14 @@ MAX_SECONDS, MAX_MEL_SECONDS = 300, 30
 def clip_sounds(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> Sounds:
     """A clip as it is heard, and the mean that the model reconstructs, which is silent where no frame is scored.
 
-    Of a table there is nothing to hear.
-
     Args:
         checkpoint: The model.
         signal: The clip.
         clip: What the model makes of it.
+
+    Returns:
+        ``ORIGINAL`` and ``MEAN``, by name. A table has no sound, and neither has a piano roll
+        without a note.
     """
     data, kind = checkpoint.config.data, checkpoint.config.data.kind
     if not kind.heard:
@@ -62,6 +64,9 @@ def wav_file(wave: Num[np.ndarray, "n"], rate: int) -> bytes:
     Args:
         wave: Samples of 16 bits, or floats with full scale 1, which are clipped and not rescaled.
         rate: Samples a second.
+
+    Returns:
+        The bytes of the file, which has one channel.
     """
     if wave.dtype != np.int16:
         wave = np.round(np.clip(wave, -1, 1) * 32767)

@@ -230,6 +230,9 @@ def benchmark(shape: str, device: str = "cpu") -> Benchmark:
         shape: A name in ``SHAPES``.
         device: ``cpu`` or ``cuda``.
 
+    Returns:
+        Medians of the times, and what follows from them; None for bf16 on hardware without it.
+
     Raises:
         ValueError: There is no CUDA GPU.
     """

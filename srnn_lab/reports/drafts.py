@@ -38,6 +38,9 @@ def draft(
         device: Where it is measured.
         how: Further values of the ``Result``.
 
+    Returns:
+        A record that has 0 for what is not measured yet.
+
     Raises:
         ValueError: The row is a table's of other measurements, or the run has not ended or lacks what a record says.
     """

@@ -338,6 +338,10 @@ def run(out: Path, data: Path, device: str, only: Sequence[str] = (), limit: flo
         device: ``cuda``, or ``cpu`` for a rehearsal.
         only: Names of parts; all by default.
         limit: Seconds after which no further part begins.
+
+    Returns:
+        By the name of a part, what it measured, or why it has no result (``error`` or
+        ``left_out``).
     """
     out.mkdir(parents=True, exist_ok=True)
     began, results = time.perf_counter(), {}

@@ -17,6 +17,9 @@ from srnn_lab.inference.bounds import Score, evaluate, reduce
 def difference(a: str, b: str) -> tuple[Score, int]:
     """The ELBO of ``a`` less that of ``b``, by their convention, and the sequences on which it is above 0.
 
+    Returns:
+        The difference in nats with its standard error, and a number of sequences.
+
     Raises:
         ValueError: They are of other data or frames, or have another convention.
     """

@@ -183,6 +183,9 @@ class Result:
     def from_dict(cls, values: Any) -> "Result":
         """The inverse of ``to_dict``; the commands are for readers of the file, and are made anew.
 
+        Returns:
+            A record that has passed all checks.
+
         Raises:
             ValueError: A key is missing or unknown, or a value is of the wrong type or out of range.
         """
@@ -250,9 +253,12 @@ def options_of(values: Mapping[str, Any]) -> list[str]:
 
 
 def read_results(path: str | Path = RESULTS) -> dict[str, Result]:
-    """The recorded rows by name, in the order in which they were first recorded; of a row, its last line.
+    """The recorded rows, in the order in which they were first recorded.
 
     A line that is no result is left out with a warning; of a file that holds no other, one can only be mistaken.
+
+    Returns:
+        The last record of each row, by the name of the row.
 
     Raises:
         OSError: The file cannot be read.
@@ -323,6 +329,9 @@ def surroundings(device: str = "cpu") -> dict[str, Any]:
 
     Args:
         device: The one that measures.
+
+    Returns:
+        Strings, and the number of threads. The precision is fp32, in which everything is measured.
     """
     import torch
 

@@ -19,7 +19,11 @@ def script(result: Result) -> list[str]:
 
 
 def measure_again(result: Result) -> dict[str, Any]:
-    """Run the commands of a row; its figures as recorded and as they are now.
+    """Run the commands of a row again.
+
+    Returns:
+        The row's name; for each number its recorded and its new value; and whether the data have
+        the same hash (``same_data``).
 
     Raises:
         ValueError: A command failed.
@@ -35,7 +39,10 @@ def measure_again(result: Result) -> dict[str, Any]:
 
 
 def wait_for(command: Sequence[str]) -> int:
-    """The status of a command, which gets the time that it needs to write when it is interrupted.
+    """Run a command, and give it time to write when it is interrupted.
+
+    Returns:
+        The exit status of the command.
 
     Raises:
         Stopped: Ctrl-C came, which the command has got too, or SIGTERM, which is handed on to it.

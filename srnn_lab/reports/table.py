@@ -123,6 +123,9 @@ def gain(sums: Sequence[float], base: Sequence[float], sizes: Sequence[int]) -> 
         sums: Of each sequence, in nats.
         base: The same of the other model.
         sizes: Frames of each sequence.
+
+    Returns:
+        The gain in nats per frame.
     """
     n, differences = len(sums), [a - b for a, b in zip(sums, base, strict=True)]
     mean = sum(differences) / sum(sizes)
@@ -165,6 +168,9 @@ def with_means(results: Results) -> Results:
     """Records with means over many evaluations, where ``means/NAME`` has them of the same checkpoint.
 
     One evaluation draws one path of each sequence, and that noise moves the last digit which a table prints.
+
+    Returns:
+        All records by row, in the same order.
     """
 
     def what(result: Result) -> tuple[object, ...]:

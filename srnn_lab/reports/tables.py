@@ -52,6 +52,9 @@ TABLES: dict[str, Callable[[Results], list[Table]]] = {
 def make_tables(name: str, results: Results) -> list[Table]:
     """The tables of a name in ``TABLES``.
 
+    Returns:
+        The tables, from top to bottom of a page.
+
     Raises:
         ValueError: A recorded row is measured on other data or by another convention than its column.
     """
@@ -62,6 +65,9 @@ def make_tables(name: str, results: Results) -> list[Table]:
 
 def write_tables(text: str, results: Results) -> str:
     """``text`` with what stands between each ``<!-- results:NAME -->`` and ``<!-- /results -->`` made anew.
+
+    Returns:
+        The text with new tables; everything else is as it was.
 
     Raises:
         ValueError: There is no such block, one does not end, or it names no table.

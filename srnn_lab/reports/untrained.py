@@ -61,6 +61,9 @@ def predictor_nats(
         df: Degrees of freedom of the residual.
         inside: Whether taps read samples of the frame alone; its first ones are then predicted by the predictors of
             lower order, whose errors are larger by a factor that the reflection coefficients say.
+
+    Returns:
+        The log density of each frame, in the units of ``frames``.
     """
     x = torch.as_tensor(frames, dtype=torch.float64)
     num_frames, n = x.shape
@@ -93,7 +96,7 @@ def gaussian_nats(seen: Float[np.ndarray, "n x"], scored: Float[np.ndarray, "t x
 def measure(
     config: DataConfig, x_dim: int, split: str = "test", data_dir: str | None = None, **options: Any
 ) -> dict[str, list[tuple[Float[np.ndarray, "t"], Bool[np.ndarray, "t"]]]]:
-    """Of each untrained density and signal: nats of each frame but the first; which of these frames are active.
+    """How well densities that need no training predict each frame of a data set but the first.
 
     Args:
         config: A data set, with raw frames.
@@ -101,6 +104,13 @@ def measure(
         split: ``train``, ``valid`` or ``test``.
         data_dir: Folder of the data sets' files.
         options: Of ``predictor_nats``.
+
+    Returns:
+        By the name of a density, for each signal the nats of its frames, and which of these frames
+        are active.
+
+    Raises:
+        ValueError: The frames are not sound.
     """
     train, scored = (list(load_split(config, name, data_dir).values()) for name in ("train", split))
     frontend = Frontend.fit(config, x_dim, train)

@@ -123,6 +123,9 @@ class Found(NamedTuple):
 def notebooks(folder: Path = FOLDER) -> dict[str, Notebook]:
     """The notebooks of a folder, by file name without its ending; none if there is no such folder.
 
+    Returns:
+        The notebooks, in the order of their names. A file is read again only if it has changed.
+
     Raises:
         ValueError: A file is no notebook, or is too large.
     """
@@ -136,6 +139,9 @@ def _read(path: Path, modified: int) -> Notebook:  # noqa: ARG001 (a new file is
 
 def read_notebook(path: Path) -> Notebook:
     """A notebook from its file.
+
+    Returns:
+        The sections, and whether any cell has outputs.
 
     Raises:
         ValueError: The file is no notebook of format 4, or is too large.
@@ -220,6 +226,9 @@ def search(found: Mapping[str, Notebook], words: str) -> list[Found]:
     Args:
         found: The notebooks.
         words: What is looked for, between spaces.
+
+    Returns:
+        The sections, each with the text around the first word. None if there is no word.
     """
     wanted = words.lower().split()
     hits = [

@@ -39,6 +39,9 @@ def launcher() -> list[str]:
 def usable_device(device: str | None) -> str:
     """The device of this process: as asked for, by default a GPU if there is one; each process takes a GPU of its own.
 
+    Returns:
+        The name of a device that has been tried, such as ``cpu`` or ``cuda:1``.
+
     Raises:
         ValueError: There is no such device, or all processes would share one GPU.
     """
@@ -70,6 +73,7 @@ def process_group(device: str) -> Iterator[None]:
     Raises:
         ValueError: Processes cannot share work on such a device.
         ConnectionError: Another process ended or is out of reach.
+        RuntimeError: The work in it fails for another reason; the error is passed on.
     """
     if world_size() == 1:
         yield
@@ -98,6 +102,9 @@ def process_group(device: str) -> Iterator[None]:
 
 def share(num_rows: int) -> slice:
     """The rows of a batch that are this process's.
+
+    Returns:
+        A slice. The shares of all processes make up the batch; they differ by one row at most.
 
     Raises:
         ValueError: There are more processes than rows.

@@ -42,7 +42,7 @@ def optional_packages() -> Iterator[None]:
 
     Raises:
         MissingExtraError: One of them is not installed.
-    """
+    """  # noqa: DOC501 (what ``explained`` returns)
     try:
         yield
     except ModuleNotFoundError as error:

@@ -26,6 +26,9 @@ _FORGOTTEN = 24 * 3600
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
     """The descriptor of a regular file; a device could be read without end, and a pipe lets one wait.
 
+    Returns:
+        A descriptor, which the caller closes.
+
     Raises:
         ValueError: It is something else.
         OSError: It cannot be opened.
@@ -49,6 +52,9 @@ def _check_regular(path: Path, found: os.stat_result) -> None:
 
 def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes:
     """The content of a regular file.
+
+    Returns:
+        At most ``limit`` bytes.
 
     Raises:
         ValueError: It is no regular file, or larger than ``limit`` bytes.

@@ -11,6 +11,9 @@ def found_in(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[st
     Args:
         package: Its name.
         homes: Module of the package -> the names that are found in it.
+
+    Returns:
+        A function that finds what has a name, and imports its module for that.
     """
     home = {name: module for module, names in homes.items() for name in names}
 

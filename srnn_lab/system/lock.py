@@ -27,6 +27,9 @@ def hold(run: Path) -> TextIO:
 
     A process whose standard input is the file already has the lock: whoever began it took it.
 
+    Returns:
+        The lock's file, which ``sign`` can write to.
+
     Raises:
         NotADirectoryError: ``run`` is a file.
         ValueError: Another process has it, or the lock's file is a device, a pipe or a folder.
@@ -140,6 +143,9 @@ def _is_file(descriptor: Path, found: os.stat_result) -> bool:
 
 def is_running(run: Path) -> bool:
     """Whether a process works on a run: whether its lock is held.
+
+    Returns:
+        False as well if the run has no lock.
 
     Raises:
         ValueError: The lock's file is a device, a pipe or a folder.

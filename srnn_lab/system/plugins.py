@@ -30,7 +30,13 @@ class Registry(dict[str, T]):
         return super().__contains__(name) or name in self._others
 
     def __missing__(self, name: str) -> T:
-        """One of another package.
+        """Load what another package declares under that name.
+
+        Args:
+            name: The name of the entry point.
+
+        Returns:
+            What was loaded; the next time it is found at once.
 
         Raises:
             KeyError: No installed package declares such a name.

@@ -47,10 +47,13 @@ class Captured:
         self.recordings: dict[tuple[torch.Size, ...], Recording] = {}
 
     def __call__(self, *inputs: Tensor) -> Sequence[Tensor]:
-        """The function's results.
+        """Run the function by its recording for inputs of these shapes.
 
         Args:
             inputs: On the GPU, or in pinned memory of the host, from where they are copied without waiting.
+
+        Returns:
+            What the function returns. The next call with inputs of the same shapes overwrites it.
         """
         shapes = tuple(values.shape for values in inputs)
         if shapes not in self.recordings:

@@ -45,6 +45,9 @@ def write_curves(path: Path, curves: Sequence[Row]) -> None:
 def read_curves(run: Path) -> dict[str, np.ndarray]:
     """The columns of a run's ``curves.csv``, a value for each whole epoch; empty ones if the first is not done.
 
+    Returns:
+        Arrays by the names of ``COLUMNS``, whatever an earlier version called them.
+
     Raises:
         ValueError: The file is damaged, too large or no regular file.
     """
@@ -70,6 +73,9 @@ def as_tensor(curves: Sequence[Row]) -> Tensor:
 
 def from_tensor(values: Tensor) -> list[Row]:
     """The curves that ``as_tensor`` was given.
+
+    Returns:
+        A row for each epoch.
 
     Raises:
         ValueError: They have other columns, or a number of epochs or updates that is not whole.

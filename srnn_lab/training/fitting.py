@@ -100,6 +100,9 @@ def fit(
             (T, columns), a tensor or a data frame; of ``series`` frames. A tuple of two is x and known inputs u. To
             resume a run, give them again.
 
+    Returns:
+        The best epoch's checkpoint with its scores, the curves, and how long it took.
+
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
         NotADirectoryError: ``out`` is a file.
@@ -161,6 +164,12 @@ def fit_in_steps(
         options: The same.
         label: What its output begins with, if it is not the only one.
         noted: The signals that have come, where the caller notes them and outlives the terminal.
+
+    Returns:
+        What ``fit`` returns.
+
+    Raises:
+        Stopped: As of ``fit``, and so are all other errors.
     """
     began = time.perf_counter()
     device = distributed.usable_device(options.device)

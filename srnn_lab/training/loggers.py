@@ -40,6 +40,9 @@ def wandb(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: 
 
     Its own settings hold: with ``WANDB_MODE=offline`` it is written to ``out / "wandb"`` alone, for ``wandb sync``.
 
+    Yields:
+        A function that logs an epoch's row of the curves.
+
     Raises:
         ValueError: It refuses, as where nobody has logged in.
     """
@@ -71,6 +74,9 @@ def mlflow(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa:
     """A run of the experiment ``srnn_lab`` of MLflow, which goes on where the training does.
 
     It is kept where ``MLFLOW_TRACKING_URI`` says, such as ``sqlite:///runs/mlflow.db``.
+
+    Yields:
+        A function that logs an epoch's row of the curves.
 
     Raises:
         ValueError: It refuses.
@@ -109,6 +115,9 @@ def opened(names: Sequence[str], out: Path, config: RunConfig, epochs: int) -> I
         out: Folder of the run.
         config: Its configuration.
         epochs: Whole epochs that are done.
+
+    Yields:
+        A function that hands an epoch's row of the curves to each of them.
 
     Raises:
         ValueError: One of them cannot be used.

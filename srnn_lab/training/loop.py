@@ -104,10 +104,13 @@ class Loop:
         return Captured(function, model) if self.on_gpu and not self.eager else function
 
     def epoch(self, noted: Sequence[int], bar: tqdm) -> Generator[None, None, bool]:
-        """Train to the end of the epoch, or until a signal comes to any process; then False, with all written.
+        """Train to the end of the epoch, or until a signal comes to any process.
 
         Yields:
             At each update, once the device has all of its work and before it is waited for.
+
+        Returns:
+            Whether the epoch is whole. If it is not, everything has been written.
         """
         training, epoch = self.training, len(self.training.curves)
         training.model.train()
@@ -154,9 +157,13 @@ class Loop:
             yield Prepared(inputs, frames, seeds[1] + distributed.rank())
 
     def launch(self, prepared: Prepared, noted: bool, due: bool) -> tuple[Tensor, Tensor]:
-        """Gradients of all processes, clipped; their norm, and the bound, the KL and whether to stop and to write.
+        """Give the device all the work of an update: gradients of all processes, clipped.
 
         Nothing here waits for the device.
+
+        Returns:
+            The norm of the gradients before they are clipped; and the bound, the KL (nats per
+            frame), and how many processes want to stop and to write.
         """
         training, inputs = self.training, prepared.inputs
         torch.manual_seed(prepared.seed)

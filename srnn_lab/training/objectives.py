@@ -35,6 +35,10 @@ def draw(config: TrainConfig, length: int, z_dim: int, rows: slice, generator: t
     """Noise of some rows, and the uniform numbers that the objective needs: what ``objective`` takes last.
 
     Drawn on the CPU for all rows, so that they depend neither on the device nor on the number of processes.
+
+    Returns:
+        Noise (K rows, T, Z) for K paths of each row. With several paths, also a uniform number for
+        each row, and with particles those that ancestors are drawn with.
     """
     paths = 1 if config.objective == "elbo" else config.num_particles
     shape = (config.batch_size, length)

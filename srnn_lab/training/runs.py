@@ -91,6 +91,9 @@ def begin(arguments: Sequence[str], run: Path) -> None:
 def progress(run: Path) -> Progress:
     """How far a run is, from its files alone.
 
+    Returns:
+        The state of the run. A run that has not written anything has done 0 epochs.
+
     Raises:
         ValueError: A file of it cannot be read.
     """

@@ -32,6 +32,9 @@ def fit_in_turns(configs: Mapping[Path, RunConfig], *, device: str, **options: A
         device: ``cuda``, or one of several, such as ``cuda:1``.
         options: Others of ``fitting.Options``.
 
+    Returns:
+        The runs by folder, in the order in which they ended.
+
     Raises:
         ValueError: There are too many, or some of them failed; all others came to their end.
         Stopped: Ctrl-C or SIGTERM came; all of them can be continued.
@@ -69,6 +72,9 @@ def _stream(config: ModelConfig, device: str) -> Callable[[], Any]:
 
     Runs with dropout share one stream, since a device has one generator of random numbers, which is set for one update
     after another.
+
+    Returns:
+        A function without arguments that makes a context manager.
     """
     dropout = any(value for name, value in vars(config).items() if name.startswith("dropout"))
     if torch.device(device).type != "cuda" or dropout:

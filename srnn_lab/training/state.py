@@ -110,7 +110,10 @@ class Training:
         self.state = self.state and State(*(values.nan_to_num(0, 0, 0) for values in self.state))
 
     def end_epoch(self, valid: Score) -> Row:
-        """Close the epoch with its validation score, and write; the epoch's row of the curves.
+        """Close the epoch with its validation score, and write.
+
+        Returns:
+            The epoch's row of the curves.
 
         Raises:
             FloatingPointError: It had no update, or its validation no bound, that was a finite number.

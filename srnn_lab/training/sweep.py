@@ -34,6 +34,9 @@ class Varied:
     def parse(cls, given: str) -> "Varied":
         """What ``learning-rate=1e-4..1e-2`` or ``z-dim=20,50,100`` asks for.
 
+        Returns:
+            The setting, with its values or the ends of its range in the setting's own type.
+
         Raises:
             ValueError: There is no such setting, or it has no such values.
         """
@@ -108,6 +111,9 @@ def sweep(
         trials: Trials in all.
         out: What the folders are named after.
         train: Begins or continues the run in a folder with some settings, and gives its bound.
+
+    Returns:
+        All trials in the order in which they began. One that failed has no bound (None).
 
     Raises:
         MissingExtraError: Optuna is not installed.

@@ -164,6 +164,9 @@ class Autoregressive(Likelihood):
 
         Where the scale follows the residuals, Var[e_i] is the mean of Var[e_i | e_{<i}] over ``NUM_DRAWS`` draws: an
         unbiased estimate, and always the same for the same parameters.
+
+        Returns:
+            The variance of each value of the frame, given all parameters.
         """
         generator = torch.Generator(params.device).manual_seed(0)
         found = []

@@ -76,6 +76,9 @@ class NADE(Likelihood):
 
         The sums over j < i are carried along, so that memory grows with ``hidden_dim`` times the frames (with
         gradients, times ``x_dim`` too).
+
+        Returns:
+            The values, and their logits.
         """
         hidden, biases = params.split([self.hidden_dim, self.x_dim], -1)
         values, logits = [], []
@@ -111,6 +114,9 @@ class NADE(Likelihood):
         """P(x_i = 1) estimated, since it has no closed form: the mean of p(x_i = 1 | x_{<i}) over ``NUM_DRAWS`` draws.
 
         Unbiased, always the same for the same parameters; the standard error is at most 0.5 / sqrt(``NUM_DRAWS``).
+
+        Returns:
+            The estimate for each note, from 0 to 1.
         """
         return self._marginals(params)[0]
 

@@ -178,6 +178,9 @@ class ConvAR(Likelihood):
         """E[x_i] estimated, since it has no closed form: the mean of E[x_i | x_{<i}] over ``NUM_DRAWS`` draws.
 
         Unbiased, and always the same for the same parameters.
+
+        Returns:
+            The estimate for each value of the frame, in the units that the model sees.
         """
         return self._moments(params)[0]
 
