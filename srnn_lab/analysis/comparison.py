@@ -93,6 +93,7 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
     Raises:
         ValueError: There are fewer than two models, or their frames are of different kinds.
     """
+    # Whether the models can be compared at all.
     if len(checkpoints) < 2:
         raise ValueError(f"{len(checkpoints)} model was given; a comparison needs at least two.")
     configs = {name: checkpoint.config for name, checkpoint in checkpoints.items()}
@@ -104,6 +105,7 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
                 f"The frames of {name} ({own}) are not those of {first} ({other}); nats per frame compare only between "
                 f"models of the same frames."
             )
+    # The scale of each model's values, and the frames that all of them score.
     x_dim = checkpoints[first].config.model.x_dim
     scales = [float(np.log(np.broadcast_to(c.frontend.std, x_dim)).sum()) for c in checkpoints.values()]
     shortest = min(clips.values(), key=lambda clip: len(clip.kl))

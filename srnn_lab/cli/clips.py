@@ -47,11 +47,13 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.player.page import scene_html
     from srnn_lab.player.sound import clip_sounds
 
+    # Whether the files to write can be written, before anything is computed.
     suffix = args.picture.suffix.lower() if args.picture else ".svg"
     if suffix not in (".svg", ".pdf"):
         raise ValueError(f"--picture is {args.picture}; name a FILE.svg or a FILE.pdf.")
     if args.out and args.out.exists() and not args.out.is_dir():
         raise NotADirectoryError(f"--out is {args.out}, which is a file; name a folder for the two files to write.")
+    # The model, the clip and its labels.
     checkpoint = load_checkpoint(args)
     data = checkpoint.config.data
     signal = read_signal(args.file, data, longest_clip(data))
@@ -63,10 +65,12 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
             if args.labels:
                 raise
             notify(f"The labels beside the recording are left out: {error}")
+    # What the model makes of the clip.
     clip = inspect_signal(checkpoint, signal)
     areas = measure_areas([clip], [clip_events(clip, signal, data, labels)], near_windows(data))
     scene = clip_scene(checkpoint, signal, clip, args.file.name, labels)
     title = f"{args.file.name}, model {'/'.join(Path(args.checkpoint).parts[-2:])}"
+    # The files.
     if args.out:
         arrays = clip.arrays() | (labels.arrays() if labels else {})
         write_atomically(args.out / "posterior.npz", npz_bytes(arrays))
@@ -75,6 +79,7 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     if args.picture:
         svg = scene_svg(scene, title=title, width=args.width / MM)
         write_atomically(args.picture, svg_pdf(svg) if suffix == ".pdf" else svg.encode())
+    # The numbers.
     largest = int(clip.kl.argmax())
     return {
         "frames": len(clip.kl),

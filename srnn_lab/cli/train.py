@@ -63,6 +63,7 @@ def add_train(commands: Any) -> None:
 
 def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> None:
     """The options of a preset, or those of ``train`` itself, which continues a run; only those given reach ``args``."""
+    # Where the run is, and what it continues.
     out = f"Folder of a new run. Default: {Path('runs') / name}." if name else argparse.SUPPRESS
     parser.add_argument("--out", type=path, help=out)
     begin = ", or begin it there if there is none" if name else ", with the options that it began with"
@@ -76,6 +77,7 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
             f"as there are CPUs), into folders named {Path('runs') / name}-seed1 (of --out OUT, OUT-seed1), and so "
             "on; the same command continues what was stopped.",
         )
+    # The machine, and where the curves are written.
     add_device(parser, "; under torchrun, one for each process")
     parser.add_argument(
         "--eager",
@@ -92,6 +94,7 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
     )
     add_data_dir(parser)
     add_json(parser)
+    # An option for each setting of each section.
     config = PRESETS[name] if name else RunConfig()
     for section in fields(config):
         values = getattr(config, section.name)
@@ -235,15 +238,18 @@ def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
 
     if world_size() > 1:
         raise ValueError("--seeds trains runs side by side by itself; start it without torchrun.")
+    # A folder and a configuration for each seed.
     device, given = usable_device(args.device), vars(args)
     first = args.out or Path("runs") / args.preset
     seeds = {first.with_name(f"{first.name}-seed{seed}"): seed for seed in args.seeds}
     configs = {out: _begun(args, out, {**given, "seed": seed}) for out, seed in seeds.items()}
+    # On a GPU all runs share this process.
     if torch.device(device).type == "cuda":
         options = {"data_dir": args.data_dir, "loggers": _logs(args), "eager": args.eager}
         runs = fit_in_turns(configs, device=device, **options)
         found = {out: _report(args, configs[out], out, run) for out, run in runs.items()}
     else:
+        # On a CPU each run is a process with the same options.
         settings = {f.name for section in fields(RunConfig()) for f in fields(getattr(RunConfig(), section.name))}
         again = {name: value for name, value in given.items() if name in settings or (name == "data_dir" and value)}
         options = [
@@ -256,6 +262,7 @@ def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
             out: ["train", args.preset, *options, f"--seed={seed}", f"--resume={out}"] for out, seed in seeds.items()
         }
         found = {out: json.loads(line) for out, line in fit_in_processes(commands).items()}
+    # The test scores in the order of the seeds.
     return {
         f"seed {seeds[out]}": {
             **report["test"],
@@ -272,6 +279,7 @@ def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) ->
     from srnn_lab.inference.use_of_z import told
     from srnn_lab.system.distributed import world_size
 
+    # The scores are those of the best epoch.
     scores, unit = run.best.scores, config.evaluation.unit
     best = run.curves[scores["epoch"] - 1]
     return {

@@ -238,6 +238,7 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
         import av
         from av.error import FFmpegError
 
+    # Only containers of sound are opened, and nothing that they point to.
     file.seek(0)
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
     count, rate, form, failure = 0, 0, None, None
@@ -252,6 +253,7 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
             stated = (container.duration or 0) / av.time_base if exact else 0
             skip = 0 if exact or not codec.name.startswith("mp3") else _MP3_DELAY
             bytes_a_second = (codec.bit_rate or 0) / 8 if codec.name.startswith("pcm_") else 0
+            # The samples, as floats; the format may change within a file.
             for packet in container.demux(stream):
                 try:
                     frames = packet.decode()
@@ -268,6 +270,7 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
                         yield block, rate
     except FFmpegError as error:
         failure = error
+    # Whether all of the sound was there.
     if not count:
         if failure:
             raise UnreadableError(failure.strerror) from failure

@@ -39,6 +39,7 @@ def fetch(name: str, data_dir: Path | None) -> Path:
         ValueError: The file is not the published one.
         OSError: The file could not be downloaded.
     """
+    # Without a folder, from the authors' server or the cache.
     if data_dir is None:
         with optional_packages():
             import pooch
@@ -54,6 +55,7 @@ def fetch(name: str, data_dir: Path | None) -> Path:
                 f"{base} could not be downloaded from {url}. Put it at music/{name} in a folder of your own and name "
                 f"that folder with --data-dir or SRNN_LAB_DATA. ({error})"
             ) from error
+    # With a folder, the file in it, if it is the published one.
     path = data_dir / "music" / name
     if not path.is_file():
         raise FileNotFoundError(

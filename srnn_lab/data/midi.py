@@ -209,12 +209,14 @@ def parse_midi(content: bytes) -> MidiFile:
     Raises:
         ValueError: It is no MIDI file, or it ends within a track.
     """
+    # Where the file begins, and how its tracks follow one another.
     header = content.find(b"MThd")
     if content and header < 0:
         raise ValueError("MThd not found")
     in_turn = content[header + 8 : header + 10] == b"\0\2"
     rows, tempi, signatures, unended, number = array("q"), [], [], 0, -1
     tick, status = 0, _ON  # of data bytes before any status byte; some programs carry it over from track to track
+    # The events of each track, which begin and end notes.
     for number, (track, is_cut) in enumerate(_tracks(content, header)):
         voices: dict[int, _Voice] = {}
         begin = tick if in_turn else 0
@@ -240,6 +242,7 @@ def parse_midi(content: bytes) -> MidiFile:
         if is_cut and kind != _END:
             raise ValueError(_CUT)
         unended += sum(voice.stop(tick) * (voice.channel != DRUMS) for voice in voices.values())
+    # The notes of all tracks, and their time.
     if number < 0:
         raise ValueError(_CUT)
     notes = Notes(*np.array(rows).reshape(-1, 5).T)

@@ -101,6 +101,7 @@ def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
         midi = parse_midi(_read_bytes(Path(path)))
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as MIDI ({error}); give a Standard MIDI file.") from error
+    # The notes that a roll can hold.
     pitch, high = midi.notes.pitch, LOWEST_PITCH + NUM_PITCHES - 1
     pitched = midi.notes.channel != DRUMS
     inside = pitched & (pitch >= LOWEST_PITCH) & (pitch <= high)
@@ -110,6 +111,7 @@ def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
     if not inside.any():
         raise ValueError(f"{path} has no note within MIDI pitch {LOWEST_PITCH} to {high}; give one that has.")
     notes = Notes(*(values[inside] for values in midi.notes))
+    # The roll, and what was left out of it.
     roll, ornaments = _roll(path, notes, midi.ticks_per_quarter / frames_per_quarter)
     frame, total = "a quarter note" if frames_per_quarter == 1 else f"1/{frames_per_quarter} quarter note", len(pitch)
     for count, what in (

@@ -107,6 +107,7 @@ def read_files(
         notices.extend(noticed)
         return signal
 
+    # All signals, and one notice for each thing that was odd about them.
     signals = dict(zip(files, on_disk(files, make), strict=True))
     if refused:
         notices.insert(0, f"{len(refused)} of {len(files)} files cannot be used and were left out. {_first(refused)}")

@@ -187,6 +187,7 @@ def fivo(
     Returns:
         The estimate of each sequence in nats, and the log weights (K, B) since the last resampling.
     """
+    # K particles for each sequence, with equal weights.
     b, k = len(batch.x), len(noise) // len(batch.x)
     if state is None:
         state = model.initial_state(b)
@@ -198,16 +199,19 @@ def fivo(
     for t, (u_t, x_t, uniform_t) in enumerate(
         zip(batch.u.split(1, 1), batch.x.split(1, 1), uniforms.unbind(1), strict=True)
     ):
+        # One step of all particles; those of a sequence that has ended stay.
         reached, prior_t, posterior_t = steps.send(state if t else None)
         valid = t < batch.lengths
         state = State(*(torch.where(valid.repeat(k)[:, None], *values) for values in zip(reached, state, strict=True)))
         d_t, z_t = (values[:, None] for values in reached)
         prior, posterior = (type(dist)(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t))
+        # Their weights grow by p(x_t, z_t) / q(z_t).
         terms = _log_probs(model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), d_t, z_t, prior, posterior)
         log_px_t, log_p_t, log_q_t = (values.view(k, b) * valid for values in terms)
         kl_t = log_q_t - log_p_t
         kl, log_weights = kl + kl_t.mean(0), log_weights + log_px_t - kl_weight * kl_t
         see(Particles(log_px_t, log_p_t, log_q_t, log_weights))
+        # Where few particles have most of the weight, they are resampled by it.
         sample_size = 1 / log_weights.detach().softmax(0).square().sum(0)
         resampled = (sample_size < resampling_share * k) & (t < batch.lengths - 1)
         if possibly(resampled):

@@ -118,6 +118,7 @@ def draw(
         raise ValueError(f"num_frames is {num_frames}; at least 1 frame must be drawn.")
     if not 0 <= temperature <= 10:
         raise ValueError(f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it is.")
+    # What is known of the new frames.
     weight, x_dim, u_dim = next(model.parameters()), model.config.x_dim, model.config.u_dim
     known = weight.new_zeros(num_frames, 0) if inputs is None else inputs.to(weight)
     if known.shape[1] != u_dim or len(known) < num_frames:
@@ -127,6 +128,7 @@ def draw(
         )
     generator = torch.Generator(weight.device).manual_seed(seed)
     with model.evaluating():
+        # Where the samples start: at zero, or after the prefix.
         if prefix is None:
             x_t, state = weight.new_zeros(batch_size, 1, x_dim), model.initial_state(batch_size)
         else:
@@ -134,6 +136,7 @@ def draw(
             batch = batch.to(weight.device, weight.dtype)
             state = elbo(model, batch, noise=temperature * draw_noise(model, batch, generator)).trace.state
             x_t = prefix[:, -1:, :x_dim].to(weight)
+        # Frame by frame, each drawn x_t is the next input.
         lengths, drawn = torch.ones(len(x_t), dtype=torch.int64, device=weight.device), []
         for i in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
             u_t = torch.cat([x_t, known[i].expand(len(x_t), 1, -1)], -1)

@@ -99,6 +99,7 @@ def use_of_z(
     weight, generator = next(model.parameters()), torch.Generator().manual_seed(seed)
     kl, with_z, without_z, frames = np.zeros(model.z_dim), 0.0, 0.0, 0
     with model.evaluating():
+        # Sums over frames, with z from the posterior and from the prior.
         for group in by_length(chosen, batch_size):
             whole = make_batch([chosen[i] for i in group], config.first_frame, **model.config.frames_hold)
             noises = draw_noise(model, whole, generator)

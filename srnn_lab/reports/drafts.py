@@ -44,6 +44,7 @@ def draft(
     Raises:
         ValueError: The row is a table's of other measurements, or the run has not ended or lacks what a record says.
     """
+    # The row that is written, and whether it may be.
     (data, split, signals), bundled = scored, list_checkpoints().get(name)
     if not row:
         folder = f"{command}/" if command != "evaluate" else "bundled/" if bundled else ""

@@ -78,12 +78,14 @@ def _by_data(results: Results) -> list[Table]:
         frames = half_seconds(found[0])
         base = results.get(f"table1/{data}/srnn-smooth-res")
         lines: list[tuple[float, tuple[Cell, ...]]] = []
+        # A line for each record.
         for r in found:
             scaled = [figure_of([r], name, half_seconds) for name in ("elbo", "elbo_active")]
             above = _above(r.sums, base, r.data_sha256, frames) if r is not base else None
             kl = f"{nats:.2f}" if (nats := r.figures.get("kl")) else None
             cells = (_named(r), r.config.model.likelihood, *described([r]), *scaled, above, kl, r.row)
             lines.append((r.figures["elbo"], cells))
+        # A line for each density that needs no training.
         for one in json.loads(UNTRAINED.read_text(encoding="utf-8")):
             if one["data"] != data:
                 continue

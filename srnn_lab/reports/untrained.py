@@ -65,6 +65,7 @@ def predictor_nats(
     Returns:
         The log density of each frame, in the units of ``frames``.
     """
+    # The residuals of each frame.
     x = torch.as_tensor(frames, dtype=torch.float64)
     num_frames, n = x.shape
     past = F.pad(x.flatten(), (window, 0)).unfold(0, window, n)[:num_frames]
@@ -76,6 +77,7 @@ def predictor_nats(
         e[:, i] = x[:, i] - (taps * x[:, :i].flip(-1)).sum(-1)
         growth[:, i] = 1 / (1 - kappa[:, i:].square()).prod(-1)
     e = e * growth.rsqrt()
+    # Their Student-t density, whose scale follows the residuals before.
     scale = share * (_running_mean(e.flatten(), memory).view_as(e) + FLOOR)
     constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
     tails = (df + 1) / 2 * torch.log1p(e.square() / scale / df)

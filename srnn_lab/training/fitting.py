@@ -171,6 +171,7 @@ def fit_in_steps(
     Raises:
         Stopped: As of ``fit``, and so are all other errors.
     """
+    # The device, the other processes and the lock of the folder.
     began = time.perf_counter()
     device = distributed.usable_device(options.device)
     distributed.share(config.train.batch_size)  # fails now rather than once the data are read

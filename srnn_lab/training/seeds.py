@@ -47,6 +47,7 @@ def fit_in_turns(configs: Mapping[Path, RunConfig], *, device: str, **options: A
     with outliving_terminal(), noted_signals() as noted:
         runs = {out: fit_in_steps(config, out, how, label=out.name, noted=noted) for out, config in configs.items()}
         on_own_stream = {out: _stream(config.model, device) for out, config in configs.items()}
+        # Each run in turn gives its work to the device, until it waits for it.
         while runs:
             for out, run in list(runs.items()):
                 try:
@@ -95,6 +96,7 @@ def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
         ValueError: Some of them failed; all others came to their end.
         Stopped: Ctrl-C or SIGTERM came; all of them can be continued.
     """
+    # As many processes as CPUs, which share them.
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_once = min(cpus, len(commands))
     environment = {"OMP_NUM_THREADS": str(cpus // at_once), **os.environ}
@@ -114,6 +116,7 @@ def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
         told = False
         try:
             while running or (waiting and not noted):
+                # As soon as one ends, the next one starts.
                 while waiting and len(running) < at_once and not noted:
                     out = next(iter(waiting))
                     command = [sys.executable, "-m", "srnn_lab", *waiting.pop(out)]

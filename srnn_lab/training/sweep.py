@@ -123,6 +123,7 @@ def sweep(
     with optional_packages():
         import optuna
         from optuna.storages.journal import JournalFileBackend
+    # The study, new or as it was left.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     out.parent.mkdir(parents=True, exist_ok=True)
     backend = JournalFileBackend(str(out.with_name(f"{out.name}.optuna")))
@@ -137,6 +138,7 @@ def sweep(
     for trial in study.trials:
         if trial.distributions != space:
             raise ValueError(f"The sweep {out} was begun with other settings to vary; choose another --out.")
+    # Trials that were stopped go first.
     waiting, reason = [trial for trial in study.trials if trial.state == running], None
     while waiting or len(study.trials) < trials:
         # Of the seed that many trials long, so that a sweep that goes on does not draw again what it drew first.

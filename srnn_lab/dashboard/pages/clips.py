@@ -42,6 +42,7 @@ def show(choice: Choice) -> None:
 
 def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, Summary]) -> None:
     """A row for each clip; the chosen one can be heard."""
+    # The columns and what their heads explain.
     data = choice.checkpoint.config.data
     unit, bundled, words = time_unit(data), bundled_clips(data.features), WORDS[data.features]
     peaks = {name: float(summary.times[summary.peak]) for name, summary in found.items()}
@@ -63,11 +64,13 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     }
     config = {name: st.column_config.NumberColumn(format="%.2f", help=meaning) for name, meaning in meanings.items()}
     config["KL over time"] = st.column_config.LineChartColumn(y_min=0.0)
+    # Bundled clips can be opened on the page Explore, and some have a text.
     if all(name in bundled for name in found):
         columns = {"clip": list(found), "open": [address_of(name, choice, peaks[name]) for name in found]} | columns
         config["open"] = st.column_config.LinkColumn(display_text="Explore")
         if any(said := [words_of(bundled[name]) for name in found]):
             columns["said"] = said
+    # The table, and the clip that is chosen in it.
     chosen = st.dataframe(
         columns,
         hide_index=True,

@@ -87,6 +87,7 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     known = checkpoints()
     if key not in visit().wanted or went_through_history():
         want(key, ", ".join(name for name in st.query_params.get_all(key) if name not in known))
+    # The checkpoints by whether they have the frames of the first one.
     for name, path in known.items():
         try:
             found = cached_config(str(path), path.stat().st_mtime)
@@ -97,6 +98,7 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
             alike[name], configs[name] = path, found
         elif name != first:
             other.append(name)
+    # The box, and what is not offered in it.
     left_out = [f"Other frames: {', '.join(other)}."] * bool(other)
     left_out += [f"Not readable: {', '.join(unreadable)}."] * bool(unreadable)
     if not alike:
@@ -127,12 +129,14 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
 
 def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: Place | None) -> None:
     """What each model is, and its averages over the selection, or over the clip if nothing is selected."""
+    # The values over the selection or over the clip.
     first = comparison.names[0]
     what = [differences(c.config, found[first].config) for c in found.values()]
     inside = frames_inside(comparison.times, place) if place else []
     over, frames = ("the selection", inside) if len(inside) else ("this clip", slice(None))
     kl = comparison.kl[:, frames]
     elbo, difference = comparison.elbo[:, frames].mean(1), f"difference from {first}"
+    # The table.
     st.dataframe(
         {
             "model": list(comparison.names),
@@ -156,6 +160,7 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
         },
         alt=f"The average bound of each model over {over}, in nats per frame.",
     )
+    # What it says, in words.
     best = plain(comparison.names[int(elbo.argmax())])
     others = [name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same]
     noise = "All models use the same noise samples, so differences come from the models."

@@ -65,6 +65,7 @@ def show(choice: Choice) -> None:
     if checkpoint.model.z_dim == 0:
         st.info("This model has no z: its reconstruction follows from the past alone. Choose another checkpoint.")
         return
+    # The other clip, and the stretch in which z is replaced.
     clip = cached_inspection(*choice)
     data = checkpoint.config.data
     unit = time_unit(data)
@@ -92,6 +93,7 @@ def show(choice: Choice) -> None:
             f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
+    # The reconstructions with each source of z, and their averages.
     replaced = choice[:], other, start, stop, seed
     found = cached_replacements(*replaced)
     inside = (clip.times >= start) & (clip.times < stop)
@@ -99,6 +101,7 @@ def show(choice: Choice) -> None:
         st.info("This range contains no frame; make it longer.")
         return
     table = show_averages(found, inside)
+    # The rows of the sources that are chosen, their sounds and their files.
     shown = st.pills(
         "Show z from",
         list(found),
@@ -118,6 +121,7 @@ def show(choice: Choice) -> None:
 
 def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[str, list]:
     """The average of log p(x | z, d) by source, as columns by name, and what z is worth."""
+    # What each source of z loses against the posterior sample.
     lost = {name: found["posterior sample"].log_px[inside] - r.log_px[inside] for name, r in found.items()}
     median = {name: float(np.median(values)) for name, values in lost.items()}
     table = {
@@ -127,6 +131,7 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         "lost, median": list(median.values()),
         "lost, mean": [float(values.mean()) for values in lost.values()],
     }
+    # The table.
     st.dataframe(
         table,
         hide_index=True,
@@ -144,6 +149,7 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         f"Where z is replaced, the **median loss is {number(median['prior sample'], 1)} nats per frame** with z from "
         f"the prior, and **{number(median['zero'], 1)}** without z."
     )
+    # Where mean and median tell different stories.
     if dominated := [name for name in found if few_lose_most(lost[name])]:
         st.markdown(
             f"For {' and '.join(f'“{name}”' for name in dominated)} a few extreme frames dominate the mean; compare "

@@ -41,6 +41,7 @@ def show() -> None:
         "that nothing is recorded."
     )
     show_figure3()
+    # The table that is chosen; older addresses have another name for it.
     results = read_results(RESULTS)
     if (former := FORMER_LABELS.get(st.query_params.get("table", ""))) and "table" not in st.session_state:
         st.session_state["table"] = former
@@ -53,6 +54,7 @@ def show() -> None:
         key="table",
         bind="query-params",
     )
+    # The tables and their charts.
     tables = make_tables(name, results)
     charts = []
     for i, table in enumerate(tables):
@@ -74,6 +76,7 @@ def show() -> None:
             "10_beyond_the_paper#Importance weights": "tightens the bound and has the family",
         },
     )
+    # The commands of one row.
     st.subheader("Reproduce a number")
     rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, f"{row[-1]}")}
     if not rows:

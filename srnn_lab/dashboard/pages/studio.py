@@ -114,6 +114,7 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         given: Frames at their beginning that the model was given.
         timing: Their tempo and metre.
     """
+    # What the rows show: the notes and p(note), over the pitches that occur.
     checkpoint = panel.choice.checkpoint
     per_quarter, tempo = checkpoint.config.data.frames_per_quarter, timing.tempo
     rolls = [roll for roll, _ in drawn.values()]
@@ -137,6 +138,7 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         )
         for name, (roll, p) in drawn.items()
     ]
+    # The rows, and the sounds of the takes that have notes.
     heard = {name: roll for name, (roll, _) in drawn.items() if roll.any()}
     wanted = {
         name: ((roll.tobytes(), per_quarter, tempo), partial(play, roll, per_quarter, tempo))
@@ -171,6 +173,7 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad u_{t+1} = x_t",
         {"02_generative_model#Ancestral sampling": "draws from the model step by step", "09_music#Sampling": "listens"},
     )
+    # The files of all takes, and MIDI and WAV of one.
     arrays = {
         f"{kind} {name}".replace(" ", "_"): values
         for name, take in drawn.items()

@@ -65,6 +65,7 @@ def show(choice: Choice) -> None:
         "Edit the clip at a point of your choice and see whether the model notices: the KL before and after the edit, "
         "overlaid. Both are computed with the same noise, so differences come from the edit."
     )
+    # Where the clip is edited, and how.
     data = choice.checkpoint.config.data
     unit, step = time_unit(data), data.hop / data.rate
     length = len(choice.signal) // data.hop
@@ -85,6 +86,7 @@ def show(choice: Choice) -> None:
         bind="query-params",
         help="Snapped to the model's frames.",
     )
+    # The playhead can choose the place as well.
     panel = RowsPanel(PLAYER, choice)
     if panel.place:
         chosen = min(max(1, round(panel.place.start / step)) * step, last)
@@ -93,6 +95,7 @@ def show(choice: Choice) -> None:
             on_click=lambda: st.session_state.update({key: chosen}),
         )
     at, amount, size = round(at / step) * data.hop, 0, 0
+    # What the edit needs to know.
     with right:
         other = choose_other(choice, "spliced") if edit == SPLICE else (choice.content, choice.name)
         if edit == SPLICE:
@@ -114,6 +117,7 @@ def show(choice: Choice) -> None:
             amount = int(st.slider("Semitones", -12, 12, 1, key="semitones", bind="query-params"))
             bars = st.slider("Length (quarter notes)", 1, 16, 4, key="bar", bind="query-params")
             size = min(int(bars * data.rate), len(choice.signal) - at)
+    # The edited clip, and the KL before and after.
     edited = choice[:], other, edit, at, amount, size
     after, effect = cached_edit(*edited)
     show_numbers(effect, unit)

@@ -17,6 +17,7 @@ from srnn_lab.player.component import Place
 
 def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go.Figure]:
     """The chosen frame: its terms of the bound, and prior and posterior of each dimension of z, which are returned."""
+    # Which frame it is.
     frame = chosen_frame(clip, place)
     how = "the largest spike" if place is None else "of the selection" if place.end > place.start else "the playhead"
     st.subheader("Posterior against prior", anchor="one-frame")
@@ -24,6 +25,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
         f"Frame {frame}, at {choice.moment(clip.times[frame], 3)} "
         f"({'the largest KL of the selection' if how == 'of the selection' else how})."
     )
+    # Its terms of the bound.
     terms = {
         "KL": clip.kl[frame],
         "log p(x | z, d)": clip.log_px[frame],
@@ -36,6 +38,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
     if not clip.kl_z.shape[1]:
         st.info("This model has no latent state, so there is no posterior to compare.")
         return []
+    # The chart of its dimensions, and where else the largest one is large.
     order = np.argsort(-clip.use, kind="stable")
     sd_p, sd_q = (np.exp(logvar[frame] / 2) for logvar in (clip.logvar_p, clip.logvar_q))
     residual = choice.checkpoint.model.residual

@@ -117,11 +117,13 @@ def show_spikes(
     Returns:
         The columns of the list (``event_table``), and the charts that are shown, one or none.
     """
+    # The words for this kind of clip.
     music = change == Roll.change
     words = WORDS[(Roll if music else Raw).name]
     event, events = EVENTS_IN_WORDS[change]
     at = f"at {event}" if music else f"within {NEAR} frames of {event}"
     st.subheader(f"Do the spikes fall on {events}?", anchor="spikes")
+    # How many spikes and events there are, and how well they agree.
     hits, heard = int(match.hits.sum()), clip.active[clip.changes]
     missed = heard & ~match.found
     left, right = st.columns(2)
@@ -149,12 +151,14 @@ def show_spikes(
         column.metric(
             name, f"{value:.2f}" if known else "–", chance, delta_color="off", delta_arrow="off", help=meaning
         )
+    # The same in the selection.
     if place and len(inside := frames_inside(clip.times, place)):
         chosen, changes = np.isin(match.frames, inside), np.isin(clip.changes, inside)
         st.caption(
             f"In the selection: {match.hits[chosen].sum()} of {chosen.sum()} spikes are at {event}; "
             f"{missed[changes].sum()} of {heard[changes].sum()} {events} have no spike."
         )
+    # The list, of which a row leads to its place in the player.
     table = event_table(clip, replace(match, found=~missed), change, unit)
     left, right = st.columns([3, 2])
     with left:
@@ -176,6 +180,7 @@ def show_spikes(
             },
         )
         st.caption("Select a row to jump to it.")
+    # The null.
     charts = []
     with right:
         if math.isnan(match.auc):
