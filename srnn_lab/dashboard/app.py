@@ -12,7 +12,18 @@ import torch
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.choice import FIRST, bundled_clips, choose, fold_choice, runs_folder
-from srnn_lab.dashboard.pages import clips, compare, explore, latents, learn, results, studio, train, transition
+from srnn_lab.dashboard.pages import (
+    clips,
+    compare,
+    explore,
+    latents,
+    learn,
+    results,
+    studio,
+    train,
+    transition,
+    z_map,
+)
 from srnn_lab.dashboard.uploads import UPLOADS
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import guarded, plain
@@ -52,6 +63,7 @@ PAGES = {
     "Clips": Page("Where else is it surprised?", clips.show),
     "Compare": Page("Which model is surprised where?", compare.show),
     "Latents": Page("What does z carry?", latents.show),
+    "Map": Page("Where do sounds lie in z?", z_map.show),
     "Make a transition": Page("Make a transition", transition.show),
     "Studio": Page("Studio: continue a piece", studio.show, (Roll.name,)),
     "Train": Page("Train a model of your own", train.show, ()),

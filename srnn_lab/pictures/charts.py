@@ -1,7 +1,8 @@
 """NumPy in, Plotly figure out: charts of what is no clip. A clip is drawn as a ``Scene``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,12 +10,27 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
-from srnn_lab.pictures.colours import CHANGE, COLOURS, KL, LOGVAR, MEAN, MEASURED, POSTERIOR, PRIOR, PUBLISHED, SIGNAL
+from srnn_lab.pictures.colours import (
+    CHANGE,
+    COLOURS,
+    KL,
+    LOGVAR,
+    MEAN,
+    MEASURED,
+    OVERLAID,
+    POSTERIOR,
+    PRIOR,
+    PUBLISHED,
+    SIGNAL,
+)
 
 LABEL_WIDTH = 25
 """Characters of a row's label in one line; more would leave no room for the dots on a phone."""
 MAX_TICKS = 11
 """Dimensions of z that have their number at the axis, which a phone shows side by side; hovering tells the others'."""
+SHAPES = ("circle", "diamond", "square", "triangle-up")
+"""Of points; their number and that of the colours have no common divisor, so that all pairs differ."""
+MAX_CLASSES = len(SHAPES) * len(OVERLAID)
 MAX_LATENTS = 32
 """Dimensions of z that a figure shows at first; a double click shows all."""
 
@@ -356,3 +372,59 @@ def null_figure(null: Float[np.ndarray, "n"], value: float, name: str) -> go.Fig
     line = go.Scatter(x=[value, value], y=[0, top], line={"color": KL, "width": 3}, name="this clip", mode="lines")
     figure.add_trace(line)
     return figure.update_layout(margin_t=48)  # the title has two lines
+
+
+def map_figure(
+    x: Float[np.ndarray, "n"],
+    y: Float[np.ndarray, "n"],
+    axes: tuple[str, str],
+    texts: Sequence[str],
+    groups: Mapping[str, Int[np.ndarray, "_"]],
+    values: Float[np.ndarray, "n"] | None = None,
+    others: Collection[str] = (),
+) -> go.Figure:
+    """Points that can be clicked, drawn by WebGL; the frames of a set, for instance.
+
+    Args:
+        x: Where they lie from left to right.
+        y: Where they lie from bottom to top.
+        axes: Titles of the axes.
+        texts: What is said of each.
+        groups: By the name in the legend, the indices of its points: each has a shape and a colour of its own.
+        values: What the colours of a single group stand for; its name is their title.
+        others: Groups that are grey, below the others.
+    """
+    figure = _rows([""], [1.0], [axes[1]], axes[0])
+    number = 0
+    for name, chosen in sorted(groups.items(), key=lambda group: group[0] not in others):
+        marker: dict[str, Any] = {"size": 5, "opacity": 0.75}
+        if values is not None:
+            limit = float(np.quantile(values, 0.99))
+            bar = {"title": name, "thickness": 12, "len": 0.9}
+            marker |= {"color": values[chosen], "colorscale": "Viridis", "cmin": 0, "cmax": limit, "colorbar": bar}
+        elif name in others:
+            marker |= {"color": CHANGE, "opacity": 0.3}
+        else:
+            marker |= {"color": OVERLAID[number % len(OVERLAID)], "symbol": SHAPES[number % len(SHAPES)]}
+            number += 1
+        points = go.Scattergl(
+            x=np.asarray(x[chosen], np.float32),
+            y=np.asarray(y[chosen], np.float32),
+            mode="markers",
+            marker=marker,
+            name=name,
+            text=[texts[i] for i in chosen],
+            hovertemplate="%{text}<extra></extra>",
+            selected={"marker": {"size": 16, "color": KL, "opacity": 1}},
+            unselected={"marker": {"opacity": marker["opacity"]}},
+        )
+        figure.add_trace(points)
+    figure.update_xaxes(showgrid=True, gridcolor="rgba(128,128,128,0.25)", nticks=7)
+    figure.update_yaxes(nticks=7)
+    figure.update_layout(
+        height=480,
+        margin={"l": 56, "r": 8, "t": 8, "b": 48},
+        showlegend=values is None,
+        legend={"orientation": "h", "y": -0.16, "yanchor": "top", "itemsizing": "constant"},
+    )
+    return figure

@@ -124,13 +124,16 @@ def address_of(clip: str, choice: Choice, start: float, end: float | None = None
     return f"./?{urlencode({'checkpoint': st.session_state['checkpoint'], key: clip, 'place': place})}"
 
 
-def show_moment(choice: Choice, clip: Choice, moment: Moment, times: np.ndarray) -> None:
+def show_moment(
+    choice: Choice, clip: Choice, moment: Moment, times: np.ndarray, *, of: str = "", autoplay: bool = False
+) -> None:
     """A moment: how strong, in which clip and when, what is said there, and its sound."""
     time = float(times[moment.frame])
     half = HEARD[time_unit(choice.checkpoint.config.data)]
     place = Place(max(0.0, time - half), min(clip.length, time + half))
     names = names_between(clip, Place(time, time))
-    show_stretch(choice, clip, moment.clip, place, f"**{number(moment.value)}** nats", clip.moment(time), names)
+    what, when = f"{of}**{number(moment.value)}** nats", clip.moment(time)
+    show_stretch(choice, clip, moment.clip, place, what, when, names, autoplay=autoplay)
 
 
 def show_stretch(
