@@ -32,6 +32,9 @@ def principal_components(values: Float[np.ndarray, "n z"]) -> Components:
     """The principal components of points, exactly: the right singular vectors of the centred points.
 
     They are those of the R of a QR decomposition, too, which is as small as z.
+
+    Returns:
+        As many as z has dimensions, or there are points.
     """
     values = np.asarray(values, np.float64)
     mean = values.mean(0)

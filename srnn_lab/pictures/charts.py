@@ -393,6 +393,9 @@ def map_figure(
         groups: By the name in the legend, the indices of its points: each has a shape and a colour of its own.
         values: What the colours of a single group stand for; its name is their title.
         others: Groups that are grey, below the others.
+
+    Returns:
+        A chart with a trace for each group.
     """
     figure = _rows([""], [1.0], [axes[1]], axes[0])
     number = 0
