@@ -24,6 +24,7 @@ from srnn_lab.dashboard.pages import (
     transition,
     z_map,
 )
+from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.uploads import UPLOADS
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import guarded, plain
@@ -95,6 +96,7 @@ def show() -> None:
     page = st.navigation(pages)
     # What is chosen belongs to all pages: a box of the page itself would be another one on the next.
     show_head(page.title)
+    guarded(lambda: show_tour(page.title))()
     page.run()
 
 

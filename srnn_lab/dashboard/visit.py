@@ -35,6 +35,7 @@ class Visit:
         tour: The step of the tour that is shown.
         tour_offered: Whether a first visit has been offered the tour.
         tour_closed: Whether it was closed in this visit.
+        tour_moves: Whether a step has been asked for whose page is not shown yet.
     """
 
     pages: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Visit:
     tour: int | None = None
     tour_offered: bool = False
     tour_closed: bool = False
+    tour_moves: bool = False
 
 
 def visit() -> Visit:

@@ -27,7 +27,7 @@ from processes import CONTEXT, PATIENCE, wait_for
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 from test_inspection import spiky
-from views import kept_by, page_of
+from views import kept_by, page_of, text_of
 
 from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.checkpoint import ASSETS, list_checkpoints
@@ -35,10 +35,12 @@ from srnn_lab.dashboard.address import parse_place
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.pages import explore
 from srnn_lab.dashboard.panels.spike_list import compare_with_shifts
+from srnn_lab.dashboard.panels.tour import audible_spike
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data.midi import Signature, Timing
 from srnn_lab.data.sound import roll_to_midi
+from srnn_lab.pictures.scene import spacing
 from srnn_lab.player.component import Look, Place
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.system.memory import share_arenas
@@ -129,7 +131,7 @@ def test_the_first_view_is_that_of_the_voice_on_log_mel_frames(page):
     page.run()
     assert page.sidebar.selectbox(key="checkpoint").value == "voice-mel"
     assert len(figures(page)) == 2
-    assert "1 of 5" in " ".join(m.value for m in page.markdown)
+    assert "1 of 9" in " ".join(m.value for m in page.markdown)
 
 
 def test_another_clip_gives_another_figure(page):
@@ -171,7 +173,7 @@ def test_a_link_chooses_the_frame_that_is_questioned_and_a_place_becomes_a_link(
     assert any(
         f"In the selection: {hits} of {len(spikes)} spikes are at a chord change" in c.value for c in page.caption
     )
-    assert not any("1 of 5" in m.value for m in page.markdown)
+    assert not any("1 of 9" in m.value for m in page.markdown)
     page.session_state["player place"] = Place(20.25, 20.25)
     page.run()
     assert page.query_params["place"] == "20.2500"
@@ -381,19 +383,40 @@ def test_how_many_dimensions_are_left_out_is_said(page):
     assert f"has the {head['rows'][-1]['bins']} most used of 100 dimensions of z" in head["description"]
 
 
-def test_the_tour_has_five_steps_that_can_be_closed_and_opened_again(page):
+def test_the_tour_goes_on_over_the_pages_and_can_be_closed_and_opened_again(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()
-    for step in range(2, 6):
+    for step in range(2, 7):
         page.button(key="tour-next").click().run()
-        assert any(f"{step} of 5" in m.value for m in page.markdown)
+        assert not page.exception
+        assert any(f"{step} of 9" in m.value for m in page.markdown)
         if step == 2:
+            assert "KL of the selection" not in text_of(page)
             page.button(key="tour-show").click().run()
-            assert shown(page)[0]["jump"]["end"] > shown(page)[0]["jump"]["start"] > 0
+            jump = shown(page)[0]["jump"]
+            assert jump["end"] > jump["start"] > 0
+            times, kl = line(page, "KL(q ‖ p)", "KL")
+            inside = (times >= jump["start"]) & (times < jump["end"])
+            told = text_of(page)
+            assert f"KL of the selection is **{kl[inside].mean():.2f}** nats" in told
+            assert f"that of the whole clip {kl.mean():.2f}." in told
+    assert page.header[0].value == "Which model is surprised where?"
     page.button(key="tour-close").click().run()
-    assert not any(" of 5" in m.value for m in page.markdown)
+    assert not any(" of 9" in m.value for m in page.markdown)
     page.button(key="tour-again").click().run()
-    assert any("1 of 5" in m.value for m in page.markdown)
+    assert page.header[0].value == "Where is a stochastic recurrent network surprised?"
+    assert any("1 of 9" in m.value for m in page.markdown)
+
+
+def test_the_tour_shows_the_largest_spike_that_is_heard_well():
+    clip = spiky({12: 9, 30: 5}, [])
+    rate = 100 / spacing(clip.times)
+    signal = np.ones(round(rate * (clip.times[-1] + 1)))
+    assert audible_spike(clip, signal, rate) == 12
+    quiet = round(rate * clip.times[21])
+    assert audible_spike(clip, np.where(np.arange(len(signal)) < quiet, 0.2, 1.0), rate) == 30
+    assert audible_spike(clip, np.where(np.arange(len(signal)) < quiet, 0.6, 1.0), rate) == 12
+    assert audible_spike(replace(clip, active=np.zeros(len(clip.kl), bool)), signal, rate) == 12
 
 
 def test_the_prior_continues_from_where_it_is_told_to(page):
@@ -934,6 +957,14 @@ def test_the_tour_is_for_a_first_visit(browser, address):
         page.goto(f"{address}/?checkpoint=jsb")
         page.get_by_role("button", name="prior continuation").wait_for(timeout=180_000)
         page.locator(IDLE).wait_for(state="attached", timeout=180_000)
+        page.get_by_role("button", name="Next", exact=True).click()
+        page.get_by_role("button", name="Next", exact=True).click()
+        page.get_by_text("3 of 9").wait_for(timeout=60_000)
+        page.get_by_role("button", name="Next", exact=True).click()
+        heading = page.locator("#one-frame")
+        wait_for(lambda: 0 < heading.bounding_box()["y"] < page.viewport_size["height"] / 3)
+        expect(heading).to_have_css("outline-style", "solid")
+        expect(page.get_by_role("button", name="Close the tour")).to_be_in_viewport()
         page.get_by_role("button", name="Close the tour").click()
         page.wait_for_function("() => document.cookie.includes('srnn_lab_tour')", timeout=60_000)
         page.reload()

@@ -1,7 +1,6 @@
 """The first page: one checkpoint and one clip, seen, heard and questioned."""
 
 import time
-from functools import partial
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,7 +9,7 @@ import streamlit as st
 from srnn_lab.analysis.export import csv_text, label_track
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
-from srnn_lab.dashboard.address import PLAYER, around, frames_inside
+from srnn_lab.dashboard.address import PLAYER, frames_inside
 from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
 from srnn_lab.dashboard.panels.keep import chart_files, keep, stem_of
@@ -20,12 +19,11 @@ from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.similar import show_similar
 from srnn_lab.dashboard.panels.sounds import settle_sounds, show_sound_controls, sounds_of_clip
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
-from srnn_lab.dashboard.panels.tour import show_tour
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
 from srnn_lab.data import Labels
 from srnn_lab.pictures.clip_rows import clip_rows, describe_rows, with_labels
-from srnn_lab.player.component import Place, jump
+from srnn_lab.player.component import Place
 
 HEAD_START = 1.2
 """Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
@@ -39,7 +37,6 @@ def show(choice: Choice) -> None:
     settle_sounds(choice)
     labels = choose_labels(choice)
     show_figure3_view(choice, clip)
-    show_tour(partial(jump, PLAYER, around(clip, clip.largest_spike)))
     with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
         show_numbers(choice, clip, panel.place)
     slot = st.container()
