@@ -34,6 +34,17 @@ class Reconstruction:
     mean: Float[np.ndarray, "t x"]
 
 
+@dataclass(frozen=True)
+class Decoded(Reconstruction):
+    """A reconstruction along a path of z that is given.
+
+    Attributes:
+        logvar: Log-variance of x_t given z_t and d_t, in the units of the frames that the model sees (squared).
+    """
+
+    logvar: Float[np.ndarray, "t x"]
+
+
 @torch.inference_mode()
 def posterior_path(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0) -> Float[np.ndarray, "t z"]:
     """A sample of z_{1:T} from the posterior of a clip.
@@ -103,6 +114,39 @@ def replace_latents(
     mean = model.likelihood.mean(params)
     rows = zip(z.numpy(), log_px.numpy(), mean.numpy(), strict=True)
     return {name: Reconstruction(*row) for name, row in zip(names, rows, strict=True)}
+
+
+@torch.inference_mode()
+def decode_path(checkpoint: Checkpoint, signal: np.ndarray, z: Float[np.ndarray, "t z"]) -> Decoded:
+    """The reconstruction of a clip along a path of z, its own past in d; where d depends on z, d follows the path.
+
+    Args:
+        checkpoint: A trained model.
+        signal: The clip.
+        z: One for each scored frame.
+
+    Returns:
+        What the decoder makes of the path.
+
+    Raises:
+        ValueError: The clip is of the wrong kind, too short or too long, or the path is of another length.
+    """
+    model = checkpoint.model
+    _, batch = clip_batch(checkpoint, signal)
+    if len(z) != batch.x.shape[1]:
+        raise ValueError(f"The path has {len(z)} frames; the clip has {batch.x.shape[1]}: give one z for each of them.")
+    path = torch.as_tensor(z)[None].to(batch.x)
+    state = model.initial_state(1)
+    context = model.encode(batch.u, batch.x, batch.lengths, state)
+    everywhere = np.ones(len(z), bool)
+    d, path = _path(model, context, state, ["another clip"], torch.zeros_like(path), path, everywhere)
+    params = model.emit(d, path, batch.u)
+    return Decoded(
+        z=path[0].numpy(),
+        log_px=model.likelihood.log_prob(params, batch.x)[0].numpy(),
+        mean=model.likelihood.mean(params)[0].numpy(),
+        logvar=model.likelihood.variance(params)[0].log().numpy(),
+    )
 
 
 def _path(

@@ -10,6 +10,8 @@ COLOURS = (SIGNAL, KL, MEAN, LOGVAR, "#d98c2b", CHANGE)
 """Of lines, in their order."""
 NOTES = [f"{SIGNAL}00", SIGNAL]
 """A silent note is transparent."""
+SIGNED = [f"{KL if i < 0 else SIGNAL}{abs(i) * 2:02x}" for i in range(-127, 128)]
+"""From orange over nothing, for 0, to blue."""
 VIRIDIS = [
     "#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",
 ]  # fmt: skip

@@ -4,18 +4,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
 from srnn_lab.analysis.comparison import Comparison
 from srnn_lab.analysis.inspection import Inspection
-from srnn_lab.analysis.interventions import Reconstruction
+from srnn_lab.analysis.interventions import Decoded, Reconstruction
 from srnn_lab.analysis.transitions import EditEffect
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
 from srnn_lab.data.kinds import LogMel
-from srnn_lab.pictures.clip_rows import mean_row, nats_row, signal_row
-from srnn_lab.pictures.colours import CHANGE, OVERLAID
+from srnn_lab.pictures.clip_rows import (
+    mean_row,
+    mel_row,
+    nats_row,
+    octave_ticks,
+    pitch_range,
+    sample_times,
+    signal_row,
+)
+from srnn_lab.pictures.colours import CHANGE, OVERLAID, SIGNAL, SIGNED
 from srnn_lab.pictures.limits import robust_limits, symmetric_limits
-from srnn_lab.pictures.scene import Line, Lines, Row
+from srnn_lab.pictures.scene import Line, Lines, Picture, Row
 
 KL_TITLE = "KL(q ‖ p) per frame"
 
@@ -61,6 +70,40 @@ def reconstruction_rows(
     means = [mean_row(f"E[x | z, d], z: {name}", checkpoint, signal, clip, one.mean) for name, one in found.items()]
     lines = {name: (clip.times, one.log_px) for name, one in found.items()}
     return [first, *means, overlay("log p(x | z, d) per frame", lines)]
+
+
+def steering_rows(
+    checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, before: Decoded, after: Decoded
+) -> list[Row]:
+    """A clip, its reconstruction before and after z is steered, what changes, and log p(x | z, d) of both."""
+    both = {"as it is": before, "steered": after}
+    first, mean, steered, last = reconstruction_rows(checkpoint, signal, clip, both)
+    changes = [change_row("Change of the mean", checkpoint, signal, clip, after.mean - before.mean, "sd")]
+    if not checkpoint.config.data.kind.notes:  # of notes the variance follows from the mean
+        logvar, unit = after.logvar - before.logvar, "log sd²"
+        changes.append(change_row("Change of the log-variance", checkpoint, signal, clip, logvar, unit))
+    return [first, mean, steered, *changes, last]
+
+
+def change_row(
+    title: str,
+    checkpoint: Checkpoint,
+    signal: np.ndarray,
+    clip: Inspection,
+    change: Float[np.ndarray, "t x"],
+    unit: str,
+) -> Row:
+    """What is added to the values of each frame, in units of the frames: blue above 0, orange below."""
+    kind = checkpoint.config.data.kind
+    limit = max(float(np.abs(change).max()), 1e-6)
+    if isinstance(kind, LogMel):
+        return mel_row(title, clip.times, change, kind.sample_rate, (-limit, limit), SIGNED, unit)
+    if kind.notes:
+        pitches = pitch_range(signal)
+        shown, ticks = change[:, slice(*pitches)], octave_ticks(pitches)
+        return Picture(title, "p", clip.times, shown, SIGNED, ticks, (-limit, limit), "pitch")
+    times = sample_times(clip, checkpoint.config.data)
+    return Lines(title, unit, [Line(title, times, change.reshape(-1), SIGNAL)], (-limit, limit))
 
 
 def edit_rows(

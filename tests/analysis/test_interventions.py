@@ -6,7 +6,7 @@ import torch
 from tiny import SIZES, music_run, roll, speech_run, untrained, wave
 
 from srnn_lab.analysis.inspection import clip_batch
-from srnn_lab.analysis.interventions import SOURCES, posterior_path, replace_latents
+from srnn_lab.analysis.interventions import SOURCES, decode_path, posterior_path, replace_latents
 from srnn_lab.config import EvaluationConfig, ModelConfig
 from srnn_lab.inference.bounds import draw_noise, elbo
 from srnn_lab.models import MODELS
@@ -167,3 +167,20 @@ def test_a_clip_of_the_wrong_kind_is_refused():
         replace_latents(checkpoint(), wave())
     with pytest.raises(ValueError, match="trained on MIDI and was given audio"):
         posterior_path(checkpoint(), wave())
+
+
+@pytest.mark.parametrize("name", LATENT)
+@torch.no_grad()
+def test_a_given_path_is_decoded_with_d_along_it(name):
+    tested = checkpoint(name)
+    model, batch, _, _ = parts(tested, clip_of())
+    z = torch.randn(1, batch.x.shape[1], 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found, d = decode_path(tested, clip_of(), z[0].numpy()), d_along(model, batch, z)
+    assert_is(found, model, batch, d, z)
+    variance = model.likelihood.variance(model.emit(d, z, batch.u))[0]
+    np.testing.assert_allclose(found.logvar, variance.log(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_path_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="The path has 3 frames; the clip has 13"):
+        decode_path(checkpoint(), clip_of(), np.zeros((3, 3)))

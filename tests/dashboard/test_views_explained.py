@@ -10,7 +10,7 @@ from srnn_lab.dashboard.words import number
 from srnn_lab.site.notebooks import notebooks
 
 VIEWS = Path(pages.__file__).parent
-PAGES = ("explore", "clips", "compare", "latents", "z_map", "transition", "studio", "train", "results")
+PAGES = ("explore", "clips", "compare", "latents", "z_map", "steer", "transition", "studio", "train", "results")
 PANELS = [*(f"pages/{name}" for name in PAGES), "panels/posterior", "panels/similar", "panels/spike_list"]
 
 

@@ -1,7 +1,6 @@
 """What does z carry? Replace it, and see and hear what is left of the reconstruction."""
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -9,7 +8,6 @@ from jaxtyping import Float
 
 from srnn_lab.analysis.export import csv_text
 from srnn_lab.analysis.interventions import Reconstruction, posterior_path, replace_latents
-from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint, cached_inspection, cached_signal
 from srnn_lab.dashboard.choice import choose_other
 from srnn_lab.dashboard.panels.keep import keep, stem_of
@@ -24,8 +22,9 @@ from srnn_lab.dashboard.panels.sounds import (
     signal_of,
     sound_of,
 )
+from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
+from srnn_lab.dashboard.words import WORDS, explain, number
 from srnn_lab.pictures.side_by_side import reconstruction_rows
 
 PLAYER = "latents-player"
@@ -67,32 +66,12 @@ def show(choice: Choice) -> None:
         return
     # The other clip, and the stretch in which z is replaced.
     clip = cached_inspection(*choice)
-    data = checkpoint.config.data
-    unit = time_unit(data)
     other = choose_other(choice)
-    step = data.hop / data.rate
-    length = round(len(choice.signal) // data.hop * step, 6)
-    key = owned("replaced", Path(choice.name).stem, length)
-    left, right = st.columns([3, 1])
-    start, stop = left.slider(
-        f"Replace z from … to ({unit})",
-        0.0,
-        length,
-        value=(0.0, length),
-        step=step,
-        key=key,
-        bind="query-params",
-        help="Snapped to the model's frames; outside, z is the posterior sample.",
-    )
-    seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
+    length = framed_length(choice)
     panel = RowsPanel(PLAYER, choice, length)
-    place = panel.place
-    if place and place.start < place.end and place.start < length:
-        chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))
-        st.button(
-            f"Replace z only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
-            on_click=lambda: st.session_state.update({key: chosen}),
-        )
+    left, right = st.columns([3, 1])
+    seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
+    start, stop = choose_stretch(left, panel, "replaced", "Replace z", "z is the posterior sample")
     # The reconstructions with each source of z, and their averages.
     replaced = choice[:], other, start, stop, seed
     found = cached_replacements(*replaced)

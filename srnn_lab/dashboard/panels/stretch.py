@@ -1,0 +1,54 @@
+"""A stretch of a clip, from frame to frame, by a slider or as it is selected in the player."""
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from srnn_lab.dashboard.address import owned
+from srnn_lab.dashboard.cache import Choice
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.words import time_unit
+
+
+def framed_length(choice: Choice) -> float:
+    """The length of a clip up to the end of its last frame."""
+    data = choice.checkpoint.config.data
+    return round(len(choice.signal) // data.hop * (data.hop / data.rate), 6)
+
+
+def choose_stretch(box: DeltaGenerator, panel: RowsPanel, name: str, act: str, outside: str) -> tuple[float, float]:
+    """Ask for a stretch, which is the whole clip at first.
+
+    Args:
+        box: Where the slider is shown.
+        panel: The rows; a button takes what is selected in them.
+        name: What the address calls the stretch; another clip has its own.
+        act: What is done there, for instance ``Replace z``.
+        outside: What holds elsewhere.
+
+    Returns:
+        Where it begins and ends.
+    """
+    choice, length = panel.choice, framed_length(panel.choice)
+    data = choice.checkpoint.config.data
+    unit, step = time_unit(data), data.hop / data.rate
+    key = owned(name, Path(choice.name).stem, length)
+    start, stop = box.slider(
+        f"{act} from … to ({unit})",
+        0.0,
+        length,
+        value=(0.0, length),
+        step=step,
+        key=key,
+        bind="query-params",
+        help=f"Snapped to the model's frames; outside, {outside}.",
+    )
+    place = panel.place
+    if place and place.start < place.end and place.start < length:
+        chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))
+        st.button(
+            f"{act} only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
+            on_click=lambda: st.session_state.update({key: chosen}),
+        )
+    return start, stop
