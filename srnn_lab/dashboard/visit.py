@@ -25,6 +25,7 @@ class Visit:
         refused_checkpoint: Why the one uploaded last is none.
         clips: The file that was uploaded or recorded, and its name, by the kind of signal; None if it was given up.
         folder: The folder of the set of clips; empty for the bundled ones.
+        heard: The clip of that set that was played last.
         shown: What each player shows, or what that is made of, by the player's key.
         sounds: The sounds that are made, by what each is of; it grows in place, since a file that is downloaded is
             put together outside of the session.
@@ -45,6 +46,7 @@ class Visit:
     refused_checkpoint: str = ""
     clips: Mapping[str, tuple[ClipBytes, str] | None] = field(default_factory=dict)
     folder: str = ""
+    heard: str = ""
     shown: Mapping[str, tuple] = field(default_factory=dict)
     sounds: dict[object, tuple[np.ndarray, int]] = field(default_factory=dict)
     sounds_of: Choice | None = None

@@ -63,6 +63,18 @@ def test_the_moments_are_the_strongest_of_the_set(page, folder, of):
     assert len(page.get("audio")) == sum("nats ·" in m.value for m in page.markdown) <= view.MOMENTS
 
 
+def test_a_button_in_a_row_plays_its_clip_until_another_is_played(page):
+    sounds = len(page.get("audio"))
+    page.session_state["hear"] = {"row": 1, "label": "▶"}
+    page.run()
+    assert not page.exception
+    assert "**clip1**" in [one.value for one in page.markdown]
+    assert [sound.proto.autoplay for sound in page.get("audio")] == [True] + sounds * [False]
+    page.selectbox(key="of").select("x").run()
+    assert "**clip1**" in [one.value for one in page.markdown]
+    assert not any(sound.proto.autoplay for sound in page.get("audio"))
+
+
 def test_a_file_of_a_folder_becomes_the_clip_of_all_pages(page):
     page.session_state["clips-of-the-set"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
     page.run()

@@ -29,7 +29,7 @@ def show(choice: Choice) -> None:
     """The page."""
     st.caption(
         "What one clip shows may be an accident. Here are all clips of a set, and the moments at which the model is "
-        "most surprised in any of them. Select a row to hear the clip."
+        "most surprised in any of them. Press ▶ to hear a clip."
     )
     clips = choose_set(choice)
     found = summarise_all(clips)
@@ -48,6 +48,7 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     peaks = {name: float(summary.times[summary.peak]) for name, summary in found.items()}
     columns = {
         "clip": list(found),
+        "hear": ["▶"] * len(found),
         "ELBO": [summary.elbo for summary in found.values()],
         "KL": [float(summary.kl.mean()) for summary in found.values()],
         "AUC": [summary.auc for summary in found.values()],
@@ -63,10 +64,15 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         f"at ({unit})": "When the largest spike is",
     }
     config = {name: st.column_config.NumberColumn(format="%.2f", help=meaning) for name, meaning in meanings.items()}
+    config["hear"] = st.column_config.ButtonColumn(type="tertiary", key="hear")
     config["KL over time"] = st.column_config.LineChartColumn(y_min=0.0)
     # Bundled clips can be opened on the page Explore, and some have a text.
     if all(name in bundled for name in found):
-        columns = {"clip": list(found), "open": [address_of(name, choice, peaks[name]) for name in found]} | columns
+        columns = {
+            "clip": list(found),
+            "hear": columns["hear"],
+            "open": [address_of(name, choice, peaks[name]) for name in found],
+        } | columns
         config["open"] = st.column_config.LinkColumn(display_text="Explore")
         if any(said := [words_of(bundled[name]) for name in found]):
             columns["said"] = said
@@ -80,11 +86,14 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         column_config=config,
         alt="Each clip of the set with its ELBO, its KL, the AUC of its KL at onsets, and its largest spike.",
     )["selection"]["rows"]
-    if chosen and chosen[0] < len(found):
-        name = list(found)[chosen[0]]
+    pressed = st.session_state.get("hear")  # in the run after a click alone
+    rows = [pressed["row"]] if pressed else chosen
+    if rows and rows[0] < len(found):
+        remember(heard=list(found)[rows[0]])
+    if (name := visit().heard) in found:
         st.markdown(f"**{plain(name)}**")
         samples, rate = sound_of(clips[name], clips[name].signal)
-        st.audio(samples, sample_rate=rate)
+        st.audio(samples, sample_rate=rate, autoplay=bool(pressed))
         if name not in bundled:
             st.button("Make it the clip of all pages", on_click=partial(take, clips[name]))
     explain(
