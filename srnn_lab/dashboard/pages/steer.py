@@ -20,14 +20,15 @@ from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import visit
 from srnn_lab.dashboard.words import WORDS, explain, number
+from srnn_lab.data.phones import phone_kind
 from srnn_lab.pictures.side_by_side import steering_rows
 
 PLAYER = "steer-player"
 DIMENSION, SELECTIONS, PHONE, BASS, MORPH = "one dimension", "two selections", "phone", "bass note", "another clip"
 ENOUGH = 10
 """Frames that a phone or a bass note has at least, for its mean to be offered."""
-APART = ("", SILENCE, UNLABELLED)
-"""What is no phone and no note."""
+APART = (SILENCE, UNLABELLED)
+"""What is no note, and no phone."""
 ENDS = {"A": "steer-from", "B": "steer-to"}
 """The two selections, and what the address calls them."""
 
@@ -151,7 +152,8 @@ def towards_class(choice: Choice, kind: str) -> np.ndarray:
         for name, summary in found.items()
         for one in (phones_at(clips[name], summary.times) if kind == PHONE else bass_notes(summary.frames))
     ]
-    counted = [name for name, n in Counter(names).most_common() if n >= ENOUGH and name not in APART]
+    enough = [name for name, n in Counter(names).most_common() if n >= ENOUGH and name not in APART]
+    counted = [name for name in enough if kind == BASS or phone_kind(name) != "pause"]
     if not counted:
         raise ValueError(f"No clip of the set has a {kind} with {ENOUGH} frames; choose another direction.")
     chosen = choose_linked(st.selectbox, f"From the mean of z to that of the {kind}", counted, "class")
@@ -167,8 +169,8 @@ def show_effect(before: Decoded, after: Decoded, inside: np.ndarray) -> None:
     )
     st.markdown(
         f"In the stretch z moves by **{number(moved)}** and the mean of x by **{number(changed)}** (root of the mean "
-        f"squared distance). log p(x | z, d) of the clip's own frames goes from {number(before.log_px[inside].mean())} "
-        f"to **{number(after.log_px[inside].mean())}** nats per frame."
+        "squared distance). log p(x | z, d) of the clip's own frames, the median of the stretch, goes from "
+        f"{number(np.median(before.log_px[inside]))} to **{number(np.median(after.log_px[inside]))}** nats."
     )
 
 
