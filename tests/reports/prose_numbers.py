@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from srnn_lab.reports.records import Result, read_results
-from srnn_lab.reports.table import rows_of, with_means
+from srnn_lab.reports.table import UNTRAINED, rows_of, with_means
 
 RECORDS = with_means(read_results())
 _PUBLISHED = json.loads((Path(__file__).parents[2] / "srnn_lab" / "reports" / "published.json").read_text())
@@ -30,6 +30,12 @@ def share(row: str, figure: str) -> float:
 def published(model: str, column: str) -> float:
     """A figure of a publication."""
     return next(entry["values"][column] for entry in _PUBLISHED["music"] if entry["model"] == model)
+
+
+def untrained(data: str, name: str) -> float:
+    """A figure of a density that no network is needed for."""
+    kept = json.loads(UNTRAINED.read_text())
+    return next(one["elbo"] for one in kept if one["data"] == data and one["density"].endswith(name))
 
 
 def over(start: str, value: Callable[[Result], float]) -> list[float]:
@@ -87,6 +93,13 @@ SOURCES: dict[str, list[tuple]] = {
         ("is 1.3 % below filt on five", 100 * (1 - _OF_FILT)),
         ("one recipe is 0.07 nats below the paper and the other 0.06 above", _BELOW[0], _ABOVE[0]),
         ("with standard errors of 0.04 and 0.09", _BELOW[1], _ABOVE[1]),
+        ("has 399.3 nats per frame", of("outputs/voice/srnn-smooth-res-student-t-ar")),
+        ("of the same size 360.5", of("outputs/voice/rnn-student-t-ar")),
+        ("the KL is 3.6 nats", of("outputs/voice/srnn-smooth-res-student-t-ar", "kl")),
+        ("it is 55.6 with independent samples", of("means/voice", "kl")),
+        ("the SRNN has 449.8 nats", of("outputs/voice/srnn-smooth-res-student-ar")),
+        ("the untrained predictor's 438.3", untrained("voice", "taps also before the frame")),
+        ("at a KL of 0.6", of("outputs/voice/srnn-smooth-res-student-ar", "kl")),
         ("with 36 % from the posterior mean", share("probe/voice", "z/accuracy")),
         ("38 % from d, 41 % from both", share("probe/voice", "d/accuracy"), share("probe/voice", "z and d/accuracy")),
         ("and 54 % from log-mel energies", share("probe/voice", "log-mel/accuracy")),
