@@ -138,7 +138,7 @@ SYSTEMS = {
     "TSBN": ("tsbn", "tsbn/SET", "elbo", "yes: same data, bound and average"),
     "NASMC": (
         "storn --objective nasmc",
-        "objectives/bl-SET/storn/nasmc-64",
+        "objectives/bl-SET/storn/nasmc-8",
         "fivo:128",
         "with nothing: their sizes, particles and version of the data are not published",
     ),
