@@ -32,21 +32,23 @@ APART = (SILENCE, UNLABELLED)
 ENDS = {"A": "steer-from", "B": "steer-to"}
 """The two selections, and what the address calls them."""
 
+Direction = np.ndarray | tuple[ClipBytes, str]
+"""A direction in z, or the content and the name of the clip towards which z is moved."""
+
 
 @cache_data(max_entries=8, show_spinner="Steering z …")
 def cached_steered(
     choice: tuple[str, float, ClipBytes, str, int],
-    direction: np.ndarray | None,
-    other: tuple[ClipBytes, str] | None,
+    direction: Direction,
     alpha: float,
     stretch: tuple[float, float],
     growing: bool,
 ) -> Decoded:
-    """A clip along its posterior means of z, moved in a stretch; ``other`` is the clip towards which, if it is one."""
+    """A clip along its posterior means of z, moved in a stretch."""
     chosen = Choice(*choice)
     clip = cached_inspection(*choice)
-    if other is not None:
-        direction = towards(clip.mu_q, cached_summary(*choice[:2], *other, choice[4]).z)
+    if isinstance(direction, tuple):
+        direction = towards(clip.mu_q, cached_summary(*choice[:2], *direction, choice[4]).z)
     inside = (clip.times >= stretch[0]) & (clip.times < stretch[1])
     return decode_path(chosen.checkpoint, chosen.signal, steer(clip.mu_q, direction, alpha, inside, growing=growing))
 
@@ -63,9 +65,9 @@ def show(choice: Choice) -> None:
         return
     clip = cached_inspection(*choice)
     panel = RowsPanel(PLAYER, choice, framed_length(choice))
-    direction, other = choose_direction(panel)
+    direction = choose_direction(panel)
     left, right = st.columns([3, 2], vertical_alignment="center")
-    ends, key = ((0.0, 1.0), "morph") if other else ((-3.0, 3.0), "alpha")
+    ends, key = ((0.0, 1.0), "morph") if isinstance(direction, tuple) else ((-3.0, 3.0), "alpha")
     alpha = left.slider("α", *ends, 1.0, 0.05, key=key, bind="query-params")
     growing = right.toggle("Let α grow from 0 over the stretch", key="growing", bind="query-params")
     start, stop = stretch = choose_stretch(st.container(), panel, "steered", "Steer z", "z stays as it is")
@@ -73,9 +75,9 @@ def show(choice: Choice) -> None:
     if not inside.any():
         st.info("This range contains no frame; make it longer.")
         return
-    before, after = (cached_steered(choice[:], direction, other, a, stretch, growing) for a in (0.0, alpha))
+    before, after = (cached_steered(choice[:], direction, a, stretch, growing) for a in (0.0, alpha))
     show_effect(before, after, inside)
-    draw_rows(panel, before, after, stretch, (direction, other, alpha, stretch, growing))
+    draw_rows(panel, before, after, stretch, (direction, alpha, stretch, growing))
     arrays = {
         f"{kind}_{name}": getattr(one, kind)
         for name, one in (("before", before), ("after", after))
@@ -86,7 +88,7 @@ def show(choice: Choice) -> None:
     panel.make_missing_sounds()
 
 
-def choose_direction(panel: RowsPanel) -> tuple[np.ndarray | None, tuple[ClipBytes, str] | None]:
+def choose_direction(panel: RowsPanel) -> Direction:
     """Ask for the direction.
 
     Returns:
@@ -100,12 +102,12 @@ def choose_direction(panel: RowsPanel) -> tuple[np.ndarray | None, tuple[ClipByt
         if kind == DIMENSION:
             names = [f"z{i}" for i in np.argsort(-clip.use, kind="stable")]
             i = int(choose_linked(st.selectbox, "By its standard deviation over the clip", names, "dimension")[1:])
-            return along_dimension(clip.mu_q, i), None
+            return along_dimension(clip.mu_q, i)
         if kind == SELECTIONS:
-            return between_selections(panel), None
+            return between_selections(panel)
         if kind == MORPH:
-            return None, choose_other(choice, "morphed")
-        return towards_class(choice, kind), None
+            return choose_other(choice, "morphed")
+        return towards_class(choice, kind)
 
 
 def between_selections(panel: RowsPanel) -> np.ndarray:
@@ -212,7 +214,7 @@ def sounds_of(choice: Choice, before: Decoded, after: Decoded, settings: tuple) 
     """The clip and, if it is not too long, what is heard before and after; ``settings`` are what made the latter."""
     unscored = choice.checkpoint.config.evaluation.unscored
     direction, *others = settings
-    exact = (None if direction is None else direction.tobytes(), *others)
+    exact = (direction.tobytes() if isinstance(direction, np.ndarray) else direction, *others)
     paths = {"z as it is": (before, ()), "z steered": (after, exact)} if all_sounds(choice) else {}
     made = {
         name: ((choice, "steer", what), lambda mean=one.mean: sound_of(choice, signal_of(choice, mean, unscored)))

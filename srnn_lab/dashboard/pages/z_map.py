@@ -3,6 +3,7 @@
 import html
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -86,7 +87,7 @@ def cached_cloud(clips: tuple[tuple[str, Choice], ...]) -> tuple[Cloud, Componen
     for i, frame, kl in zip(shown.clip, shown.frame, shown.kl, strict=True):
         name = cloud.names[i]
         said = f", “{phones[name][frame]}”" if name in phones else ""
-        when = of[name].moment(found[name].times[frame])
+        when = of[name].moment(float(found[name].times[frame]))
         texts.append(html.escape(f"{name}, {when}{said}: KL {number(kl)} nats"))
     return shown, components, texts
 
@@ -134,8 +135,8 @@ def show_map(
         if not clicked:
             st.markdown("Click on a point: its sound is played here.")
             return
-        trace, point = figure.data[clicked[0]["curve_number"]], clicked[0]["point_index"]
-        i = groups[trace.name][point]
+        trace: Any = figure.data[clicked[0]["curve_number"]]
+        i = groups[trace.name][clicked[0]["point_index"]]
         name, frame = cloud.names[cloud.clip[i]], int(cloud.frame[i])
         moment = Moment(name, frame, float(cloud.kl[i]))
         show_moment(choice, clips[name], moment, found[name].times, of="KL ", autoplay=True)

@@ -1,13 +1,15 @@
 """Plotly's charts in the look of the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 
-def show_chart(figure: go.Figure, key: str, alt: str | None = None, *, clicks: bool = False) -> list[Mapping[str, Any]]:
+def show_chart(
+    figure: go.Figure, key: str, alt: str | None = None, *, clicks: bool = False
+) -> Sequence[Mapping[str, Any]]:
     """A chart in the colours of the page.
 
     Args:

@@ -19,5 +19,5 @@ def phones_at(clip: Choice, times: Float[np.ndarray, "t"]) -> list[str]:
 
 def bass_notes(roll: Float[np.ndarray, "t 88"]) -> list[str]:
     """The pitch class of the lowest note of each frame."""
-    lowest, sounds = roll.argmax(1), roll.any(1)
-    return [PITCH_CLASSES[(LOWEST_PITCH + key) % 12] if on else SILENCE for key, on in zip(lowest, sounds, strict=True)]
+    sounding = [np.flatnonzero(frame) for frame in roll]
+    return [PITCH_CLASSES[(LOWEST_PITCH + keys[0]) % 12] if len(keys) else SILENCE for keys in sounding]
