@@ -12,17 +12,18 @@ MAX_STEPS = 100_000
 
 
 def add_inspect(commands: Any) -> None:
-    """The command."""
+    """Add ``inspect``."""
     command = checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", inspect_file)
     command.add_argument("file", type=path, metavar="FILE", help="Audio, MIDI or table file.")
     command.add_argument("--out", type=path, help="Folder for posterior.npz and player.html, which plays the clip.")
-    command.add_argument("--picture", type=path, metavar="FILE", help="FILE.svg or FILE.pdf: the rows of the page.")
+    command.add_argument("--picture", type=path, metavar="FILE", help="Draw the rows in FILE.svg or FILE.pdf.")
     command.add_argument(
         "--width",
         type=float,
         default=265.0,
         metavar="MM",
-        help="Width of the picture in millimetres, such as a paper's column; its text stays at 8 points. Default: 265.",
+        help="Width of the picture in millimetres, such as that of a paper's column; the text "
+        "stays at 8 points. Default: 265.",
     )
     command.add_argument(
         "--labels",
@@ -34,7 +35,7 @@ def add_inspect(commands: Any) -> None:
 
 
 def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
-    """What a model makes of one file, in numbers, and in files if a folder for them was named."""
+    """What a model makes of one file, as numbers and, if asked for, as files."""
     from srnn_lab.analysis.event_areas import areas_by_kind, measure_areas
     from srnn_lab.analysis.events import clip_events, near_windows
     from srnn_lab.analysis.export import npz_bytes
@@ -97,10 +98,10 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_sample(commands: Any) -> None:
-    """The command."""
+    """Add ``sample``."""
     command = checkpoint_command(commands, "sample", "draw a new sequence", write_sample)
     command.add_argument(
-        "--out", type=path, required=True, help="FILE.mid, FILE.wav, or, of a table, FILE.csv or FILE.npy."
+        "--out", type=path, required=True, help="FILE.mid or FILE.wav; for a table FILE.csv or FILE.npy."
     )
     command.add_argument("--prime", type=path, help="Audio, MIDI or table file to continue.")
     command.add_argument("--steps", type=count(MAX_STEPS), default=200, help="Frames to draw. Default: 200.")
@@ -108,14 +109,14 @@ def add_sample(commands: Any) -> None:
         "--temperature",
         type=float,
         default=1.0,
-        help="Multiplies the standard deviation of z and of audio, divides the logits of notes; 0: the likeliest. "
-        "Default: 1, the model.",
+        help="Multiplies the standard deviation of z and of audio, and divides the logits of "
+        "notes. 0 takes the likeliest values. Default: 1, as trained.",
     )
     command.add_argument("--seed", type=seed, default=0, help="Seed of the draws. Default: 0.")
 
 
 def write_sample(args: argparse.Namespace) -> dict[str, Any]:
-    """Draw a sequence, or go on from a file, and write it as notes, sound or a table."""
+    """Draw a sequence, or continue a file, and write it as notes, sound or a table."""
     from srnn_lab.analysis.inspection import clip_batch, longest_clip
     from srnn_lab.data import read_clip
     from srnn_lab.data.write import file_bytes

@@ -12,9 +12,9 @@ SHARES = {"mean": None, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95"
 
 
 def add_forecast(commands: Any) -> None:
-    """The command."""
+    """Add ``forecast``."""
     command = checkpoint_command(commands, "forecast", "what comes after a table, with its uncertainty", write_forecast)
-    command.add_argument("file", type=path, metavar="FILE", help="Table of what was observed.")
+    command.add_argument("file", type=path, metavar="FILE", help="Table of observed rows.")
     command.add_argument("--out", type=path, required=True, help="FILE.csv for mean and quantiles of each column.")
     command.add_argument(
         "--steps", type=count(MAX_STEPS), help="Rows to forecast. Default: 24, or as many as --future has."

@@ -32,46 +32,57 @@ MAX_MINUTES = 6000
 
 
 def add_evaluate(commands: Any) -> None:
-    """The command."""
+    """Add ``evaluate``."""
     command = checkpoint_command(
         commands,
         "evaluate",
         "bounds on a split of a data set",
         evaluate_checkpoint,
-        " NAME_se is the standard error of a bound over the sequences, which holds the noise of the sampled paths too "
-        "(two sequences or more); NAME_se_repetitions is that of this noise alone, on the same sequences, over the "
-        "repetitions (two or more).",
+        " NAME_se is the standard error of a bound over the sequences (two or more); it includes "
+        "the noise of the sampled paths. NAME_se_repetitions is the standard error from this noise "
+        "alone, over repetitions (two or more) on the same sequences.",
     )
     command.add_argument(
         "--bound",
         type=bounds,
         default=(),
         metavar="NAME,...",
-        help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter, K particles), joined by "
-        "commas. elbo is always among them. Default: elbo. And no bound but measured as one, ess:K: the share of K "
-        "particles that is effective by the weights of one frame alone.",
+        help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter, K particles), "
+        "joined by commas. elbo is always among them. Default: elbo. ess:K is not a bound, but the "
+        "effective share of K particles by the weights of one frame alone.",
     )
     command.add_argument(
         "--repetitions",
         type=count(MAX_REPETITIONS),
         default=1,
-        help="Evaluations with other noise, averaged. Default: 1.",
+        help="Number of evaluations, each with its own noise, that are averaged. Default: 1.",
     )
     for name in ("resampling", "resampling_share"):
         f = next(f for f in fields(TrainConfig) if f.name == name)
         kind: dict[str, Any] = {"choices": get_args(f.type)} if get_args(f.type) else {"type": f.type}
         told = f"{f.metadata['help']} Default: as in training."
         command.add_argument(f"--{name.replace('_', '-')}", help=told, **kind)
-    command.add_argument("--average", choices=("micro", "macro", "sequence"), help="Default: as published.")
-    command.add_argument("--first-frame", action=argparse.BooleanOptionalAction, help="Default: as published.")
-    command.add_argument("--convention", choices=tuple(CONVENTIONS), help="Average and first frame in one, by name.")
+    command.add_argument(
+        "--average",
+        choices=("micro", "macro", "sequence"),
+        help="How nats are averaged: over all frames (micro), within each sequence first (macro), "
+        "or as one sum for each sequence. Default: as the preset.",
+    )
+    command.add_argument(
+        "--first-frame", action=argparse.BooleanOptionalAction, help="Whether x_1 is scored. Default: as the preset."
+    )
+    command.add_argument(
+        "--convention",
+        choices=tuple(CONVENTIONS),
+        help="Sets both of these: as in the SRNN paper, or as in the rest of the field.",
+    )
     command.add_argument("--seed", type=seed, default=0, help="Seed of the sampled paths. Default: 0.")
     add_record(command)
     add_data(command)
 
 
 def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
-    """Bounds on a split."""
+    """The bounds, and how much z is used."""
     from srnn_lab.data.kinds import Sound
     from srnn_lab.data.storage import widen
     from srnn_lab.inference.bounds import evaluate
@@ -106,23 +117,23 @@ def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_transitions(commands: Any) -> None:
-    """The command."""
+    """Add ``transitions``."""
     command = checkpoint_command(
-        commands, "transitions", "the KL where the signal changes, against elsewhere", score_transitions
+        commands, "transitions", "does the KL rise at transitions? AUC against a circular-shift null", score_transitions
     )
     command.add_argument(
         "--events",
         type=event_kinds,
         metavar="KIND,...",
-        help=f"Which of {', '.join(EVENT_KINDS)}, joined by commas; those of phones need labels. Default: all that the "
-        "data have.",
+        help=f"Kinds of events: {', '.join(EVENT_KINDS)}; several are joined by commas. Those of "
+        "phones need labels. Default: all that the data have.",
     )
     add_record(command)
     add_data(command)
 
 
 def score_transitions(args: argparse.Namespace) -> dict[str, Any]:
-    """Areas of the events of a split."""
+    """The AUC of each kind of event, and the KL at splices."""
     from srnn_lab.analysis.transitions import measure_transitions
     from srnn_lab.data import load_labels
 
@@ -149,20 +160,20 @@ def score_transitions(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_probe(commands: Any) -> None:
-    """The command."""
+    """Add ``probe``."""
     command = checkpoint_command(
         commands,
         "probe",
-        "what the states know of the phones",
+        "how well phones can be read from the states",
         probe_checkpoint,
-        " A linear classifier tells the phone of each frame from the mean of z's posterior, from d, from both and from "
-        "log-mel energies; majority always says the most frequent phone.",
+        " A linear classifier predicts the phone of each frame from the posterior mean of z, from "
+        "d, from both and from log-mel energies; majority always predicts the most frequent phone.",
     )
     command.add_argument(
         "--minutes",
         type=count(MAX_MINUTES),
         default=PROBE_MINUTES,
-        help="Speech to train it on. Default: %(default)s.",
+        help="Minutes of speech to train the classifier on. Default: %(default)s.",
     )
     add_record(command)
     command.add_argument(
@@ -174,7 +185,7 @@ def add_probe(commands: Any) -> None:
 
 
 def probe_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
-    """How well phones are told from the states."""
+    """How well phones can be read from the states."""
     from srnn_lab.analysis import probe
 
     check_record(args)
@@ -210,7 +221,7 @@ def _draft(
     convention: EvaluationConfig | None = None,
     **how: Any,
 ) -> Result | None:
-    """What is to be recorded but for its figures, if anything is; what would prevent it is said now."""
+    """A record without its numbers, if one is asked for; what would prevent it is an error now."""
     from srnn_lab.reports.drafts import draft
 
     if not args.record:

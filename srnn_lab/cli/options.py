@@ -16,7 +16,7 @@ from srnn_lab.training.sweep import Varied
 
 
 class Parser(argparse.ArgumentParser):
-    """One whose errors are one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the options, and where to read about them."""
@@ -42,7 +42,7 @@ def _whole(given: str, low: int, high: int, most: str) -> int:
 
 
 def count(most: int) -> Callable[[str], int]:
-    """What reads a whole number from 1 to ``most``."""
+    """A reader of whole numbers from 1 to ``most``."""
     return lambda given: _whole(given, 1, most, f"{most}")
 
 
@@ -66,7 +66,7 @@ def loggers(given: str) -> tuple[str, ...]:
 
 
 def varied(given: str) -> Varied:
-    """A setting and its values."""
+    """A setting that a sweep varies, and its values."""
     try:
         return Varied.parse(given)
     except ValueError as error:
@@ -94,9 +94,9 @@ def event_kinds(given: str) -> tuple[str, ...]:
 
 
 def checkpoint_command(commands: Any, name: str, help: str, run: Callable, more: str = "") -> argparse.ArgumentParser:
-    """A command on a checkpoint."""
+    """Add a command that takes a checkpoint."""
     command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.{more}")
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="A .safetensors file, or a bundled name.")
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="A file, or the name of a bundled one.")
     add_device(command)
     add_json(command)
     command.set_defaults(run=run)
@@ -104,24 +104,24 @@ def checkpoint_command(commands: Any, name: str, help: str, run: Callable, more:
 
 
 def add_device(parser: argparse.ArgumentParser, more: str = "") -> None:
-    """Where it is computed."""
+    """Add --device."""
     parser.add_argument("--device", type=text, help=f"cpu, cuda or mps. Default: a CUDA GPU if there is one{more}.")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """In which form the result is printed."""
+    """Add --json."""
     parser.add_argument(
         "--json", action="store_true", help="Print one JSON object as the last line of standard output."
     )
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
-    """Where the data sets are."""
-    parser.add_argument("--data-dir", type=path, help="Folder of the data sets' files. Default: SRNN_LAB_DATA.")
+    """Add --data-dir."""
+    parser.add_argument("--data-dir", type=path, help="Folder of the data sets. Default: the variable SRNN_LAB_DATA.")
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """What a checkpoint is measured on."""
+    """Add the options that say what a checkpoint is measured on."""
     parser.add_argument("--data", type=text, help="Data set or folder. Default: the one the checkpoint was trained on.")
     parser.add_argument(
         "--split",
@@ -132,7 +132,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_record(parser: argparse.ArgumentParser) -> None:
-    """Whether a measurement is recorded, and as what."""
+    """Add the options that say whether a measurement is recorded, and under which name."""
     parser.add_argument(
         "--record",
         type=path,
@@ -151,7 +151,7 @@ def add_record(parser: argparse.ArgumentParser) -> None:
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
-    """Of a command on recorded results."""
+    """Add the options of a command that reads recorded results."""
     parser.add_argument(
         "--results", type=path, default=RESULTS, metavar="FILE", help="Results file. Default: the one of the package."
     )
@@ -164,7 +164,7 @@ def say(message: str) -> None:
 
 
 def check_record(args: argparse.Namespace) -> None:
-    """Refuse a name for a row that is not recorded."""
+    """Refuse --row without --record."""
     if args.row and not args.record:
         args.usage_error("--row names a row of the file that --record writes; give that too")
 
@@ -181,7 +181,7 @@ def load_checkpoint(args: argparse.Namespace) -> Any:
 
 
 def load_named(args: argparse.Namespace, checkpoint: Any) -> tuple[DataConfig, str, dict[str, Any]]:
-    """Data set, split and signals by name: as asked for, else what the checkpoint was trained on."""
+    """Data set, split and signals by name; by default those that the checkpoint was trained on."""
     from srnn_lab.data import DATASETS, load_split
 
     data = replace(checkpoint.config.data, data=args.data or checkpoint.config.data.data)

@@ -14,20 +14,20 @@ from srnn_lab.system.files import read_bounded, write_atomically
 
 
 def add_tables(commands: Any) -> None:
-    """The command."""
+    """Add ``results``."""
     command = commands.add_parser(
         "results",
         help="tables of recorded and published results",
-        description="Print the tables that are made of the recorded results, or write them into a Markdown file.",
+        description="Print tables of the recorded results, or write them into a Markdown file.",
     )
-    command.add_argument("--table", choices=tuple(TABLES), help="Default: all.")
+    command.add_argument("--table", choices=tuple(TABLES), help="Which table. Default: all.")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="Print Markdown.")
     form.add_argument(
         "--write",
         type=path,
         metavar="FILE.md",
-        help="Make the blocks of FILE.md anew: what stands between <!-- results:TABLE --> and <!-- /results -->.",
+        help="Update the tables in FILE.md, between <!-- results:TABLE --> and <!-- /results -->.",
     )
     add_results(command)
     command.set_defaults(run=print_tables)
@@ -51,17 +51,18 @@ def print_tables(args: argparse.Namespace) -> dict[str, Any] | str:
 
 
 def add_reproduce(commands: Any) -> None:
-    """The command."""
+    """Add ``reproduce``."""
     command = commands.add_parser(
         "reproduce",
-        help="the commands that make a recorded row again",
-        description="Print the commands that make a recorded row again: training, unless the checkpoint is bundled, "
-        f"and evaluation, which records it in {RECORD}.",
+        help="the commands that reproduce a recorded row",
+        description="Print the commands that reproduce a recorded row: training, unless the checkpoint "
+        f"is bundled, and evaluation, which records its numbers in {RECORD}.",
     )
     command.add_argument(
         "row",
         metavar="ROW",
-        help="Name of a recorded row, such as bundled/jsb, or of a table's, which stands for all its seeds and sets.",
+        help="Name of a recorded row, such as bundled/jsb, or of a row of a table, which stands for "
+        "all its seeds and data sets.",
     )
     command.add_argument("--run", dest="execute", action="store_true", help="Run them, one after the other.")
     add_results(command)
@@ -69,7 +70,7 @@ def add_reproduce(commands: Any) -> None:
 
 
 def reproduce_row(args: argparse.Namespace) -> dict[str, Any] | str:
-    """The commands that make a row again, or what they come to."""
+    """The commands that reproduce a row, or the numbers that they give."""
     results = read_results(args.results)
     found = rows_of(results, args.row)
     if not found:
@@ -86,10 +87,15 @@ def reproduce_row(args: argparse.Namespace) -> dict[str, Any] | str:
 
 
 def add_benchmark(commands: Any) -> None:
-    """The command."""
-    command = commands.add_parser("benchmark", help="how fast the library is here", description="Measure the speed.")
+    """Add ``benchmark``."""
+    command = commands.add_parser(
+        "benchmark", help="measure the speed here", description="Measure the speed on this machine."
+    )
     command.add_argument(
-        "--shape", choices=("music", "timit", "blizzard"), default="music", help="Default: %(default)s."
+        "--shape",
+        choices=("music", "timit", "blizzard"),
+        default="music",
+        help="Sizes of model and batch. Default: %(default)s.",
     )
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="Default: %(default)s.")
     add_json(command)
@@ -97,7 +103,7 @@ def add_benchmark(commands: Any) -> None:
 
 
 def measure_speed(args: argparse.Namespace) -> dict[str, Any]:
-    """The speed here."""
+    """The speed on this machine."""
     from srnn_lab.reports.benchmark import benchmark
 
     return asdict(benchmark(args.shape, args.device))

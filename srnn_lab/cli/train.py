@@ -27,10 +27,10 @@ MAX_TRIALS = 10_000
 
 
 def add_train(commands: Any) -> None:
-    """The command, with a command of its own for each preset."""
+    """Add ``train`` and ``sweep``, each with a command for every preset."""
     train = commands.add_parser(
         "train",
-        help="train a model, or continue to",
+        help="train a model, or continue a run",
         description="Train a model from a PRESET, or continue with --resume RUN.",
         argument_default=argparse.SUPPRESS,
     )
@@ -51,8 +51,9 @@ def add_train(commands: Any) -> None:
     sweep = commands.add_parser(
         "sweep",
         help="train a preset with settings that Optuna chooses",
-        description="Train a PRESET several times, with settings that Optuna chooses by the validation bounds of those "
-        "before. Each trial is a run; the same command continues what was stopped.",
+        description="Train a PRESET several times. Optuna chooses the settings of each trial by "
+        "the validation bounds of the trials before it. Each trial is a run; the same command "
+        "continues what was stopped.",
     )
     sweeps = sweep.add_subparsers(metavar="PRESET", dest="preset", required=True, parser_class=Parser)
     for name, preset in presets.choices.items():
@@ -66,31 +67,31 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
     # Where the run is, and what it continues.
     out = f"Folder of a new run. Default: {Path('runs') / name}." if name else argparse.SUPPRESS
     parser.add_argument("--out", type=path, help=out)
-    begin = ", or begin it there if there is none" if name else ", with the options that it began with"
+    begin = ", or start it there if there is none" if name else ", with the options it started with"
     parser.add_argument("--resume", type=path, metavar="RUN", help=f"Continue the run in this folder{begin}.")
     if name:
         parser.add_argument(
             "--seeds",
             type=seeds,
             metavar="SEED,...",
-            help="Train it with each of these seeds, side by side (on a GPU in one process, on a CPU as many at a time "
-            f"as there are CPUs), into folders named {Path('runs') / name}-seed1 (of --out OUT, OUT-seed1), and so "
-            "on; the same command continues what was stopped.",
+            help="Train with each of these seeds, side by side: on a GPU in one process, on CPUs "
+            f"one process for each CPU. The folders are {Path('runs') / name}-seed1 and so on, or "
+            "with --out OUT OUT-seed1 and so on. The same command continues what was stopped.",
         )
     # The machine, and where the curves are written.
     add_device(parser, "; under torchrun, one for each process")
     parser.add_argument(
         "--eager",
         action="store_true",
-        help="On a GPU, launch the kernels of an update one by one rather than record them once: slower, for a GPU "
-        "that refuses a recording.",
+        help="On a GPU, launch the kernels of an update one by one instead of recording them once "
+        "as a CUDA graph. Slower; for GPUs on which the recording fails.",
     )
     parser.add_argument("--tensorboard", action="store_true", help="Write TensorBoard events to RUN/tensorboard.")
     parser.add_argument(
         "--log",
         type=loggers,
         metavar="NAME,...",
-        help="Write the curves to these as well: tensorboard, wandb (Weights & Biases), mlflow.",
+        help="Log the curves to these as well: tensorboard, wandb (Weights & Biases), mlflow.",
     )
     add_data_dir(parser)
     add_json(parser)
@@ -108,12 +109,12 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
                 kind = {"choices": get_args(f.type)}
             told = f"{f.metadata['help']} Default: {default}.".replace("%", "%%")
             if not name:
-                told = f"{f.metadata['help']} Default: as the run began." if f.name == "epochs" else argparse.SUPPRESS
+                told = f"{f.metadata['help']} Default: as it started." if f.name == "epochs" else argparse.SUPPRESS
             group.add_argument(flag, help=told, **kind)
 
 
 def _add_sweep_options(parser: argparse.ArgumentParser, name: str) -> None:
-    """What a sweep of a preset asks for beside the options of its training."""
+    """Add the options of a sweep, which come beside those of training."""
     group = parser.add_argument_group("sweep")
     group.add_argument(
         "--vary",
@@ -121,20 +122,21 @@ def _add_sweep_options(parser: argparse.ArgumentParser, name: str) -> None:
         action="append",
         required=True,
         metavar="NAME=VALUES",
-        help="A setting and its values: learning-rate=1e-4..1e-2 (of a factor of 10 or more on a logarithmic scale) or "
-        "z-dim=20,50,100. May be given several times.",
+        help="A setting and its values: a range such as learning-rate=1e-4..1e-2 (logarithmic if "
+        "its ends differ by a factor of 10 or more), or a list such as z-dim=20,50,100. May be "
+        "given several times.",
     )
     group.add_argument(
         "--trials",
         type=count(MAX_TRIALS),
         default=20,
-        help=f"Trials in all, in folders named {Path('runs') / name}-sweep-1 (of --out OUT, OUT-1), and so on. "
-        "Default: 20.",
+        help=f"Number of trials. Their folders are {Path('runs') / name}-sweep-1 and so on, or "
+        "with --out OUT OUT-1 and so on. Default: 20.",
     )
 
 
 def sweep_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Train with settings that Optuna chooses, and say what came of each."""
+    """Train with settings that Optuna chooses, and return the bound of each trial."""
     given = vars(args)
     if args.resume or args.seeds:
         args.usage_error("a sweep takes neither --resume nor --seeds; the same command continues it")
@@ -162,9 +164,9 @@ def sweep_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def train_model(args: argparse.Namespace) -> dict[str, Any]:
-    """Train, and say what came of it."""
+    """Train, and return the scores of the best epoch, the time and the files."""
     if not (args.preset or args.resume):
-        args.usage_error("a PRESET to begin with, or --resume RUN, is required")
+        args.usage_error("a PRESET to start with, or --resume RUN, is required")
     if args.seeds:
         return _train_seeds(args)
     if args.resume and args.out and args.out.resolve() != args.resume.resolve():
@@ -200,7 +202,7 @@ def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunCon
     elif args.preset:
         config = configured(PRESETS[args.preset], given)
     else:
-        raise ValueError(f"{out} holds no run to continue; name a PRESET to begin one there.")
+        raise ValueError(f"{out} holds no run to continue; name a PRESET to start one there.")
     config.check_read(given)
     return complete(config)
 
@@ -211,7 +213,7 @@ def _logs(args: argparse.Namespace) -> tuple[str, ...]:
 
 
 def configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
-    """A configuration with the settings that were given; what else is given is no setting."""
+    """A configuration with the given settings in place of its own; other options are left out."""
     if given.get("data") in FRAMES_PER_QUARTER:  # published rolls, whose frames may not be those of the preset's
         given = {"frames_per_quarter": FRAMES_PER_QUARTER[given["data"]], **given}
     return replace(

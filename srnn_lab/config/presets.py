@@ -83,7 +83,7 @@ def _mel(data: str, **train: Any) -> RunConfig:
 
 
 def _series() -> RunConfig:
-    """A small model for tables of a few columns; they say how many."""
+    """A small model for tables of a few columns; ``x_dim`` follows from the data."""
     return RunConfig(
         model=ModelConfig(likelihood="gaussian", x_dim=1, d_dim=64, z_dim=8, hidden_dim=64),
         data=DataConfig(data="", features="series"),

@@ -12,7 +12,7 @@ from srnn_lab.data.kinds import FRAMES_PER_QUARTER, KINDS, Roll
 
 
 def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None = None) -> Any:
-    """A dataclass field, with what is to be known of it.
+    """A dataclass field with its help, and where it counts.
 
     Args:
         default: Its default.
@@ -79,20 +79,28 @@ def _check_choice(kind: type, name: str, expected: Any, value: Any) -> None:
 class ModelConfig:
     """Architecture and sizes; the paper's symbols, Section 3 and appendix A."""
 
-    model: str = option("srnn", "Model, a name in srnn_lab.models.MODELS.")
-    likelihood: str = option("bernoulli", "p(x_t | z_t, d_t), a name in srnn_lab.models.likelihoods.LIKELIHOODS.")
+    model: str = option(
+        "srnn",
+        "Name of the model, such as srnn or vrnn. A wrong name lists all of them.",
+    )
+    likelihood: str = option(
+        "bernoulli",
+        "Name of the distribution p(x_t | z_t, d_t), such as bernoulli or gaussian. A wrong name lists all of them.",
+    )
     x_dim: int = option(88, "Values in one frame x_t; at least 1.")
-    d_dim: int = option(300, "Units of the GRU d, and of a; at least 1.")
+    d_dim: int = option(300, "Units of the GRU whose state is d_t, and of a_t; at least 1.")
     z_dim: int = option(100, "Dimensions of the latent state z_t; at least 1.")
     hidden_dim: int = option(500, "Units in each hidden layer of every network; at least 1.")
     num_layers: int = option(1, "Hidden layers of each network of prior and posterior, and of phi_z; from 1 to 100.")
     emission_layers: int = option(
-        0, "Hidden layers of the emission and of a filtering a; 0: as num_layers; at most 100."
+        0,
+        "Hidden layers of the emission and of a filtering a; 0: as num_layers. At most 100.",
     )
     features_z: Literal["auto", "on", "off"] = option(
         "auto",
-        "phi_z, a network between z and all that reads it (the gated transition reads z itself). auto: on in vrnn and "
-        "vrnn-i, as its authors have it, and off in the others.",
+        "phi_z, a network between z and everything that reads it (the gated transition reads z "
+        "itself). auto: on in vrnn and vrnn-i, as in the code of the VRNN's authors, and off in "
+        "all others.",
     )
     posterior: Literal["networks", "tridiagonal"] = option(
         "networks",
@@ -112,28 +120,36 @@ class ModelConfig:
     gated_transition: bool = option(False, "dkf: the gated transition of the deep Markov model (Krishnan et al.).")
     num_components: int = option(20, "Components of a gaussian-mixture likelihood; at least 1.")
     ar_order: int = option(
-        16, "gaussian-ar, student-t-ar, conv-ar: values before it that predict each value of a frame; from 1 to 64."
+        16,
+        "gaussian-ar, student-t-ar, conv-ar: earlier values that predict a value; from 1 to 64.",
     )
     ar_past: Literal["none", "taps", "predictor"] = option(
         "none",
-        "gaussian-ar, student-t-ar: what is known of the frame before, u_t. Nothing (none); the taps run on over the "
-        "border (taps); besides, the network corrects the linear predictor of u_t, in units of its error (predictor).",
+        "gaussian-ar, student-t-ar: how the frame before, u_t, helps to predict a frame. none: "
+        "not at all. taps: the first values are predicted from its last ones. predictor: besides, "
+        "the network corrects the best linear predictor of u_t, in units of its error.",
     )
     ar_adaptive: bool = option(
-        False, "gaussian-ar, student-t-ar: the scale of a value follows the residuals of those before it (ARCH)."
+        False,
+        "gaussian-ar, student-t-ar: the scale of a value follows earlier residuals (ARCH).",
     )
     student_df: float = option(
-        4.0, "student-t, student-t-ar, conv-ar: degrees of freedom; the fewer, the heavier the tails. Above 2."
+        4.0,
+        "student-t, student-t-ar, conv-ar: degrees of freedom; fewer make heavier tails. Above 2.",
     )
     conv_channels: int = option(16, "conv-ar: channels of the convolutions over the values of a frame; at least 1.")
     variance_floor: float = option(1e-6, "Added to each variance; 0 or more.")
     missing: bool = option(
         False,
-        "series: values may be missing (NaN); networks read beside each value whether it is known. The data set it.",
+        "series: values may be missing (NaN); networks read which ones are known. The data decide.",
     )
-    u_dim: int = option(0, "series: known inputs of a frame, read by a network of their own. The data set it.")
+    u_dim: int = option(
+        0,
+        "series: number of known inputs, which have a network of their own. The data decide.",
+    )
     feedback: bool = option(
-        True, "x_{t-1} is in u_t, alone or beside the known inputs; otherwise these are u_t, or nothing is."
+        True,
+        "u_t contains x_{t-1}; otherwise it contains known inputs alone, or nothing.",
     )
     centred_inputs: bool = option(False, "Subtract the training set's mean from u and x before the feature extractor.")
     dropout_features: float = option(0.0, "Share of the features of u and x set to zero in training; in [0, 1).")
@@ -168,7 +184,8 @@ class DataConfig:
     """Which data, and what one frame of it is."""
 
     data: str = option(
-        "fraccaro/jsb", "Data set, a name in srnn_lab.data.DATASETS, or a folder of MIDI, audio or table files."
+        "fraccaro/jsb",
+        "Data set, or folder of MIDI, audio or table files. A wrong name lists all sets.",
     )
     features: KindName = option(  # noqa: RUF009 (a dataclass field)
         Roll.name,
@@ -182,11 +199,14 @@ class DataConfig:
         "least 1, at most 192000.",
     )
     window_length: int = option(
-        512, "Samples of the Hann window of a log-mel frame, and in which onsets are sought; at least 1, at most 8192."
+        512,
+        "Samples of the Hann window of a log-mel frame, and of the search for onsets; 1 to 8192.",
     )
     frames_per_quarter: int = option(2, "Frames in a quarter note, when MIDI files are read; at least 1, at most 480.")
     dither: bool = option(
-        False, "Add triangular noise of one step of 16 bits to each sample of a data set, against digital silence."
+        False,
+        "Add triangular noise of one 16-bit step to each sample of a data set: on digital "
+        "silence, a density has no upper limit.",
     )
     dither_seed: int = option(
         0, "Seed of this noise, beside the name of the recording; from 0 to 2^32 - 1.", only={"dither": (True,)}
@@ -197,16 +217,19 @@ class DataConfig:
         "series: real numbers, each 0 or 1 (binary), whole numbers from 0 on (count), or one column of categories.",
     )
     columns: str = option(
-        "", "series: names of the columns that are read, joined by commas. Empty: all, as the data have them."
+        "",
+        "series: names of the columns to read, joined by commas. Empty: all, in their order.",
     )
     inputs: str = option(
-        "", "series: names of the columns that are known inputs u_t, of the future too, joined by commas."
+        "",
+        "series: columns that are inputs u_t, known for the future too; names joined by commas.",
     )
     sequence_column: str = option(
-        "", "series: name of the column that says which sequence a row is of. Empty: a file is a sequence."
+        "",
+        "series: column that says to which sequence a row belongs. Empty: a file is one sequence.",
     )
     time_step: float = option(1.0, "series: time from one row to the next; above 0.")
-    time_unit: str = option("steps", "series: the unit of that time.")
+    time_unit: str = option("steps", "series: the unit of time_step, such as hours.")
 
     def __post_init__(self):
         _check(
@@ -221,7 +244,7 @@ class DataConfig:
 
     @cached_property
     def kind(self) -> FrameKind:
-        """What one frame is."""
+        """The kind of frames, with its settings."""
         kind = KINDS[self.features]
         return kind(**{f.name: getattr(self, f.name) for f in fields(kind)})
 
@@ -247,9 +270,10 @@ class TrainConfig:
 
     objective: Literal["elbo", "iwae", "fivo", "nasmc"] = option(
         "elbo",
-        "Bound to maximise: one sampled path with the KL in closed form (elbo), importance-weighted paths (iwae), or a "
-        "particle filter, whose resampling carries no score-function term in the gradient (fivo). nasmc: the same "
-        "filter, by whose weighted particles model and posterior learn as by data.",
+        "Bound to maximise: one sampled path with the KL in closed form (elbo), "
+        "importance-weighted paths (iwae), or a particle filter, whose resampling carries no "
+        "score-function term in the gradient (fivo). nasmc: the same filter, to whose weighted "
+        "particles model and posterior are fitted.",
     )
     num_particles: int = option(
         4,
@@ -257,7 +281,7 @@ class TrainConfig:
         only={"objective": ("iwae", "fivo", "nasmc")},
     )
     resampling: Literal["systematic", "multinomial"] = option(
-        "systematic", "How fivo and nasmc draw the particles that go on."
+        "systematic", "How fivo and nasmc draw the particles that are kept when they resample."
     )
     resampling_share: float = option(
         0.5,
@@ -268,11 +292,11 @@ class TrainConfig:
     segment_length: int = option(100, "Frames of one update: truncated back-propagation through time; at least 1.")
     whole_sequences: bool = option(
         False,
-        "Start each sequence from zero states, as it is evaluated; otherwise all are joined into one stream, as in the "
-        "authors' code.",
+        "Start each sequence from zero states, as in the evaluation; otherwise all are joined "
+        "into one stream, as in the code of the SRNN's authors.",
     )
     segments_per_reset: int = option(
-        0, "Segments of a stream after which d and z start again from zero; 0: once an epoch."
+        0, "Number of segments of a stream after which d and z are reset to zero; 0: once an epoch."
     )
     transposition: int = option(
         0, "Random transposition: semitones, up or down, drawn for each sequence of notes in each epoch; 0 to 12."
@@ -295,16 +319,22 @@ class TrainConfig:
         0.0, "Nats of a frame's KL that cost nothing in training, so that z is used (elbo only); 0 or more."
     )
     start_from_mean: bool = option(
-        False, "Begin with an emission that says the training set's mean (and variance), in the bias of its last layer."
+        False,
+        "Initialise the emission's last bias by the mean (and variance) of the training set.",
     )
     weight_decay: float = option(
-        0.0, "Share of each weight that an update takes off, times the learning rate (AdamW); 0 or more."
+        0.0,
+        "AdamW: an update shrinks each weight by this share, times the learning rate; 0 or more.",
     )
-    gradient_norm: float = option(1.0, "Largest norm of the gradient, which is scaled down above it; above 0.")
+    gradient_norm: float = option(
+        1.0,
+        "Largest norm of the gradient; a longer one is scaled down to it. Above 0.",
+    )
     precision: Literal["auto", "fp32", "bf16"] = option(
         "auto",
-        "Matrix products in training (auto: bf16 where the hardware is made for it). Evaluation and a GPU's GRU are "
-        "always fp32, whose products torch lets cuDNN round to TF32.",
+        "Precision of matrix products in training; auto: bf16 on hardware that is made for it. "
+        "Evaluation and a GPU's GRU are always fp32, whose products torch lets cuDNN round to "
+        "TF32.",
     )
     seed: int = option(1, "Seed of the weights, of the noise and of the order of the data; from 0 to 2^32 - 1.")
 
@@ -340,7 +370,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-    """The convention behind a figure; figures of different conventions never share a column."""
+    """The convention behind a score; scores of different conventions never share a column."""
 
     average: Literal["micro", "macro", "sequence"] = option(
         "micro",
@@ -359,7 +389,7 @@ class EvaluationConfig:
 
     @property
     def unit(self) -> str:
-        """Of a figure."""
+        """The unit of a score."""
         return "nats per sequence" if self.average == "sequence" else "nats per frame"
 
 
@@ -385,12 +415,12 @@ class RunConfig:
         if self.train.transposition and not self.data.kind.notes:
             raise ValueError(
                 f"TrainConfig.transposition is {self.train.transposition}; only notes ({Roll.name!r} frames) can be "
-                f"moved by semitones, and the frames are {self.data.features!r}: choose 0."
+                f"transposed, and the frames are {self.data.features!r}: choose 0."
             )
         if self.train.whole_sequences and self.train.segments_per_reset:
             raise ValueError(
-                f"TrainConfig.segments_per_reset is {self.train.segments_per_reset}; whole_sequences starts from zero "
-                f"states at each sequence alone: choose 0."
+                f"TrainConfig.segments_per_reset is {self.train.segments_per_reset}; with "
+                f"whole_sequences, states are reset at the start of each sequence alone: choose 0."
             )
         self._check_values()
 
@@ -416,10 +446,10 @@ class RunConfig:
         return {name: value for section in self.to_dict().values() for name, value in section.items()}
 
     def check_read(self, names: Iterable[str]) -> None:
-        """Whether each of the settings that someone chose by name has an effect, and that of the data's.
+        """Check that each of the settings that someone chose by name has an effect.
 
         Raises:
-            ValueError: One has none, or published rolls would be read in frames that are not theirs.
+            ValueError: One has none, or the frames would not be those of published rolls.
         """
         settings, names = self.settings(), list(names)
         for name in settings.keys() & names:
@@ -468,13 +498,13 @@ class RunConfig:
 
 
 def section_of(name: str) -> tuple[str, dict[str, Any]]:
-    """The class of the section that a setting is in, and what is to be known of the setting."""
+    """The class of the section that has a setting, and the setting's ``help`` and ``only``."""
     sections = (ModelConfig, DataConfig, TrainConfig, EvaluationConfig)
     return next((kind.__name__, dict(f.metadata)) for kind in sections for f in fields(kind) if f.name == name)
 
 
 def readers_of(name: str, chosen: ModelConfig) -> dict[str, tuple[Any, ...]]:
-    """Where a setting counts that does not always: other settings, and the values of each with which it does."""
+    """Where a setting counts, if not always: other settings, and the values that each must have."""
     from srnn_lab.models import MODELS
     from srnn_lab.models.likelihoods import LIKELIHOODS
 

@@ -58,7 +58,7 @@ class Frontend:
         if kind.input_names:
             signals = list(signals)  # which are gone through twice
             inputs = (kind.parts(widen(signal))[1] for signal in signals)
-            found["u_mean"], found["u_std"], *_ = _moments_of(inputs, 0)
+            found["u_mean"], found["u_std"], *_ = _moments_of(inputs, 0)  # pyright: ignore[reportArgumentType] (it has inputs)
         if kind.standardised == "no":
             return replace(plain, **found)
         frames = (plain.frames(signal, x_dim) for signal in signals)

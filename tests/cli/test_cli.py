@@ -755,7 +755,7 @@ def test_a_place_that_cannot_be_written_to_ends_a_command(out, music, capsys, tm
     [
         ([], "COMMAND"),
         (["play"], "'play'"),
-        (["train"], "a PRESET to begin with, or --resume RUN, is required"),
+        (["train"], "a PRESET to start with, or --resume RUN, is required"),
         (["train", "jsb", "--out=a", "--resume=b"], "--out a is for a new run, and --resume b names another"),
         (["train", "--out=a", "--resume=b"], "--out a is for a new run, and --resume b names another"),
         (["train", "jsb", "--resume"], "--resume: expected one argument"),
@@ -923,7 +923,7 @@ def test_another_preset_does_not_continue_a_run(begun, capsys):
 def test_a_run_that_is_not_there_is_begun_only_with_a_preset(begun, capsys, tmp_path, train):
     options, _ = begun
     line = fails(capsys, 1, "train", "--resume", tmp_path / "new", "--epochs=1")
-    assert f"{tmp_path / 'new'} holds no run to continue; name a PRESET to begin one there." in line
+    assert f"{tmp_path / 'new'} holds no run to continue; name a PRESET to start one there." in line
     found = train("jsb", *options, "--resume", tmp_path / "new", "--epochs=1")
     assert found["checkpoint"] == str(tmp_path / "new" / "best.safetensors")
 
