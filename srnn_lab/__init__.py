@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from srnn_lab.system.lazy import found_in
 
 if TYPE_CHECKING:  # what an editor sees; the names below say where each is found at run time
+    from srnn_lab.analysis.elsewhere import to_arviz
     from srnn_lab.analysis.imputation import impute
     from srnn_lab.analysis.inspection import inspect_signal
     from srnn_lab.analysis.transitions import measure_transitions
@@ -55,6 +56,7 @@ if TYPE_CHECKING:  # what an editor sees; the names below say where each is foun
 __version__: str
 
 _HOMES = {
+    "analysis.elsewhere": ("to_arviz",),
     "analysis.imputation": ("impute",),
     "analysis.inspection": ("inspect_signal",),
     "analysis.transitions": ("measure_transitions",),
@@ -104,6 +106,7 @@ __all__ = [
     "measure_transitions",
     "read_signal",
     "save_checkpoint",
+    "to_arviz",
 ]
 
 

@@ -2,17 +2,23 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from srnn_lab.analysis.elsewhere import as_dataframe, as_xarray
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
 from srnn_lab.data import Batch, LazyFrames, make_batch, widen
 from srnn_lab.inference.bounds import draw_noise, elbo
 from srnn_lab.inference.use_of_z import ACTIVE
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
 
 NEAR = 2
 """Audio frames on either side of an onset that count as its transition."""
@@ -80,6 +86,14 @@ class Inspection:
         settled = np.arange(len(self.kl)) >= min(SETTLING, len(self.kl) - 1)
         heard = settled & self.active
         return int(np.where(heard if heard.any() else settled, self.kl, -np.inf).argmax())
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """A row for each frame, by its time: KL, log p(x), whether it is active and changes, and the KL of each z."""
+        return as_dataframe(self)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """All arrays over time, z and the values of a frame; its ``to_netcdf`` writes them."""
+        return as_xarray(self)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of ``posterior.npz``; ``times`` are in seconds, or of music in quarter notes."""

@@ -14,8 +14,12 @@ MAX_STEPS = 100_000
 def add_inspect(commands: Any) -> None:
     """Add ``inspect``."""
     command = checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", inspect_file)
-    command.add_argument("file", type=path, metavar="FILE", help="Audio, MIDI or table file.")
-    command.add_argument("--out", type=path, help="Folder for posterior.npz and player.html, which plays the clip.")
+    command.add_argument("file", type=path, metavar="FILE", help="Audio, MIDI or table file, or a folder of them.")
+    command.add_argument(
+        "--out",
+        type=path,
+        help="Folder for posterior.npz and player.html, which plays the clip; of a folder, for clips.csv.",
+    )
     command.add_argument("--picture", type=path, metavar="FILE", help="Draw the rows in FILE.svg or FILE.pdf.")
     command.add_argument(
         "--width",
@@ -57,6 +61,8 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     # The model, the clip and its labels.
     checkpoint = load_checkpoint(args)
     data = checkpoint.config.data
+    if args.file.is_dir():
+        return _inspect_folder(args, checkpoint)
     signal = read_signal(args.file, data, longest_clip(data))
     labels = None
     if given := args.labels or (labels_beside(args.file) if data.kind.heard else None):
@@ -80,7 +86,17 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     if args.picture:
         svg = scene_svg(scene, title=title, width=args.width / MM)
         write_atomically(args.picture, svg_pdf(svg) if suffix == ".pdf" else svg.encode())
-    # The numbers.
+    return {
+        **_told(clip),
+        "labels": len(labels.names) if labels else None,
+        "out": str(args.out) if args.out else None,
+        "picture": str(args.picture) if args.picture else None,
+        **areas_by_kind(areas),
+    }
+
+
+def _told(clip: Any) -> dict[str, Any]:
+    """What is said of a clip."""
     largest = int(clip.kl.argmax())
     return {
         "frames": len(clip.kl),
@@ -90,11 +106,35 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
         "largest_kl": float(clip.kl[largest]),
         "largest_kl_time": float(clip.times[largest]),
         "changes": len(clip.changes),
-        "labels": len(labels.names) if labels else None,
-        "out": str(args.out) if args.out else None,
-        "picture": str(args.picture) if args.picture else None,
-        **areas_by_kind(areas),
     }
+
+
+def _inspect_folder(args: argparse.Namespace, checkpoint: Any) -> dict[str, Any]:
+    """A line for each file of a folder, in one table; one that cannot be used is left out, and named."""
+    from srnn_lab.analysis.export import csv_text
+    from srnn_lab.analysis.inspection import inspect_signal, longest_clip
+    from srnn_lab.data import read_signal
+    from srnn_lab.data.notices import notify
+    from srnn_lab.data.splits import files_below
+
+    if args.picture or args.labels:
+        raise ValueError(f"{args.file} is a folder; --picture and --labels are of one file.")
+    rows = []
+    for file in files_below(args.file, checkpoint.config.data.kind.suffixes):
+        try:
+            signal = read_signal(file, checkpoint.config.data, longest_clip(checkpoint.config.data))
+            rows.append({"file": file.relative_to(args.file).as_posix(), **_told(inspect_signal(checkpoint, signal))})
+        except ValueError as error:
+            notify(f"{file} is left out: {error}")
+    if not rows:
+        raise ValueError(f"{args.file} holds no file that the model can inspect.")
+    table = {name: [row[name] for row in rows] for name in rows[0]}
+    if args.out:
+        write_atomically(args.out / "clips.csv", csv_text(table).encode())
+    frames = sum(table["frames"])
+    means = {name: sum(row[name] * row["frames"] for row in rows) / frames for name in ("elbo", "log_px", "kl")}
+    said = {row["file"]: {name: value for name, value in row.items() if name != "file"} for row in rows}
+    return {**said, "files": len(rows), "frames": frames, **means, "out": str(args.out) if args.out else None}
 
 
 def add_sample(commands: Any) -> None:

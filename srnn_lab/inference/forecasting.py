@@ -1,27 +1,32 @@
 """What comes next, with its uncertainty: paths drawn from the prior after what was observed, and how good they were."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.special import logsumexp
 
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.data.frames import LazyFrames
 from srnn_lab.inference.sampling import draw
+from srnn_lab.inference.scores import Predicted
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(Predicted):
     """Draws of what comes next.
 
     Attributes:
         samples: One path a row, in units of the signal.
         times: Middle of each step, in units of the time axis from the start of what was observed.
+        log_px: Log density of each row that came, by the distribution it would be drawn from on each path, in nats.
     """
 
     samples: Float[np.ndarray, "n t c"]
     times: Float[np.ndarray, "t"]
+    log_px: Callable[[Float[np.ndarray, "t c"]], Float[np.ndarray, "n t"]] | None = None
 
     @property
     def mean(self) -> Float[np.ndarray, "t c"]:
@@ -53,10 +58,15 @@ class Forecast:
         pairs = np.tensordot(weights, np.sort(self.samples, 0), 1) / (n * (n - 1))
         return np.abs(self.samples - came).mean(0) - pairs
 
-    def coverage(self, came: Float[np.ndarray, "t c"], share: float) -> float:
-        """Share of what came that lies inside the central interval of ``share`` of the draws."""
-        low, high = self.quantile((1 - share) / 2), self.quantile((1 + share) / 2)
-        return float(((low <= came) & (came <= high)).mean())
+    def log_score(self, came: Float[np.ndarray, "t c"]) -> Float[np.ndarray, "t"]:
+        """Minus the log of the mean density over the paths, in nats of the units of the table.
+
+        Raises:
+            ValueError: What was drawn is not known but for the draws.
+        """
+        if self.log_px is None:
+            raise ValueError("These draws have no density; a forecast by ``forecast`` has one.")
+        return np.log(len(self.samples)) - logsumexp(self.log_px(came), 0)
 
 
 def forecast(
@@ -84,10 +94,19 @@ def forecast(
     Raises:
         ValueError: The table or its inputs do not fit the model, or the draws do not fit into memory.
     """
-    frames = LazyFrames(checkpoint.frontend, past, checkpoint.config.model.x_dim)[:]
+    x_dim = checkpoint.config.model.x_dim
+    frames = LazyFrames(checkpoint.frontend, past, x_dim)[:]
     prefix = torch.as_tensor(frames)[None].expand(paths, -1, -1)
     inputs = None if u is None else torch.as_tensor(checkpoint.frontend.inputs(np.asarray(u, np.float32)))
     first_frame = checkpoint.config.evaluation.first_frame
     drawn = draw(checkpoint.model, steps, prefix=prefix, inputs=inputs, first_frame=first_frame, seed=seed)
+
+    def log_px(came: Float[np.ndarray, "t c"]) -> Float[np.ndarray, "n t"]:
+        # Of standardised values, brought to the units of the table.
+        table = came if u is None else np.hstack([came, u[:steps]])
+        x = checkpoint.frontend.frames(table.astype(np.float32), x_dim)[:, :x_dim]
+        densities = checkpoint.model.likelihood.log_prob(drawn.params, torch.as_tensor(x).expand(paths, -1, -1))
+        return densities.numpy() - np.log(np.broadcast_to(checkpoint.frontend.std, x_dim)).sum()
+
     samples = np.stack([checkpoint.frontend.signal(path) for path in drawn.frames.numpy()])
-    return Forecast(samples, checkpoint.frontend.times(len(frames) + steps)[len(frames) :])
+    return Forecast(samples, checkpoint.frontend.times(len(frames) + steps)[len(frames) :], log_px)

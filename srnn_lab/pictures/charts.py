@@ -91,6 +91,40 @@ def line_figure(x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_ti
     return figure
 
 
+def fan_figure(
+    past: tuple[ArrayLike, ArrayLike],
+    times: ArrayLike,
+    quantiles: Mapping[float, ArrayLike],
+    x_title: str,
+    y_title: str,
+    title: str = "",
+    came: ArrayLike | None = None,
+) -> go.Figure:
+    """A forecast as a fan: a band between each quantile and its counterpart, and the median.
+
+    Args:
+        past: Times and values of what was observed.
+        times: Of the forecast.
+        quantiles: Values by the share of the draws that lie below: 1/2, and pairs q and 1 - q.
+        x_title: Title of the axis, with its unit.
+        y_title: Title of the values, with their unit.
+        title: Title of the figure.
+        came: What came, if it is known.
+    """
+    figure, x = _rows([title], [1.0], [y_title], x_title), np.asarray(times, np.float32)
+    figure.add_trace(_line(*map(np.asarray, past), COLOURS[0], "observed", ""))
+    for low in sorted(share for share in quantiles if share < 0.5):
+        edges = np.concatenate([np.asarray(quantiles[low]), np.asarray(quantiles[round(1 - low, 9)])[::-1]])
+        band = {"fill": "toself", "fillcolor": "rgba(213, 94, 0, 0.2)", "line": {"width": 0}, "hoverinfo": "skip"}
+        name = f"{round(100 * (1 - 2 * low))} %"
+        figure.add_scatter(x=np.concatenate([x, x[::-1]]), y=edges.astype(np.float32), mode="lines", name=name, **band)
+    figure.add_trace(_line(x, np.asarray(quantiles[0.5]), "#d55e00", "median", ""))
+    if came is not None:
+        figure.add_scatter(x=x, y=np.asarray(came, np.float32), mode="markers", name="came", marker_color="#000000")
+    figure.update_layout(height=320, showlegend=True, legend={"orientation": "h", "y": -0.25})
+    return figure
+
+
 def grid_figure(values: ArrayLike, x_title: str, y_title: str, title: str = "") -> go.Figure:
     """A matrix as a picture, row 1 at the top; a value that is not a number stays white.
 

@@ -14,6 +14,8 @@ EXTRAS = {
     "wandb": ("wandb",),
     "mlflow": ("mlflow", "sqlalchemy"),
     "sweep": ("optuna",),
+    "forecast": ("statsmodels",),
+    "arviz": ("arviz", "pandas", "xarray"),
 }
 """Of an extra in ``pyproject.toml``, the modules that it brings."""
 NAMES = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn"}
