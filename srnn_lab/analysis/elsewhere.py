@@ -54,6 +54,9 @@ def to_arviz(
         num_samples: Draws, in one chain; they are independent.
         seed: Of the draws, which are those of ``inspect_signal``.
 
+    Returns:
+        Groups ``posterior`` (z), ``log_likelihood`` (nats of each frame) and ``observed_data``.
+
     Raises:
         ValueError: The signal does not fit the model.
     """

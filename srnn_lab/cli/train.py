@@ -19,11 +19,13 @@ from srnn_lab.cli.options import (
     text,
     varied,
 )
-from srnn_lab.config import FRAMES_PER_QUARTER, PRESETS, RunConfig
+from srnn_lab.config import FEW, FRAMES_PER_QUARTER, PRESETS, RunConfig
 from srnn_lab.reports.records import options_of
 
 MAX_TRIALS = 10_000
 """Of a sweep at the most."""
+FEW_FILES = 20
+"""Files of one's own below which batches are made for few files, unless options say otherwise."""
 
 
 def add_train(commands: Any) -> None:
@@ -198,13 +200,26 @@ def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunCon
         from srnn_lab.checkpoint import read_config
 
         began = read_config(out / "last.safetensors")
-        config = configured(PRESETS.get(args.preset, began), {"epochs": began.train.epochs, **given})
+        kept = {name: getattr(began.train, name) for name in ("epochs", *for_few_files(began, {}))}
+        config = configured(PRESETS.get(args.preset, began), {**kept, **given})
     elif args.preset:
         config = configured(PRESETS[args.preset], given)
+        config = configured(config, {**for_few_files(config, given), **given})
     else:
         raise ValueError(f"{out} holds no run to continue; name a PRESET to start one there.")
     config.check_read(given)
     return complete(config)
+
+
+def for_few_files(config: RunConfig, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings for a folder of few files of one's own, if the data are one and none of them is given."""
+    from srnn_lab.data import DATASETS
+    from srnn_lab.data.splits import files_below
+
+    data, few = config.data, FEW.get(config.data.features, {})
+    if not few or given.keys() & few or data.data in DATASETS or not Path(data.data).is_dir():
+        return {}
+    return few if len(files_below(Path(data.data), data.kind.suffixes)) < FEW_FILES else {}
 
 
 def _logs(args: argparse.Namespace) -> tuple[str, ...]:

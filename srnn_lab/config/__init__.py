@@ -1,6 +1,6 @@
 """What defines a run: settings with their checks, and the presets."""
 
-from srnn_lab.config.presets import PRESETS
+from srnn_lab.config.presets import FEW, PRESETS
 from srnn_lab.config.settings import (
     CONVENTIONS,
     FRAMES_PER_QUARTER,
@@ -14,6 +14,7 @@ from srnn_lab.config.settings import (
 
 __all__ = [
     "CONVENTIONS",
+    "FEW",
     "FRAMES_PER_QUARTER",
     "PRESETS",
     "DataConfig",

@@ -112,6 +112,11 @@ _COMPACT = {
     "learning_rate_decay_start": 25,
     "evaluation": _BY_FRAME,
 }
+FEW = {
+    "roll": {"batch_size": 4, "segment_length": 24, "kl_weight_updates": 200},
+    "log-mel": {"batch_size": 4, "segment_length": 50, "kl_weight_updates": 200},
+}
+"""By kind of frame, what a training on few files is given: batches that they fill, and a weight that rises in time."""
 PRESETS = {
     # Tuned on validation: the authors' schedule for the larger sets stops too early on this one (850 updates).
     "jsb": _music("fraccaro/jsb", 20 * 17, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=30),

@@ -25,6 +25,9 @@ def seasonal_naive(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
     Args:
         train: What the errors are taken from: with each lead, the root mean square.
         period: Rows after which it is repeated.
+
+    Returns:
+        What makes a forecast of any past.
     """
 
     def forecaster(past: Float[np.ndarray, "_"], steps: int) -> GaussianForecast:

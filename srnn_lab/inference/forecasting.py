@@ -61,6 +61,9 @@ class Forecast(Predicted):
     def log_score(self, came: Float[np.ndarray, "t c"]) -> Float[np.ndarray, "t"]:
         """Minus the log of the mean density over the paths, in nats of the units of the table.
 
+        Returns:
+            A number for each row; the lower, the better.
+
         Raises:
             ValueError: What was drawn is not known but for the draws.
         """

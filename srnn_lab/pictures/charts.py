@@ -110,6 +110,9 @@ def fan_figure(
         y_title: Title of the values, with their unit.
         title: Title of the figure.
         came: What came, if it is known.
+
+    Returns:
+        The figure.
     """
     figure, x = _rows([title], [1.0], [y_title], x_title), np.asarray(times, np.float32)
     figure.add_trace(_line(*map(np.asarray, past), COLOURS[0], "observed", ""))

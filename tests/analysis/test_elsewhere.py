@@ -59,6 +59,7 @@ def test_the_draws_for_arviz_are_those_of_the_inspection(checkpoint):
     np.testing.assert_array_equal(tree.observed_data["x"], clip.frames)
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_folder_is_inspected_into_one_table(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = PRESETS["series"]

@@ -4,8 +4,10 @@ from dataclasses import asdict
 import pytest
 import torch
 
+from srnn_lab.cli.train import configured, for_few_files
 from srnn_lab.config import (
     CONVENTIONS,
+    FEW,
     PRESETS,
     DataConfig,
     EvaluationConfig,
@@ -233,3 +235,13 @@ def test_no_two_settings_have_one_name():
     """So that a name says which is meant: on the command line and where configurations differ."""
     names = [name for section in RunConfig().to_dict().values() for name in section]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("files", "few"), [(1, True), (19, True), (20, False)])
+def test_a_folder_of_few_files_gets_batches_that_they_fill_unless_options_say_otherwise(tmp_path, files, few):
+    for i in range(files):
+        (tmp_path / f"{i}.mid").touch()
+    config = configured(PRESETS["jsb"], {"data": str(tmp_path)})
+    assert for_few_files(config, {"data": str(tmp_path)}) == (FEW["roll"] if few else {})
+    assert for_few_files(config, {"batch_size": 2}) == {}
+    assert for_few_files(PRESETS["jsb"], {}) == for_few_files(PRESETS["voice"], {}) == {}

@@ -51,7 +51,8 @@ def curves(num_epochs):
 
 def finished(folder, name="done", epochs=3):
     """A run as ``fit`` leaves it."""
-    scores = {"epoch": 1, "test": {"elbo": -8.25, "average": "macro"}}
+    test = {"elbo": -8.25, "average": "macro", "sequences": 3}
+    scores = {"epoch": 1, "test": test, "z": "z is hardly used: of 2 units none."}
     config = music_run(epochs=epochs)
     for file, figures in (("best", scores), ("last", {})):
         save_checkpoint(untrained(config, scores=figures), folder / name / f"{file}.safetensors")
@@ -95,7 +96,8 @@ def test_a_finished_run_is_shown_with_its_score_and_its_curves(page, folder):
     page.run()
     assert not page.exception
     assert not page.error
-    assert "Done\\: 3 of 3 epochs. Test ELBO −8.25 (macro average)" in page.success[0].value
+    assert "Done\\: 3 of 3 epochs. Test ELBO −8.25 (macro average, 3 sequences)" in page.success[0].value
+    assert any("z is hardly used" in caption.value for caption in page.caption)
     (chart,) = page.get("plotly_chart")
     assert "best checkpoint" in chart.proto.spec
     assert [button.label for button in page.get("download_button")][:1] == ["Download the best checkpoint"]
@@ -183,7 +185,7 @@ def test_a_taken_name_and_a_folder_that_is_none_are_refused(page, folder):
     page.button(key="begin").click().run()
     assert "A run 'jsb-small' exists already" in page.error[0].value
     page.selectbox(key="recipe").select("My MIDI files").run()
-    page.text_input(key="folder").set_value("/nowhere/at/all").run()
+    page.text_input(key="folder").set_value("'/nowhere/at/all'").run()
     page.button(key="begin").click().run()
     assert "Enter the path of a folder with MIDI files; '/nowhere/at/all' is not a folder" in page.error[0].value
 

@@ -11,13 +11,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.checkpoint import ASSETS
+from srnn_lab.config import FEW
 from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.choice import choose_linked, options
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
 from srnn_lab.dashboard.visit import want
 from srnn_lab.dashboard.words import explain, guarded, number, plain
+from srnn_lab.data.kinds import LogMel, Roll
 from srnn_lab.pictures.charts import curves_figure
+from srnn_lab.reports.records import options_of
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training.runs import LOG, Progress, begin, list_runs, progress, read_curves
 
@@ -48,8 +51,7 @@ class Recipe:
     options: tuple[str, ...] = ()
 
 
-FEW_SONGS = ("--batch-size=4", "--segment-length=24", "--kl-weight-updates=200")
-FEW_WORDS = ("--batch-size=4", "--segment-length=50", "--kl-weight-updates=200")
+FEW_SONGS, FEW_WORDS = (tuple(options_of(FEW[name])) for name in (Roll.name, LogMel.name))
 RECIPES = {
     "Six chorales": Recipe(
         "jsb",
@@ -75,6 +77,12 @@ RECIPES = {
     ),
     "My recordings": Recipe(
         "voice-mel", "A folder on this computer, split 90/5/5 by file.", 40, asks="audio", options=FEW_WORDS
+    ),
+    "My tables": Recipe(
+        "series",
+        "A folder of CSV, NumPy or Parquet files, rows in the order of time, split 90/5/5 by file; one alone, by time.",
+        60,
+        asks="table",
     ),
 }
 SIZES = {
@@ -122,6 +130,7 @@ def begin_one(folder: Path) -> None:
     data = recipe.data
     if recipe.asks:
         given = st.text_input(f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files")
+        given = given.strip().strip("'\"")  # as a file manager copies it
         data = Path(given).expanduser() if given else None
     left, right = st.columns(2)
     # Each recipe has its own, so that another one brings its own number and name.
@@ -214,7 +223,12 @@ def show_state(state: Progress) -> None:
     elif state.running:
         st.progress(state.share, plain(f"{done} · {state.step} · {state.left} left" if state.step else done))
     elif state.test:
-        st.success(plain(f"Done: {done}. Test ELBO {number(state.test['elbo'])} ({state.test['average']} average)."))
+        n = state.test.get("sequences")
+        counted = f", {n} sequence{'s' * (n != 1)}" if n else ""
+        told = f"Done: {done}. Test ELBO {number(state.test['elbo'])} ({state.test['average']} average{counted})."
+        st.success(plain(told))
+        if of_z := state.header and state.header.scores.get("z"):
+            st.caption(plain(of_z))
     elif state.header:
         st.info(f"Stopped after {done}. It can be continued from where it stopped, bit for bit.")
     else:
