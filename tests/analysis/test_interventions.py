@@ -11,7 +11,7 @@ from srnn_lab.config import EvaluationConfig, ModelConfig
 from srnn_lab.inference.bounds import draw_noise, elbo
 from srnn_lab.models import MODELS
 
-LATENT = [name for name in MODELS if name != "rnn"]
+LATENT = [name for name in MODELS if "z_dim" in MODELS[name].reads]
 SEED = 3
 
 
