@@ -1,6 +1,6 @@
 """What one visit remembers from run to run and from page to page, as one value."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ class Visit:
         sounds: The sounds that are made, by what each is of; it grows in place, since a file that is downloaded is
             put together outside of the session.
         sounds_of: The clip and checkpoint that the place of the continuation belongs to.
-        sounds_asked_for: The long clip whose sounds are to be made all the same.
+        sounds_asked_for: What the sounds of a long clip are of that someone has asked for.
         continue_from: Frames of the clip before the prior's continuation.
         rows_shown: Whether the first rows of the visit have been drawn.
         tour: The step of the tour that is shown.
@@ -50,7 +50,7 @@ class Visit:
     shown: Mapping[str, tuple] = field(default_factory=dict)
     sounds: dict[object, tuple[np.ndarray, int]] = field(default_factory=dict)
     sounds_of: Choice | None = None
-    sounds_asked_for: Choice | None = None
+    sounds_asked_for: frozenset[Hashable] = frozenset()
     continue_from: int = 0
     rows_shown: bool = False
     tour: int | None = None

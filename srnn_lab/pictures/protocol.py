@@ -64,10 +64,11 @@ class Frame(TypedDict):
 
 
 class SoundSent(TypedDict):
-    """What can be heard, and the address of its WAV file."""
+    """What can be heard, and the address of its WAV file: empty, if it is not made yet, or only ``onRequest``."""
 
     name: str
     address: str
+    onRequest: bool
 
 
 class Jump(TypedDict):
@@ -138,3 +139,10 @@ class LookTold(TypedDict):
     start: float
     end: float
     sound: str | None
+
+
+class AskTold(TypedDict):
+    """What the browser tells of a sound that is to be made, and when it did."""
+
+    name: str
+    at: float

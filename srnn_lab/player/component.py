@@ -6,6 +6,7 @@ and ``look_of`` are where it stands.
 
 import math
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.components.v2 import component
 
-from srnn_lab.pictures.protocol import Delivery, LookTold, Orders, PlaceTold, SoundSent
+from srnn_lab.pictures.protocol import AskTold, Delivery, LookTold, Orders, PlaceTold, SoundSent
 from srnn_lab.pictures.scene import Scene, pack
 from srnn_lab.player.script import player_script
 from srnn_lab.player.sound import Sounds, wav_file
@@ -51,14 +52,21 @@ class Look(NamedTuple):
     sound: str = ""
 
 
-def player(scene: Scene, sounds: Sounds, key: str) -> None:
+def player(
+    scene: Scene,
+    sounds: Sounds,
+    key: str,
+    missing: Sequence[str] = (),
+    on_request: Sequence[str] = (),
+    on_ask: Callable[[str], None] | None = None,
+) -> None:
     """Show rows with a playhead over all of them; ``place_of`` says what is chosen in them.
 
     A click puts the playhead; dragging selects, from edge to edge of the frames, and the edges can be dragged again.
     Keys: space plays and pauses, arrows step by a frame, Page keys by ten, Home and End go to the ends, and with shift
     all of these select; L loops the selection, Escape drops it, + and - zoom, 0 shows everything, digits choose a
-    sound. All sounds are played at one gain: samples beyond full scale are clipped, and nothing is rescaled. The
-    browser fetches them when it first plays.
+    sound, < and > a slower or faster speed, at which the pitch stays. All sounds are played at one gain: samples beyond
+    full scale are clipped, and nothing is rescaled. The browser fetches them when it first plays.
 
     Give the same ``key`` in every run; the player then keeps its position, sound and zoom when its rows change. What is
     unchanged is not sent again.
@@ -68,9 +76,12 @@ def player(scene: Scene, sounds: Sounds, key: str) -> None:
         sounds: What can be heard; all begin at time 0. The first is played until another is chosen. Without any, the
             player only shows.
         key: Names the player in the session.
+        missing: Names of sounds that will be delivered, which stand in the switch already.
+        on_request: Names of sounds that stand there too, but are made only when someone presses their button.
+        on_ask: What is then called with the name, before the next run.
     """
     state = st.session_state
-    given = _addresses(key, sounds)
+    given = _addresses(key, sounds, missing, on_request)
     if given != state.get(f"{key} given"):
         state[f"{key} given"], state[f"{key} turn"] = given, time.time_ns()
     orders: Orders = {
@@ -81,13 +92,19 @@ def player(scene: Scene, sounds: Sounds, key: str) -> None:
         "sounds": given,
     }
     data, digest = pack(scene, orders)
-    _MOUNT(key=key, data=data, on_place_change=lambda: _remember(key), on_look_change=lambda: _remember_look(key))
+    _MOUNT(
+        key=key,
+        data=data,
+        on_place_change=lambda: _remember(key),
+        on_look_change=lambda: _remember_look(key),
+        on_ask_change=lambda: _ask(key, on_request, on_ask),
+    )
     if digest != state.get(f"{key} digest"):
         state[f"{key} digest"] = digest
         time.sleep(HEAD_START)
 
 
-def deliver(key: str, sounds: Sounds) -> None:
+def deliver(key: str, sounds: Sounds, missing: Sequence[str] = (), on_request: Sequence[str] = ()) -> None:
     """Bring a player that this run has shown other sounds, without showing it again.
 
     What takes long to make can follow its rows in this way; another run of the page for each sound would make the
@@ -96,14 +113,19 @@ def deliver(key: str, sounds: Sounds) -> None:
     Args:
         key: The player's.
         sounds: All that it is to have; more than it has, else they are taken for an older delivery.
+        missing: Names of sounds that are still to be delivered.
+        on_request: Names of those that are made when they are asked for.
     """
-    data: Delivery = {"key": key, "digest": st.session_state[f"{key} digest"], "sounds": _addresses(key, sounds)}
+    digest, given = st.session_state[f"{key} digest"], _addresses(key, sounds, missing, on_request)
+    data: Delivery = {"key": key, "digest": digest, "sounds": given}
     st.session_state[f"{key} given"] = data["sounds"]
     _COURIER(key=f"{key} sounds {len(sounds)}", data=data)
 
 
-def _addresses(key: str, sounds: Sounds) -> list[SoundSent]:
-    return [{"name": name, "address": _served(wav_file(*sound), f"{key} {name}")} for name, sound in sounds.items()]
+def _addresses(key: str, sounds: Sounds, missing: Sequence[str], on_request: Sequence[str]) -> list[SoundSent]:
+    made = {name: _served(wav_file(*sound), f"{key} {name}") for name, sound in sounds.items()}
+    names = [*made, *(name for name in (*missing, *on_request) if name not in made)]
+    return [{"name": name, "address": made.get(name, ""), "onRequest": name in on_request} for name in names]
 
 
 def _served(content: bytes, name: str) -> str:
@@ -157,6 +179,14 @@ def _remember_look(key: str) -> None:
         return
     if math.isfinite(look.start) and math.isfinite(look.end):
         st.session_state[f"{key} look"] = look
+
+
+def _ask(key: str, on_request: Sequence[str], on_ask: Callable[[str], None] | None) -> None:
+    """Pass on which sound the browser asks for, if it is one that can be asked for."""
+    asked: AskTold | None = st.session_state[key].get("ask")
+    name = asked.get("name") if isinstance(asked, Mapping) else None
+    if on_ask is not None and isinstance(name, str) and name in on_request:
+        on_ask(name)
 
 
 def _remember(key: str) -> None:

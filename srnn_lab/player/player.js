@@ -1,15 +1,22 @@
 // The browser's half of srnn_lab.player: shows the rows, plays the sounds, and reports what is chosen.
 
 import { headOf, unpack } from "./js/bytes.js";
-import { clamp, frameAt, snapped } from "./js/numbers.js";
+import { clamp, frameAt, nextSpeed, snapped } from "./js/numbers.js";
 import { Painter } from "./js/painter.js";
 import { Sounds } from "./js/sound.js";
 
-/** @import { Delivery, Head, LookSent, LookTold, PlaceTold, SoundSent } from "./js/bytes.js" */
-/** @typedef {{ (name: "place", told: PlaceTold): void, (name: "look", told: LookTold): void }} Tell */
+/** @import { AskTold, Delivery, Head, LookSent, LookTold, PlaceTold, SoundSent } from "./js/bytes.js" */
+/**
+ * @typedef {{
+ *   (name: "place", told: PlaceTold): void,
+ *   (name: "look", told: LookTold): void,
+ *   (name: "ask", told: AskTold): void,
+ * }} Tell
+ */
 /** @typedef {"reportPlace" | "reportLook"} Report */
 
 const SETTLED = 250; // milliseconds without another step
+const SPEEDS = [0.25, 0.5, 0.75, 1];
 /** @type {Map<string, Player>} the players on the page, by their keys */
 const live = new Map();
 /** @type {Map<string, ReturnType<Player["state"]>>} what players did until replaced, or their page was left */
@@ -23,6 +30,12 @@ class Player {
       <div class="bar">
         <button class="play"></button>
         <button class="loop" aria-pressed="false" title="Repeat the selection, or everything (L)">Loop</button>
+        <select class="speed" aria-label="Speed" title="Slower, at the same pitch (<, >)">
+          <option value="0.25">¼×</option>
+          <option value="0.5">½×</option>
+          <option value="0.75">¾×</option>
+          <option value="1" selected>1×</option>
+        </select>
         <span class="group sounds" role="group" aria-label="Sound"></span>
         <span class="group" role="group" aria-label="Zoom">
           <button class="in" title="Zoom in (+)" aria-label="Zoom in">+</button>
@@ -33,13 +46,15 @@ class Player {
       </div>
       <canvas tabindex="0" role="slider"></canvas>
       <div class="keys">Click: seek · drag, or shift ← →: select · space: play · ← →: a frame · L: loop · Esc: clear the
-        selection · + − 0: zoom · digits: sound</div>`;
+        selection · + − 0: zoom · digits: sound · &lt; &gt;: speed</div>`;
     /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
     /** @type {HTMLCanvasElement} */
     this.canvas = this.find("canvas");
     this.painter = new Painter(this.canvas);
     this.sounds = new Sounds(() => this.playingChanged());
+    /** @type {SoundSent[]} what is on the switch, whether or not it is made yet */
+    this.offered = [];
     /** @type {[number, number] | null} in units of the axis, on edges of frames */
     this.selection = null;
     /** @type {[number, number] | null} frames that keys select between: where they began, and the one that moves */
@@ -70,6 +85,7 @@ class Player {
     const canvas = this.canvas;
     this.find(".play").onclick = () => this.toggle();
     this.find(".loop").onclick = () => this.toggleLoop();
+    this.find(".speed").onchange = () => this.setSpeed(Number(this.find(".speed").value));
     this.find(".in").onclick = () => this.zoom(0.5);
     this.find(".out").onclick = () => this.zoom(2);
     this.find(".fit").onclick = () => this.fit();
@@ -107,6 +123,7 @@ class Player {
       position: this.sounds.now(),
       name: this.sounds.name,
       looping: this.sounds.looping,
+      speed: this.sounds.speed,
       view: this.view,
       jumped: this.jumped,
       looked: this.looked,
@@ -198,7 +215,8 @@ class Player {
     this.jumped = state.jumped;
     this.looked = state.looked;
     this.selection = state.selection;
-    Object.assign(this.sounds, { position: state.position, name: state.name, looping: state.looping });
+    const { position, name, looping, speed } = state;
+    Object.assign(this.sounds, { position, name, looping, speed });
     state.untold.forEach((what) => this.tellLater(what));
     if (state.end === head.end) this.painter.view = state.view;
     else if (state.view[1] - state.view[0] < state.end) this.tellLater("reportLook");
@@ -211,15 +229,18 @@ class Player {
     if (!this.content || waiting?.digest !== this.content.digest) return;
     window.srnnSounds.delete(this.key);
     // Of deliveries that follow each other closely, an earlier one may arrive later.
-    if (waiting.sounds.length > this.sounds.sounds.length) this.takeSounds(waiting.sounds);
+    const made = waiting.sounds.filter(({ address }) => address);
+    if (made.length > this.sounds.sounds.length) this.takeSounds(waiting.sounds);
   }
 
   /** @param {SoundSent[]} sounds */
   takeSounds(sounds) {
-    this.sounds.load(sounds, this.content.end * this.content.seconds);
+    this.offered = sounds;
+    const made = sounds.filter(({ address }) => address);
+    this.sounds.load(made, this.content.end * this.content.seconds);
     // A button that stays is left alone: another in its place would lose the focus, or a press that has begun.
     const group = this.find(".sounds");
-    sounds.forEach(({ name }, index) => {
+    sounds.forEach(({ name, address, onRequest }, index) => {
       let button = group.children[index];
       if (button?.textContent !== name) {
         button = document.createElement("button");
@@ -227,7 +248,12 @@ class Player {
         button.onclick = () => this.hear(name);
         group.insertBefore(button, group.children[index] ?? null);
       }
-      button.title = `Hear this from the same position (${index + 1})`;
+      button.classList.toggle("unmade", !address);
+      button.title = address
+        ? `Hear this from the same position (${index + 1})`
+        : onRequest
+          ? "Not made yet: press to make it, which takes a while"
+          : "Being made";
     });
     while (group.children.length > sounds.length) group.lastChild.remove();
     this.refresh();
@@ -266,11 +292,23 @@ class Player {
     this.refresh();
   }
 
-  /** @param {string} name */
+  /**
+   * Hear a sound, or, if it is not made yet, ask for it and hear it when it is there.
+   * @param {string} name
+   */
   hear(name) {
-    this.sounds.change(() => Object.assign(this.sounds, { name, missed: null }));
+    const { address, onRequest } = this.offered.find((sound) => sound.name === name);
+    if (address) this.sounds.change(() => Object.assign(this.sounds, { name, missed: null }));
+    else this.sounds.missed = name;
     this.refresh();
-    this.tellLater("reportLook");
+    if (!address && onRequest) this.setStateValue("ask", { name, at: performance.now() });
+    else this.tellLater("reportLook");
+  }
+
+  /** @param {number} speed seconds of sound in a second */
+  setSpeed(speed) {
+    this.sounds.change(() => (this.sounds.speed = speed));
+    this.refresh();
   }
 
   /**
@@ -472,6 +510,8 @@ class Player {
       "=": () => this.zoom(0.5),
       "-": () => this.zoom(2),
       0: () => this.fit(),
+      "<": () => this.setSpeed(nextSpeed(SPEEDS, this.sounds.speed, -1)),
+      ">": () => this.setSpeed(nextSpeed(SPEEDS, this.sounds.speed, 1)),
       Escape: () => {
         if (!this.selection) return;
         this.place(this.time, 0);
@@ -485,7 +525,7 @@ class Player {
     } else if (acts[event.key]) {
       acts[event.key]();
     } else {
-      const sound = /^[1-9]$/.test(event.key) && this.sounds.sounds[Number(event.key) - 1];
+      const sound = /^[1-9]$/.test(event.key) && this.offered[Number(event.key) - 1];
       if (!sound) return;
       this.hear(sound.name);
     }
@@ -507,8 +547,11 @@ class Player {
     play.title = sounds.name ? "Space, when the rows have the focus" : "There is no sound to play";
     this.find(".loop").setAttribute("aria-pressed", sounds.looping);
     this.find(".loop").disabled = !sounds.name;
+    this.find(".speed").value = String(sounds.speed);
     for (const button of this.find(".sounds").children) {
       button.setAttribute("aria-pressed", button.textContent === sounds.name);
+      const awaited = button.textContent === sounds.missed && button.classList.contains("unmade");
+      button.setAttribute("aria-busy", awaited);
     }
     this.canvas.setAttribute("aria-valuemin", "0");
     this.canvas.setAttribute("aria-valuemax", String(content.end));

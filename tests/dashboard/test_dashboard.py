@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import soundfile
 from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_to_see, wait_until_it_moves
-from payload import unpacked
+from payload import made, unpacked
 from playwright.sync_api import expect
 from processes import CONTEXT, PATIENCE, wait_for
 from streamlit.testing.v1 import AppTest
@@ -71,7 +71,7 @@ def shown(page):
 def sounds(page):
     """The names and addresses of what the player can play: sent with its rows, or after them."""
     delivered = [c.proto.json for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"]
-    return json.loads(delivered[-1])["sounds"] if delivered else shown(page)[0]["sounds"]
+    return made(json.loads(delivered[-1]) if delivered else shown(page)[0])
 
 
 def titles(page):
@@ -114,16 +114,16 @@ def test_all_sounds_follow_the_rows_without_another_run_of_the_page(page, monkey
     monkeypatch.setattr("streamlit.rerun", lambda: pytest.fail("The page was run again for a sound."))
     page.query_params["checkpoint"] = "jsb"
     page.run()
-    assert shown(page)[0]["sounds"] == []
+    assert made(shown(page)[0]) == []
     assert len(sounds(page)) == 4
     page.run()
-    assert len(shown(page)[0]["sounds"]) == 4
+    assert len(made(shown(page)[0])) == 4
     assert not [c for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"]
 
 
 def test_a_recording_can_be_played_as_soon_as_its_rows_are_there(page):
     page.run()
-    assert [sound["name"] for sound in shown(page)[0]["sounds"]] == ["original"]
+    assert [sound["name"] for sound in made(shown(page)[0])] == ["original"]
     assert len(sounds(page)) == 4
 
 

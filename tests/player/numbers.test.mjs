@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  clamp, firstFrom, frameAt, nameAt, nearest, niceStep, snapped, stretch, ticks, valueAt, written,
+  clamp, firstFrom, frameAt, nameAt, nearest, nextSpeed, niceStep, snapped, stretch, ticks, valueAt, wrapped, written,
 } from "../../srnn_lab/player/js/numbers.js";
 
 test("a value is kept between two bounds", () => {
@@ -99,4 +99,14 @@ test("what is snapped stays where it is", () => {
 test("what is shown lies within the axis", () => {
   assert.deepEqual([-5, 3, 8].map((begin) => stretch(begin, 4, 10)), [[0, 4], [3, 7], [6, 10]]);
   assert.deepEqual(stretch(2, 10, 10), [0, 10]);
+});
+
+test("a loop goes through its stretch again and again", () => {
+  assert.deepEqual([0.5, 2.9, 3, 3.5, 5.25].map((time) => wrapped(time, 1, 3)), [0.5, 2.9, 1, 1.5, 1.25]);
+});
+
+test("the next speed is the one beside it, as far as there is one", () => {
+  const speeds = [0.25, 0.5, 1];
+  assert.deepEqual(speeds.map((speed) => nextSpeed(speeds, speed, 1)), [0.5, 1, 1]);
+  assert.deepEqual(speeds.map((speed) => nextSpeed(speeds, speed, -1)), [0.25, 0.25, 0.5]);
 });

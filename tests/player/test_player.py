@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_until_it_moves
 from payload import unpacked
+from playwright.sync_api import expect
 
 from srnn_lab.dashboard.panels.sounds import MAX_PLAYED_SECONDS
 from srnn_lab.pictures.scene import (
@@ -26,7 +27,7 @@ from srnn_lab.pictures.scene import (
     shades,
 )
 from srnn_lab.pictures.svg import png, scene_svg
-from srnn_lab.player.component import Look, Place, _remember, _remember_look, look_of, place_of
+from srnn_lab.player.component import Look, Place, _ask, _remember, _remember_look, look_of, place_of
 from srnn_lab.player.page import scene_html
 from srnn_lab.player.sound import wav_file
 
@@ -160,6 +161,17 @@ def test_a_look_that_is_none_is_not_taken_over(monkeypatch, reported):
     assert look_of("rows") == Look(0.5, 1.0, "mean")
 
 
+@pytest.mark.parametrize(
+    ("reported", "asked"),
+    [({"name": "sample", "at": 1.0}, ["sample"]), ({"name": "mean"}, []), ({"name": []}, []), ([1], []), (None, [])],
+)
+def test_only_a_sound_that_is_on_request_can_be_asked_for(monkeypatch, reported, asked):
+    monkeypatch.setattr("streamlit.session_state", {"rows": {"ask": reported}})
+    found = []
+    _ask("rows", ["sample"], found.append)
+    assert found == asked
+
+
 def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
     rows = [
         Lines(
@@ -267,7 +279,11 @@ if st.checkbox("Shown", True):
         st.session_state.looked = True
         look_at("rows", Look(1.0, 2.0, "sample"))
     frames = (np.arange(LENGTH * 20) + 0.5) * 0.05 if coarse else times
-    player(Scene(rows, frames, "A tone.", end, marks=np.array([1.0, 2.0])), sounds, "rows")
+    offered = ["rare"] if st.checkbox("Offer") else []
+    if st.session_state.get("asked"):
+        sounds["rare"] = (wave / 8, RATE)
+    scene = Scene(rows, frames, "A tone.", end, marks=np.array([1.0, 2.0]))
+    player(scene, sounds, "rows", [], offered, lambda name: st.session_state.update(asked=name))
     place = place_of("rows")
     st.text(f"place {place.start:.4f} {place.end:.4f}" if place else "place none")
     look = look_of("rows")
@@ -511,6 +527,53 @@ def test_of_a_very_long_axis_the_first_minutes_are_played(page, address):
     page.wait_for_timeout(200)
     page.get_by_role("button", name="Play").wait_for(timeout=10_000)
     assert at(page) == pytest.approx(900, abs=2)
+
+
+def test_slowly_it_plays_at_the_pitch_of_the_recording_and_a_loop_stays_in_its_selection(page):
+    """The tone of the recording has 220 Hz; played at half speed by a slower clock it would have 110."""
+    drag(page, 1.0, 1.6)
+    canvas = page.locator("canvas")
+    canvas.press("<")
+    page.get_by_label("Speed").select_option("0.5")
+    canvas.press("l")
+    page.evaluate(
+        """() => {
+          const connect = GainNode.prototype.connect;
+          GainNode.prototype.connect = function (target) {
+            window.ear = new AnalyserNode(this.context, { fftSize: 16384 });
+            connect.call(this, window.ear);
+            return connect.call(this, target);
+          };
+        }"""
+    )
+    canvas.press(" ")
+    wait_until_it_moves(page)
+    start, begin = at(page), page.evaluate("performance.now()")
+    page.wait_for_timeout(300)
+    passed = (page.evaluate("performance.now()") - begin) / 1000
+    assert 1.0 <= at(page) <= 1.6
+    assert at(page) - start < 0.75 * passed  # at full speed it would be as much, or begin again after 0.6 s
+    page.wait_for_timeout(700)
+    loudest = page.evaluate(
+        """() => {
+          const heard = new Float32Array(window.ear.frequencyBinCount);
+          window.ear.getFloatFrequencyData(heard);
+          return (heard.indexOf(Math.max(...heard)) * window.ear.context.sampleRate) / window.ear.fftSize;
+        }"""
+    )
+    assert loudest == pytest.approx(220, abs=10)
+    assert 1.0 <= at(page) <= 1.6
+    canvas.press(" ")
+    page.get_by_role("button", name="Play").wait_for()
+
+
+def test_a_sound_that_is_not_made_yet_stands_in_the_switch_and_is_made_when_it_is_asked_for(page):
+    page.get_by_text("Offer").click()
+    rare = page.get_by_role("button", name="rare")
+    expect(rare).to_have_class("unmade")
+    rare.click()
+    expect(rare).not_to_have_class("unmade", timeout=20_000)
+    expect(rare).to_have_attribute("aria-pressed", "true")
 
 
 def test_keys_step_by_frames_choose_sounds_and_drop_the_selection(page):

@@ -19,3 +19,8 @@ def unpacked(content: bytes) -> tuple[dict, Callable[[dict], np.ndarray]]:
         return np.frombuffer(body, kind, place["length"], place["start"])
 
     return head, array
+
+
+def made(sent: dict) -> list[dict]:
+    """Of the sounds that stand in a player's switch, those that are made."""
+    return [sound for sound in sent["sounds"] if sound["address"]]

@@ -21,9 +21,7 @@ from srnn_lab.dashboard.panels.sounds import (
     MEAN,
     ORIGINAL,
     Wanted,
-    all_sounds,
     clip_sound,
-    offer_sounds,
 )
 from srnn_lab.dashboard.visit import visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, WORDS, explain, number, plain, setting_in_words, time_unit
@@ -203,9 +201,7 @@ def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wan
         mark_name=data.kind.change,
     )
     words = WORDS[data.features]
-    if all_sounds(choice):
-        st.caption(f"Besides the original, you can hear each model's reconstruction: {words.reconstruction}.")
-    offer_sounds(choice)
+    st.caption(f"Besides the original, you can hear each model's reconstruction: {words.reconstruction}.")
     explain(
         "How do I read these rows?",
         f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip moves the belief about z "
@@ -282,7 +278,6 @@ def keep_comparison(panel: RowsPanel, comparison: Comparison, table: Mapping) ->
 
 
 def sounds_of(names: dict[str, Choice]) -> Wanted:
-    """The clip, and each model's reconstruction of it if it is not too long."""
+    """The clip, and each model's reconstruction of it."""
     first = next(iter(names.values()))
-    models = {name: clip_sound(choice, MEAN) for name, choice in names.items()} if all_sounds(first) else {}
-    return {ORIGINAL: clip_sound(first, ORIGINAL), **models}
+    return {ORIGINAL: clip_sound(first, ORIGINAL), **{name: clip_sound(one, MEAN) for name, one in names.items()}}

@@ -16,9 +16,7 @@ from srnn_lab.dashboard.panels.sounds import (
     ORIGINAL,
     Sound,
     Wanted,
-    all_sounds,
     clip_sound,
-    offer_sounds,
     signal_of,
     sound_of,
 )
@@ -158,16 +156,15 @@ def few_lose_most(lost: Float[np.ndarray, "t"]) -> bool:
 
 
 def sounds_of(choice: Choice, found: dict[str, Reconstruction], replaced: tuple) -> Wanted:
-    """The clip, and each reconstruction if it is not too long; ``replaced`` is what they were made from."""
+    """The clip, and each reconstruction; ``replaced`` is what they were made from."""
     unscored = choice.checkpoint.config.evaluation.unscored
 
     def make(mean: np.ndarray) -> Sound:
         return sound_of(choice, signal_of(choice, mean, unscored))
 
-    heard = found if all_sounds(choice) else {}
     return {
         "the clip": clip_sound(choice, ORIGINAL),
-        **{name: ((*replaced, name), partial(make, one.mean)) for name, one in heard.items()},
+        **{name: ((*replaced, name), partial(make, one.mean)) for name, one in found.items()},
     }
 
 
@@ -193,7 +190,6 @@ def draw_rows(
     words = WORDS[data.features]
     if words.note:
         st.caption(words.note)
-    offer_sounds(choice)
     explain(
         "How do I read these rows?",
         f"Rows: the clip, then E[x | z, d] along each path of z ({words.mean}). Last row: log p(x | z, d) of the "

@@ -170,6 +170,7 @@ def draw_rows(
         end=longer / data.rate,
         marks=np.array(effect.joints_after),
         mark_name="splice point",
+        all_at_once=True,
     )
     explain(
         "What does an edit do to the KL?",

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from srnn_lab.dashboard.address import LONGEST, settle_place, share_place
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels.keep import Files, scene_files, sound_file
-from srnn_lab.dashboard.panels.sounds import Wanted, make_missing, ready
+from srnn_lab.dashboard.panels.sounds import Wanted, ask_for, make_missing, ready, unasked
 from srnn_lab.dashboard.words import time_unit, unit_seconds
 from srnn_lab.pictures.scene import Row, Scene
 from srnn_lab.player.component import Place, place_of, player
@@ -49,6 +49,8 @@ class RowsPanel:
         times: Float[np.ndarray, "t"],
         description: str,
         wanted: Wanted,
+        *,
+        all_at_once: bool = False,
         **details: Any,
     ) -> None:
         """Draw the rows with the sounds that are made by now, and keep in the address where the player stands.
@@ -58,14 +60,23 @@ class RowsPanel:
             times: Middle of each frame.
             description: For who does not see the rows.
             wanted: The sounds.
+            all_at_once: Whether all of them are made, though the clip is long.
             details: Further fields of the ``Scene``; by default its axis is that of the clip.
         """
         data = self.choice.checkpoint.config.data
         axis: dict[str, Any] = {"end": self.choice.length, "unit": time_unit(data), "seconds": unit_seconds(data)}
-        self._wanted = wanted
+        self._wanted = wanted if all_at_once else unasked(self.choice, wanted)
+        self._on_request = [name for name in wanted if name not in self._wanted]
         self.scene = Scene(rows, times, description, **axis | details)
-        self.sounds = ready(wanted, at_hand=not data.kind.notes)
-        player(self.scene, self.sounds(), self.key)
+        self.sounds = ready(self._wanted, at_hand=not data.kind.notes)
+        player(
+            self.scene,
+            self.sounds(),
+            self.key,
+            [*self._wanted],
+            self._on_request,
+            lambda name: ask_for(wanted[name][0]),
+        )
         share_place(self.key)
 
     def files(self, title: str, arrays: Mapping[str, np.ndarray]) -> Files:
@@ -83,4 +94,4 @@ class RowsPanel:
 
     def make_missing_sounds(self) -> None:
         """Make the sounds that are missing and bring them to the player; nothing should follow this on a page."""
-        make_missing(self.key, self._wanted)
+        make_missing(self.key, self._wanted, self._on_request)

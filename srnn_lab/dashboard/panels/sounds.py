@@ -1,7 +1,7 @@
 """What the model believes, as sound: the sounds of a clip that the player switches between."""
 
 import io
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from itertools import takewhile
 
@@ -47,12 +47,10 @@ def settle_sounds(choice: Choice) -> None:
 
 
 def sounds_of_clip(choice: Choice) -> Wanted:
-    """What is heard of a clip, or, of a long one, what is heard unasked."""
+    """What is heard of a clip."""
     first = choice.checkpoint.config.evaluation.unscored
     start, scored = visit().continue_from, len(cached_inspection(*choice).kl)
-    kinds = {ORIGINAL: 0}
-    if all_sounds(choice):
-        kinds |= {MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
+    kinds = {ORIGINAL: 0, MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
     return {kind: clip_sound(choice, kind, at) for kind, at in kinds.items()}
 
 
@@ -88,15 +86,21 @@ def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
     return prefix
 
 
-def make_missing(player: str, wanted: Wanted) -> None:
-    """Make the sounds that are missing, one after another, and bring them to a player that has been shown."""
+def make_missing(player: str, wanted: Wanted, on_request: Sequence[str] = ()) -> None:
+    """Make the sounds that are missing, one after another, and bring them to a player that has been shown.
+
+    Args:
+        player: Its key.
+        wanted: The sounds that are to be made.
+        on_request: Names of those that are not.
+    """
     made, sounds, below = visit().sounds, ready(wanted), st.empty()
     for name, (what, make) in wanted.items():
         if what not in made:
             with below, st.spinner(f"Making the sound: {plain(name)} …"):
                 made[what] = make()
             with below:
-                deliver(player, sounds())
+                deliver(player, sounds(), [*wanted], on_request)
 
 
 @cache_data(max_entries=12, show_spinner=False)
@@ -162,25 +166,24 @@ def show_sound_controls(choice: Choice, clip: Inspection) -> None:
             key="continue",
             help="Click in the rows to move the playhead.",
         )
-        offer_sounds(choice)
 
 
 def _middle(frames: int) -> int:
     return max(1, frames // 2)
 
 
-def all_sounds(choice: Choice) -> bool:
-    """Whether a clip is short enough for all of its sounds, or someone has asked for them."""
+def unasked(choice: Choice, wanted: Wanted) -> Wanted:
+    """Of the sounds of a page those that are made: all of a short clip; of a long one the first and those asked for."""
     data = choice.checkpoint.config.data
-    short = choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]
-    return short or visit().sounds_asked_for == choice
+    if choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]:
+        return wanted
+    first, asked = next(iter(wanted), None), visit().sounds_asked_for
+    return {name: sound for name, sound in wanted.items() if name == first or sound[0] in asked}
 
 
-def offer_sounds(choice: Choice) -> None:
-    """A button for the sounds of a long clip, until they are asked for."""
-    if not all_sounds(choice):
-        ask = partial(remember, sounds_asked_for=choice)
-        st.button("Make the other sounds (this takes a while)", on_click=ask, key="sound")
+def ask_for(what: Hashable) -> None:
+    """Have a sound of a long clip made."""
+    remember(sounds_asked_for=visit().sounds_asked_for | {what})
 
 
 def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:

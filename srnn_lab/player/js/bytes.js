@@ -64,7 +64,8 @@
  * What can be heard.
  * @typedef {object} SoundSent
  * @property {string} name
- * @property {string} address of a WAV file
+ * @property {string} address of a WAV file; empty: not made yet
+ * @property {boolean} onRequest whether it is made only when it is asked for
  */
 
 /**
@@ -125,6 +126,13 @@
  * @property {number} start
  * @property {number} end
  * @property {string | null} sound
+ */
+
+/**
+ * What Python is told of a sound that is to be made.
+ * @typedef {object} AskTold
+ * @property {string} name
+ * @property {number} at makes each wish a new one
  */
 
 // What has been read.

@@ -126,3 +126,23 @@ export function stretch(begin, span, whole) {
   const from = clamp(begin, 0, whole - span);
   return [from, from + span];
 }
+
+/**
+ * Where a loop is that would have reached a time if it had gone straight on.
+ * @param {number} reached
+ * @param {number} from where the loop begins
+ * @param {number} to where it ends, after `from`
+ */
+export function wrapped(reached, from, to) {
+  return reached < to ? reached : from + ((reached - from) % (to - from));
+}
+
+/**
+ * The next of some speeds, slower or faster; the same where there is none.
+ * @param {readonly number[]} speeds ascending
+ * @param {number} speed one of them
+ * @param {-1 | 1} step
+ */
+export function nextSpeed(speeds, speed, step) {
+  return speeds[clamp(speeds.indexOf(speed) + step, 0, speeds.length - 1)];
+}

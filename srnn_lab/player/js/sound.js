@@ -1,5 +1,7 @@
 // Plays the sounds that belong to the rows.
 
+import { clamp, wrapped } from "./numbers.js";
+
 /** @import { SoundSent } from "./bytes.js" */
 
 const LONGEST = 300; // seconds that are played at the most: an axis of an hour would take 700 MB for each sound
@@ -25,7 +27,8 @@ export class Sounds {
     this.range = null;
     this.looping = false;
     this.playing = false; // whether it does, or will as soon as there is a sound
-    /** @type {AudioBufferSourceNode | null} while a sound that plays is still on its way, there is none */
+    this.speed = 1; // seconds of sound in a second; below 1 the pitch is kept
+    /** @type {Voice | null} while a sound that plays is still on its way, there is none */
     this.source = null;
     this.turn = 0;
     /** @type {AudioContext | undefined} none before something is played */
@@ -91,12 +94,7 @@ export class Sounds {
 
   /** Seconds from the start of what is heard at this moment. */
   now() {
-    if (!this.source) return this.position;
-    const passed = Math.max(0, this.context.currentTime - this.started - (this.context.outputLatency || 0));
-    const reached = this.position + passed;
-    if (!this.looped) return Math.min(reached, this.stop);
-    const [from, to] = this.looped;
-    return reached < to ? reached : from + ((reached - from) % (to - from));
+    return this.source ? this.source.now() : this.position;
   }
 
   async play() {
@@ -121,24 +119,19 @@ export class Sounds {
   /** @param {AudioBuffer} buffer */
   start(buffer) {
     const range = (this.range ?? [0, this.duration]).map((time) => Math.min(time, buffer.duration));
-    if (range[0] === range[1]) return this.end(this.position); // a selection beyond what is played
-    if (this.position < range[0] || this.position >= range[1] - 0.001) this.position = range[0];
-    this.looped = this.looping ? range : null;
-    this.stop = range[1];
-    const source = new AudioBufferSourceNode(this.context, { buffer, loop: this.looping });
-    [source.loopStart, source.loopEnd] = range;
-    const gain = new GainNode(this.context, { gain: 0 });
-    source.connect(gain).connect(this.context.destination);
-    this.started = this.context.currentTime;
-    gain.gain.setValueAtTime(0, this.started);
-    gain.gain.linearRampToValueAtTime(1, this.started + FADE);
-    if (this.looping) source.start(0, this.position);
-    else source.start(0, this.position, range[1] - this.position);
-    source.onended = () => {
-      if (this.source === source) this.end(range[0]); // else it gave way to another
+    const [from, to] = range;
+    if (from === to) return this.end(this.position); // a selection beyond what is played
+    if (this.position < from || this.position >= to - 0.001) this.position = from;
+    /** @type {Piece} */
+    const piece = { from, to, position: this.position, looping: this.looping };
+    const ended = () => {
+      if (this.source === source) this.end(from); // else it gave way to another
     };
+    const source =
+      this.speed === 1
+        ? playBuffer(this.context, buffer, piece, ended)
+        : playSlowly(this.context, this.address(), this.speed, piece, ended);
     this.source = source;
-    this.gain = gain;
     this.onChange();
   }
 
@@ -155,10 +148,7 @@ export class Sounds {
     this.playing = false;
     if (!this.source) return;
     this.position = this.now();
-    const { currentTime } = this.context;
-    this.gain.gain.cancelScheduledValues(currentTime);
-    this.gain.gain.setTargetAtTime(0, currentTime, FADE / 4);
-    this.source.stop(currentTime + FADE);
+    this.source.stop();
     this.source = null;
   }
 
@@ -177,4 +167,114 @@ export class Sounds {
     this.pause();
     this.context?.close();
   }
+}
+
+/**
+ * What is played of a sound, in seconds.
+ * @typedef {{ from: number, to: number, position: number, looping: boolean }} Piece
+ */
+
+/**
+ * A sound that plays: where it is, in seconds from its start, and how it gives way to another.
+ * @typedef {{ now: () => number, stop: () => void }} Voice
+ */
+
+/**
+ * Play at full speed, without a gap where a loop begins again.
+ * @param {AudioContext} context
+ * @param {AudioBuffer} buffer
+ * @param {Piece} piece
+ * @param {() => void} ended
+ * @returns {Voice}
+ */
+function playBuffer(context, buffer, { from, to, position, looping }, ended) {
+  const source = new AudioBufferSourceNode(context, { buffer, loop: looping, loopStart: from, loopEnd: to });
+  const fadeOut = fadeIn(context, source);
+  const started = context.currentTime;
+  if (looping) source.start(0, position);
+  else source.start(0, position, to - position);
+  source.onended = ended;
+  return {
+    now() {
+      const reached = position + Math.max(0, context.currentTime - started - (context.outputLatency || 0));
+      return looping ? wrapped(reached, from, to) : Math.min(reached, to);
+    },
+    stop: () => source.stop(fadeOut()),
+  };
+}
+
+/**
+ * Play slowly at the sound's own pitch, which browsers keep for media elements.
+ * @param {AudioContext} context
+ * @param {string} address
+ * @param {number} speed
+ * @param {Piece} piece
+ * @param {() => void} ended
+ * @returns {Voice}
+ */
+function playSlowly(context, address, speed, { from, to, position, looping }, ended) {
+  const element = new Audio();
+  const fadeOut = fadeIn(context, new MediaElementAudioSourceNode(context, { mediaElement: element }));
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const close = () => {
+    clearTimeout(timer);
+    element.pause();
+    URL.revokeObjectURL(element.src);
+  };
+  /** At the end of the piece begin again, or end; elements tell the time too rarely for short pieces. */
+  const watch = () => {
+    clearTimeout(timer);
+    if (element.currentTime >= to - 0.002 || element.ended) {
+      if (!looping) {
+        close();
+        return ended();
+      }
+      element.currentTime = from;
+      element.play();
+    }
+    timer = setTimeout(watch, Math.max(4, (1000 * (to - element.currentTime)) / speed));
+  };
+  let stopped = false;
+  const begin = async () => {
+    // A server need not be able to begin in the middle of a file, and without that an element cannot either.
+    const content = await (await fetch(address)).blob();
+    if (stopped) return;
+    element.src = URL.createObjectURL(content);
+    element.currentTime = position;
+    element.playbackRate = speed;
+    await element.play();
+    watch();
+  };
+  element.onended = watch;
+  begin().catch((error) => {
+    if (stopped) return;
+    console.warn("srnn_lab: a sound cannot be played slowly.", error);
+    ended();
+  });
+  return {
+    now: () => clamp(element.currentTime || position, from, to),
+    stop() {
+      stopped = true;
+      fadeOut();
+      setTimeout(close, 2000 * FADE);
+    },
+  };
+}
+
+/**
+ * Let a sound be heard without a click; what is returned fades it out and tells when it is silent.
+ * @param {AudioContext} context
+ * @param {AudioNode} source
+ */
+function fadeIn(context, source) {
+  const gain = new GainNode(context, { gain: 0 });
+  source.connect(gain).connect(context.destination);
+  gain.gain.setValueAtTime(0, context.currentTime);
+  gain.gain.linearRampToValueAtTime(1, context.currentTime + FADE);
+  return () => {
+    gain.gain.cancelScheduledValues(context.currentTime);
+    gain.gain.setTargetAtTime(0, context.currentTime, FADE / 4);
+    return context.currentTime + FADE;
+  };
 }
