@@ -60,6 +60,15 @@ def cached_timing(content: ClipBytes) -> Timing:
     return parse_midi(content.bytes).timing
 
 
+@cache_data(max_entries=16, show_spinner=False)
+def cached_midi_words(content: ClipBytes) -> str:
+    """What is read of a MIDI file, in words: metre, tempo, parts; nothing if it cannot be read."""
+    try:
+        return str(parse_midi(content.bytes))
+    except ValueError:
+        return ""
+
+
 @cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 1 GB
 def cached_inspection(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Inspection:
     """What the model makes of a clip; the file is the key, since Streamlit only samples large arrays."""

@@ -24,6 +24,25 @@ REGISTRY = {
 """Path below the folder ``music`` -> SHA-256."""
 
 
+def is_at_hand(name: str, data_dir: Path | None) -> bool:
+    """Whether ``fetch`` finds a published file without downloading it.
+
+    Args:
+        name: A key of ``REGISTRY``.
+        data_dir: Folder with a subfolder ``music``; None: the user's cache.
+
+    Returns:
+        Whether it is there, whatever is in it.
+    """
+    if data_dir is not None:
+        return (data_dir / "music" / name).is_file()
+    with optional_packages():
+        import pooch
+
+    folder, base = name.split("/")
+    return any((pooch.os_cache("srnn_lab") / "music" / folder).glob(f"*{base}"))
+
+
 def fetch(name: str, data_dir: Path | None) -> Path:
     """The local path of a published file whose hash is right.
 

@@ -127,6 +127,12 @@ class MidiFile(NamedTuple):
     timing: Timing
     unended: int
 
+    def __str__(self) -> str:
+        drums = self.notes.channel == DRUMS
+        parts = len(np.unique(self.notes.voice[~drums]))
+        merged = ", merged to one piano part" if parts > 1 else ""
+        return f"{self.timing}, {_count(parts, 'part')}{merged}{', drums left out' * bool(drums.any())}"
+
 
 class _Strike:
     """Notes of one pitch and channel that were struck at once and still sound.

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from srnn_lab.config import DataConfig
-from srnn_lab.data.download import fetch
+from srnn_lab.data.download import fetch, is_at_hand
 from srnn_lab.data.kinds import NUM_PITCHES
 from srnn_lab.data.midi import DRUMS, Notes, Timing, parse_midi
 from srnn_lab.data.notices import notify
@@ -62,6 +62,26 @@ MUSIC = {
     for short, read in {"bl": boulanger_lewandowski, "fraccaro": fraccaro}.items()
     for collection in _MAT
 }
+
+
+def training_songs(data: str, data_dir: Path | None) -> dict[str, NarrowRoll] | None:
+    """The songs of a published training set, if they are on this computer: nothing is downloaded.
+
+    Args:
+        data: The data set, such as ``fraccaro/jsb``.
+        data_dir: Folder of the data sets' files; None: the user's cache.
+
+    Returns:
+        Piano rolls by name; None if they are not there, or if it is another data set.
+    """
+    short, _, collection = data.partition("/")
+    if data not in MUSIC:
+        return None
+    files = {
+        "bl": f"boulanger-lewandowski/{_MAT[collection]}.mat",
+        "fraccaro": f"fraccaro/{collection}_raw_batchsize16_seqlen100.npz",
+    }
+    return MUSIC[data](DataConfig(data=data), "train", data_dir) if is_at_hand(files[short], data_dir) else None
 
 
 def transposed(roll: Float[np.ndarray, "_ x"], semitones: int) -> Float[np.ndarray, "_ x"]:

@@ -5,8 +5,9 @@ import pretty_midi
 import pytest
 from test_midi import scale, signature, song, tempo
 from tiny import roll
-from views import arrays_of, kept_by, page_of
+from views import arrays_of, kept_by, page_of, text_of
 
+from srnn_lab.analysis.novelty import Copied
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.pages import studio
 from srnn_lab.dashboard.pages.studio import cached_draw
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 def shown(monkeypatch):
     """What the page gave to the player: the scene's attributes, and the sounds."""
     given = {}
-    monkeypatch.setattr(rows_panel, "player", lambda scene, sounds, _: given.update(vars(scene), sounds=sounds))
-    monkeypatch.setattr(listen, "deliver", lambda _, sounds: given.update(sounds=sounds))
+    monkeypatch.setattr(rows_panel, "player", lambda scene, sounds, *_: given.update(vars(scene), sounds=sounds))
+    monkeypatch.setattr(listen, "deliver", lambda _, sounds, *__: given.update(sounds=sounds))
     return given
 
 
@@ -192,3 +193,34 @@ def test_the_checkpoints_are_those_of_music(page):
     options = page.sidebar.selectbox(key="checkpoint").options
     assert "jsb" in options
     assert "voice" not in options
+
+
+def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, monkeypatch):
+    page.query_params["takes"] = "1"
+    monkeypatch.setattr(studio, "training_songs", lambda *_: None)
+    page.run()
+    assert not page.exception
+    assert "not on this computer" in text_of(page)
+    part = shown["rows"][0].values[16:] > 0  # which shows the pitches that sound
+    song = np.zeros((len(part), 88), bool)
+    song[:, : part.shape[1]] = part
+    studio.cached_copied.clear()
+    monkeypatch.setattr(studio, "training_songs", lambda *_: {"the song": song})
+    page.run()
+    sounding = np.flatnonzero(part.any(1))
+    length = (sounding[-1] - sounding[0] + 1) / 2
+    assert f"Take 1: {length:g} of {len(part) / 2:g} quarter notes" in text_of(page)
+    assert "the song" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, "none."),
+        (Copied(3, 4, "song", 0, 0), "1.5 of 8 quarter notes, from 6 on (song)."),
+        (Copied(2, 0, "song", 9, -1), "1 of 8 quarter notes, from 4 on (song, there 1 semitone lower)."),
+        (Copied(2, 0, "song", 9, 5), "1 of 8 quarter notes, from 4 on (song, there 5 semitones higher)."),
+    ],
+)
+def test_a_copy_in_words(found, words):
+    assert studio.copied_in_words(found, 8, 16, 2) == words

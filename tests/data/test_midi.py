@@ -357,6 +357,13 @@ def test_tempo_and_metre_may_stand_in_any_track():
     assert parse_midi(content).timing == Timing(150.0, (THREE,))
 
 
+def test_what_was_read_is_said_in_words():
+    parts = track(*scale(), END) + track((0, signature(3, 2)), *scale(channel=1), END) + track(*scale(channel=9), END)
+    words = "3/4 at 120 quarter notes a minute, 2 parts, merged to one piano part, drums left out"
+    assert str(parse_midi(header(3, kind=1) + parts)) == words
+    assert str(parse_midi(PLAIN)) == "4/4 at 120 quarter notes a minute, 1 part"
+
+
 def test_of_a_file_that_counts_seconds_a_quarter_note_is_half_a_second():
     midi = parse_midi(header(division=0xE350) + track((0, tempo(400_000)), *scale(), END))
     assert midi.ticks_per_quarter == pytest.approx(30_000 / 1001 * 80 / 2)  # 29.97 frames a second

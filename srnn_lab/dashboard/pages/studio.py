@@ -1,12 +1,15 @@
 """The studio: a music model continues a few bars, in several takes, to be seen, heard and saved."""
 
+import os
 import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from srnn_lab.analysis.novelty import Copied, longest_copied
 from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice, cached_checkpoint
 from srnn_lab.dashboard.panels.keep import keep, scene_files, stem_of
@@ -14,6 +17,7 @@ from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import play
 from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
+from srnn_lab.data.music import training_songs
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
 from srnn_lab.inference.sampling import continue_frames
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
@@ -154,7 +158,9 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         seconds=60 / tempo,
         marks=np.array([given / per_quarter] if given else []),
         mark_name="continuation starts",
+        all_at_once=True,
     )
+    show_novelty(panel.choice, {name: roll[given:] for name, (roll, _) in drawn.items()}, given)
     explain(
         "What do the colours mean, and the temperature?",
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
@@ -168,7 +174,10 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         "likeliest notes follow from the mean of z: expect one held chord. Above 1 the harmony dissolves.\n\n"
         "**Look for**: takes that agree at first and differ later (where orange and blue are both strong, the music "
         "could have gone either way); chords that arrive together, which the notes' independence given z forces the "
-        "latent state to arrange.",
+        "latent state to arrange.\n\n"
+        "**Copied** is the longest run of frames after the prompt that a song of the training set has too, note for "
+        "note, in any key; it begins and ends with a sound. Held chords count with their length, so that a few beats "
+        "are no sign of memory.",
         r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
         r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad u_{t+1} = x_t",
         {"02_generative_model#Ancestral sampling": "draws from the model step by step", "09_music#Sampling": "listens"},
@@ -193,3 +202,52 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         "Player, picture and arrays contain all takes.",
     )
     panel.make_missing_sounds()
+
+
+@st.cache_data(max_entries=64, show_spinner="Looking for copies …")
+def cached_copied(data: str, data_dir: str, part: np.ndarray) -> Copied | str | None:
+    """The longest stretch that a training song has too, None, or why that is not known."""
+    songs = training_songs(data, Path(data_dir) if data_dir else None)
+    if songs is None:
+        return "The training songs are not on this computer, so it is not known what is copied from them."
+    return longest_copied(part > 0, songs)
+
+
+def show_novelty(choice: Choice, parts: dict[str, np.ndarray], given: int) -> None:
+    """What of each take a training song has too.
+
+    Args:
+        choice: The model.
+        parts: By name, what was drawn.
+        given: Frames before it.
+    """
+    data, told = choice.checkpoint.config.data, []
+    for name, part in parts.items():
+        found = cached_copied(data.data, os.environ.get("SRNN_LAB_DATA", ""), part)
+        if isinstance(found, str):
+            st.caption(found)
+            return
+        told.append(f"{name}: {copied_in_words(found, given, len(part), data.frames_per_quarter)}")
+    st.caption(f"Longest stretch copied from the training songs, in any key. {' '.join(told)}")
+
+
+def copied_in_words(found: Copied | None, given: int, frames: int, per_quarter: int) -> str:
+    """A stretch that was found, as a phrase.
+
+    Args:
+        found: The stretch.
+        given: Frames before the part in which it was found.
+        frames: Of that part.
+        per_quarter: Frames in a quarter note.
+
+    Returns:
+        How long it is, where it begins and whose it is.
+    """
+    if found is None:
+        return "none."
+    semitones, side = abs(found.semitones), "higher" if found.semitones > 0 else "lower"
+    key = f", there {semitones} semitone{'s' * (semitones > 1)} {side}" if semitones else ""
+    return (
+        f"{found.frames / per_quarter:g} of {frames / per_quarter:g} quarter notes, from "
+        f"{(given + found.start) / per_quarter:g} on ({plain(found.song)}{key})."
+    )
