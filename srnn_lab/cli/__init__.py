@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from srnn_lab import __version__
-from srnn_lab.cli.clips import add_inspect, add_sample
+from srnn_lab.cli.clips import add_export_site, add_inspect, add_sample
 from srnn_lab.cli.forecast import add_forecast
 from srnn_lab.cli.measure import add_evaluate, add_probe, add_transitions
 from srnn_lab.cli.options import Parser, say
@@ -30,6 +30,7 @@ ADD = (
     add_tables,
     add_reproduce,
     add_benchmark,
+    add_export_site,
 )
 """The commands, in the order in which the help names them."""
 

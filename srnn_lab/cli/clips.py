@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from srnn_lab.cli.options import checkpoint_command, count, load_checkpoint, path, seed
+from srnn_lab.cli.options import add_json, checkpoint_command, count, load_checkpoint, path, seed
 from srnn_lab.system.files import write_atomically
 
 MAX_STEPS = 100_000
@@ -184,3 +184,28 @@ def write_sample(args: argparse.Namespace) -> dict[str, Any]:
         "temperature": args.temperature,
         "seed": args.seed,
     }
+
+
+def add_export_site(commands: Any) -> None:
+    """The command."""
+    command = commands.add_parser(
+        "export-site",
+        help="write bundled views, moments and notebooks as static pages",
+        description="Write the bundled models with a few clips, the strongest moments and the notebooks as pages with "
+        "sound, which any web host shows, or python -m http.server. Nothing in them asks another machine.",
+    )
+    command.add_argument("out", type=path, metavar="DIR", help="Folder of the site.")
+    add_json(command)
+    command.set_defaults(run=write_site)
+
+
+def write_site(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the site."""
+    from srnn_lab.dashboard.words import GROUPS
+    from srnn_lab.data.bundled import bundled_clips
+    from srnn_lab.data.kinds import KINDS
+    from srnn_lab.site.export import export_site
+    from srnn_lab.site.notebooks import notebooks
+
+    clips = {name: bundled_clips(name) for name, kind in KINDS.items() if kind.heard}
+    return export_site(args.out, GROUPS, clips, notebooks())

@@ -10,11 +10,12 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.checkpoint import ASSETS, list_checkpoints, read_header
-from srnn_lab.dashboard.cache import Choice, cached_checkpoint, cached_signal, features_of
+from srnn_lab.checkpoint import list_checkpoints, read_header
+from srnn_lab.dashboard.cache import Choice, cached_checkpoint, cached_midi_words, cached_signal, features_of
 from srnn_lab.dashboard.uploads import CHECKPOINT_MEGABYTES, MEGABYTES, UPLOADS, ClipBytes, Uploaded, harmless
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, GROUPS, plain
+from srnn_lab.data.bundled import bundled_clips
 from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE
 
 FIRST = next(iter(ABOUT))
@@ -233,6 +234,8 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
     if own is None:
         path = bundled_clips(features)[name]
         return ClipBytes(path.read_bytes()), path.name
+    if KINDS[features].notes and (read := cached_midi_words(own[0])):
+        st.sidebar.caption(f"Read: {plain(read)}.")
     if any(state.get(box) is not None for box in boxes):
         st.sidebar.caption("Remove your file or recording to choose a clip again.")
     else:
@@ -320,21 +323,3 @@ def options() -> argparse.Namespace:
 def runs_folder() -> Path:
     """The folder of one's own trainings."""
     return options().runs
-
-
-def bundled_clips(features: str) -> dict[str, Path]:
-    """The clips that models of such frames can take, by name."""
-    if KINDS[features].notes:
-        return clip_names(ASSETS / "chorales", "*.mid")
-    labelled = {f"reader/{name}": path for name, path in clip_names(ASSETS / "reader", "*.flac").items()}
-    return clip_names(ASSETS / "voice", "**/*.flac") | labelled
-
-
-def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
-    """Clips by the name a visitor reads; speech clips of 2 to 4 s come first."""
-    import soundfile
-
-    paths = sorted(folder.glob(pattern))
-    if folder.name == "voice":
-        paths.sort(key=lambda path: not 2 <= soundfile.info(path).duration <= 4)
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}

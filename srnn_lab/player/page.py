@@ -26,7 +26,7 @@ _PAGE = """<!doctype html>
 body {{ margin: 1rem; background: var(--st-background-color); color: var(--st-text-color); font-family: sans-serif; }}
 h1 {{ font-size: 1.2rem; }}
 {style}</style>
-<h1>{title}</h1>
+{home}<h1>{title}</h1>
 <p>{description}</p>
 <div></div>
 <script type="module">
@@ -48,6 +48,7 @@ def scene_html(
     selection: tuple[float, float] | None = None,
     view: tuple[float, float] | None = None,
     heard: str = "",
+    home: str = "",
 ) -> str:
     """Rows and sounds to look at, to play and to zoom, in any browser.
 
@@ -58,6 +59,7 @@ def scene_html(
         selection: What is chosen when it is opened.
         view: The stretch of the axis that is zoomed to; None: all of it.
         heard: Name of the sound that is played first; empty: the first.
+        home: Address of the page that links to this one, if it is part of a site.
 
     Returns:
         The text of an HTML file that holds all it needs.
@@ -68,11 +70,15 @@ def scene_html(
         "jump": {"start": selection[0], "end": selection[1], "number": 1} if selection else None,
         "look": {"start": start, "end": end, "sound": heard, "number": 1},
         "turn": 0,
-        "sounds": [{"name": name, "address": _inline(wav_file(*sound), "audio/wav")} for name, sound in sounds.items()],
+        "sounds": [
+            {"name": name, "address": _inline(wav_file(*sound), "audio/wav"), "onRequest": False}
+            for name, sound in sounds.items()
+        ],
     }
     data, _ = pack(scene, orders)
     return _PAGE.format(
         title=escape(title),
+        home=f'<nav><a href="{escape(home)}">All pages</a></nav>\n' if home else "",
         description=escape(scene.description),
         style=(_HERE / "player.css").read_text(),
         script=_inline(player_script().encode(), "text/javascript"),

@@ -9,6 +9,7 @@ from jaxtyping import Num
 
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.config import DataConfig
 from srnn_lab.data import widen
 from srnn_lab.data.edits import insert_silence
 from srnn_lab.data.kinds import LogMel
@@ -48,6 +49,15 @@ def clip_sounds(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
     rolls = {name: roll[:frames] for name, roll in signals.items()}
     midis = {name: roll_to_midi(roll, data.frames_per_quarter) for name, roll in rolls.items() if roll.any()}
     return {name: read_wav(midi_to_wav(midi)) for name, midi in midis.items()}
+
+
+def original_sound(signal: np.ndarray, data: DataConfig) -> tuple[Num[np.ndarray, "n"], int]:
+    """A clip as it is heard: a waveform itself, notes as they are played."""
+    if not data.kind.notes:
+        return widen(signal), data.sample_rate
+    if not signal.any():
+        return np.zeros(1, np.int16), MIN_RATE
+    return read_wav(midi_to_wav(roll_to_midi(signal, data.frames_per_quarter)))
 
 
 def read_wav(content: bytes) -> tuple[Num[np.ndarray, "n"], int]:

@@ -174,7 +174,7 @@ def _sections(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Section
                 heading, parts, views = found[1].strip(), [], [*tagged]  # of each section that begins in the cell
                 text = text[found.end() :]
             if text.strip():
-                parts.append(Text(text.strip()))
+                parts.append(Text(on_one_line(text.strip())))
                 views += [view_of(link) for link in re.findall(rf"\({SERVER}(/[^)\s]*)\)", text)]
     yield Section(heading, tuple(parts), tuple(views))
 
@@ -213,6 +213,11 @@ def view_of(address: str) -> View:
     values = parse_qs(parts.query)
     params = {name: several[0] if len(several) == 1 else several for name, several in values.items()}
     return View(parts.path.strip("/"), params)
+
+
+def on_one_line(markdown: str) -> str:
+    """Markdown whose formulas have no line breaks: a line of one that begins with + would be read as a list."""
+    return re.sub(r"(\$\$?)(.+?)\1", lambda found: found[0].replace("\n", " "), markdown, flags=re.DOTALL)
 
 
 def without_formulas(text: str) -> str:

@@ -13,12 +13,18 @@ EXTRAS = {
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),
     "mlflow": ("mlflow", "sqlalchemy"),
+    "site": ("latex2mathml", "markdown_it", "mdit_py_plugins"),
     "sweep": ("optuna",),
     "forecast": ("statsmodels",),
     "arviz": ("arviz", "pandas", "xarray"),
 }
 """Of an extra in ``pyproject.toml``, the modules that it brings."""
-NAMES = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn"}
+NAMES = {
+    "markdown_it": "markdown-it-py",
+    "mdit_py_plugins": "mdit-py-plugins",
+    "mlflow": "mlflow-skinny",
+    "sklearn": "scikit-learn",
+}
 """Packages that are not called as their modules."""
 
 

@@ -13,6 +13,7 @@ from srnn_lab.site.notebooks import (
     Text,
     View,
     notebooks,
+    on_one_line,
     read_notebook,
     search,
     view_of,
@@ -126,4 +127,5 @@ def test_all_words_are_searched_for_and_headings_come_first(tmp_path):
     assert hits == [("02_b", "Paths of gates"), ("01_a", "1. First")]
     assert search(found, "gates nowhere") == search(found, "  ") == []
     assert search(found, "about gates")[0].around == "1. First About Gates and paths."
+    assert on_one_line("$$a\n+ b$$\n\nc $d\n= e$\nf") == "$$a + b$$\n\nc $d = e$\nf"
     assert without_formulas(r"$\mathrm{KL}$ of $z_t$") == "KL of z_t"
