@@ -15,7 +15,7 @@ from srnn_lab.dashboard.panels.classes import SILENCE, UNLABELLED, bass_notes, p
 from srnn_lab.dashboard.panels.clip_set import cached_summary, clips_of_set, labels_of, summarise_all
 from srnn_lab.dashboard.panels.keep import keep, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
-from srnn_lab.dashboard.panels.sounds import ORIGINAL, Wanted, all_sounds, clip_sound, offer_sounds, signal_of, sound_of
+from srnn_lab.dashboard.panels.sounds import ORIGINAL, Wanted, clip_sound, signal_of, sound_of
 from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import visit
@@ -192,7 +192,6 @@ def draw_rows(panel: RowsPanel, before: Decoded, after: Decoded, stretch: tuple[
     )
     if words.note:
         st.caption(words.note)
-    offer_sounds(choice)
     explain(
         "What is steered, and how far?",
         "The path that is steered is that of the posterior means of z. **One dimension** is moved by α of its standard "
@@ -215,7 +214,7 @@ def sounds_of(choice: Choice, before: Decoded, after: Decoded, settings: tuple) 
     unscored = choice.checkpoint.config.evaluation.unscored
     direction, *others = settings
     exact = (direction.tobytes() if isinstance(direction, np.ndarray) else direction, *others)
-    paths = {"z as it is": (before, ()), "z steered": (after, exact)} if all_sounds(choice) else {}
+    paths = {"z as it is": (before, ()), "z steered": (after, exact)}
     made = {
         name: ((choice, "steer", what), lambda mean=one.mean: sound_of(choice, signal_of(choice, mean, unscored)))
         for name, (one, what) in paths.items()
