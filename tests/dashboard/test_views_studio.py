@@ -198,13 +198,14 @@ def test_the_checkpoints_are_those_of_music(page):
 def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, monkeypatch):
     page.query_params["takes"] = "1"
     monkeypatch.setattr(studio, "training_songs", lambda *_: None)
+    monkeypatch.setenv("SRNN_LAB_DATA", "a folder")  # of which nothing is cached
     page.run()
     assert not page.exception
     assert "not on this computer" in text_of(page)
     part = shown["rows"][0].values[16:] > 0  # which shows the pitches that sound
     song = np.zeros((len(part), 88), bool)
     song[:, : part.shape[1]] = part
-    studio.cached_copied.clear()
+    monkeypatch.setenv("SRNN_LAB_DATA", "another folder")  # nor of this one
     monkeypatch.setattr(studio, "training_songs", lambda *_: {"the song": song})
     page.run()
     sounding = np.flatnonzero(part.any(1))
