@@ -96,6 +96,8 @@ def test_its_pages_play_show_formulas_and_ask_no_other_machine(browser, site):
         wait_until_it_moves(page)
         page.get_by_role("link", name="All pages").click()
         page.get_by_role("link", name="The moments with the largest KL").click()
+        expect(page.get_by_role("heading", name="The strongest moments")).to_be_visible()
+        page.wait_for_load_state()
         seconds = (
             "audios => Promise.all(audios.map(one => one.duration || new Promise((resolve) => "
             "one.addEventListener('loadedmetadata', () => resolve(one.duration)))))"
@@ -108,6 +110,9 @@ def test_its_pages_play_show_formulas_and_ask_no_other_machine(browser, site):
         expect(page.locator("math").first).to_be_visible()
         page.get_by_role("link", name="All pages").click()
         page.get_by_role("link", name="00. A tour").click()
+        expect(page.get_by_role("heading", name="00. A tour")).to_be_visible()
+        page.wait_for_load_state()
+        assert page.locator("img").count() > 2
         assert page.locator("img").evaluate_all("all => all.every((one) => one.naturalWidth > 100)")
         page.get_by_role("link", name="See and hear it: voice-mel").first.click()
         page.locator(PLAYER).wait_for()
