@@ -94,7 +94,7 @@ class ModelConfig:
     num_layers: int = option(1, "Hidden layers of each network of prior and posterior, and of phi_z; from 1 to 100.")
     emission_layers: int = option(
         0,
-        "Hidden layers of the emission and of a filtering a; 0: as num_layers. At most 100.",
+        "Hidden layers of the emission and of a filtering a; 0: as num_layers; at most 100.",
     )
     features_z: Literal["auto", "on", "off"] = option(
         "auto",
