@@ -21,6 +21,7 @@ GROUPS = {
         "voice-filt-res": "voice with filtering: q(z) at a frame sees no later sound.",
         "voice-filt": "voice with filtering and without Res_q.",
         "voice-vrnn": "A VRNN of the same size on the frames of voice.",
+        "voice-ar": "voice with an output that predicts each sample from those before it in the frame: less hiss.",
     },
     "Music, as the paper has it": {
         "jsb": "Bach chorales in many keys: spikes where the chord changes.",
@@ -56,7 +57,7 @@ SETTINGS = {
         "tsbn": "TSBN",
         "vrae": "VRAE",
     },
-    "likelihood": {"nade": "NADE output"},
+    "likelihood": {"nade": "NADE output", "student-t-ar": "autoregressive output"},
 }
 """Settings by name, and what each value is called."""
 SIZES = {
