@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from srnn_lab.system.files import server_folder
 
-# Comments, since Streamlit shows a text that stands by itself in its script. A server that listens at all addresses:
+# Comments, since Streamlit shows a text that stands by itself in its script. A server that listens
+# at all addresses:
 EVERYWHERE = ("0.0.0.0", "::")
 # Names of this machine for itself:
 HERE = ("localhost", "127.0.0.1", "::1")
@@ -25,11 +26,17 @@ def warn_of_hosts() -> None:
     """Say so if other machines may connect, but not under any name that they have for this one."""
     hosts = st.get_option("server.allowedHosts")
     if st.get_option("server.address") not in HERE and hosts and set(hosts) <= set(HERE):
-        print("Visitors are refused but from this machine: add --server.allowedHosts NAME, as their browsers name it.")
+        print(
+            "Visitors are refused but from this machine: add --server.allowedHosts NAME, as their "
+            "browsers name it."
+        )
 
 
 def is_allowed(host: str) -> bool:
-    """Whether ``server.allowedHosts`` has the name in a header, with or without a port; every name if it is empty."""
+    """Whether ``server.allowedHosts`` has the name in a header, with or without a port.
+
+    If it is empty, it has every name.
+    """
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -39,7 +46,7 @@ def is_allowed(host: str) -> bool:
 
 
 class OnlyAllowedHosts:
-    """Refuse requests under a name that ``server.allowedHosts`` has not, of which Streamlit asks websockets alone.
+    """Refuse requests under names not in ``server.allowedHosts``; Streamlit asks only websockets.
 
     Args:
         app: What answers the others.
@@ -51,17 +58,21 @@ class OnlyAllowedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and not is_allowed(Headers(scope=scope).get("host", "")):
-            await PlainTextResponse("server.allowedHosts does not have this name.\n", 403)(scope, receive, send)
+            await PlainTextResponse("server.allowedHosts does not have this name.\n", 403)(
+                scope, receive, send
+            )
         else:
             await self.app(scope, receive, send)
 
 
 def own_address() -> str:
-    """Where a browser on this machine finds the dashboard, with whatever options the server was started."""
+    """Where a browser on this machine finds the dashboard, whatever the server's options."""
     get = st.get_option
     scheme = "https" if get("server.sslCertFile") else "http"
     asked = (get("browser.serverAddress"), get("server.address"))
-    host = next((name for name in asked if name and name not in ("localhost", *EVERYWHERE)), "localhost")
+    host = next(
+        (name for name in asked if name and name not in ("localhost", *EVERYWHERE)), "localhost"
+    )
     host = f"[{host}]" if ":" in host else host
     path = get("server.baseUrlPath").strip("/")
     return f"{scheme}://{host}:{get('browser.serverPort')}/{path}"
@@ -69,7 +80,7 @@ def own_address() -> str:
 
 @asynccontextmanager
 async def get_ready(_: st.App) -> AsyncIterator[None]:
-    """Do before the first visit what takes seconds, then open the browser, which Streamlit leaves to an App.
+    """Do before a visit what takes seconds, then open the browser, which Streamlit leaves to Apps.
 
     What visitors bring is written to a folder that goes with the server.
     """

@@ -1,4 +1,4 @@
-"""Sphinx: ``sphinx-build -W docs build/docs`` makes the site, with an API reference from the docstrings."""
+"""``sphinx-build -W docs build/docs`` makes the site, with an API reference from the docstrings."""
 
 project = "srnn_lab"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]

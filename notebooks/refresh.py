@@ -1,7 +1,7 @@
-"""Execute notebooks, add a picture to each figure, and leave nothing in them that differs from machine to machine.
+"""Execute notebooks, add a picture to each figure, and leave nothing that differs between machines.
 
-``python notebooks/refresh.py [NAME ...]`` does it for the named files, or for all of this folder; it needs
-``pip install -e '.[notebooks]'`` and an installed Chromium or Chrome.
+``python notebooks/refresh.py [NAME ...]`` does it for the named files, or for all of this folder;
+it needs ``pip install -e '.[notebooks]'`` and an installed Chromium or Chrome.
 """
 
 import base64
@@ -29,7 +29,7 @@ WIDTH = 700
 
 
 def execute(notebook: NotebookNode) -> float:
-    """Run all cells in a kernel of their own, and return the seconds of processor time that they took.
+    """Run all cells in a kernel of their own, and return the seconds of processor time they took.
 
     (On an idle machine they take no longer than that; on a busy one nothing else can be compared.)
 
@@ -59,18 +59,24 @@ def add_pictures(notebook: NotebookNode) -> None:
             if FIGURE in output.get("data", {}):
                 figure = output.data[FIGURE]
                 size = {"format": "png", "width": WIDTH, "height": figure["layout"]["height"]}
-                drawn = Image.open(io.BytesIO(kaleido.calc_fig_sync(json.loads(json.dumps(figure)), opts=size)))
+                drawn = Image.open(
+                    io.BytesIO(kaleido.calc_fig_sync(json.loads(json.dumps(figure)), opts=size))
+                )
                 picture = io.BytesIO()
-                drawn.convert("RGB").quantize(256).save(picture, "PNG", optimize=True)  # a quarter of the bytes
+                drawn.convert("RGB").quantize(256).save(
+                    picture, "PNG", optimize=True
+                )  # a quarter of the bytes
                 output.data["image/png"] = base64.b64encode(picture.getvalue()).decode()
 
 
 def scrub(notebook: NotebookNode) -> None:
-    """Drop progress bars and all metadata but a cell's tags and what is folded, and number the cells."""
+    """Drop progress bars and metadata but a cell's tags and what is folded, and number cells."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for i, cell in enumerate(notebook.cells):
         cell.id = f"cell-{i}"
-        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")})
+        cell.metadata = nbformat.from_dict(
+            {k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")}
+        )
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
@@ -92,7 +98,11 @@ def main() -> None:
             content = nbformat.writes(notebook).encode()
             write_atomically(path, content + b"\n")
             print(
-                f"{path.name}: {len(notebook.cells)} cells, {seconds:.1f} s, {len(content) / 1000:.0f} KB", flush=True
+                (
+                    f"{path.name}: {len(notebook.cells)} cells, {seconds:.1f} s, "
+                    f"{len(content) / 1000:.0f} KB"
+                ),
+                flush=True,
             )
     finally:
         kaleido.stop_sync_server(silence_warnings=True)

@@ -1,28 +1,27 @@
-"""Stochastic recurrent neural networks (SRNN; Fraccaro, Sønderby, Paquet and Winther, 2016): train, inspect, hear.
+"""Stochastic recurrent neural networks (SRNN; Fraccaro et al., 2016): train, inspect, hear.
 
 The paper's symbols, as the code and its results name them; B sequences, T frames, batch-major:
 
-================== =========== ====================================================================================
-Name               Shape       Meaning
-================== =========== ====================================================================================
-x                  (B, T, X)   observations: one frame each
-u                  (B, T, X)   inputs, u_t = x_{t-1}
-d                  (B, T, D)   deterministic states of the GRU, d_t = GRU(d_{t-1}, u_t)
-a                  (B, T, D)   what the posterior reads: backward GRU over [d_t, x_t] (smoothing), or NN(d_t, x_t)
-z                  (B, T, Z)   latent states, drawn
-mu_p, logvar_p     (B, T, Z)   prior p(z_t | z_{t-1}, d_t): mean and log-variance
-mu_q, logvar_q     (B, T, Z)   posterior q(z_t | z_{t-1}, a_t): mean and log-variance
-log_px             (B, T)      log p(x_t | z_t, d_t), in nats
-kl                 (B, T)      KL(q(z_t | ...) || p(z_t | ...)), in nats
-lengths            (B,)        valid frames of each sequence; what follows is padding
-x_dim d_dim z_dim              sizes X, D and Z of a frame, of d and a, and of z
-hidden_dim                     units in each hidden layer of the networks
-================== =========== ====================================================================================
+================== ===========
+==================================================================================== Name
+Shape       Meaning ================== ===========
+==================================================================================== x
+(B, T, X)   observations: one frame each u                  (B, T, X)   inputs, u_t = x_{t-1} d
+(B, T, D)   deterministic states of the GRU, d_t = GRU(d_{t-1}, u_t) a                  (B, T, D)
+what the posterior reads: backward GRU over [d_t, x_t] (smoothing), or NN(d_t, x_t) z
+(B, T, Z)   latent states, drawn mu_p, logvar_p     (B, T, Z)   prior p(z_t | z_{t-1}, d_t): mean
+and log-variance mu_q, logvar_q     (B, T, Z)   posterior q(z_t | z_{t-1}, a_t): mean and
+log-variance log_px             (B, T)      log p(x_t | z_t, d_t), in nats kl                 (B, T)
+KL(q(z_t | ...) || p(z_t | ...)), in nats lengths            (B,)        valid frames of each
+sequence; what follows is padding x_dim d_dim z_dim              sizes X, D and Z of a frame, of d
+and a, and of z hidden_dim                     units in each hidden layer of the networks
+================== ===========
+====================================================================================
 
 A bare name is a whole sequence, ``_t`` one step, ``_tm1`` the step before it.
 
-The names in ``__all__`` are imported when they are first used, so that ``srnn-lab --help`` need not wait for torch.
-Drawing from a model is ``srnn_lab.inference.sampling.generate``.
+The names in ``__all__`` are imported when they are first used, so that ``srnn-lab --help`` need not
+wait for torch. Drawing from a model is ``srnn_lab.inference.sampling.generate``.
 """
 
 import importlib
@@ -61,7 +60,15 @@ _HOMES = {
     "analysis.inspection": ("inspect_signal",),
     "analysis.transitions": ("measure_transitions",),
     "checkpoint": ("Checkpoint", "list_checkpoints", "load_checkpoint", "save_checkpoint"),
-    "config": ("CONVENTIONS", "PRESETS", "DataConfig", "EvaluationConfig", "ModelConfig", "RunConfig", "TrainConfig"),
+    "config": (
+        "CONVENTIONS",
+        "PRESETS",
+        "DataConfig",
+        "EvaluationConfig",
+        "ModelConfig",
+        "RunConfig",
+        "TrainConfig",
+    ),
     "data": ("DATASETS", "Batch", "Frontend", "load_split", "make_batch", "read_signal"),
     "inference.bounds": ("Bound", "Score", "SequenceBound", "elbo", "evaluate", "fivo", "iwae"),
     "inference.forecasting": ("forecast",),

@@ -1,4 +1,7 @@
-"""One .safetensors file that rebuilds its model: weights, configuration, normalisation and scores; it runs no code."""
+"""One .safetensors file that rebuilds its model: weights, configuration, normalisation, scores.
+
+It runs no code.
+"""
 
 import hashlib
 import json
@@ -24,14 +27,15 @@ from srnn_lab.system.files import write_atomically
 ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
 RANGE = ("low", "high")
-"""The smallest and the largest log-mel energies of the training set, in a front end and in its checkpoint."""
+"""The smallest and the largest log-mel energies of the training set, in a front end and in its
+checkpoint."""
 OF_U = ("u_mean", "u_std")
 """Mean and deviation of known inputs, in the same places."""
 MAX_REASON = 300
 """Characters of safetensors' own message that are repeated; it repeats what the file holds."""
 MAX_DIMENSIONS, MAX_TENSORS = 8, 10_000
-"""Dimensions of a tensor, and tensors of a checkpoint, that are read at the most; the largest preset has matrices, and
-some hundred tensors with the state of its training."""
+"""Dimensions of a tensor, and tensors of a checkpoint, that are read at the most; the largest
+preset has matrices, and some hundred tensors with the state of its training."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
         OSError: The file cannot be written, for instance because the disk is full.
     """
     weights = {
-        f"model.{name}": value.half() if half else value for name, value in checkpoint.model.state_dict().items()
+        f"model.{name}": value.half() if half else value
+        for name, value in checkpoint.model.state_dict().items()
     }
     tensors = {
         **weights,
@@ -82,7 +87,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
     for name, value in tensors.items():
         if not value.isfinite().all():
             raise FloatingPointError(
-                f"{name} holds a value that is not a finite number, so {path} was not written; lower --learning-rate."
+                f"{name} holds a value that is not a finite number, so {path} was not written; "
+                f"lower --learning-rate."
             )
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = {"format": FORMAT, "config": checkpoint.config.to_dict(), "scores": checkpoint.scores}
@@ -91,7 +97,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
 
 
 def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """The SHA-256 of all that a checkpoint says: of what stands beside its tensors, and of each by its name."""
+    """The SHA-256 of all that a checkpoint says: its tensors by name, and what is beside them."""
     found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):
         found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
@@ -151,26 +157,39 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: There is no such file and no bundled checkpoint of that name.
-        ValueError: The file is truncated, damaged, of another format, or its parts do not fit together.
+        ValueError: The file is truncated, damaged, of another format, or its parts do not fit
+            together.
     """
     file, stored, tensors = _read(path)
     with _naming(file):
         config, scores = _header(stored)
-        weights = {k.removeprefix("model."): _plain(k, v) for k, v in tensors.items() if k.startswith("model.")}
+        weights = {
+            k.removeprefix("model."): _plain(k, v)
+            for k, v in tensors.items()
+            if k.startswith("model.")
+        }
         model = _rebuild(config.model, weights)
         if config.model.u_dim != (named := len(config.data.kind.input_names)):
-            raise ValueError(f"its model reads {config.model.u_dim} known inputs, and its data name {named}.")
+            raise ValueError(
+                f"its model reads {config.model.u_dim} known inputs, and its data name {named}."
+            )
         mean, std = (_normalisation(config, tensors, name) for name in ("mean", "std"))
         of_u = {name: _normalisation(config, tensors, name) for name in OF_U if config.model.u_dim}
         if not all((deviation > 0).all() for deviation in (std, *list(of_u.values())[1:])):
             raise ValueError("its normalisation divides by a number that is not above 0.")
         # Checkpoints of before have no range.
-        ranges = [_normalisation(config, tensors, name) for name in RANGE if f"normalisation.{name}" in tensors]
+        ranges = [
+            _normalisation(config, tensors, name)
+            for name in RANGE
+            if f"normalisation.{name}" in tensors
+        ]
         if ranges and (len(ranges) < len(RANGE) or not (ranges[0] <= ranges[1]).all()):
             raise ValueError("its normalisation has no range from low to high.")
     _check_digest(file, stored, tensors)
     extra = {k.removeprefix("extra."): v for k, v in tensors.items() if k.startswith("extra.")}
-    return Checkpoint(config, model.eval(), Frontend(config.data, mean, std, *ranges, **of_u), scores, extra)
+    return Checkpoint(
+        config, model.eval(), Frontend(config.data, mean, std, *ranges, **of_u), scores, extra
+    )
 
 
 def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
@@ -178,25 +197,31 @@ def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any],
     bundled = list_checkpoints()
     file = Path(bundled.get(str(path), path))
     if not file.is_file():
-        raise FileNotFoundError(f"{path} is neither a file nor a bundled checkpoint ({', '.join(bundled)}).")
+        raise FileNotFoundError(
+            f"{path} is neither a file nor a bundled checkpoint ({', '.join(bundled)})."
+        )
     try:
         with safe_open(file, "pt") as opened:
             stored = json.loads((opened.metadata() or {}).get("srnn_lab", "{}"))
             names = opened.keys() if weights else []
             if len(names) > MAX_TENSORS:
                 raise ValueError(f"it holds {len(names)} tensors, at most {MAX_TENSORS} are read")
-            # Copies: a tensor is mapped from the file, and who overwrites that in place would end this process.
+            # Copies: a tensor is mapped from the file, and who overwrites that in place would end
+            # this process.
             tensors = {name: opened.get_tensor(name).clone() for name in names}
             if any(value.ndim > MAX_DIMENSIONS for value in tensors.values()):
                 raise ValueError(f"it holds a tensor of more than {MAX_DIMENSIONS} dimensions")
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         reason = f"{error}"[:MAX_REASON]
-        raise ValueError(f"{file} is not a readable .safetensors file ({reason}); it may be truncated.") from error
+        raise ValueError(
+            f"{file} is not a readable .safetensors file ({reason}); it may be truncated."
+        ) from error
     stored = stored if isinstance(stored, dict) else {}
     if stored.get("format") != FORMAT:
         found = reprlib.repr(stored.get("format"))
         raise ValueError(
-            f"{file} is not a checkpoint of this version of srnn_lab: its format is {found}, expected {FORMAT!r}."
+            f"{file} is not a checkpoint of this version of srnn_lab: its format is {found}, "
+            f"expected {FORMAT!r}."
         )
     return file, stored, tensors
 
@@ -215,13 +240,20 @@ class ChecksumError(ValueError):
 
 
 def _check_digest(file: Path, stored: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Whether a checkpoint is as it was written; one of an earlier version has no checksum and is taken as it is."""
+    """Whether a checkpoint is as it was written.
+
+    One of an earlier version has no checksum and is taken as it is.
+    """
     header = {name: value for name, value in stored.items() if name != "sha256"}
-    unknown = header.keys() - {"format", "config", "scores"}  # a checksum may be among them, with a letter changed
+    unknown = header.keys() - {
+        "format",
+        "config",
+        "scores",
+    }  # a checksum may be among them, with a letter changed
     if unknown or ("sha256" in stored and stored["sha256"] != _digest(header, tensors)):
         raise ChecksumError(
-            f"{file} was damaged or changed after it was written: its checksum is not that of its content. Use a copy "
-            f"of it, or train anew with another --out."
+            f"{file} was damaged or changed after it was written: its checksum is not that of its "
+            f"content. Use a copy of it, or train anew with another --out."
         )
 
 
@@ -231,7 +263,10 @@ def _header(stored: dict[str, Any]) -> Header:
 
 def _plain(name: str, value: Tensor) -> Tensor:
     if value.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-        raise ValueError(f"its {name} is of type {value.dtype}; expected floating-point numbers of 16 bits or more.")
+        raise ValueError(
+            f"its {name} is of type {value.dtype}; expected floating-point numbers of 16 bits or "
+            f"more."
+        )
     if not value.isfinite().all():
         raise ValueError(f"its {name} holds a value that is not a finite number.")
     return value.float()
@@ -242,9 +277,14 @@ def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> 
     name = f"normalisation.{name}"
     values = _plain(name, tensors[name]) if name in tensors else None
     if values is None or values.shape not in ((), (size,)):
-        found = "missing" if values is None else f"{reprlib.repr(values.tolist())}, of shape {tuple(values.shape)}"
+        found = (
+            "missing"
+            if values is None
+            else f"{reprlib.repr(values.tolist())}, of shape {tuple(values.shape)}"
+        )
         raise ValueError(
-            f"its {name} is {found}; expected one number, or one for each of the {size} values of a frame."
+            f"its {name} is {found}; expected one number, or one for each of the {size} values of "
+            f"a frame."
         )
     return values.numpy()
 
@@ -254,19 +294,24 @@ def _scores(scores: Any) -> dict[str, Any]:
         if name not in ("valid", "test"):
             return isinstance(value, (int, float, str))
         figures = value if isinstance(value, dict) else {}
-        known = isinstance(figures.get("elbo"), (int, float)) and isinstance(figures.get("average"), str)
+        known = isinstance(figures.get("elbo"), (int, float)) and isinstance(
+            figures.get("average"), str
+        )
         return known and all(isinstance(v, (int, float, str)) for v in figures.values())
 
     if not isinstance(scores, dict) or not all(fits(*item) for item in scores.items()):
         raise ValueError(
-            f"its scores are {reprlib.repr(scores)}; expected figures by name, of 'valid' and 'test' an 'elbo' and its "
-            f"'average' among them."
+            f"its scores are {reprlib.repr(scores)}; expected figures by name, of 'valid' and "
+            f"'test' an 'elbo' and its 'average' among them."
         )
     return scores
 
 
 class _WithoutDraws(TorchFunctionMode):
-    """Leaves weights that are read next as they are; to draw them on the meta device would import torch's compiler."""
+    """Leaves weights that are read next as they are.
+
+    To draw them on the meta device would import torch's compiler.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -284,14 +329,19 @@ def _rebuild(config: ModelConfig, weights: dict[str, Tensor]) -> SequenceModel:
         with torch.device("meta"), _WithoutDraws():
             model = build_model(config)
     except (RuntimeError, OverflowError, TypeError) as error:
-        raise ValueError("a model of the sizes in its configuration is too large to build.") from error
+        raise ValueError(
+            "a model of the sizes in its configuration is too large to build."
+        ) from error
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     if expected != found:
-        name = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))[0]
+        name = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))[
+            0
+        ]
         raise ValueError(
-            f"its weights are not those of its configuration: {name!r} has shape {found.get(name, 'none (missing)')}, "
-            f"expected {expected.get(name, 'none (no part of the model)')}."
+            f"its weights are not those of its configuration: {name!r} has shape "
+            f"{found.get(name, 'none (missing)')}, expected "
+            f"{expected.get(name, 'none (no part of the model)')}."
         )
     model.to_empty(device="cpu").load_state_dict(weights)
     return model

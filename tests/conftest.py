@@ -7,17 +7,18 @@ import pytest
 
 MAIN = sys.modules["__main__"]
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-# The two workers of pytest-xdist, each with a thread on every core, would wait for each other. torch reads this once.
+# The two workers of pytest-xdist, each with a thread on every core, would wait for each other.
+# torch reads this once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Files have no place in the name of a test: that of an OGG file changes by the second, and so between workers."""
+    """Files have no place in a test's name: an OGG file's changes by the second, and by worker."""
     return argname if isinstance(val, bytes) else None
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what is slow by its kind; a test that is slow for a reason of its own has the mark itself."""
+    """Mark what is slow by its kind; a test that is slow for its own reason has the mark itself."""
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("browser")
@@ -27,7 +28,10 @@ def pytest_collection_modifyitems(items):
 
 
 def is_one_of_many(item) -> bool:
-    """Whether a test is one of all combinations of models and likelihoods but not of those where each comes once."""
+    """Whether a test is one of all combinations of models and likelihoods.
+
+    Those where each comes once do not count.
+    """
     from crossed import is_crossed  # not before jaxtyping looks at what is imported
 
     from srnn_lab.config import ModelConfig
@@ -42,12 +46,14 @@ def pytest_terminal_summary(terminalreporter):
     """Say loudly what has not been tested, which the dots of a report hide."""
     skipped = terminalreporter.getreports("skipped")
     if count := sum("gpu" in report.keywords for report in skipped):
-        terminalreporter.write_line(f"{count} GPU tests did not run: no CUDA device here", red=True, bold=True)
+        terminalreporter.write_line(
+            f"{count} GPU tests did not run: no CUDA device here", red=True, bold=True
+        )
 
 
 @pytest.fixture(autouse=True)
 def main_module():
-    """AppTest leaves the page that it ran as ``__main__``, which a process that a later test begins would run again."""
+    """AppTest leaves its page as ``__main__``, which a later test's process would run again."""
     yield
     sys.modules["__main__"] = MAIN
 
@@ -55,7 +61,10 @@ def main_module():
 @pytest.fixture(autouse=True)
 def machine(request):
     """What is marked ``alone`` measures seconds: no test of the other worker runs beside it."""
-    with Path(__file__).open() as turn, PYPROJECT.open() as use:  # two files that are there, to lock
+    with (
+        Path(__file__).open() as turn,
+        PYPROJECT.open() as use,
+    ):  # two files that are there, to lock
         flock(turn, LOCK_EX)  # which who waits to be alone keeps, so that nobody else begins
         flock(use, LOCK_EX if request.node.get_closest_marker("alone") else LOCK_SH)
         flock(turn, LOCK_UN)

@@ -102,7 +102,9 @@ def test_the_range_of_the_training_frames_is_kept_and_may_be_missing_but_not_rev
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_and_likelihood_is_loaded_as_it_was_saved(name, run, tmp_path):
     likelihood = {"bernoulli": "nade", "gaussian": "gaussian-mixture"}[run.model.likelihood]
-    model = replace(run.model, model=name, likelihood=likelihood, num_components=3, gated_transition=True)
+    model = replace(
+        run.model, model=name, likelihood=likelihood, num_components=3, gated_transition=True
+    )
     before = untrained(replace(run, model=model))
     save_checkpoint(before, tmp_path / "model")
     after = load_checkpoint(tmp_path / "model")
@@ -124,7 +126,9 @@ def test_a_half_precision_checkpoint_is_smaller_and_gives_nearly_the_same_bound(
     for name, half in {"whole": False, "half": True}.items():
         save_checkpoint(before, tmp_path / name, half=half)
     with safe_open(tmp_path / "half", "pt") as opened:
-        kinds = {opened.get_tensor(name).dtype for name in opened.keys() if name.startswith("model.")}  # noqa: SIM118
+        kinds = {
+            opened.get_tensor(name).dtype for name in opened.keys() if name.startswith("model.")
+        }
     assert kinds == {torch.float16}
     assert (tmp_path / "half").stat().st_size < 0.7 * (tmp_path / "whole").stat().st_size
     after = load_checkpoint(tmp_path / "half")
@@ -140,10 +144,14 @@ def test_the_bundled_checkpoints_are_listed_by_name_and_found_by_it():
         assert load_checkpoint(name).config == load_checkpoint(path).config
 
 
-@pytest.mark.parametrize("make", [lambda path: path, lambda path: path.parent], ids=["missing", "folder"])
+@pytest.mark.parametrize(
+    "make", [lambda path: path, lambda path: path.parent], ids=["missing", "folder"]
+)
 def test_what_is_no_file_is_refused_with_the_bundled_names(make, tmp_path):
     path = make(tmp_path / "none.safetensors")
-    with pytest.raises(FileNotFoundError, match=r"neither a file nor a bundled checkpoint \(") as caught:
+    with pytest.raises(
+        FileNotFoundError, match=r"neither a file nor a bundled checkpoint \("
+    ) as caught:
         load_checkpoint(path)
     assert str(path) in str(caught.value)
 
@@ -155,7 +163,9 @@ def test_a_truncated_file_is_refused(kept, saved):
     assert "truncated" in refusal(saved)
 
 
-@pytest.mark.parametrize("content", [b"weights\n" * 100, b"{}", bytes(1000), b"\xff" * 1000, b"PK\x03\x04" * 50])
+@pytest.mark.parametrize(
+    "content", [b"weights\n" * 100, b"{}", bytes(1000), b"\xff" * 1000, b"PK\x03\x04" * 50]
+)
 def test_a_file_of_another_kind_is_refused(content, saved):
     saved.write_bytes(content)
     assert "not a readable .safetensors file" in refusal(saved)
@@ -187,7 +197,18 @@ def test_a_file_of_another_program_is_refused(metadata, saved):
 
 
 @pytest.mark.parametrize(
-    "header", [[], [FORMAT], 3, None, FORMAT, {}, {"format": None}, {"format": "srnn_lab/2"}, {"format": [FORMAT]}]
+    "header",
+    [
+        [],
+        [FORMAT],
+        3,
+        None,
+        FORMAT,
+        {},
+        {"format": None},
+        {"format": "srnn_lab/2"},
+        {"format": [FORMAT]},
+    ],
 )
 def test_a_header_of_another_type_or_format_is_refused(header, saved):
     rewrite(saved, make_text=lambda _: json.dumps(header))
@@ -224,23 +245,53 @@ def _header(key, value):
         (_header("config", [1]), "The configuration is [1]"),
         (_header("config", {"model": 3}), "ModelConfig of the configuration is 3"),
         (_configure("model", "d_dims", 3), "ModelConfig has no key 'd_dims'"),
-        (_configure("model", "d_dim", "6"), "ModelConfig.d_dim is '6'; expected a value of type int"),
+        (
+            _configure("model", "d_dim", "6"),
+            "ModelConfig.d_dim is '6'; expected a value of type int",
+        ),
         (_configure("model", "d_dim", 7), "has shape"),
         (_configure("model", "model", "gan"), "ModelConfig.model is 'gan'; choose one of srnn"),
         (_configure("model", "model", "rnn"), "no part of the model"),
-        (_configure("model", "likelihood", "laplace"), "ModelConfig.likelihood is 'laplace'; choose one of bernoulli"),
-        (_drop("model.gru_d.weight_hh_l0"), "'gru_d.weight_hh_l0' has shape none (missing), expected (18, 6)"),
-        (_put("model.gru_d.weight_hh_l0", torch.zeros(6, 18)), "has shape (6, 18), expected (18, 6)"),
-        (_put("model.more", torch.zeros(3)), "'more' has shape (3,), expected none (no part of the model)"),
+        (
+            _configure("model", "likelihood", "laplace"),
+            "ModelConfig.likelihood is 'laplace'; choose one of bernoulli",
+        ),
+        (
+            _drop("model.gru_d.weight_hh_l0"),
+            "'gru_d.weight_hh_l0' has shape none (missing), expected (18, 6)",
+        ),
+        (
+            _put("model.gru_d.weight_hh_l0", torch.zeros(6, 18)),
+            "has shape (6, 18), expected (18, 6)",
+        ),
+        (
+            _put("model.more", torch.zeros(3)),
+            "'more' has shape (3,), expected none (no part of the model)",
+        ),
         (_drop("normalisation.mean"), "normalisation.mean is missing"),
         (_drop("normalisation.std"), "normalisation.std is missing"),
         (_put("normalisation.mean", torch.zeros(3)), "of shape (3,); expected one number"),
-        (_put("normalisation.mean", torch.tensor(float("nan"))), "mean holds a value that is not a finite number"),
-        (_put("normalisation.mean", torch.zeros(88).to(torch.float8_e4m3fn)), "is of type torch.float8_e4m3fn"),
+        (
+            _put("normalisation.mean", torch.tensor(float("nan"))),
+            "mean holds a value that is not a finite number",
+        ),
+        (
+            _put("normalisation.mean", torch.zeros(88).to(torch.float8_e4m3fn)),
+            "is of type torch.float8_e4m3fn",
+        ),
         (_put("normalisation.std", torch.tensor(0.0)), "not above 0"),
-        (_put("normalisation.std", torch.tensor(1 + 1j)), "is of type torch.complex64; expected floating-point"),
-        (_put("model.gru_d.bias_hh_l0", torch.zeros(18, dtype=torch.int64)), "bias_hh_l0 is of type torch.int64"),
-        (_put("model.gru_d.bias_hh_l0", torch.full((18,), float("nan"))), "holds a value that is not a finite number"),
+        (
+            _put("normalisation.std", torch.tensor(1 + 1j)),
+            "is of type torch.complex64; expected floating-point",
+        ),
+        (
+            _put("model.gru_d.bias_hh_l0", torch.zeros(18, dtype=torch.int64)),
+            "bias_hh_l0 is of type torch.int64",
+        ),
+        (
+            _put("model.gru_d.bias_hh_l0", torch.full((18,), float("nan"))),
+            "holds a value that is not a finite number",
+        ),
         (_configure("data", "sample_rate", 10**9), "DataConfig.sample_rate is 1000000000"),
         (_configure("data", "window_length", 10**12), "DataConfig.window_length is 1000000000000"),
         (_header("scores", [1]), "its scores are [1]"),
@@ -277,7 +328,9 @@ def memory_of_refusal(path):
 def test_a_model_too_large_for_its_file_is_refused_before_memory_is_taken(key, value, saved):
     rewrite(saved, _configure("model", key, value))
     with CONTEXT.Pool(1) as pool:  # a new process, since the most that one ever held never falls
-        assert pool.apply_async(memory_of_refusal, [saved]).get(PATIENCE) < 200_000  # KiB; bytes on macOS, also met
+        assert (
+            pool.apply_async(memory_of_refusal, [saved]).get(PATIENCE) < 200_000
+        )  # KiB; bytes on macOS, also met
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -288,7 +341,12 @@ def test_a_flipped_bit_anywhere_is_found(half, tmp_path):
     save_checkpoint(untrained(music_run(), scores=SCORES, extra=extra), path, half=half)
     content, header = path.read_bytes(), 8 + int.from_bytes(path.read_bytes()[:8], "little")
     draws = np.random.default_rng(0)
-    for place in [*range(8), *draws.integers(8, header, 150), *draws.integers(header, len(content), 50), -1]:
+    for place in [
+        *range(8),
+        *draws.integers(8, header, 150),
+        *draws.integers(header, len(content), 50),
+        -1,
+    ]:
         flipped = bytearray(content)
         flipped[place] ^= 1 << int(draws.integers(8))
         path.write_bytes(flipped)
@@ -300,14 +358,22 @@ def test_a_flipped_bit_anywhere_is_found(half, tmp_path):
 def use_after_truncation(path):
     found = load_checkpoint(path)
     path.write_bytes(b"")
-    values = [found.frontend.mean.sum(), found.frontend.std.sum(), *(value.sum() for value in found.extra.values())]
-    return [float(value) for value in [*values, *(weight.sum() for weight in found.model.parameters())]]
+    values = [
+        found.frontend.mean.sum(),
+        found.frontend.std.sum(),
+        *(value.sum() for value in found.extra.values()),
+    ]
+    return [
+        float(value) for value in [*values, *(weight.sum() for weight in found.model.parameters())]
+    ]
 
 
 def test_what_is_loaded_outlives_its_file(tmp_path):
-    """A process that reads a mapped file which someone overwrites in place is ended by a bus error."""
+    """A bus error ends a process that reads a mapped file which is overwritten in place."""
     path = tmp_path / "model.safetensors"
-    save_checkpoint(untrained(speech_run(features="log-mel"), extra={"adam": torch.ones(10**6)}), path)
+    save_checkpoint(
+        untrained(speech_run(features="log-mel"), extra={"adam": torch.ones(10**6)}), path
+    )
     with CONTEXT.Pool(1) as pool:
         assert 10**6 in pool.apply_async(use_after_truncation, [path]).get(PATIENCE)
 
@@ -322,7 +388,10 @@ def test_a_file_of_an_earlier_version_has_no_checksum_and_is_loaded(saved):
 
 def test_a_checksum_that_is_wrong_is_a_sentence(saved):
     rewrite(saved, _header("scores", {"epoch": 4}))
-    assert "was damaged or changed after it was written: its checksum is not that of its content" in refusal(saved)
+    assert (
+        "was damaged or changed after it was written: its checksum is not that of its content"
+        in refusal(saved)
+    )
 
 
 def test_a_checkpoint_is_written_to_the_same_bytes_each_time(tmp_path):
@@ -375,7 +444,10 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(saved):
 def test_weights_that_are_no_numbers_are_not_written(value, saved):
     content, broken = saved.read_bytes(), untrained(music_run())
     broken.model.gru_d.bias_hh_l0.data[2] = value
-    with pytest.raises(FloatingPointError, match=r"model\.gru_d\.bias_hh_l0 holds a value that is not a finite number"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"model\.gru_d\.bias_hh_l0 holds a value that is not a finite number",
+    ):
         save_checkpoint(broken, saved)
     assert saved.read_bytes() == content
     assert list(saved.parent.iterdir()) == [saved]

@@ -27,7 +27,11 @@ SIZES = {"x_dim": 12, "d_dim": 16, "z_dim": 8, "hidden_dim": 24}
 MODELS = [
     *(("srnn", {"smoothing": s, "residual": r}) for s in (True, False) for r in (True, False)),
     *((name, {}) for name in ("vrnn", "vrnn-i", "storn", "rnn")),
-    *(("dkf", {"gated_transition": g, "residual": r}) for g in (True, False) for r in (True, False)),
+    *(
+        ("dkf", {"gated_transition": g, "residual": r})
+        for g in (True, False)
+        for r in (True, False)
+    ),
 ]
 
 
@@ -43,7 +47,11 @@ def whole_fp32():
 def test_bounds_and_gradients_are_those_of_a_cpu(name, options, bound, recorded):
     torch.manual_seed(0)
     model = build_model(ModelConfig(model=name, num_layers=2, **SIZES, **options)).double()
-    whole, lengths, k = torch.rand(4, 14, 12, dtype=torch.float64).round(), torch.tensor([13, 9, 1, 5]), 4
+    whole, lengths, k = (
+        torch.rand(4, 14, 12, dtype=torch.float64).round(),
+        torch.tensor([13, 9, 1, 5]),
+        4,
+    )
     noise = torch.randn(k * 4, 13, model.z_dim, dtype=torch.float64)
     uniforms = torch.rand(4, 13, 1, dtype=torch.float64)
     inputs = [whole, lengths, *model.initial_state(4), noise, uniforms]
@@ -60,7 +68,10 @@ def test_bounds_and_gradients_are_those_of_a_cpu(name, options, bound, recorded)
 
     def run(*inputs):
         value = (Captured(passes, model) if recorded and inputs[0].is_cuda else passes)(*inputs)[0]
-        return [value.cpu(), *(p.grad.cpu().clone() for p in model.parameters() if p.grad is not None)]
+        return [
+            value.cpu(),
+            *(p.grad.cpu().clone() for p in model.parameters() if p.grad is not None),
+        ]
 
     expected = run(*inputs)
     model.cuda()
@@ -71,13 +82,19 @@ def test_bounds_and_gradients_are_those_of_a_cpu(name, options, bound, recorded)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("d", [7, 10, 126, 128, 132, 150, 160, 192, 196, 256])
 def test_a_gru_of_any_size_has_the_gradients_of_a_cpu(d, dtype):
-    """Up to 128 and up to 192 units, cuDNN changes its algorithms; of no multiple of 4 it is not asked."""
+    """After 128 and 192 units cuDNN changes algorithms; for no multiple of 4 it is not asked."""
     torch.manual_seed(0)
-    gru, x, d_0 = GRU(12, d).to(dtype), torch.randn(4, 9, 12, dtype=dtype), torch.randn(4, d, dtype=dtype)
+    gru, x, d_0 = (
+        GRU(12, d).to(dtype),
+        torch.randn(4, 9, 12, dtype=dtype),
+        torch.randn(4, d, dtype=dtype),
+    )
 
     def gradients():
         gru.zero_grad()
-        gru(x.to(gru.bias_hh_l0), d_0.to(gru.bias_hh_l0))[:, 1:].square().sum().backward()  # a part of the states
+        gru(x.to(gru.bias_hh_l0), d_0.to(gru.bias_hh_l0))[
+            :, 1:
+        ].square().sum().backward()  # a part of the states
         return [p.grad.cpu().clone() for p in gru.parameters()]
 
     expected = gradients()

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def test_the_readme_is_short():
@@ -24,8 +29,13 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_modules_that_a_page_names_exist(page):
     named = re.findall(r"srnn_lab/[\w/]+\.(?:py|jsonl|js)\b|tests/[\w/]+\.py\b", page.read_text())
-    run = [f"{name.replace('.', '/')}.py" for name in re.findall(r"python -m (srnn_lab\.[\w.]+\w)", page.read_text())]
-    assert [name for name in named + run if "NAME" not in name and not (ROOT / name).is_file()] == []
+    run = [
+        f"{name.replace('.', '/')}.py"
+        for name in re.findall(r"python -m (srnn_lab\.[\w.]+\w)", page.read_text())
+    ]
+    assert [
+        name for name in named + run if "NAME" not in name and not (ROOT / name).is_file()
+    ] == []
 
 
 @pytest.mark.slow

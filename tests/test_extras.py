@@ -15,7 +15,10 @@ from tiny import SIZES, midi_folder, wav_folder
 import srnn_lab.training
 from srnn_lab.system.extras import EXTRAS, NAMES, MissingExtraError, explained
 
-TINY = [f"--{name.replace('_', '-')}={value}" for name, value in {**SIZES, "epochs": 1, "batch_size": 2}.items()]
+TINY = [
+    f"--{name.replace('_', '-')}={value}"
+    for name, value in {**SIZES, "epochs": 1, "batch_size": 2}.items()
+]
 TRAIN = ["train", "jsb", "--data=songs", "--segment-length=4", *TINY]
 COMMANDS = {
     "train": [*TRAIN, "--out=run"],
@@ -50,7 +53,9 @@ def test_without_extras_music_is_trained_on_and_the_rest_says_what_to_install(tm
     environment = {name: value for name, value in os.environ.items() if name != "SRNN_LAB_DATA"}
     line = [sys.executable, "-c", BARE + RUN, json.dumps(COMMANDS)]
     done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=environment)
-    found = {name: (status, said) for name, status, said in map(json.loads, done.stdout.splitlines())}
+    found = {
+        name: (status, said) for name, status, said in map(json.loads, done.stdout.splitlines())
+    }
     assert found.keys() == {*COMMANDS, "plots"}, done.stderr
     assert found["train"] == found["evaluate"] == (0, [])
     packages = {
@@ -65,14 +70,17 @@ def test_without_extras_music_is_trained_on_and_the_rest_says_what_to_install(tm
         status, (said,) = found[name]
         assert status == 1
         assert said.endswith(
-            f"This needs the package {package}, which is not installed; install it with: pip install "
-            f"'srnn-lab[{extra}]'"
+            f"This needs the package {package}, which is not installed; install it with: pip "
+            f"install 'srnn-lab[{extra}]'"
         )
     assert not (tmp_path / "other").exists()
 
 
 def test_a_training_needs_the_core_alone():
-    names = [f"srnn_lab.training.{module.name}" for module in pkgutil.iter_modules(srnn_lab.training.__path__)]
+    names = [
+        f"srnn_lab.training.{module.name}"
+        for module in pkgutil.iter_modules(srnn_lab.training.__path__)
+    ]
     code = f"{BARE}\nimport {', '.join(names)}\nprint('plotly' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr

@@ -1,7 +1,7 @@
 """Damaged inputs of every kind: each is read, or refused by one sentence in good time.
 
-``SRNN_LAB_FUZZ_SEED`` chooses other inputs, and ``SRNN_LAB_FUZZ_TIMES`` makes as many times more of them.
-"""
+``SRNN_LAB_FUZZ_SEED`` chooses other inputs, and ``SRNN_LAB_FUZZ_TIMES`` makes as many times more of
+them."""
 
 import io
 import json
@@ -71,7 +71,7 @@ def damaged(content: bytes, draws: np.random.Generator) -> bytes:
 
 
 def each(kind: str, count: int, check: Callable[[np.random.Generator], None]) -> None:
-    """Check ``count`` inputs, and say of each that fails by which number of which seed it is made again."""
+    """Check ``count`` inputs; say of each that fails which number of which seed makes it again."""
 
     def late(*_: object) -> None:
         raise TimeoutError(f"it took more than {PATIENCE} s")
@@ -85,7 +85,9 @@ def each(kind: str, count: int, check: Callable[[np.random.Generator], None]) ->
                 warnings.simplefilter("ignore")
                 check(draws)
         except Exception as error:  # whatever a damaged input brings about is what is sought
-            failures.append(f"{kind} {number} of seed {SEED}: {type(error).__name__}: {str(error)[:300]}")
+            failures.append(
+                f"{kind} {number} of seed {SEED}: {type(error).__name__}: {str(error)[:300]}"
+            )
         finally:
             signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -102,7 +104,9 @@ def check_refusal(error: BaseException, name: str) -> None:
 
 def sound(kind: str, subtype: str) -> bytes:
     content = io.BytesIO()
-    soundfile.write(content, np.stack([wave(0.4), wave(0.4, seed=1)], 1), RATE, format=kind, subtype=subtype)
+    soundfile.write(
+        content, np.stack([wave(0.4), wave(0.4, seed=1)], 1), RATE, format=kind, subtype=subtype
+    )
     return content.getvalue()
 
 
@@ -135,8 +139,11 @@ def test_damaged_sounds(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["npy", "npz", "csv", "parquet"])
 def test_damaged_tables(kind, tmp_path):
-    """Every file is read or refused in one sentence; what is read is numbers, or says that they are missing."""
-    table, whole = np.random.default_rng(0).standard_normal((30, 3)).astype(np.float32), tmp_path / f"whole.{kind}"
+    """Files are read or refused in a sentence; what is read is numbers or says they are missing."""
+    table, whole = (
+        np.random.default_rng(0).standard_normal((30, 3)).astype(np.float32),
+        tmp_path / f"whole.{kind}",
+    )
     if kind == "npy":
         np.save(whole, table)
     elif kind == "npz":
@@ -144,7 +151,11 @@ def test_damaged_tables(kind, tmp_path):
     else:
         frame = pd.DataFrame(table, columns=list("abc"))
         frame.to_csv(whole, index=False) if kind == "csv" else frame.to_parquet(whole)
-    content, file, series = whole.read_bytes(), tmp_path / f"table.{kind}", DataConfig(features="series").kind
+    content, file, series = (
+        whole.read_bytes(),
+        tmp_path / f"table.{kind}",
+        DataConfig(features="series").kind,
+    )
 
     def check(draws):
         file.write_bytes(damaged(content, draws))
@@ -183,7 +194,10 @@ def test_damaged_checkpoints(tmp_path):
     content, found = path.read_bytes(), load_checkpoint(path)
     header = {"format": "srnn_lab/1", "config": found.config.to_dict(), "scores": {"epoch": 1}}
     tensors = {f"model.{name}": value for name, value in found.model.state_dict().items()}
-    tensors |= {f"normalisation.{name}": torch.as_tensor(getattr(found.frontend, name)) for name in ("mean", "std")}
+    tensors |= {
+        f"normalisation.{name}": torch.as_tensor(getattr(found.frontend, name))
+        for name in ("mean", "std")
+    }
 
     def check(draws: np.random.Generator) -> None:
         if draws.random() < 0.5:
@@ -225,18 +239,87 @@ def test_damaged_records(tmp_path):
     each("record", 60, check)
 
 
-VALUES = ["", "-1", "0", "1", "2", "10" * 11, "9" * 400, "9" * 5000, "nan", "inf", "-inf", "1e300", "-1e-300", "1e38"]
-VALUES += ["\x1b[2J", "é", "\udce9", "a\nb", "../..", "x" * 10**5, "none", "folder", "pipe", "endless", "text", "jsb"]
+VALUES = [
+    "",
+    "-1",
+    "0",
+    "1",
+    "2",
+    "10" * 11,
+    "9" * 400,
+    "9" * 5000,
+    "nan",
+    "inf",
+    "-inf",
+    "1e300",
+    "-1e-300",
+    "1e38",
+]
+VALUES += [
+    "\x1b[2J",
+    "é",
+    "\udce9",
+    "a\nb",
+    "../..",
+    "x" * 10**5,
+    "none",
+    "folder",
+    "pipe",
+    "endless",
+    "text",
+    "jsb",
+]
 COMMANDS = {
     "train jsb --data=songs --epochs=1": (
-        *("out", "resume", "device", "data", "data-dir", "model", "likelihood", "d-dim", "z-dim", "hidden-dim"),
-        *("num-layers", "variance-floor", "dropout-d", "frames-per-quarter", "objective", "num-particles"),
-        *("epochs", "batch-size", "segment-length", "segments-per-reset", "transposition", "learning-rate"),
-        *("adam-epsilon", "learning-rate-decay", "learning-rate-decay-start", "kl-weight-start", "free-bits"),
+        *(
+            "out",
+            "resume",
+            "device",
+            "data",
+            "data-dir",
+            "model",
+            "likelihood",
+            "d-dim",
+            "z-dim",
+            "hidden-dim",
+        ),
+        *(
+            "num-layers",
+            "variance-floor",
+            "dropout-d",
+            "frames-per-quarter",
+            "objective",
+            "num-particles",
+        ),
+        *(
+            "epochs",
+            "batch-size",
+            "segment-length",
+            "segments-per-reset",
+            "transposition",
+            "learning-rate",
+        ),
+        *(
+            "adam-epsilon",
+            "learning-rate-decay",
+            "learning-rate-decay-start",
+            "kl-weight-start",
+            "free-bits",
+        ),
         *("kl-weight-updates", "weight-decay", "gradient-norm", "precision", "seed", "average"),
     ),
     "evaluate model --data=songs": (
-        *("bound", "repetitions", "resampling", "resampling-share", "convention", "seed", "record", "row", "data"),
+        *(
+            "bound",
+            "repetitions",
+            "resampling",
+            "resampling-share",
+            "convention",
+            "seed",
+            "record",
+            "row",
+            "data",
+        ),
         *("split", "data-dir"),
     ),
     "transitions model --data=songs": ("record", "row", "data", "split", "events"),
@@ -248,7 +331,7 @@ COMMANDS = {
 
 
 def test_odd_options(tmp_path, monkeypatch, capsys):
-    """Of each command one or two options have values of another kind, or of another order of magnitude."""
+    """One or two options of each command have values of another kind, or order of magnitude."""
     monkeypatch.chdir(tmp_path)
     songs = Path("songs")
     songs.mkdir()
@@ -263,7 +346,9 @@ def test_odd_options(tmp_path, monkeypatch, capsys):
 
     def check(draws: np.random.Generator) -> None:
         command = str(draws.choice(list(COMMANDS)))
-        names = draws.choice(COMMANDS[command], min(len(COMMANDS[command]), 1 + int(draws.random() < 0.3)), False)
+        names = draws.choice(
+            COMMANDS[command], min(len(COMMANDS[command]), 1 + int(draws.random() < 0.3)), False
+        )
         options = [f"--{name}={VALUES[draws.integers(len(VALUES))]}" for name in names]
         argv = [*command.split(), *(sizes if command.startswith("train") else []), *options]
         try:

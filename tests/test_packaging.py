@@ -49,7 +49,11 @@ def test_the_conda_environment_asks_for_what_the_package_asks_for_and_nothing_el
     (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
     assert f"python{PROJECT['project']['requires-python']}" in conda
     assert "pip" in conda
-    asked = [Requirement(line) for line in conda + pip if line != "pip" and not line.startswith("python>")]
+    asked = [
+        Requirement(line)
+        for line in conda + pip
+        if line != "pip" and not line.startswith("python>")
+    ]
     wanted = requirements("test")
     in_pip = {Requirement(line).name for line in pip}
     expected = {
@@ -64,7 +68,9 @@ def test_the_conda_environment_asks_for_what_the_package_asks_for_and_nothing_el
 def locked():
     """By name, the versions in the lock file for which there are hashes, with their markers."""
     found = {}
-    for line in re.sub(r"\s*\\\n\s*", " ", (ROOT / ".ci" / "requirements.txt").read_text()).splitlines():
+    for line in re.sub(
+        r"\s*\\\n\s*", " ", (ROOT / ".ci" / "requirements.txt").read_text()
+    ).splitlines():
         if line and not line.lstrip().startswith("#"):
             assert "--hash=sha256:" in line, line
             requirement = Requirement(line.split(" --hash")[0])
@@ -75,7 +81,9 @@ def locked():
 def test_the_lock_file_has_what_the_package_asks_for_and_names_no_host():
     found = locked()
     for wanted in map(Requirement, requirements("dashboard")):
-        versions = [str(r.specifier).removeprefix("==") for r in found[canonicalize_name(wanted.name)]]
+        versions = [
+            str(r.specifier).removeprefix("==") for r in found[canonicalize_name(wanted.name)]
+        ]
         assert [version for version in versions if version not in wanted.specifier] == [], wanted
     assert "://" not in (ROOT / ".ci" / "requirements.txt").read_text()
 
@@ -86,7 +94,10 @@ def test_the_licences_are_stated_where_a_packager_looks():
     assert stated == {ROOT / "LICENSE", *PACKAGE.rglob("LICENSE")}
     known = {
         "MIT": (ROOT / "LICENSE", "MIT License"),
-        "CC-BY-SA-3.0": (PACKAGE / "assets" / "voice" / "LICENSE", "CC-BY-SA-3.0\nCreative Commons"),
+        "CC-BY-SA-3.0": (
+            PACKAGE / "assets" / "voice" / "LICENSE",
+            "CC-BY-SA-3.0\nCreative Commons",
+        ),
         "MIT-Festival": (PACKAGE / "assets" / "reader" / "LICENSE", "to use and distribute\n"),
     }
     assert project["license"].split(" AND ") == list(known)
@@ -122,7 +133,7 @@ def test_every_public_name_is_there_and_an_unknown_one_is_an_error():
 
 
 def test_editors_see_each_public_name():
-    """What a type checker reads of the package, since the names themselves are found when they are used."""
+    """What a type checker reads of the package, as the names themselves are found when used."""
     nodes = ast.parse((PACKAGE / "__init__.py").read_text()).body
     (checking,) = (node for node in nodes if isinstance(node, ast.If))
     seen = {alias.name: node.module for node in checking.body for alias in node.names}
@@ -140,8 +151,14 @@ def test_the_version_is_that_of_the_project(capsys):
 
 @pytest.mark.slow
 def test_each_module_can_be_the_first_that_is_imported():
-    files = (path.relative_to(ROOT).with_suffix("") for path in PACKAGE.rglob("*.py") if "assets" not in path.parts)
-    names = sorted(".".join(p.parts).removesuffix(".__init__") for p in files if p.name != "__main__")
+    files = (
+        path.relative_to(ROOT).with_suffix("")
+        for path in PACKAGE.rglob("*.py")
+        if "assets" not in path.parts
+    )
+    names = sorted(
+        ".".join(p.parts).removesuffix(".__init__") for p in files if p.name != "__main__"
+    )
     assert "srnn_lab.models.srnn" in names
     done = python(
         "import importlib, sys, warnings\n"
@@ -176,9 +193,10 @@ def test_the_bundled_clips_are_found_through_the_package():
 
 @pytest.mark.slow
 def test_loading_a_checkpoint_does_not_import_torchs_compiler():
-    """It takes as long to import as torch itself, and the dashboard's first visitor would wait for it."""
+    """It takes as long to import as torch itself; the dashboard's first visitor would wait."""
     loaded = python(
-        "import sys; from srnn_lab import load_checkpoint; load_checkpoint('jsb'); print(*sys.modules)"
+        "import sys; from srnn_lab import load_checkpoint; load_checkpoint('jsb'); "
+        "print(*sys.modules)"
     ).split()
     assert "srnn_lab.checkpoint" in loaded
     assert "torch._dynamo" not in loaded

@@ -13,7 +13,11 @@ from test_packaging import PROJECT, ROOT
 
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
-JOBS = {f"{name}/{job}": found for name, workflow in WORKFLOWS.items() for job, found in workflow["jobs"].items()}
+JOBS = {
+    f"{name}/{job}": found
+    for name, workflow in WORKFLOWS.items()
+    for job, found in workflow["jobs"].items()
+}
 (TORCH,) = (r for r in map(Requirement, PROJECT["project"]["dependencies"]) if r.name == "torch")
 
 
@@ -36,7 +40,10 @@ def test_a_job_ends_and_installs_and_runs_what_is_there(name):
     uses = [step["uses"] for step in job["steps"] if "uses" in step]
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", used) for used in uses)
     assert uses[0].startswith("actions/checkout@")
-    extras, markers = PROJECT["project"]["optional-dependencies"], PROJECT["tool"]["pytest"]["ini_options"]["markers"]
+    extras, markers = (
+        PROJECT["project"]["optional-dependencies"],
+        PROJECT["tool"]["pytest"]["ini_options"]["markers"],
+    )
     for line in commands(job):
         words = shlex.split(line)
         if words[0].startswith("."):
@@ -57,7 +64,10 @@ def test_the_whole_of_ci_runs_and_the_fast_tests_on_each_python_system_and_end_o
     assert ".ci/run" in commands(jobs["all"])
     matrix = jobs["fast"]["strategy"]["matrix"]
     assert matrix["python"] == ["3.11", "3.12", "3.13"]
-    assert all(version in SpecifierSet(PROJECT["project"]["requires-python"]) for version in matrix["python"])
+    assert all(
+        version in SpecifierSet(PROJECT["project"]["requires-python"])
+        for version in matrix["python"]
+    )
     assert "3.10" not in SpecifierSet(PROJECT["project"]["requires-python"])
     assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos"}
     (lowest,) = (spec.version for spec in TORCH.specifier if spec.operator == ">=")

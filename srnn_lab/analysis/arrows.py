@@ -1,4 +1,4 @@
-"""What reads what in a model, asked of the model itself: the arrows of the paper's Figure 4, and three questions."""
+"""What reads what, asked of a model: the arrows of the paper's Figure 4, and three questions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Arrows:
 
 @torch.no_grad()
 def arrows(**settings: object) -> Arrows:
-    """The arrows of a model: what changes when one thing alone is changed, in a small one with random weights.
+    """A model's arrows: what changes when one thing alone does, in a small one with random weights.
 
     Args:
         settings: Of ``ModelConfig``: ``model``, and those of a variant.
@@ -67,18 +67,29 @@ def arrows(**settings: object) -> Arrows:
         Pairs (from, to) of the generative model, and the names that the posterior of z_t reads.
     """
     torch.manual_seed(0)
-    model = build_model(ModelConfig(**{"likelihood": "gaussian", **SIZES, **settings})).double().eval()
-    draw = {name: torch.randn(2, 1, size, dtype=torch.float64) for name, size in _sizes(model).items()}
+    model = (
+        build_model(ModelConfig(**{"likelihood": "gaussian", **SIZES, **settings})).double().eval()
+    )
+    draw = {
+        name: torch.randn(2, 1, size, dtype=torch.float64) for name, size in _sizes(model).items()
+    }
     found = _changing(lambda v: _frame(model, v), draw, ("u_t", "d_t-1", "z_t-1", "z_t"))
     at_first = _changing(lambda v: _frame(model, v, first=True), draw, ("z_t",))
-    pairs = [(a, "d_t") for a in ("u_t", "d_t-1", "z_t-1", "z_t") if a in found["d"] | at_first["d"]]
+    pairs = [
+        (a, "d_t") for a in ("u_t", "d_t-1", "z_t-1", "z_t") if a in found["d"] | at_first["d"]
+    ]
     # What the prior reads, it reads through d_t where d_t reads that.
     pairs += [("z_t-1", "z_t")] * ("z_t-1" in found["prior"] - found["d"])
     pairs += [("d_t", "z_t")] * bool(found["prior"] & {"u_t", "d_t-1"})
     emitted = _changing(lambda v: {"x": _emission(model, v)}, draw, ("d_t", "z_t"))
     pairs += [(a, "x_t") for a in ("d_t", "z_t") if a in emitted["x"]]
     names = ("z_t-1", "d_t", "x_t-1", "x_t", "x_t+1")
-    read = set().union(*(_changing(lambda v, t=t: {"q": _posterior(model, v, t)}, draw, names)["q"] for t in (0, 1)))
+    read = set().union(
+        *(
+            _changing(lambda v, t=t: {"q": _posterior(model, v, t)}, draw, names)["q"]
+            for t in (0, 1)
+        )
+    )
     if {("z_t-1", "d_t")} <= set(pairs) and "d_t" in read:
         read.discard("z_t-1")
     return Arrows(tuple(pairs), tuple(name for name in names if name in read))
@@ -101,9 +112,15 @@ def _step(model: SequenceModel, u: Tensor, state: State, noise: Tensor) -> tuple
     return model.step(state, {name: values[:, 0] for name, values in context.items()}, noise)
 
 
-def _frame(model: SequenceModel, values: dict[str, Tensor], *, first: bool = False) -> dict[str, Tensor]:
-    """d_t and the prior of z_t, where z_t is drawn by a noise, at the first frame or at a later one."""
-    before = model.initial_state(1) if first else State(_reached(model, values["d_t-1"]), values["z_t-1"])
+def _frame(
+    model: SequenceModel, values: dict[str, Tensor], *, first: bool = False
+) -> dict[str, Tensor]:
+    """d_t and the prior of z_t, where z_t is drawn by a noise, at the first or a later frame."""
+    before = (
+        model.initial_state(1)
+        if first
+        else State(_reached(model, values["d_t-1"]), values["z_t-1"])
+    )
     state, prior, _ = _step(model, values["u_t"], before, values["z_t"])
     return {"d": state.d, "prior": torch.cat(tuple(prior), -1)}
 
@@ -127,10 +144,15 @@ def _posterior(model: SequenceModel, values: dict[str, Tensor], last: int) -> Te
 
 
 def _changing(
-    function: Callable[[dict[str, Tensor]], dict[str, Tensor]], draw: dict[str, Tensor], names: tuple[str, ...]
+    function: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+    draw: dict[str, Tensor],
+    names: tuple[str, ...],
 ) -> dict[str, set[str]]:
     """For each output, the inputs by which it changes when they alone are drawn anew."""
     first = {name: values[0] for name, values in draw.items()}
     before = function(first)
     after = {name: function(first | {name: draw[name][1]}) for name in names}
-    return {out: {name for name in names if not torch.equal(after[name][out], before[out])} for out in before}
+    return {
+        out: {name for name in names if not torch.equal(after[name][out], before[out])}
+        for out in before
+    }

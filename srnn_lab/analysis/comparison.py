@@ -1,4 +1,4 @@
-"""Several models on the same frames of one clip: which of them was surprised where, and whose bound is higher."""
+"""Several models on the same frames of a clip: which is surprised where, whose bound is higher."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ class Comparison:
     Attributes:
         names: The models.
         kl: KL(q(z_t | ...) || p(z_t | ...)) of each, nats per frame.
-        log_px: log p(x_t | z_t, d_t) of each, nats per frame, as a density of the first one's values.
+        log_px: log p(x_t | z_t, d_t) of each, nats per frame, as a density of the first one's
+            values.
         times: Middle of each frame, in seconds (music: in quarter notes).
         changes: Frames in which the signal changes.
         same_noise: Whether each one's posterior paths were drawn with the noise of the first one's.
@@ -42,7 +43,7 @@ class Comparison:
         return self.kl - self.kl[:1]
 
     def moments(self, number: int, apart: int) -> Int[np.ndarray, "_"]:
-        """The frames where a KL differs most from the first one's, the largest first, after ``SETTLING`` frames.
+        """Where a KL differs most from the first one's, largest first, after ``SETTLING`` frames.
 
         Args:
             number: At most so many.
@@ -61,27 +62,30 @@ class Comparison:
 
 
 def frame_kind(config: RunConfig) -> tuple[str | int | float, ...]:
-    """What one frame is; models with the same kind see the same numbers, but for their normalisation."""
+    """What one frame is; models of one kind see the same numbers, but for their normalisation."""
     data = config.data
     return data.features, data.rate, data.hop, data.window, config.model.x_dim
 
 
 def differences(config: RunConfig, first: RunConfig) -> dict[str, str | int | float | bool]:
-    """The settings of a model and its training that are not those of the first one, and its data if they differ."""
+    """What differs from the first model: settings of the model and its training, and the data."""
     shown = {*vars(config.model), "data", *vars(config.train)} - {"precision", "seed"}
     return {name: value for name, value in config.differences(first).items() if name in shown}
 
 
 def closest(configs: Mapping[str, RunConfig], first: RunConfig) -> str:
-    """The name of the model that differs from the first one in the fewest settings, however it was trained."""
-    return min(configs, key=lambda name: len(differences(configs[name], first).keys() - vars(first.train)))
+    """The name of the model that differs in the fewest settings from the first, however trained."""
+    return min(
+        configs, key=lambda name: len(differences(configs[name], first).keys() - vars(first.train))
+    )
 
 
 def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspection]) -> Comparison:
-    """Inspections of one clip, made with one seed and number of paths, brought to the same frames and units.
+    """Inspections of a clip, made with one seed and number of paths, in the same frames and units.
 
-    A frame that one model does not score is left out. A density of standardised values depends on their normalisation;
-    log p(x) is that of the first model's values: the log-deviations of its own are taken off, the first one's added.
+    A frame that one model does not score is left out. A density of standardised values depends on
+    their normalisation; log p(x) is that of the first model's values: the log-deviations of its own
+    are taken off, the first one's added.
 
     Args:
         checkpoints: The models, by name.
@@ -100,22 +104,32 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
     first, *others = checkpoints
     for name in others:
         if frame_kind(configs[name]) != frame_kind(configs[first]):
-            own, other = (config.data.kind.described(config.model.x_dim) for config in (configs[name], configs[first]))
+            own, other = (
+                config.data.kind.described(config.model.x_dim)
+                for config in (configs[name], configs[first])
+            )
             raise ValueError(
-                f"The frames of {name} ({own}) are not those of {first} ({other}); nats per frame compare only between "
-                f"models of the same frames."
+                f"The frames of {name} ({own}) are not those of {first} ({other}); nats per frame "
+                f"compare only between models of the same frames."
             )
     # The scale of each model's values, and the frames that all of them score.
     x_dim = checkpoints[first].config.model.x_dim
-    scales = [float(np.log(np.broadcast_to(c.frontend.std, x_dim)).sum()) for c in checkpoints.values()]
+    scales = [
+        float(np.log(np.broadcast_to(c.frontend.std, x_dim)).sum()) for c in checkpoints.values()
+    ]
     shortest = min(clips.values(), key=lambda clip: len(clip.kl))
     num_frames = len(shortest.kl)
-    drawn = [(checkpoint.model.z_dim, len(clips[name].kl)) for name, checkpoint in checkpoints.items()]
+    drawn = [
+        (checkpoint.model.z_dim, len(clips[name].kl)) for name, checkpoint in checkpoints.items()
+    ]
     return Comparison(
         names=tuple(checkpoints),
         kl=np.stack([clips[name].kl[-num_frames:] for name in checkpoints]),
         log_px=np.stack(
-            [clips[name].log_px[-num_frames:] + scales[0] - s for name, s in zip(checkpoints, scales, strict=True)]
+            [
+                clips[name].log_px[-num_frames:] + scales[0] - s
+                for name, s in zip(checkpoints, scales, strict=True)
+            ]
         ).astype(np.float32),
         times=shortest.times,
         changes=shortest.changes,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def as_dataframe(clip: "Inspection") -> "pandas.DataFrame":
-    """A row for each frame, by its time: KL, log p(x), whether it is active and changes, and the KL of each z."""
+    """A row for each frame, by its time: KL, log p(x), whether it is active and changes, and the KL
+    of each z.
+    """
     with optional_packages():
         import pandas
     changes = np.zeros(len(clip.kl), bool)
@@ -32,8 +34,15 @@ def as_xarray(clip: "Inspection") -> "xarray.Dataset":
     """All arrays over time, z and the values of a frame; ``to_netcdf`` writes it."""
     with optional_packages():
         import xarray
-    over = {"z": ("mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z"), "x": ("frames", "mean", "logvar")}
-    variables = {name: (("time", axis), getattr(clip, name)) for axis, names in over.items() for name in names}
+    over = {
+        "z": ("mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z"),
+        "x": ("frames", "mean", "logvar"),
+    }
+    variables = {
+        name: (("time", axis), getattr(clip, name))
+        for axis, names in over.items()
+        for name in names
+    }
     variables |= {name: (("time",), getattr(clip, name)) for name in ("kl", "log_px", "active")}
     changes = np.isin(np.arange(len(clip.kl)), clip.changes)
     found = xarray.Dataset({**variables, "change": (("time",), changes)}, {"time": clip.times})
@@ -46,7 +55,8 @@ def as_xarray(clip: "Inspection") -> "xarray.Dataset":
 def to_arviz(
     checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: int = 32, seed: int = 0
 ) -> "arviz.InferenceData":
-    """Draws from the posterior of one clip: z by draw, frame and dimension, with log p(x_t | z_t, d_t) and x.
+    """Draws from the posterior of one clip: z by draw, frame and dimension, with log p(x_t | z_t,
+    d_t) and x.
 
     Args:
         checkpoint: A trained model with latent variables.

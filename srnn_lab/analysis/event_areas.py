@@ -1,4 +1,7 @@
-"""Is the KL larger where something happens? The AUC for each kind of event, pooled and by clip, with its null."""
+"""Is the KL larger where something happens?
+
+The AUC for each kind of event, pooled and by clip, with its null.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,11 +33,13 @@ class Area:
 
     Attributes:
         events: Events in all frames.
-        auc: Probability that the KL of a frame at an event exceeds that of another, over the frames of all clips.
+        auc: Probability that the KL of a frame at an event exceeds that of another, over the frames
+            of all clips.
         null_mean: Mean of this area when the KL of each clip is shifted in a circle, at random.
         null_sd: Standard deviation of the shifted areas.
         reached: Share of the shifts whose area is at least ``auc``.
-        by_clip: Mean over clips of the area within each clip, which no difference between clips can raise.
+        by_clip: Mean over clips of the area within each clip, which no difference between clips can
+            raise.
         by_clip_se: Standard error of that mean over the clips; NaN of one clip.
         by_clip_null_sd: Standard deviation of the mean over clips when each clip's KL is shifted.
         clips: Clips with frames of both kinds.
@@ -51,12 +56,12 @@ class Area:
     clips: int
 
     def known(self) -> dict[str, int | float]:
-        """The values by name, without those that are not known: of one clip there is no standard error."""
+        """The values by name, without those not known: of one clip there is no standard error."""
         return {name: value for name, value in asdict(self).items() if math.isfinite(value)}
 
 
 def areas_by_kind(areas: Mapping[str, Area]) -> dict[str, dict[str, int | float]]:
-    """Of each kind of event how many there are, and the AUC by frames and window, such as ``active/2``."""
+    """Of each kind of event how many there are, and the AUC by frames and window (``active/2``)."""
     found: dict[str, dict[str, int | float]] = {}
     for name, area in areas.items():
         kind, _, how = name.partition("/")
@@ -76,8 +81,10 @@ def measure_areas(
 
     Args:
         clips: The KL of each clip, and which of its frames are not silent.
-        events: Of each clip, the frames in which something happens, by kind; clips without a kind do not count for it.
-        windows: Frames on either side of an event that are at the event; more than 0 average a spike of one frame away.
+        events: Of each clip, the frames in which something happens, by kind; clips without a kind
+            do not count for it.
+        windows: Frames on either side of an event that are at the event; more than 0 average a
+            spike of one frame away.
         num_shifts: Circular shifts for the null.
         seed: Seed of the shifts.
 
@@ -87,17 +94,24 @@ def measure_areas(
     """
     areas = {}
     for kind in dict.fromkeys(kind for found in events for kind in found):
-        heard = [(clip, found[kind]) for clip, found in zip(clips, events, strict=True) if kind in found]
+        heard = [
+            (clip, found[kind]) for clip, found in zip(clips, events, strict=True) if kind in found
+        ]
         number = sum(len(frames) for _, frames in heard)
         for counted in FRAMES:
-            chosen = [clip.active if counted == "active" else np.ones(len(clip.kl), bool) for clip, _ in heard]
+            chosen = [
+                clip.active if counted == "active" else np.ones(len(clip.kl), bool)
+                for clip, _ in heard
+            ]
             kl = [clip.kl[mask] for (clip, _), mask in zip(heard, chosen, strict=True)]
             for window in windows:
                 marked = [
                     near_frames(frames, window, len(mask))[mask]
                     for (_, frames), mask in zip(heard, chosen, strict=True)
                 ]
-                if any(marks.any() for marks in marked) and not all(marks.all() for marks in marked):
+                if any(marks.any() for marks in marked) and not all(
+                    marks.all() for marks in marked
+                ):
                     rng = np.random.default_rng(seed)
                     areas[f"{kind}/{counted}/{window}"] = _area(kl, marked, number, num_shifts, rng)
     return areas
@@ -115,7 +129,10 @@ def _area(
     shifts = [np.append(0, rng.integers(max(length, 1), size=num_shifts)) for length in lengths]
     # However the values are shifted, their ranks stay the same, and an area is a sum of ranks.
     pooled = np.split(rankdata(np.concatenate(kl)), np.cumsum(lengths)[:-1])
-    sums = [_rank_sums(ranks, marks)[shift] for ranks, marks, shift in zip(pooled, marked, shifts, strict=True)]
+    sums = [
+        _rank_sums(ranks, marks)[shift]
+        for ranks, marks, shift in zip(pooled, marked, shifts, strict=True)
+    ]
     auc, *null = _areas(np.sum(sums, 0), sum(int(marks.sum()) for marks in marked), sum(lengths))
     within = np.array(
         [
@@ -138,8 +155,10 @@ def _area(
     )
 
 
-def _rank_sums(ranks: Float[np.ndarray, "n"], marks: Bool[np.ndarray, "n"]) -> Float[np.ndarray, "_"]:
-    """The sum of the ranks at the marks, as they are and after each circular shift by one and more."""
+def _rank_sums(
+    ranks: Float[np.ndarray, "n"], marks: Bool[np.ndarray, "n"]
+) -> Float[np.ndarray, "_"]:
+    """Sum of the ranks at the marks, as they are and after each circular shift by one and more."""
     if not len(ranks):
         return np.zeros(1)
     return np.append(ranks[marks].sum(), over_shifts(ranks, marks))
@@ -158,7 +177,7 @@ def near_frames(frames: Int[np.ndarray, "n"], near: int, num_frames: int) -> Boo
 
 
 def over_shifts(moved: np.ndarray, fixed: np.ndarray) -> Float[np.ndarray, "n"]:
-    """For each circular shift, by one frame and more, the sum of what is shifted over where the other is true."""
+    """The sum of each circular shift, by one frame and more, over where the other is true."""
     if not len(fixed):
         return np.zeros(0)
     product = np.fft.rfft(np.asarray(fixed, float)) * np.fft.rfft(np.asarray(moved, float)).conj()

@@ -1,4 +1,4 @@
-"""The kinds of events at which the KL is measured, by name; light, since the command line lists them."""
+"""The kinds of events where the KL is measured, by name; light, as the command line lists them."""
 
 SOUND_EVENTS = {
     "silence-to-sound": "silence to sound",

@@ -1,4 +1,4 @@
-"""What happens when in a clip, by kind: where sound sets in or ends, onsets, chord changes, boundaries of phones.
+"""What happens when in a clip: sound sets in or ends, onsets, chord changes, boundaries of phones.
 
 Every kind is found in the signal or in its labels alone, never in what a model makes of them.
 """
@@ -18,7 +18,8 @@ from srnn_lab.data.storage import FULL_SCALE, widen
 QUIET_SECONDS = 0.05
 """Least silence before a sound that sets in, and after one that ends."""
 BURST_DECIBELS = 6.0
-"""Least rise of the level, from one frame to the next, that is the burst within a stop without a labelled closure."""
+"""Least rise of the level, from one frame to the next, that is the burst within a stop without a
+labelled closure."""
 
 Boundary = Callable[[str, str], bool]
 _BOUNDARIES: dict[str, Boundary] = {
@@ -40,7 +41,10 @@ def kinds_of(data: DataConfig, labelled: bool) -> dict[str, str]:
 
 
 def near_windows(data: DataConfig) -> tuple[int, ...]:
-    """Frames on either side of an event that count as the event: none, and of sounds, whose frames are short, two."""
+    """Frames on either side of an event that count as the event.
+
+    There are none, and of sounds, whose frames are short, two.
+    """
     return (0,) if data.kind.notes else (0, NEAR)
 
 
@@ -93,8 +97,8 @@ def phone_events(
 ) -> Int[np.ndarray, "_"]:
     """The frames of boundaries between phones.
 
-    A burst is where a labelled closure ends; within a stop that has none, the largest rise of the level, if it is at
-    least ``BURST_DECIBELS``.
+    A burst is where a labelled closure ends; within a stop that has none, the largest rise of the
+    level, if it is at least ``BURST_DECIBELS``.
 
     Args:
         kind: A name in ``PHONE_EVENTS``.
@@ -107,7 +111,11 @@ def phone_events(
     """
     kinds = [phone_kind(name) for name in labels.names]
     if kind == "closure-to-burst":
-        found = [_burst(labels, kinds, i, times, levels) for i in range(1, len(kinds)) if kinds[i] in _RELEASED]
+        found = [
+            _burst(labels, kinds, i, times, levels)
+            for i in range(1, len(kinds))
+            if kinds[i] in _RELEASED
+        ]
         return np.unique([frame for frame in found if frame is not None]).astype(int)
     is_event = _BOUNDARIES[kind]
     at = [
@@ -126,7 +134,11 @@ def frames_at(at: Float[np.ndarray, "n"], times: Float[np.ndarray, "t"]) -> Int[
 
 
 def _burst(
-    labels: Labels, kinds: list[str], i: int, times: Float[np.ndarray, "t"], levels: Float[np.ndarray, "t"]
+    labels: Labels,
+    kinds: list[str],
+    i: int,
+    times: Float[np.ndarray, "t"],
+    levels: Float[np.ndarray, "t"],
 ) -> int | None:
     if kinds[i - 1] == "closure":
         return next(iter(frames_at(labels.times[i : i + 1], times).tolist()), None)

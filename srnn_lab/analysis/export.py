@@ -38,7 +38,10 @@ def event_table(clip: Inspection, match: Spikes, change: str, unit: str) -> dict
         ]
     )
     order = np.argsort(frames, kind="stable")
-    away = [int(clip.changes[np.abs(clip.changes - f).argmin()] - f) if len(clip.changes) else None for f in frames]
+    away = [
+        int(clip.changes[np.abs(clip.changes - f).argmin()] - f) if len(clip.changes) else None
+        for f in frames
+    ]
     return {
         f"time ({unit})": clip.times[frames[order]].tolist(),
         "frame": frames[order].tolist(),
@@ -58,9 +61,10 @@ def csv_text(table: Mapping[str, list | np.ndarray]) -> str:
 
 
 def label_track(clip: Inspection, match: Spikes) -> str:
-    """The spikes as a label track for Audacity and the like: start, end and text, in seconds of the sound."""
+    """The spikes as a label track, as for Audacity: start, end, text, in seconds of the sound."""
     lines = [
-        f"{clip.seconds[frame]:.6f}\t{clip.seconds[frame]:.6f}\tKL {clip.kl[frame]:.1f} nats{' *' * bool(hit)}"
+        f"{clip.seconds[frame]:.6f}\t{clip.seconds[frame]:.6f}\tKL {clip.kl[frame]:.1f} "
+        f"nats{' *' * bool(hit)}"
         for frame, hit in zip(match.frames, match.hits, strict=True)
     ]
     return "".join(f"{line}\n" for line in lines)

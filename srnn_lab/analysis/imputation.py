@@ -1,4 +1,4 @@
-"""What a model makes of values that are missing: the posterior's mean of them, its deviation, and draws."""
+"""What a model makes of missing values: the posterior's mean of them, its deviation, and draws."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,9 @@ class Imputation:
 def impute(
     checkpoint: Checkpoint, table: Float[np.ndarray, "t c"], *, num_samples: int = 32, seed: int = 0
 ) -> Imputation:
-    """Fill what is missing (NaN) by what the model believes of it, given all that was observed, before and after.
+    """Fill what is missing (NaN) by what the model believes of it.
+
+    The model is given all that was observed, before and after.
 
     Args:
         checkpoint: A model that was trained on tables with gaps.
@@ -52,5 +54,9 @@ def impute(
         return np.concatenate([signal[:unscored], rows])
 
     deviation = np.where(missing, np.exp(clip.logvar / 2) * checkpoint.frontend.std, 0)
-    draws = [filled(draw_reconstruction(checkpoint, table, seed=seed + i)) for i in range(num_samples)]
-    return Imputation(filled(clip.mean), np.pad(deviation, ((unscored, 0), (0, 0))), np.stack(draws))
+    draws = [
+        filled(draw_reconstruction(checkpoint, table, seed=seed + i)) for i in range(num_samples)
+    ]
+    return Imputation(
+        filled(clip.mean), np.pad(deviation, ((unscored, 0), (0, 0))), np.stack(draws)
+    )

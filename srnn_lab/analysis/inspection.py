@@ -1,4 +1,7 @@
-"""A model and a clip -> plain NumPy: where the model is surprised, what it reconstructs, where the signal changes."""
+"""A model and a clip -> plain NumPy.
+
+It says where the model is surprised, what it reconstructs and where the signal changes.
+"""
 
 import math
 from dataclasses import dataclass
@@ -40,7 +43,8 @@ class Inspection:
         frames: x, the frames as the model sees them (standardised, for audio).
         mean: Mean of x_t under the posterior, in the same units.
         logvar: Log-variance of x_t under the posterior, in the same units (squared).
-        times: Middle of each frame, in seconds from the start of the clip (music: in quarter notes).
+        times: Middle of each frame, in seconds from the start of the clip (music: in quarter
+            notes).
         seconds: The same in seconds (music: as played, at ``kinds.QUARTERS_PER_MINUTE``).
         changes: Frames in which the signal changes: onsets (audio), chord changes (music).
         active: Frames that are not silent.
@@ -67,12 +71,12 @@ class Inspection:
 
     @property
     def use(self) -> Float[np.ndarray, "z"]:
-        """KL of each dimension of z averaged over the frames: 0 where the posterior is always the prior."""
+        """Mean KL of each dimension of z over frames: 0 where the posterior is always the prior."""
         return self.kl_z.mean(0)
 
     @property
     def left_out(self) -> Bool[np.ndarray, "t"]:
-        """Frames in which no spike is looked for: silent ones, and the first, whose states start from zero."""
+        """Frames where no spike is looked for: silent ones and the first, with states from zero."""
         return ~self.active | (np.arange(len(self.kl)) < SETTLING)
 
     @property
@@ -82,13 +86,15 @@ class Inspection:
 
     @property
     def largest_spike(self) -> int:
-        """The frame of the largest KL once the state has settled, of those that are not silent if there are any."""
+        """The frame of the largest KL once the state has settled, if possible not a silent one."""
         settled = np.arange(len(self.kl)) >= min(SETTLING, len(self.kl) - 1)
         heard = settled & self.active
         return int(np.where(heard if heard.any() else settled, self.kl, -np.inf).argmax())
 
     def to_dataframe(self) -> "pandas.DataFrame":
-        """A row for each frame, by its time: KL, log p(x), whether it is active and changes, and the KL of each z."""
+        """A row for each frame, by its time: KL, log p(x), whether it is active and changes, and
+        the KL of each z.
+        """
         return as_dataframe(self)
 
     def to_xarray(self) -> "xarray.Dataset":
@@ -96,8 +102,20 @@ class Inspection:
         return as_xarray(self)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays of ``posterior.npz``; ``times`` are in seconds, or of music in quarter notes."""
-        names = ("kl", "log_px", "mean", "logvar", "mu_q", "logvar_q", "mu_p", "logvar_p", "kl_z", "changes", "times")
+        """The arrays of ``posterior.npz``; ``times`` are in seconds, of music in quarter notes."""
+        names = (
+            "kl",
+            "log_px",
+            "mean",
+            "logvar",
+            "mu_q",
+            "logvar_q",
+            "mu_p",
+            "logvar_p",
+            "kl_z",
+            "changes",
+            "times",
+        )
         return {name: getattr(self, name) for name in names}
 
 
@@ -140,7 +158,9 @@ def inspect_signal(
     with model.evaluating():
         bound = elbo(model, batch, noise=noise)
     if not bound.elbo.isfinite().all():
-        raise FloatingPointError("The model gives values that are not finite numbers for this clip; train it anew.")
+        raise FloatingPointError(
+            "The model gives values that are not finite numbers for this clip; train it anew."
+        )
     params = model.emit(bound.trace.d, bound.trace.z, batch.u.expand(len(noise), -1, -1))
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.
@@ -178,7 +198,9 @@ def longest_clip(config: DataConfig) -> int:
     return math.ceil((MAX_FRAMES * config.hop + config.window) / config.rate)
 
 
-def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.ndarray, "n x"], Batch]:
+def clip_batch(
+    checkpoint: Checkpoint, signal: np.ndarray
+) -> tuple[Float[np.ndarray, "n x"], Batch]:
     """All frames of a clip, and the batch of those that the checkpoint's convention scores.
 
     Returns:
@@ -189,24 +211,35 @@ def clip_batch(checkpoint: Checkpoint, signal: np.ndarray) -> tuple[Float[np.nda
         ValueError: The signal is of the wrong kind, too short or too long.
     """
     config = checkpoint.config
-    # Counted before they are made: a checkpoint from anywhere may ask for a window at each sample of a long clip.
+    # Counted before they are made: a checkpoint from anywhere may ask for a window at each sample
+    # of a long clip.
     frames = LazyFrames(checkpoint.frontend, signal, config.model.x_dim)
     need = 1 + config.evaluation.unscored
     if len(frames) < need:
-        raise ValueError(f"The clip has {len(frames)} of the {need} frames that it needs at least. Give a longer one.")
+        raise ValueError(
+            f"The clip has {len(frames)} of the {need} frames that it needs at least. Give a "
+            f"longer one."
+        )
     if len(frames) > MAX_FRAMES:
-        raise ValueError(f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first.")
+        raise ValueError(
+            f"The clip has {len(frames)} frames; at most {MAX_FRAMES} are inspected. Cut it first."
+        )
     model = checkpoint.model
     widest = max(model.d_dim, model.z_dim, config.model.hidden_dim, model.likelihood.num_params)
     if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
-        raise ValueError(f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it first.")
+        raise ValueError(
+            f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it "
+            f"first."
+        )
     made = frames[:]
     return made, make_batch([made], config.evaluation.first_frame, **config.model.frames_hold)
 
 
 @torch.inference_mode()
-def draw_reconstruction(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0) -> Float[np.ndarray, "t x"]:
-    """One draw of x_t ~ p(x_t | z_t, d_t) for each scored frame of a clip, along one path of z from the posterior.
+def draw_reconstruction(
+    checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0
+) -> Float[np.ndarray, "t x"]:
+    """One draw of x_t ~ p(x_t | z_t, d_t) for each scored frame, along one path from the posterior.
 
     Args:
         checkpoint: A trained model.

@@ -1,4 +1,7 @@
-"""What does z carry? Other values in its place, d recomputed along them, and what is left of the reconstruction."""
+"""What does z carry?
+
+Other values in its place, d recomputed along them, and what is left of the reconstruction.
+"""
 
 import math
 from collections.abc import Sequence
@@ -39,14 +42,17 @@ class Decoded(Reconstruction):
     """A reconstruction along a path of z that is given.
 
     Attributes:
-        logvar: Log-variance of x_t given z_t and d_t, in the units of the frames that the model sees (squared).
+        logvar: Log-variance of x_t given z_t and d_t, in the units of the frames that the model
+            sees (squared).
     """
 
     logvar: Float[np.ndarray, "t x"]
 
 
 @torch.inference_mode()
-def posterior_path(checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0) -> Float[np.ndarray, "t z"]:
+def posterior_path(
+    checkpoint: Checkpoint, signal: np.ndarray, *, seed: int = 0
+) -> Float[np.ndarray, "t z"]:
     """A sample of z_{1:T} from the posterior of a clip.
 
     Args:
@@ -77,15 +83,17 @@ def replace_latents(
 ) -> dict[str, Reconstruction]:
     """The reconstructions of a clip with z from each of ``SOURCES``, all with the same noise.
 
-    Outside the chosen stretch z is the posterior sample, given the path so far. The inputs u_t = x_{t-1} stay those of
-    the clip, so "prior sample" is ancestral sampling of z along the clip's own past.
+    Outside the chosen stretch z is the posterior sample, given the path so far. The inputs u_t =
+    x_{t-1} stay those of the clip, so "prior sample" is ancestral sampling of z along the clip's
+    own past.
 
     Args:
         checkpoint: A trained model.
         signal: The clip.
-        other: The path of another clip (``posterior_path``), which is put in from its beginning, and over again if it
-            is shorter. "another clip" is left out without it.
-        start: Begin of the stretch, in seconds (music: quarter notes): z is replaced in frames whose middle lies in it.
+        other: The path of another clip (``posterior_path``), which is put in from its beginning,
+            and over again if it is shorter. "another clip" is left out without it.
+        start: Begin of the stretch, in seconds (music: quarter notes): z is replaced in frames
+            whose middle lies in it.
         stop: Its end.
         seed: Seed of the noise.
 
@@ -118,7 +126,8 @@ def replace_latents(
 
 @torch.inference_mode()
 def decode_path(checkpoint: Checkpoint, signal: np.ndarray, z: Float[np.ndarray, "t z"]) -> Decoded:
-    """The reconstruction of a clip along a path of z, its own past in d; where d depends on z, d follows the path.
+    """The reconstruction of a clip along a path of z, its own past in d; where d depends on z, d
+    follows the path.
 
     Args:
         checkpoint: A trained model.
@@ -129,17 +138,23 @@ def decode_path(checkpoint: Checkpoint, signal: np.ndarray, z: Float[np.ndarray,
         What the decoder makes of the path.
 
     Raises:
-        ValueError: The clip is of the wrong kind, too short or too long, or the path is of another length.
+        ValueError: The clip is of the wrong kind, too short or too long, or the path is of another
+            length.
     """
     model = checkpoint.model
     _, batch = clip_batch(checkpoint, signal)
     if len(z) != batch.x.shape[1]:
-        raise ValueError(f"The path has {len(z)} frames; the clip has {batch.x.shape[1]}: give one z for each of them.")
+        raise ValueError(
+            f"The path has {len(z)} frames; the clip has {batch.x.shape[1]}: give one z for each "
+            f"of them."
+        )
     path = torch.as_tensor(z)[None].to(batch.x)
     state = model.initial_state(1)
     context = model.encode(batch.u, batch.x, batch.lengths, state)
     everywhere = np.ones(len(z), bool)
-    d, path = _path(model, context, state, ["another clip"], torch.zeros_like(path), path, everywhere)
+    d, path = _path(
+        model, context, state, ["another clip"], torch.zeros_like(path), path, everywhere
+    )
     params = model.emit(d, path, batch.u)
     return Decoded(
         z=path[0].numpy(),
@@ -160,15 +175,18 @@ def _path(
 ) -> tuple[Float[Tensor, "n t d"], Float[Tensor, "n t z"]]:
     """Paths of d and of z, one for each source.
 
-    What z_t is drawn from does not depend on its noise, so one step shows it, and a second one is given the noise that
-    draws the wanted z_t: right for every model, also where d_t holds z_t (STORN) or z_{t-1} (VRNN).
+    What z_t is drawn from does not depend on its noise, so one step shows it, and a second one is
+    given the noise that draws the wanted z_t: right for every model, also where d_t holds z_t
+    (STORN) or z_{t-1} (VRNN).
 
     Returns:
         d (N, T, D) and z (N, T, Z), in the order of ``sources``.
     """
     state, path = state.repeat(len(sources)), []
     tensors = (noise, others, *context.values())
-    frames = zip(*(values.expand(len(sources), -1, -1).unbind(1) for values in tensors), strict=True)
+    frames = zip(
+        *(values.expand(len(sources), -1, -1).unbind(1) for values in tensors), strict=True
+    )
     for (noise_t, other_t, *values_t), chosen in zip(frames, replaced, strict=True):
         context_t = dict(zip(context, values_t, strict=True))
         _, prior_t, posterior_t = model.step(state, context_t, noise_t)
@@ -176,7 +194,9 @@ def _path(
         if chosen:
             values = {
                 "posterior sample": z_t,
-                "posterior mean": posterior_t.rsample(torch.zeros_like(noise_t)),  # of zeros and ones the likelier
+                "posterior mean": posterior_t.rsample(
+                    torch.zeros_like(noise_t)
+                ),  # of zeros and ones the likelier
                 "prior sample": prior_t.rsample(noise_t),
                 "zero": torch.zeros_like(z_t),
                 "another clip": other_t,

@@ -1,4 +1,6 @@
-"""The frames of a set of clips as points: what is kept of each, and the principal components of their z."""
+"""The frames of a set of clips as points: what is kept of each, and the principal components of
+their z.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +31,8 @@ class Components:
 
 
 def principal_components(values: Float[np.ndarray, "n z"]) -> Components:
-    """The principal components of points, exactly: the right singular vectors of the centred points.
+    """The principal components of points, exactly: the right singular vectors of the centred
+    points.
 
     They are those of the R of a QR decomposition, too, which is as small as z.
 
@@ -38,7 +41,9 @@ def principal_components(values: Float[np.ndarray, "n z"]) -> Components:
     """
     values = np.asarray(values, np.float64)
     mean = values.mean(0)
-    _, deviations, directions = np.linalg.svd(np.linalg.qr(values - mean, mode="r"), full_matrices=False)
+    _, deviations, directions = np.linalg.svd(
+        np.linalg.qr(values - mean, mode="r"), full_matrices=False
+    )
     largest = np.abs(directions).argmax(1)[:, None]
     signs = np.sign(np.take_along_axis(directions, largest, 1))
     total = float((deviations**2).sum())
@@ -65,7 +70,9 @@ class Cloud:
 
     def take(self, chosen: Int[np.ndarray, "m"]) -> "Cloud":
         """Some of the frames."""
-        return Cloud(self.names, self.clip[chosen], self.frame[chosen], self.z[chosen], self.kl[chosen])
+        return Cloud(
+            self.names, self.clip[chosen], self.frame[chosen], self.z[chosen], self.kl[chosen]
+        )
 
 
 def gather(found: Mapping[str, Summary]) -> Cloud:

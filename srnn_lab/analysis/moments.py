@@ -1,4 +1,4 @@
-"""Where in a set of clips a model is most surprised: what is kept of each clip, and the strongest moments of all."""
+"""Where a model is most surprised in a set: what is kept of a clip, and the strongest moments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ class Summary:
         surprise: -log p(x_t | z_t, d_t), nats per frame.
         kl_z: The KL of each dimension of z, nats per frame.
         left_out: Frames in which no spike is looked for.
-        auc: Area under the ROC curve of the KL at onsets or chord changes; NaN where there are none.
+        auc: Area under the ROC curve of the KL at onsets or chord changes; NaN where there are
+            none.
         z: The posterior means of z, averaged over the sampled paths.
         d: The deterministic states, likewise.
         frames: The frames as the model sees them.
@@ -43,7 +44,7 @@ class Summary:
 
     @property
     def peak(self) -> int:
-        """The frame of the largest spike; of a clip of which everything is left out, that of the largest KL."""
+        """The frame of the largest spike; if everything is left out, that of the largest KL."""
         return int(np.where(self.left_out & ~self.left_out.all(), -np.inf, self.kl).argmax())
 
 

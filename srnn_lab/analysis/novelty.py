@@ -1,4 +1,7 @@
-"""Is a piece composed or remembered? The longest stretch of it that occurs in other songs, transposed too."""
+"""Is a piece composed or remembered?
+
+The longest stretch of it that occurs in other songs, transposed too.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -29,7 +32,8 @@ class Copied(NamedTuple):
 
 
 def longest_copied(piece: Roll, songs: Mapping[str, Roll]) -> Copied | None:
-    """The longest run of frames that sounds the same in a song, note for note, at one distance in pitch.
+    """The longest run of frames that sounds the same in a song, note for note, at one distance in
+    pitch.
 
     It begins and ends with a frame in which something sounds, so that silence alone is no copy; of
     equally long ones it is the first in the piece. Exact: every pair of like frames is followed.
@@ -48,7 +52,8 @@ def longest_copied(piece: Roll, songs: Mapping[str, Roll]) -> Copied | None:
             if chord is not None:
                 places.setdefault(chord.shape, []).append((name, at, chord.lowest))
     best = None
-    # Stretches that end in the frame before: of each, its last frame in a song, the distance, and its length.
+    # Stretches that end in the frame before: of each, its last frame in a song, the distance, and
+    # its length.
     running: dict[tuple[str, int, int], int] = {}
     for t, chord in enumerate(map(chord_of, piece)):
         longer = {}
@@ -77,4 +82,6 @@ class Chord(NamedTuple):
 def chord_of(frame: Bool[np.ndarray, "88"]) -> Chord | None:
     """The notes of a frame; None if nothing sounds."""
     notes = np.flatnonzero(frame)
-    return Chord((notes - notes[0]).astype(np.uint8).tobytes(), int(notes[0])) if len(notes) else None
+    return (
+        Chord((notes - notes[0]).astype(np.uint8).tobytes(), int(notes[0])) if len(notes) else None
+    )

@@ -1,4 +1,7 @@
-"""What do the states know of the phones? A linear classifier reads z's posterior mean, d, both, or log-mel energies."""
+"""What do the states know of the phones?
+
+A linear classifier reads z's posterior mean, d, both, or log-mel energies.
+"""
 
 import hashlib
 import warnings
@@ -47,10 +50,11 @@ class Probe:
     """The recognition from each kind of features, and what it was trained and tested on.
 
     Attributes:
-        of: By name: ``z``, ``d``, ``z and d`` (of what the model has), ``log-mel``, and ``majority``, which always says
-            the most frequent phone.
+        of: By name: ``z``, ``d``, ``z and d`` (of what the model has), ``log-mel``, and
+            ``majority``, which always says the most frequent phone.
         phones: Different phones in the training frames.
-        train_sentences, train_frames: What the classifiers were trained on; of a cross-validation, once.
+        train_sentences, train_frames: What the classifiers were trained on; of a cross-validation,
+        once.
         test_sentences, test_frames: What they were tested on.
         cross_validated: Whether each sentence was the test sentence in turn.
     """
@@ -65,7 +69,11 @@ class Probe:
 
     def figures(self) -> dict[str, float]:
         """The recognition on one level, such as ``z/accuracy``."""
-        return {f"{name}/{key}": value for name, known in self.of.items() for key, value in asdict(known).items()}
+        return {
+            f"{name}/{key}": value
+            for name, known in self.of.items()
+            for key, value in asdict(known).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class Sentences(NamedTuple):
 
 
 def labelled_data(trained_on: str) -> str:
-    """The data that a probe takes by default: what the model was trained on, where it may have labels, or reader."""
+    """What a probe takes by default: the model's own data, if they may have labels, or reader."""
     return trained_on if trained_on in LABELLED or Path(trained_on).is_dir() else "reader"
 
 
@@ -111,25 +119,34 @@ def load_sentences(data: DataConfig, split: str, data_dir: str | Path | None = N
         FileNotFoundError: The split is not there.
     """
     labels = load_labels(data, split, data_dir)
-    signals = {name: signal for name, signal in load_split(data, split, data_dir).items() if name in labels}
+    signals = {
+        name: signal for name, signal in load_split(data, split, data_dir).items() if name in labels
+    }
     if not signals:
         raise ValueError(f"No recording of {data.data} ({split}) has a file with labels beside it.")
     return Sentences(signals, labels)
 
 
-def choose_minutes(signals: Mapping[str, np.ndarray], rate: int, minutes: int) -> dict[str, np.ndarray]:
-    """Whole sentences that last that long together, or all; chosen by their names, so the same on every machine."""
+def choose_minutes(
+    signals: Mapping[str, np.ndarray], rate: int, minutes: int
+) -> dict[str, np.ndarray]:
+    """Whole sentences that last that long, or all; chosen by name, so the same on every machine."""
     order = sorted(signals, key=lambda name: hashlib.sha256(f"probe/{name}".encode()).digest())
     before = np.cumsum([0, *(len(signals[name]) for name in order)])[:-1]
-    chosen = {name for name, start in zip(order, before, strict=True) if start < 60 * minutes * rate}
+    chosen = {
+        name for name, start in zip(order, before, strict=True) if start < 60 * minutes * rate
+    }
     return {name: signal for name, signal in signals.items() if name in chosen}
 
 
 @torch.inference_mode()
 def phone_frames(
-    checkpoint: Checkpoint, signals: Mapping[str, np.ndarray], labels: Mapping[str, Labels], seed: int = 0
+    checkpoint: Checkpoint,
+    signals: Mapping[str, np.ndarray],
+    labels: Mapping[str, Labels],
+    seed: int = 0,
 ) -> PhoneFrames:
-    """The states of a model, along one posterior path, and the log-mel energies of the frames that have a label.
+    """A model's states along one posterior path, and log-mel energies, of the frames with a label.
 
     Args:
         checkpoint: A model of audio.
@@ -146,13 +163,17 @@ def phone_frames(
     """
     config, model, frontend = checkpoint.config, checkpoint.model, checkpoint.frontend
     if config.data.kind.notes:
-        raise ValueError("The model is one of music; phones are told from the states of a model of audio.")
+        raise ValueError(
+            "The model is one of music; phones are told from the states of a model of audio."
+        )
     names = list(signals)
     frames = frontend.sequences([signals[name] for name in names], config.model.x_dim)
     # The states and phones of each sentence, in batches of like length.
     generator, device = torch.Generator().manual_seed(seed), next(model.parameters()).device
     parts: dict[int, tuple[dict[str, np.ndarray], np.ndarray]] = {}
-    for batch_of in tqdm(by_length(frames, BATCH), "Sentences", unit=" batches", delay=2, leave=False):
+    for batch_of in tqdm(
+        by_length(frames, BATCH), "Sentences", unit=" batches", delay=2, leave=False
+    ):
         batch = make_batch([frames[i] for i in batch_of], config.evaluation.first_frame)
         noise = draw_noise(model, batch, generator)
         with model.evaluating():
@@ -160,7 +181,9 @@ def phone_frames(
         states = {"z": trace.posterior.mu.cpu().numpy(), "d": trace.d.cpu().numpy()}
         for row, i in enumerate(batch_of):
             length = int(batch.lengths[row])
-            own = {name: values[row, :length] for name, values in states.items() if values.shape[-1]}
+            own = {
+                name: values[row, :length] for name, values in states.items() if values.shape[-1]
+            }
             own[LogMel.name] = centred_mel(signals[names[i]], checkpoint)[-length:]
             times = frontend.times(len(frames[i]))[-length:]
             parts[i] = own, np.array(labels[names[i]].at(times), object)
@@ -169,7 +192,9 @@ def phone_frames(
     labelled = phones != ""
     if not labelled.any():
         raise ValueError("No frame of the recordings has a label.")
-    features = {name: np.concatenate([parts[i][0][name] for i in range(len(names))]) for name in parts[0][0]}
+    features = {
+        name: np.concatenate([parts[i][0][name] for i in range(len(names))]) for name in parts[0][0]
+    }
     if {"z", "d"} <= features.keys():
         features["z and d"] = np.concatenate([features["z"], features["d"]], 1)
     sentences = np.repeat(np.arange(len(names)), [len(parts[i][1]) for i in range(len(names))])
@@ -202,7 +227,9 @@ def probe_sentences(frames: PhoneFrames) -> Probe:
     """
     sentences = np.unique(frames.sentences)
     if len(sentences) < 2:
-        raise ValueError(f"{len(sentences)} labelled recordings are too few; the probe needs two at least.")
+        raise ValueError(
+            f"{len(sentences)} labelled recordings are too few; the probe needs two at least."
+        )
     guessed = {name: np.empty_like(frames.phones) for name in frames.features}
     majority = np.empty_like(frames.phones)
     for sentence in sentences:
@@ -243,7 +270,8 @@ def _probe(
     spoken = np.array([phone_kind(name) != "pause" for name in test.phones])
     return Probe(
         of={
-            name: recognition(test.phones, phones, spoken) for name, phones in {**guessed, "majority": majority}.items()
+            name: recognition(test.phones, phones, spoken)
+            for name, phones in {**guessed, "majority": majority}.items()
         },
         phones=len(np.unique(train.phones)),
         train_sentences=len(np.unique(train.sentences)) - cross_validated,
@@ -266,11 +294,14 @@ def recognition(phones: np.ndarray, guessed: np.ndarray, spoken: np.ndarray) -> 
         Shares from 0 to 1. The accuracy over speech is 0 if every frame is a pause.
     """
     right = phones == guessed
-    # F1 is the share of right ones in the mean of how often a phone occurs and how often it is guessed.
+    # F1 is the share of right ones in the mean of how often a phone occurs and how often it is
+    # guessed.
     scores = [
         2 * right[phones == name].sum() / ((phones == name).sum() + (guessed == name).sum())
         for name in np.unique(phones)
     ]
     return Recognition(
-        float(right.mean()), float(np.mean(scores)), float(right[spoken].mean()) if spoken.any() else 0.0
+        float(right.mean()),
+        float(np.mean(scores)),
+        float(right[spoken].mean()) if spoken.any() else 0.0,
     )

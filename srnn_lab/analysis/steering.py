@@ -1,4 +1,6 @@
-"""A path of z that is moved: along one dimension, from one mean to another, or towards the path of another clip."""
+"""A path of z that is moved: along one dimension, from one mean to another, or towards the path of
+another clip.
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -19,7 +21,8 @@ def steer(
         direction: One for all frames, or one for each.
         alpha: How far.
         inside: The frames of the stretch.
-        growing: Whether the distance grows evenly from 0, in the first frame of the stretch, to alpha in its last.
+        growing: Whether the distance grows evenly from 0, in the first frame of the stretch, to
+            alpha in its last.
 
     Returns:
         The path that is moved.
@@ -36,10 +39,13 @@ def along_dimension(z: Float[np.ndarray, "t z"], i: int) -> Float[np.ndarray, "z
     return direction
 
 
-def towards(z: Float[np.ndarray, "t z"], other: Float[np.ndarray, "n z"]) -> Float[np.ndarray, "t z"]:
+def towards(
+    z: Float[np.ndarray, "t z"], other: Float[np.ndarray, "n z"]
+) -> Float[np.ndarray, "t z"]:
     """From each frame of a path to that of another one, which begins again where it is shorter.
 
     Returns:
-        A direction for each frame: with it, alpha from 0 to 1 is the straight line from the one path to the other.
+        A direction for each frame: with it, alpha from 0 to 1 is the straight line from the one
+        path to the other.
     """
     return other[np.arange(len(z)) % len(other)] - z

@@ -1,4 +1,7 @@
-"""Does the KL rise where the signal changes? An AUC with its null, and a test with spliced clips (Figure 3)."""
+"""Does the KL rise where the signal changes?
+
+An AUC with its null, and a test with spliced clips (Figure 3).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +27,10 @@ class Transitions:
     """The KL at transitions over a set of clips.
 
     Attributes:
-        auc: Probability that the KL of a frame at a transition exceeds that of another active frame.
-        null_mean: Mean of the same AUC when the KL of each clip's active frames is shifted in a circle, at random.
+        auc: Probability that the KL of a frame at a transition exceeds that of another active
+            frame.
+        null_mean: Mean of the same AUC when the KL of each clip's active frames is shifted in a
+            circle, at random.
         null_sd: Standard deviation of the AUCs of the shifted KLs.
         shifts_better: Share of the shifts whose AUC is at least ``auc``.
         splice: Mean over splices of the largest KL within ``NEAR`` frames of the joint, in nats.
@@ -33,7 +38,8 @@ class Transitions:
         splice_larger: Share of the splices whose KL is larger than uncut.
         clips: Clips.
         frames: Their active frames.
-        areas: The KL at each kind of event, by ``KIND/FRAMES/WINDOW`` (``event_areas.measure_areas``).
+        areas: The KL at each kind of event, by ``KIND/FRAMES/WINDOW``
+            (``event_areas.measure_areas``).
     """
 
     auc: float
@@ -52,8 +58,8 @@ class Transitions:
 class Spikes:
     """The KL spikes of one clip against its changes, with the null from circular shifts.
 
-    For the null, the KL of the active frames in a row is shifted in a circle against the changes, once by each possible
-    number of frames; its values are NaN where the figure is.
+    For the null, the KL of the active frames in a row is shifted in a circle against the changes,
+    once by each possible number of frames; its values are NaN where the figure is.
 
     Attributes:
         frames: Frames of the spikes.
@@ -61,8 +67,8 @@ class Spikes:
         found: Whether a spike lies at each of the clip's changes.
         precision: Share of the spikes that lie at a change; NaN without a spike.
         recall: Share of the changes at which a spike lies; NaN without a change.
-        auc: Probability that the KL of a frame at a change exceeds that of another active frame; NaN if all active
-            frames are at a change, or none is.
+        auc: Probability that the KL of a frame at a change exceeds that of another active frame;
+            NaN if all active frames are at a change, or none is.
         null_precision, null_recall, null_auc: The same for each shift.
     """
 
@@ -88,7 +94,9 @@ def roc_area(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) ->
     """
     n = int(positive.sum())
     if n in (0, len(positive)):
-        raise ValueError(f"{n} of {len(positive)} frames are at a transition; the AUC needs both kinds.")
+        raise ValueError(
+            f"{n} of {len(positive)} frames are at a transition; the AUC needs both kinds."
+        )
     ranks = rankdata(scores)
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(positive) - n)))
 
@@ -103,22 +111,23 @@ def find_spikes(clip: Inspection, prominence: float) -> Int[np.ndarray, "s"]:
 
     Args:
         clip: An inspected clip.
-        prominence: How far a peak rises above the higher of the lowest points between it and a higher peak on either
-            side, in robust standard deviations of the KL over the active frames: 1.4826 times the median distance from
-            the median, which is the standard deviation of normal values and which no single frame can inflate.
+        prominence: How far a peak rises above the higher of the lowest points between it and a
+            higher peak on either side, in robust standard deviations of the KL over the active
+            frames: 1.4826 times the median distance from the median, which is the standard
+            deviation of normal values and which no single frame can inflate.
 
     Returns:
         Active frames, but none of the first ``SETTLING``.
     """
     if not clip.active.any():
         return np.zeros(0, int)
-    spread = float(median_abs_deviation(clip.kl[clip.active], scale="normal"))  # pyright: ignore[reportArgumentType]
+    spread = float(median_abs_deviation(clip.kl[clip.active], scale=("normal")))  # pyright: ignore[reportArgumentType]
     peaks, _ = find_peaks(clip.kl, prominence=prominence * spread)
     return peaks[clip.active[peaks] & (peaks >= SETTLING)]
 
 
 def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes:
-    """Whether the KL spikes of a clip lie where it changes, with the null from every circular shift.
+    """Whether the KL spikes of a clip lie where it changes, with the null of every circular shift.
 
     Args:
         clip: An inspected clip; only its active frames count.
@@ -132,7 +141,11 @@ def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes
     spikes, frames, active = find_spikes(clip, prominence), len(clip.kl), clip.active
     at_change, at_spike = near_changes(clip, near), near_frames(spikes, near, frames)
     is_change, is_spike = near_frames(clip.changes, 0, frames), near_frames(spikes, 0, frames)
-    num_near, num_active, found = int(at_change[active].sum()), int(active.sum()), at_spike[clip.changes]
+    num_near, num_active, found = (
+        int(at_change[active].sum()),
+        int(active.sum()),
+        at_spike[clip.changes],
+    )
     pairs = num_near * (num_active - num_near)
     # As in ``roc_area``, of the same ranks in another order.
     rank_sums = over_shifts(rankdata(clip.kl[active]), at_change[active])
@@ -144,7 +157,8 @@ def match_spikes(clip: Inspection, near: int, prominence: float = 1.0) -> Spikes
         recall=float(found[active[clip.changes]].mean()) if active[clip.changes].any() else np.nan,
         auc=roc_area(clip.kl[active], at_change[active]) if pairs else np.nan,
         null_precision=over_shifts(is_spike[active], at_change[active]) / (len(spikes) or np.nan),
-        null_recall=over_shifts(at_spike[active], is_change[active]) / (is_change[active].sum() or np.nan),
+        null_recall=over_shifts(at_spike[active], is_change[active])
+        / (is_change[active].sum() or np.nan),
         null_auc=(rank_sums - num_near * (num_near + 1) / 2) / (pairs or np.nan),
     )
 
@@ -159,8 +173,9 @@ def measure_transitions(
 ) -> Transitions:
     """The KL at transitions, over ``signals``.
 
-    Audio: frames within ``NEAR`` of an onset against the other active frames. Music: frames in which the chord changes
-    against those in which it stays. A splice is the first half of one clip and the second half of the next.
+    Audio: frames within ``NEAR`` of an onset against the other active frames. Music: frames in
+    which the chord changes against those in which it stays. A splice is the first half of one clip
+    and the second half of the next.
 
     Args:
         checkpoint: A trained model.
@@ -184,7 +199,9 @@ def measure_transitions(
     clips, events, kl, at_change, joints = [], [], [], [], []
     following = [*signals[1:], signals[0]]
     items = zip(signals, following, labels or [None] * len(signals), strict=True)
-    for signal, other, phones in tqdm(items, "Clips", len(following), unit=" clips", delay=2, leave=False):
+    for signal, other, phones in tqdm(
+        items, "Clips", len(following), unit=" clips", delay=2, leave=False
+    ):
         clip = inspect_signal(checkpoint, signal)
         clips.append(Scored(clip.kl, clip.active))
         events.append(clip_events(clip, signal, data, phones))
@@ -196,7 +213,8 @@ def measure_transitions(
     auc = roc_area(np.concatenate(kl), marked)
     rng = np.random.default_rng(seed)
     null = [
-        roc_area(np.concatenate([np.roll(c, rng.integers(len(c) or 1)) for c in kl]), marked) for _ in range(num_shifts)
+        roc_area(np.concatenate([np.roll(c, rng.integers(len(c) or 1)) for c in kl]), marked)
+        for _ in range(num_shifts)
     ]
     spliced, uncut = np.array(joints).T
     return Transitions(
@@ -213,8 +231,10 @@ def measure_transitions(
     )
 
 
-def _joint(checkpoint: Checkpoint, signal: np.ndarray, other: np.ndarray, uncut: Inspection) -> tuple[float, float]:
-    """Largest KL near the middle of ``signal``: with the second half of ``other`` in place of its own, and uncut."""
+def _joint(
+    checkpoint: Checkpoint, signal: np.ndarray, other: np.ndarray, uncut: Inspection
+) -> tuple[float, float]:
+    """Largest KL near the middle of ``signal``: with the second half of ``other``, and uncut."""
     data = checkpoint.config.data
     cut, cut_other = (len(s) // 2 // data.hop * data.hop for s in (signal, other))
     spliced = inspect_signal(checkpoint, splice(signal, cut, other, cut_other))
@@ -236,10 +256,12 @@ class EditEffect:
         after: The edited clip, with the same noise in frames of the same number.
         joints_before: Where the clip is cut.
         joints_after: Where these places are in the edited clip.
-        surprise_before: Largest KL within ``NEAR`` frames of each place in the clip as it was, in nats.
+        surprise_before: Largest KL within ``NEAR`` frames of each place in the clip as it was, in
+            nats.
         surprise_after: The same in the edited clip.
-        foreseen: Largest change of the KL in a frame that ends before the first joint, in nats: 0 but for rounding if
-            the posterior filters, since it knows nothing of what is to come. NaN if there is no such frame.
+        foreseen: Largest change of the KL in a frame that ends before the first joint, in nats: 0
+            but for rounding if the posterior filters, since it knows nothing of what is to come.
+            NaN if there is no such frame.
     """
 
     before: Inspection
@@ -252,7 +274,7 @@ class EditEffect:
 
     @property
     def aligned(self) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-        """The KL of the clip as it was, over times at which what lies after the last cut is where the edit moved it.
+        """The KL of the clip as it was, with what lies after the last cut where the edit moved it.
 
         NaN is in the gap, if it was moved.
         """
@@ -280,7 +302,8 @@ def measure_edit(
         checkpoint: A trained model.
         before: The clip.
         after: The edited clip, the same up to the first joint.
-        joints: Samples (frames of a piano roll) at which the clip is cut, and where each is in the edited clip.
+        joints: Samples (frames of a piano roll) at which the clip is cut, and where each is in the
+            edited clip.
         num_samples: Posterior paths to average over.
         seed: Seed of the paths.
 
@@ -294,13 +317,17 @@ def measure_edit(
     # Both clips with the same noise, as far as they are equally long.
     batches = [clip_batch(checkpoint, signal)[1] for signal in (before, after)]
     longest = max(batches, key=lambda batch: batch.x.shape[1])
-    noise = draw_noise(checkpoint.model, longest, torch.Generator().manual_seed(seed), paths=num_samples)
+    noise = draw_noise(
+        checkpoint.model, longest, torch.Generator().manual_seed(seed), paths=num_samples
+    )
     first, second = (
         inspect_signal(checkpoint, signal, noise=noise[:, : batch.x.shape[1]])
         for signal, batch in zip((before, after), batches, strict=True)
     )
     # Where the joints lie, and what the edit changes before the first of them.
-    places = [tuple(place / data.rate for place in of_clip) for of_clip in zip(*joints, strict=True)]
+    places = [
+        tuple(place / data.rate for place in of_clip) for of_clip in zip(*joints, strict=True)
+    ]
     untouched = int(np.searchsorted(first.times + data.window / 2 / data.rate, places[0][0] + 1e-9))
     changes = np.abs(second.kl[:untouched] - first.kl[:untouched])
     return EditEffect(
@@ -317,6 +344,6 @@ def measure_edit(
 def moved(
     clip: Inspection, start: float, stop: float, to: float
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """The KL of the frames whose middle lies in [start, stop), over times moved so that ``start`` is at ``to``."""
+    """The KL of frames with middles in [start, stop), over times moved from ``start`` to ``to``."""
     inside = (clip.times >= start) & (clip.times < stop)
     return clip.times[inside] - start + to, clip.kl[inside]

@@ -37,8 +37,12 @@ ADD = (
 
 def make_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    parser = Parser(prog="srnn-lab", description="Train, inspect and hear stochastic recurrent neural networks.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__ or 'from a folder'}")
+    parser = Parser(
+        prog="srnn-lab", description="Train, inspect and hear stochastic recurrent neural networks."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__ or 'from a folder'}"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in ADD:
         add(commands)
@@ -49,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 on success, 1 if the command failed, 130 or 143 after Ctrl-C or SIGTERM; argparse itself exits with 2 on a
-        wrong option.
+        0 on success, 1 if the command failed, 130 or 143 after Ctrl-C or SIGTERM; argparse itself
+        exits with 2 on a wrong option.
     """
     try:
         with lasting_output() as output:
@@ -68,11 +72,20 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
         if _is_first():
             _print(result, args.json)
             output.flush()
-            if output.error and args.run is not train_model:  # which has written its result to files
-                raise OSError(f"The result could not be printed ({output.error}); free some space or print elsewhere.")
+            if (
+                output.error and args.run is not train_model
+            ):  # which has written its result to files
+                raise OSError(
+                    f"The result could not be printed ({output.error}); free some space or print "
+                    f"elsewhere."
+                )
     except (ValueError, OSError, FloatingPointError) as error:
         # Where the Python interface names a field, the command line has an option of that name.
-        say(re.sub(r"^\w+Config\.(\w+)", lambda field: f"--{field[1].replace('_', '-')}", f"{error}"))
+        say(
+            re.sub(
+                r"^\w+Config\.(\w+)", lambda field: f"--{field[1].replace('_', '-')}", f"{error}"
+            )
+        )
         return 1
     except ModuleNotFoundError as error:
         if (told := explained(error)) is error:
@@ -93,7 +106,10 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
 
 
 def _is_first() -> bool:
-    """Whether this process speaks, where several do the same under torchrun; alone it need not load torch to know."""
+    """Whether this process speaks, where several do the same under torchrun.
+
+    Alone, it need not load torch to know.
+    """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return True
     from srnn_lab.system.distributed import rank
@@ -112,7 +128,15 @@ def _print(result: dict[str, Any] | str, as_json: bool) -> None:
     for key, value in result.items():
         if isinstance(value, dict):
             pairs = ((k.replace("_", " "), v) for k, v in value.items())
-            value = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
+            value = ", ".join(
+                f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs
+            )
         elif isinstance(value, list):
             value = ", ".join(value)
-        print(printable(f"{key:>{width}}  {value:.4f}" if isinstance(value, float) else f"{key:>{width}}  {value}"))
+        print(
+            printable(
+                f"{key:>{width}}  {value:.4f}"
+                if isinstance(value, float)
+                else f"{key:>{width}}  {value}"
+            )
+        )

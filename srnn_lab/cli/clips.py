@@ -13,14 +13,23 @@ MAX_STEPS = 100_000
 
 def add_inspect(commands: Any) -> None:
     """Add ``inspect``."""
-    command = checkpoint_command(commands, "inspect", "KL, reconstruction and posterior of one file", inspect_file)
-    command.add_argument("file", type=path, metavar="FILE", help="Audio, MIDI or table file, or a folder of them.")
+    command = checkpoint_command(
+        commands, "inspect", "KL, reconstruction and posterior of one file", inspect_file
+    )
+    command.add_argument(
+        "file", type=path, metavar="FILE", help="Audio, MIDI or table file, or a folder of them."
+    )
     command.add_argument(
         "--out",
         type=path,
-        help="Folder for posterior.npz and player.html, which plays the clip; of a folder, for clips.csv.",
+        help=(
+            "Folder for posterior.npz and player.html, which plays the clip; of a folder, for "
+            "clips.csv."
+        ),
     )
-    command.add_argument("--picture", type=path, metavar="FILE", help="Draw the rows in FILE.svg or FILE.pdf.")
+    command.add_argument(
+        "--picture", type=path, metavar="FILE", help="Draw the rows in FILE.svg or FILE.pdf."
+    )
     command.add_argument(
         "--width",
         type=float,
@@ -57,7 +66,9 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     if suffix not in (".svg", ".pdf"):
         raise ValueError(f"--picture is {args.picture}; name a FILE.svg or a FILE.pdf.")
     if args.out and args.out.exists() and not args.out.is_dir():
-        raise NotADirectoryError(f"--out is {args.out}, which is a file; name a folder for the two files to write.")
+        raise NotADirectoryError(
+            f"--out is {args.out}, which is a file; name a folder for the two files to write."
+        )
     # The model, the clip and its labels.
     checkpoint = load_checkpoint(args)
     data = checkpoint.config.data
@@ -110,7 +121,9 @@ def _told(clip: Any) -> dict[str, Any]:
 
 
 def _inspect_folder(args: argparse.Namespace, checkpoint: Any) -> dict[str, Any]:
-    """A line for each file of a folder, in one table; one that cannot be used is left out, and named."""
+    """A line for each file of a folder, in one table; one that cannot be used is left out, and
+    named.
+    """
     from srnn_lab.analysis.export import csv_text
     from srnn_lab.analysis.inspection import inspect_signal, longest_clip
     from srnn_lab.data import read_signal
@@ -123,7 +136,12 @@ def _inspect_folder(args: argparse.Namespace, checkpoint: Any) -> dict[str, Any]
     for file in files_below(args.file, checkpoint.config.data.kind.suffixes):
         try:
             signal = read_signal(file, checkpoint.config.data, longest_clip(checkpoint.config.data))
-            rows.append({"file": file.relative_to(args.file).as_posix(), **_told(inspect_signal(checkpoint, signal))})
+            rows.append(
+                {
+                    "file": file.relative_to(args.file).as_posix(),
+                    **_told(inspect_signal(checkpoint, signal)),
+                }
+            )
         except ValueError as error:
             notify(f"{file} is left out: {error}")
     if not rows:
@@ -132,19 +150,35 @@ def _inspect_folder(args: argparse.Namespace, checkpoint: Any) -> dict[str, Any]
     if args.out:
         write_atomically(args.out / "clips.csv", csv_text(table).encode())
     frames = sum(table["frames"])
-    means = {name: sum(row[name] * row["frames"] for row in rows) / frames for name in ("elbo", "log_px", "kl")}
-    said = {row["file"]: {name: value for name, value in row.items() if name != "file"} for row in rows}
-    return {**said, "files": len(rows), "frames": frames, **means, "out": str(args.out) if args.out else None}
+    means = {
+        name: sum(row[name] * row["frames"] for row in rows) / frames
+        for name in ("elbo", "log_px", "kl")
+    }
+    said = {
+        row["file"]: {name: value for name, value in row.items() if name != "file"} for row in rows
+    }
+    return {
+        **said,
+        "files": len(rows),
+        "frames": frames,
+        **means,
+        "out": str(args.out) if args.out else None,
+    }
 
 
 def add_sample(commands: Any) -> None:
     """Add ``sample``."""
     command = checkpoint_command(commands, "sample", "draw a new sequence", write_sample)
     command.add_argument(
-        "--out", type=path, required=True, help="FILE.mid or FILE.wav; for a table FILE.csv or FILE.npy."
+        "--out",
+        type=path,
+        required=True,
+        help="FILE.mid or FILE.wav; for a table FILE.csv or FILE.npy.",
     )
     command.add_argument("--prime", type=path, help="Audio, MIDI or table file to continue.")
-    command.add_argument("--steps", type=count(MAX_STEPS), default=200, help="Frames to draw. Default: 200.")
+    command.add_argument(
+        "--steps", type=count(MAX_STEPS), default=200, help="Frames to draw. Default: 200."
+    )
     command.add_argument(
         "--temperature",
         type=float,
@@ -169,14 +203,20 @@ def write_sample(args: argparse.Namespace) -> dict[str, Any]:
         written = " or ".join(f"FILE{ending}" for ending in data.kind.outputs)
         raise ValueError(f"--out is {args.out}; this checkpoint writes {written}.")
     if args.out.is_dir():
-        raise IsADirectoryError(f"{args.out} could not be written: it is a folder. Name a file in it.")
+        raise IsADirectoryError(
+            f"{args.out} could not be written: it is a folder. Name a file in it."
+        )
     given, timing = None, None
     if args.prime:
         signal, timing = read_clip(args.prime, data, longest_clip(data))
         given, _ = clip_batch(checkpoint, signal)
-    drawn = continue_frames(checkpoint, given, args.steps, temperature=args.temperature, seed=args.seed)
+    drawn = continue_frames(
+        checkpoint, given, args.steps, temperature=args.temperature, seed=args.seed
+    )
     whole = drawn.frames
-    write_atomically(args.out, file_bytes(checkpoint.frontend.signal(whole), data.kind, suffix, timing))
+    write_atomically(
+        args.out, file_bytes(checkpoint.frontend.signal(whole), data.kind, suffix, timing)
+    )
     return {
         "out": str(args.out),
         "frames": len(whole),

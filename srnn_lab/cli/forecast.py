@@ -13,19 +13,30 @@ SHARES = {"mean": None, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95"
 
 def add_forecast(commands: Any) -> None:
     """Add ``forecast``."""
-    command = checkpoint_command(commands, "forecast", "what comes after a table, with its uncertainty", write_forecast)
+    command = checkpoint_command(
+        commands, "forecast", "what comes after a table, with its uncertainty", write_forecast
+    )
     command.add_argument("file", type=path, metavar="FILE", help="Table of observed rows.")
-    command.add_argument("--out", type=path, required=True, help="FILE.csv for mean and quantiles of each column.")
     command.add_argument(
-        "--steps", type=count(MAX_STEPS), help="Rows to forecast. Default: 24, or as many as --future has."
+        "--out", type=path, required=True, help="FILE.csv for mean and quantiles of each column."
+    )
+    command.add_argument(
+        "--steps",
+        type=count(MAX_STEPS),
+        help="Rows to forecast. Default: 24, or as many as --future has.",
     )
     command.add_argument(
         "--future",
         type=path,
         metavar="TABLE",
-        help="Table of the known inputs in the rows to forecast, for a model that was trained with --inputs.",
+        help=(
+            "Table of the known inputs in the rows to forecast, for a model that was trained with "
+            "--inputs."
+        ),
     )
-    command.add_argument("--paths", type=count(MAX_PATHS), default=200, help="Paths to draw. Default: 200.")
+    command.add_argument(
+        "--paths", type=count(MAX_PATHS), default=200, help="Paths to draw. Default: 200."
+    )
     command.add_argument("--seed", type=seed, default=0, help="Seed of the draws. Default: 0.")
 
 
@@ -41,17 +52,32 @@ def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
     checkpoint = load_checkpoint(args)
     kind = checkpoint.config.data.kind
     if not isinstance(kind, Series):
-        raise ValueError(f"The model was trained on {kind.medium}; a forecast is made of tables: see srnn-lab sample.")
+        raise ValueError(
+            f"The model was trained on {kind.medium}; a forecast is made of tables: see srnn-lab "
+            f"sample."
+        )
     if args.out.suffix.lower() != ".csv":
         raise ValueError(f"--out is {args.out}; a forecast is written to FILE.csv.")
     past = read_signal(args.file, checkpoint.config.data)
-    u = read_signal(args.future, as_table_of_inputs(checkpoint.config.data)) if args.future else None
+    u = (
+        read_signal(args.future, as_table_of_inputs(checkpoint.config.data))
+        if args.future
+        else None
+    )
     steps = args.steps or (24 if u is None else len(u))
     found = forecast(checkpoint, past, steps, u=u, paths=args.paths, seed=args.seed)
     names = kind.names or [str(i) for i in range(past.shape[1])]
     columns = [found.mean if share is None else found.quantile(share) for share in SHARES.values()]
-    table = np.column_stack([found.times, *(of_all[:, i] for i in range(len(names)) for of_all in columns)])
+    table = np.column_stack(
+        [found.times, *(of_all[:, i] for i in range(len(names)) for of_all in columns)]
+    )
     header = ",".join(["time", *(f"{name} {what}" for name in names for what in SHARES)])
     lines = [header, *(",".join(f"{value:.9g}" for value in row) for row in table)]
     write_atomically(args.out, ("\n".join(lines) + "\n").encode())
-    return {"out": str(args.out), "observed": len(past), "steps": steps, "paths": args.paths, "seed": args.seed}
+    return {
+        "out": str(args.out),
+        "observed": len(past),
+        "steps": steps,
+        "paths": args.paths,
+        "seed": args.seed,
+    }

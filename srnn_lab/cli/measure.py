@@ -1,4 +1,4 @@
-"""``srnn-lab evaluate``, ``transitions`` and ``probe``: what is measured of a checkpoint, and may be recorded."""
+"""``srnn-lab evaluate``, ``transitions`` and ``probe`` measure a checkpoint, and may record it."""
 
 import argparse
 import time
@@ -26,7 +26,8 @@ from srnn_lab.config import CONVENTIONS, DataConfig, EvaluationConfig, TrainConf
 from srnn_lab.reports.records import PROBE_MINUTES, Result, read_results, record
 
 MAX_REPETITIONS = 10_000
-"""Evaluations with other noise at the most, whose standard error is a hundredth of their deviation."""
+"""Evaluations with other noise at the most, whose standard error is a hundredth of their deviation.
+"""
 MAX_MINUTES = 6000
 """Of speech that a probe is trained on at the most."""
 
@@ -59,7 +60,9 @@ def add_evaluate(commands: Any) -> None:
     )
     for name in ("resampling", "resampling_share"):
         f = next(f for f in fields(TrainConfig) if f.name == name)
-        kind: dict[str, Any] = {"choices": get_args(f.type)} if get_args(f.type) else {"type": f.type}
+        kind: dict[str, Any] = (
+            {"choices": get_args(f.type)} if get_args(f.type) else {"type": f.type}
+        )
         told = f"{f.metadata['help']} Default: as in training."
         command.add_argument(f"--{name.replace('_', '-')}", help=told, **kind)
     command.add_argument(
@@ -69,14 +72,18 @@ def add_evaluate(commands: Any) -> None:
         "or as one sum for each sequence. Default: as the preset.",
     )
     command.add_argument(
-        "--first-frame", action=argparse.BooleanOptionalAction, help="Whether x_1 is scored. Default: as the preset."
+        "--first-frame",
+        action=argparse.BooleanOptionalAction,
+        help="Whether x_1 is scored. Default: as the preset.",
     )
     command.add_argument(
         "--convention",
         choices=tuple(CONVENTIONS),
         help="Sets both of these: as in the SRNN paper, or as in the rest of the field.",
     )
-    command.add_argument("--seed", type=seed, default=0, help="Seed of the sampled paths. Default: 0.")
+    command.add_argument(
+        "--seed", type=seed, default=0, help="Seed of the sampled paths. Default: 0."
+    )
     add_record(command)
     add_data(command)
 
@@ -92,11 +99,17 @@ def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
     check_record(args)
     checkpoint = load_checkpoint(args)
     convention = CONVENTIONS[args.convention] if args.convention else checkpoint.config.evaluation
-    changed = {k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None}
+    changed = {
+        k: getattr(args, k) for k in ("average", "first_frame") if getattr(args, k) is not None
+    }
     convention = replace(convention, **changed)
     data, split, named = load_named(args, checkpoint)
     signals, measured_on = list(named.values()), {"data": data.data, "split": split}
-    given = {k: getattr(args, k) for k in ("resampling", "resampling_share") if getattr(args, k) is not None}
+    given = {
+        k: getattr(args, k)
+        for k in ("resampling", "resampling_share")
+        if getattr(args, k) is not None
+    }
     train = replace(checkpoint.config.train, **given)
     how = {"resampling": train.resampling, "resampling_share": train.resampling_share}
     how |= {"repetitions": args.repetitions, "seed": args.seed}
@@ -119,7 +132,10 @@ def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
 def add_transitions(commands: Any) -> None:
     """Add ``transitions``."""
     command = checkpoint_command(
-        commands, "transitions", "does the KL rise at transitions? AUC against a circular-shift null", score_transitions
+        commands,
+        "transitions",
+        "does the KL rise at transitions? AUC against a circular-shift null",
+        score_transitions,
     )
     command.add_argument(
         "--events",
@@ -142,7 +158,11 @@ def score_transitions(args: argparse.Namespace) -> dict[str, Any]:
         args.usage_error("--record takes all kinds of events; leave --events out")
     checkpoint = load_checkpoint(args)
     data, split, named = load_named(args, checkpoint)
-    labels = {name: known for name, known in load_labels(data, split, args.data_dir).items() if name in named}
+    labels = {
+        name: known
+        for name, known in load_labels(data, split, args.data_dir).items()
+        if name in named
+    }
     _check_events(args.events or (), data, bool(labels))
     signals = list(named.values())
     draft = _draft(args, "transitions", checkpoint, (data.data, split, signals))
@@ -151,11 +171,19 @@ def score_transitions(args: argparse.Namespace) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     figures = {name: value for name, value in vars(found).items() if name != "areas"}
     chosen = args.events or EVENT_KINDS
-    areas = {name: area.known() for name, area in found.areas.items() if name.partition("/")[0] in chosen}
+    areas = {
+        name: area.known() for name, area in found.areas.items() if name.partition("/")[0] in chosen
+    }
     shown = {**figures, "labelled": len(labels), "data": data.data, "split": split, **areas}
-    measured = {"sequences": figures.pop("clips"), "frames": figures.pop("frames"), "seconds": seconds}
+    measured = {
+        "sequences": figures.pop("clips"),
+        "frames": figures.pop("frames"),
+        "seconds": seconds,
+    }
     # One level, as in every record: onset/active/2/auc.
-    figures |= {f"{name}/{key}": float(value) for name, area in areas.items() for key, value in area.items()}
+    figures |= {
+        f"{name}/{key}": float(value) for name, area in areas.items() for key, value in area.items()
+    }
     return shown | _record(args, draft, figures=figures, **measured)
 
 
@@ -179,7 +207,10 @@ def add_probe(commands: Any) -> None:
     command.add_argument(
         "--data",
         type=text,
-        help="Data set or folder with phone labels. Default: the one the checkpoint was trained on, or reader.",
+        help=(
+            "Data set or folder with phone labels. Default: the one the checkpoint was trained "
+            "on, or reader."
+        ),
     )
     add_data_dir(command)
 
@@ -200,7 +231,10 @@ def probe_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
         if draft:
             raise
         found = probe.probe_sentences(probe.phone_frames(checkpoint, *test))
-        say(f"each of the {found.test_sentences} sentences is tested on what the others teach: that is little.")
+        say(
+            f"each of the {found.test_sentences} sentences is tested on what the others teach: "
+            f"that is little."
+        )
     else:
         chosen = probe.choose_minutes(train.signals, data.rate, args.minutes)
         frames = probe.phone_frames(checkpoint, chosen, train.labels)
@@ -210,7 +244,9 @@ def probe_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
     shown |= {**sizes, "data": name, "split": "test"}
     measured = {"sequences": found.test_sentences, "frames": found.test_frames}
     figures = found.figures() | {"minutes": float(args.minutes)}
-    return shown | _record(args, draft, figures=figures, seconds=time.perf_counter() - began, **measured)
+    return shown | _record(
+        args, draft, figures=figures, seconds=time.perf_counter() - began, **measured
+    )
 
 
 def _draft(
@@ -229,7 +265,13 @@ def _draft(
     convention = convention or checkpoint.config.evaluation
     row = {"row": args.row or "", "device": args.device}
     drafted = draft(
-        command, args.checkpoint, checkpoint, convention or checkpoint.config.evaluation, scored, **row, **how
+        command,
+        args.checkpoint,
+        checkpoint,
+        convention or checkpoint.config.evaluation,
+        scored,
+        **row,
+        **how,
     )
     if args.record.exists():
         read_results(args.record)
@@ -250,5 +292,12 @@ def _check_events(kinds: Sequence[str], data: DataConfig, labelled: bool) -> Non
     known = kinds_of(data, labelled)
     for kind in kinds:
         if kind not in known:
-            why = "no file with labels lies beside the recordings" if kind in PHONE_EVENTS else "its frames have none"
-            raise ValueError(f"--events asks for {kind!r} of {data.data!r}, but {why}; choose from {', '.join(known)}.")
+            why = (
+                "no file with labels lies beside the recordings"
+                if kind in PHONE_EVENTS
+                else "its frames have none"
+            )
+            raise ValueError(
+                f"--events asks for {kind!r} of {data.data!r}, but {why}; choose from "
+                f"{', '.join(known)}."
+            )

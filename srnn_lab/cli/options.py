@@ -61,7 +61,9 @@ def loggers(given: str) -> tuple[str, ...]:
     names = tuple(given.split(","))
     for name in names:
         if name not in LOGGERS:
-            raise argparse.ArgumentTypeError(f"{name!r} is no logger; choose from {', '.join(LOGGERS)}")
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is no logger; choose from {', '.join(LOGGERS)}"
+            )
     return names
 
 
@@ -89,14 +91,22 @@ def event_kinds(given: str) -> tuple[str, ...]:
     kinds = tuple(given.split(","))
     for kind in kinds:
         if kind not in EVENT_KINDS:
-            raise argparse.ArgumentTypeError(f"{kind!r} is no kind of event; choose from {', '.join(EVENT_KINDS)}")
+            raise argparse.ArgumentTypeError(
+                f"{kind!r} is no kind of event; choose from {', '.join(EVENT_KINDS)}"
+            )
     return kinds
 
 
-def checkpoint_command(commands: Any, name: str, help: str, run: Callable, more: str = "") -> argparse.ArgumentParser:
+def checkpoint_command(
+    commands: Any, name: str, help: str, run: Callable, more: str = ""
+) -> argparse.ArgumentParser:
     """Add a command that takes a checkpoint."""
-    command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.{more}")
-    command.add_argument("checkpoint", metavar="CHECKPOINT", help="A file, or the name of a bundled one.")
+    command = commands.add_parser(
+        name, help=help, description=f"{help[0].upper()}{help[1:]}.{more}"
+    )
+    command.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="A file, or the name of a bundled one."
+    )
     add_device(command)
     add_json(command)
     command.set_defaults(run=run)
@@ -105,28 +115,43 @@ def checkpoint_command(commands: Any, name: str, help: str, run: Callable, more:
 
 def add_device(parser: argparse.ArgumentParser, more: str = "") -> None:
     """Add --device."""
-    parser.add_argument("--device", type=text, help=f"cpu, cuda or mps. Default: a CUDA GPU if there is one{more}.")
+    parser.add_argument(
+        "--device", type=text, help=f"cpu, cuda or mps. Default: a CUDA GPU if there is one{more}."
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument(
-        "--json", action="store_true", help="Print one JSON object as the last line of standard output."
+        "--json",
+        action="store_true",
+        help="Print one JSON object as the last line of standard output.",
     )
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """Add --data-dir."""
-    parser.add_argument("--data-dir", type=path, help="Folder of the data sets. Default: the variable SRNN_LAB_DATA.")
+    parser.add_argument(
+        "--data-dir",
+        type=path,
+        help="Folder of the data sets. Default: the variable SRNN_LAB_DATA.",
+    )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what a checkpoint is measured on."""
-    parser.add_argument("--data", type=text, help="Data set or folder. Default: the one the checkpoint was trained on.")
+    parser.add_argument(
+        "--data",
+        type=text,
+        help="Data set or folder. Default: the one the checkpoint was trained on.",
+    )
     parser.add_argument(
         "--split",
         type=text,
-        help="train, valid or test; of a folder also all. Default: test, or all of a folder given with --data.",
+        help=(
+            "train, valid or test; of a folder also all. Default: test, or all of a folder given "
+            "with --data."
+        ),
     )
     add_data_dir(parser)
 
@@ -139,7 +164,10 @@ def add_record(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=RECORD,
         metavar="FILE",
-        help=f"Append the numbers, with the commands that reproduce them, to a results file. Default: {RECORD}.",
+        help=(
+            f"Append the numbers, with the commands that reproduce them, to a results file. "
+            f"Default: {RECORD}."
+        ),
     )
     parser.add_argument(
         "--row",
@@ -153,7 +181,11 @@ def add_record(parser: argparse.ArgumentParser) -> None:
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add the options of a command that reads recorded results."""
     parser.add_argument(
-        "--results", type=path, default=RESULTS, metavar="FILE", help="Results file. Default: the one of the package."
+        "--results",
+        type=path,
+        default=RESULTS,
+        metavar="FILE",
+        help="Results file. Default: the one of the package.",
     )
     add_json(parser)
 

@@ -1,4 +1,4 @@
-"""``srnn-lab results``, ``reproduce`` and ``benchmark``: what was recorded, how to make it again, how fast it is."""
+"""``srnn-lab results``, ``reproduce``, ``benchmark``: records, how to make them again, speed."""
 
 import argparse
 import difflib
@@ -47,7 +47,9 @@ def print_tables(args: argparse.Namespace) -> dict[str, Any] | str:
     tables = {name: make_tables(name, results) for name in ([args.table] if args.table else TABLES)}
     if args.json:
         return {name: [table.to_dict() for table in found] for name, found in tables.items()}
-    return "\n\n".join(t.markdown() if args.markdown else t.text() for found in tables.values() for t in found)
+    return "\n\n".join(
+        t.markdown() if args.markdown else t.text() for found in tables.values() for t in found
+    )
 
 
 def add_reproduce(commands: Any) -> None:
@@ -64,7 +66,9 @@ def add_reproduce(commands: Any) -> None:
         help="Name of a recorded row, such as bundled/jsb, or of a row of a table, which stands for "
         "all its seeds and data sets.",
     )
-    command.add_argument("--run", dest="execute", action="store_true", help="Run them, one after the other.")
+    command.add_argument(
+        "--run", dest="execute", action="store_true", help="Run them, one after the other."
+    )
     add_results(command)
     command.set_defaults(run=reproduce_row)
 
@@ -80,7 +84,9 @@ def reproduce_row(args: argparse.Namespace) -> dict[str, Any] | str:
     if args.execute:
         again = {result.row: measure_again(result) for result in found}
     elif args.json:
-        again = {r.row: {"row": r.row, "commands": r.commands, "trained_by": r.train} for r in found}
+        again = {
+            r.row: {"row": r.row, "commands": r.commands, "trained_by": r.train} for r in found
+        }
     else:
         return "\n".join(line for result in found for line in script(result))
     return again if len(found) > 1 else again[found[0].row]
@@ -97,7 +103,9 @@ def add_benchmark(commands: Any) -> None:
         default="music",
         help="Sizes of model and batch. Default: %(default)s.",
     )
-    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="Default: %(default)s.")
+    command.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="Default: %(default)s."
+    )
     add_json(command)
     command.set_defaults(run=measure_speed)
 

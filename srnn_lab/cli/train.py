@@ -1,4 +1,4 @@
-"""``srnn-lab train`` and ``sweep``: one run, one for each of several seeds, or some whose settings Optuna chooses."""
+"""``srnn-lab train`` and ``sweep``: one run, one for each seed, or some with Optuna's settings."""
 
 import argparse
 import json
@@ -57,20 +57,30 @@ def add_train(commands: Any) -> None:
         "the validation bounds of the trials before it. Each trial is a run; the same command "
         "continues what was stopped.",
     )
-    sweeps = sweep.add_subparsers(metavar="PRESET", dest="preset", required=True, parser_class=Parser)
+    sweeps = sweep.add_subparsers(
+        metavar="PRESET", dest="preset", required=True, parser_class=Parser
+    )
     for name, preset in presets.choices.items():
-        told = {"help": PRESETS[name].model.model, "description": f"Train the preset {name} with several settings."}
+        told = {
+            "help": PRESETS[name].model.model,
+            "description": f"Train the preset {name} with several settings.",
+        }
         _add_sweep_options(sweeps.add_parser(name, parents=[preset], add_help=False, **told), name)
     sweep.set_defaults(run=sweep_settings, usage_error=sweep.error, **absent)
 
 
 def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> None:
-    """The options of a preset, or those of ``train`` itself, which continues a run; only those given reach ``args``."""
+    """The options of a preset, or those of ``train`` itself, which continues a run.
+
+    Only those that are given reach ``args``.
+    """
     # Where the run is, and what it continues.
     out = f"Folder of a new run. Default: {Path('runs') / name}." if name else argparse.SUPPRESS
     parser.add_argument("--out", type=path, help=out)
     begin = ", or start it there if there is none" if name else ", with the options it started with"
-    parser.add_argument("--resume", type=path, metavar="RUN", help=f"Continue the run in this folder{begin}.")
+    parser.add_argument(
+        "--resume", type=path, metavar="RUN", help=f"Continue the run in this folder{begin}."
+    )
     if name:
         parser.add_argument(
             "--seeds",
@@ -88,7 +98,9 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
         help="On a GPU, launch the kernels of an update one by one instead of recording them once "
         "as a CUDA graph. Slower; for GPUs on which the recording fails.",
     )
-    parser.add_argument("--tensorboard", action="store_true", help="Write TensorBoard events to RUN/tensorboard.")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="Write TensorBoard events to RUN/tensorboard."
+    )
     parser.add_argument(
         "--log",
         type=loggers,
@@ -111,7 +123,11 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
                 kind = {"choices": get_args(f.type)}
             told = f"{f.metadata['help']} Default: {default}.".replace("%", "%%")
             if not name:
-                told = f"{f.metadata['help']} Default: as it started." if f.name == "epochs" else argparse.SUPPRESS
+                told = (
+                    f"{f.metadata['help']} Default: as it started."
+                    if f.name == "epochs"
+                    else argparse.SUPPRESS
+                )
             group.add_argument(flag, help=told, **kind)
 
 
@@ -141,7 +157,9 @@ def sweep_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Train with settings that Optuna chooses, and return the bound of each trial."""
     given = vars(args)
     if args.resume or args.seeds:
-        args.usage_error("a sweep takes neither --resume nor --seeds; the same command continues it")
+        args.usage_error(
+            "a sweep takes neither --resume nor --seeds; the same command continues it"
+        )
     if fixed := next((one.name for one in args.vary if one.name in given), None):
         args.usage_error(f"--{fixed.replace('_', '-')} is given and varied; leave one of them out")
 
@@ -151,7 +169,12 @@ def sweep_settings(args: argparse.Namespace) -> dict[str, Any]:
 
     if world_size() > 1:
         raise ValueError("sweep trains one run after another; start it without torchrun.")
-    options = {"data_dir": args.data_dir, "device": args.device, "loggers": _logs(args), "eager": args.eager}
+    options = {
+        "data_dir": args.data_dir,
+        "device": args.device,
+        "loggers": _logs(args),
+        "eager": args.eager,
+    }
 
     def train(run: Path, settings: Mapping[str, Any]) -> float:
         config = configured(PRESETS[args.preset], {**given, **settings})
@@ -173,7 +196,8 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
         return _train_seeds(args)
     if args.resume and args.out and args.out.resolve() != args.resume.resolve():
         args.usage_error(
-            f"--out {args.out} is for a new run, and --resume {args.resume} names another; give one of them"
+            f"--out {args.out} is for a new run, and --resume {args.resume} names another; give "
+            f"one of them"
         )
     out = args.resume or args.out or Path("runs") / args.preset
     config = _begun(args, out, vars(args))
@@ -193,7 +217,7 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunConfig:
-    """The configuration of a run that begins in ``out`` or, with --resume or --seeds, may have begun there."""
+    """The configuration of a run that begins in ``out`` or (--resume, --seeds) may have begun."""
     from srnn_lab.data.series import complete
 
     if (args.resume or args.seeds) and (out / "last.safetensors").exists():
@@ -212,7 +236,9 @@ def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunCon
 
 
 def for_few_files(config: RunConfig, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings for a folder of few files of one's own, if the data are one and none of them is given."""
+    """The settings for a folder of few files of one's own, if the data are one and none of them is
+    given.
+    """
     from srnn_lab.data import DATASETS
     from srnn_lab.data.splits import files_below
 
@@ -229,14 +255,20 @@ def _logs(args: argparse.Namespace) -> tuple[str, ...]:
 
 def configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
     """A configuration with the given settings in place of its own; other options are left out."""
-    if given.get("data") in FRAMES_PER_QUARTER:  # published rolls, whose frames may not be those of the preset's
+    if (
+        given.get("data") in FRAMES_PER_QUARTER
+    ):  # published rolls, whose frames may not be those of the preset's
         given = {"frames_per_quarter": FRAMES_PER_QUARTER[given["data"]], **given}
     return replace(
         config,
         **{
             section.name: replace(
                 getattr(config, section.name),
-                **{f.name: given[f.name] for f in fields(getattr(config, section.name)) if f.name in given},
+                **{
+                    f.name: given[f.name]
+                    for f in fields(getattr(config, section.name))
+                    if f.name in given
+                },
             )
             for section in fields(config)
         },
@@ -246,7 +278,9 @@ def configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
 def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
     """Runs that differ in their seeds, side by side; those that have begun are continued."""
     if not args.preset or args.resume or hasattr(args, "seed"):
-        args.usage_error("--seeds trains a PRESET with several seeds, and takes neither --seed nor --resume")
+        args.usage_error(
+            "--seeds trains a PRESET with several seeds, and takes neither --seed nor --resume"
+        )
 
     import torch
 
@@ -267,8 +301,16 @@ def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
         found = {out: _report(args, configs[out], out, run) for out, run in runs.items()}
     else:
         # On a CPU each run is a process with the same options.
-        settings = {f.name for section in fields(RunConfig()) for f in fields(getattr(RunConfig(), section.name))}
-        again = {name: value for name, value in given.items() if name in settings or (name == "data_dir" and value)}
+        settings = {
+            f.name
+            for section in fields(RunConfig())
+            for f in fields(getattr(RunConfig(), section.name))
+        }
+        again = {
+            name: value
+            for name, value in given.items()
+            if name in settings or (name == "data_dir" and value)
+        }
         options = [
             *options_of(again),
             f"--device={device}",
@@ -276,7 +318,8 @@ def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
             *[f"--log={','.join(_logs(args))}"] * bool(_logs(args)),
         ]
         commands = {
-            out: ["train", args.preset, *options, f"--seed={seed}", f"--resume={out}"] for out, seed in seeds.items()
+            out: ["train", args.preset, *options, f"--seed={seed}", f"--resume={out}"]
+            for out, seed in seeds.items()
         }
         found = {out: json.loads(line) for out, line in fit_in_processes(commands).items()}
     # The test scores in the order of the seeds.
@@ -332,6 +375,10 @@ def _report(args: argparse.Namespace, config: RunConfig, out: Path, run: Any) ->
         "checkpoint": str(out / "best.safetensors"),
         "files": [
             str(out / n)
-            for n in ("last.safetensors", "curves.csv", *[name for name in _logs(args) if (out / name).exists()])
+            for n in (
+                "last.safetensors",
+                "curves.csv",
+                *[name for name in _logs(args) if (out / name).exists()],
+            )
         ],
     }

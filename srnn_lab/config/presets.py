@@ -14,9 +14,16 @@ from srnn_lab.config.settings import (
 )
 
 
-def _music(data: str, kl_weight_updates: int, convention: str = "srnn-music", **train: Any) -> RunConfig:
+def _music(
+    data: str, kl_weight_updates: int, convention: str = "srnn-music", **train: Any
+) -> RunConfig:
     """Appendix A.2; the KL weight reaches 1 after 20 epochs of that data set in batches of 16."""
-    recipe = {"adam_epsilon": 1e-4, "learning_rate_decay": 1 / 1.2, "learning_rate_decay_start": 20, **train}
+    recipe = {
+        "adam_epsilon": 1e-4,
+        "learning_rate_decay": 1 / 1.2,
+        "learning_rate_decay_start": 20,
+        **train,
+    }
     return RunConfig(
         data=DataConfig(data=data, frames_per_quarter=FRAMES_PER_QUARTER[data]),
         train=TrainConfig(kl_weight_updates=kl_weight_updates, **recipe),
@@ -25,7 +32,7 @@ def _music(data: str, kl_weight_updates: int, convention: str = "srnn-music", **
 
 
 def _field(data: str, kl_weight_updates: int, **train: Any) -> RunConfig:
-    """The same recipe on the version of the data, and by the convention, that the rest of the field reports on."""
+    """The same recipe on the version of the data, and by the convention, that others report on."""
     return _music(data, kl_weight_updates, "field-music", whole_sequences=True, **train)
 
 
@@ -54,8 +61,8 @@ def _speech(
 ) -> RunConfig:
     """Appendix A.1: 200 raw samples a frame, updates of 0.5 s, states reset every 2 s.
 
-    The paper's 2 layers count the output in prior and posterior: in the authors' code these have one hidden layer, and
-    the emission and a filtering a have two.
+    The paper's 2 layers count the output in prior and posterior: in the authors' code these have
+    one hidden layer, and the emission and a filtering a have two.
 
     Returns:
         The preset. ``train`` overrides settings of the recipe.
@@ -63,7 +70,12 @@ def _speech(
     recipe = {"segment_length": 40, "segments_per_reset": 4, **train}
     return RunConfig(
         model=ModelConfig(
-            likelihood="gaussian", x_dim=200, d_dim=d_dim, z_dim=z_dim, hidden_dim=hidden_dim, emission_layers=2
+            likelihood="gaussian",
+            x_dim=200,
+            d_dim=d_dim,
+            z_dim=z_dim,
+            hidden_dim=hidden_dim,
+            emission_layers=2,
         ),
         data=DataConfig(data=data, features="raw"),
         train=TrainConfig(**recipe),
@@ -73,7 +85,13 @@ def _speech(
 
 def _mel(data: str, **train: Any) -> RunConfig:
     """80 log-mel bins every 10 ms, updates of 1 s, states reset every 2 s."""
-    recipe = {"batch_size": 32, "segment_length": 100, "segments_per_reset": 2, "kl_weight_updates": 1000, **train}
+    recipe = {
+        "batch_size": 32,
+        "segment_length": 100,
+        "segments_per_reset": 2,
+        "kl_weight_updates": 1000,
+        **train,
+    }
     return RunConfig(
         model=ModelConfig(likelihood="gaussian", x_dim=80, d_dim=256, z_dim=32, hidden_dim=256),
         data=DataConfig(data=data, features="log-mel", frame_length=160),
@@ -101,8 +119,8 @@ _AUTHORS = {
     "learning_rate_decay": 1 / 1.1,
     "learning_rate_decay_start": 15,
 }
-# What a frame reads of each GRU fits into 2 MB of cache, with room to spare: a clip is inferred in half the time of 384
-# units.
+# What a frame reads of each GRU fits into 2 MB of cache, with room to spare: a clip is inferred in
+# half the time of 384 units.
 _COMPACT = {
     "gradient_norm": _RAW_GRADIENT,
     "batch_size": 32,
@@ -116,10 +134,14 @@ FEW = {
     "roll": {"batch_size": 4, "segment_length": 24, "kl_weight_updates": 200},
     "log-mel": {"batch_size": 4, "segment_length": 50, "kl_weight_updates": 200},
 }
-"""By kind of frame, what a training on few files is given: batches that they fill, and a weight that rises in time."""
+"""By kind of frame, what a training on few files is given: batches that they fill, and a weight
+that rises in time."""
 PRESETS = {
-    # Tuned on validation: the authors' schedule for the larger sets stops too early on this one (850 updates).
-    "jsb": _music("fraccaro/jsb", 20 * 17, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=30),
+    # Tuned on validation: the authors' schedule for the larger sets stops too early on this one
+    # (850 updates).
+    "jsb": _music(
+        "fraccaro/jsb", 20 * 17, epochs=60, learning_rate_decay=0.95, learning_rate_decay_start=30
+    ),
     "nottingham": _music("fraccaro/nottingham", 20 * 92),
     "muse": _music("fraccaro/muse", 20 * 155),
     "piano": _music("fraccaro/piano", 20 * 44),
@@ -132,7 +154,8 @@ PRESETS = {
         learning_rate_decay_start=120,
         transposition=5,
     ),
-    # Half the batch makes twice the updates of the same frames; and a song is scored from zero states.
+    # Half the batch makes twice the updates of the same frames; and a song is scored from zero
+    # states.
     "best-nottingham": replace(
         _music(
             "fraccaro/nottingham",
@@ -177,8 +200,8 @@ PRESETS = {
     "bl-nottingham": _field("bl/nottingham", 20 * 124),
     "bl-muse": _field("bl/muse", 20 * 169),
     "bl-piano": _field("bl/piano", 20 * 50),
-    # Twice the updates, and songs that are transposed; Nottingham's, which are many, are not, but have weight decay. Of
-    # bl/jsb and bl/muse was more than one recipe tried.
+    # Twice the updates, and songs that are transposed; Nottingham's, which are many, are not, but
+    # have weight decay. Of bl/jsb and bl/muse was more than one recipe tried.
     "best-bl-jsb": replace(
         _field(
             "bl/jsb",
@@ -221,13 +244,31 @@ PRESETS = {
         learning_rate_decay_start=28,
         transposition=5,
     ),
-    "tsbn-nottingham": _tsbn("bl/nottingham", epochs=60, learning_rate_decay=0.93, learning_rate_decay_start=20),
-    "tsbn-jsb": _tsbn("bl/jsb", epochs=500, learning_rate_decay=0.985, learning_rate_decay_start=250),
-    "tsbn-muse": _tsbn("bl/muse", epochs=60, learning_rate_decay=0.93, learning_rate_decay_start=20),
-    "tsbn-piano": _tsbn("bl/piano", epochs=150, learning_rate_decay=0.97, learning_rate_decay_start=50),
-    "timit": _speech("timit", 1024, 256, 512, batch_size=64, learning_rate=1e-3, kl_weight_updates=2667, **_AUTHORS),
+    "tsbn-nottingham": _tsbn(
+        "bl/nottingham", epochs=60, learning_rate_decay=0.93, learning_rate_decay_start=20
+    ),
+    "tsbn-jsb": _tsbn(
+        "bl/jsb", epochs=500, learning_rate_decay=0.985, learning_rate_decay_start=250
+    ),
+    "tsbn-muse": _tsbn(
+        "bl/muse", epochs=60, learning_rate_decay=0.93, learning_rate_decay_start=20
+    ),
+    "tsbn-piano": _tsbn(
+        "bl/piano", epochs=150, learning_rate_decay=0.97, learning_rate_decay_start=50
+    ),
+    "timit": _speech(
+        "timit",
+        1024,
+        256,
+        512,
+        batch_size=64,
+        learning_rate=1e-3,
+        kl_weight_updates=2667,
+        **_AUTHORS,
+    ),
     "voice": _speech("voice", 256, 64, 384, **_COMPACT),
-    # Five times the data, a fifth of the epochs: as many updates; judged by utterance, as TIMIT, whose place they take.
+    # Five times the data, a fifth of the epochs: as many updates; judged by utterance, as TIMIT,
+    # whose place they take.
     "voices": _speech(
         "voices",
         256,
@@ -242,7 +283,8 @@ PRESETS = {
         },
     ),
     "voice-mel": _mel("voice", epochs=80, learning_rate_decay=0.93, learning_rate_decay_start=45),
-    # The paper's model of TIMIT (A.1). Its sentences are scored by 0.5 s (40 frames), hence nats per frame.
+    # The paper's model of TIMIT (A.1). Its sentences are scored by 0.5 s (40 frames), hence nats
+    # per frame.
     "reader": _speech(
         "reader",
         1024,
@@ -254,7 +296,8 @@ PRESETS = {
         evaluation=_BY_FRAME,
         **_AUTHORS,
     ),
-    # Four times the data of voice, a third of the epochs: a few more updates, and at the end the same rate.
+    # Four times the data of voice, a third of the epochs: a few more updates, and at the end the
+    # same rate.
     "reader-compact": _speech(
         "reader",
         256,
@@ -265,8 +308,15 @@ PRESETS = {
     "reader-mel": _mel("reader", epochs=25, learning_rate_decay=0.8, learning_rate_decay_start=14),
     "series": _series(),
     "blizzard": _speech(
-        "blizzard", 2048, 256, 1024, batch_size=128, learning_rate=3e-4, kl_weight_updates=8000, **_AUTHORS
+        "blizzard",
+        2048,
+        256,
+        1024,
+        batch_size=128,
+        learning_rate=3e-4,
+        kl_weight_updates=8000,
+        **_AUTHORS,
     ),
 }
-"""The paper's configurations (appendix A.1 and A.2, with the authors' schedules but for jsb), and compact ones for the
-telephone prompts."""
+"""The paper's configurations (appendix A.1 and A.2, with the authors' schedules but for jsb), and
+compact ones for the telephone prompts."""

@@ -1,4 +1,4 @@
-"""What defines a run: model, data, training and evaluation, as frozen dataclasses of plain values."""
+"""What defines a run: model, data, training, evaluation, as frozen dataclasses of plain values."""
 
 import re
 import reprlib
@@ -17,8 +17,8 @@ def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None =
     Args:
         default: Its default.
         help: The sentence that documents it in ``srnn-lab train --help``.
-        only: Where it counts: another setting, and values of that. What models, likelihoods and kinds of frames read,
-            they say themselves.
+        only: Where it counts: another setting, and values of that. What models, likelihoods and
+            kinds of frames read, they say themselves.
 
     Returns:
         What a class body assigns to the setting; its help and where it counts are in the metadata.
@@ -27,7 +27,9 @@ def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None =
 
 
 def parse_bound(name: str) -> tuple[str, int]:
-    """The name of a bound -> its kind and its number of paths: ``elbo``, ``iwae:128``, ``fivo:128`` or ``ess:128``.
+    """The name of a bound -> its kind and its number of paths.
+
+    Such names are ``elbo``, ``iwae:128``, ``fivo:128`` and ``ess:128``.
 
     Returns:
         The kind, and the number of paths K (1 for ``elbo``).
@@ -39,14 +41,16 @@ def parse_bound(name: str) -> tuple[str, int]:
         return name, 1
     if not re.fullmatch(r"(iwae|fivo|ess):[1-9][0-9]{0,5}", name):
         raise ValueError(
-            f"The bound {reprlib.repr(name)} is unknown; choose elbo, iwae:K, fivo:K or ess:K, with K from 1 to 999999."
+            f"The bound {reprlib.repr(name)} is unknown; choose elbo, iwae:K, fivo:K or ess:K, "
+            f"with K from 1 to 999999."
         )
     kind, paths = name.split(":")
     return kind, int(paths)
 
 
 LARGEST = {int: 2**53, float: 1e38}
-"""Largest settings: whole numbers that are exact as 64-bit floats too, and numbers that a 32-bit float holds."""
+"""Largest settings: whole numbers that are exact as 64-bit floats too, and numbers that a 32-bit
+float holds."""
 
 
 def _check(config: Any, **conditions: bool) -> None:
@@ -55,15 +59,16 @@ def _check(config: Any, **conditions: bool) -> None:
             found = getattr(config, name)
             meaning = next(f.metadata["help"] for f in fields(config) if f.name == name)
             raise ValueError(
-                f"{type(config).__name__}.{name} is {reprlib.repr(found)}, which is out of its range: {meaning}"
+                f"{type(config).__name__}.{name} is {reprlib.repr(found)}, which is out of its "
+                f"range: {meaning}"
             )
     for f in fields(config):
         value = getattr(config, f.name)
         if f.type in LARGEST and not abs(value) <= LARGEST[f.type]:
             kind = "whole" if f.type is int else "finite"
             raise ValueError(
-                f"{type(config).__name__}.{f.name} is {reprlib.repr(value)}; expected a {kind} number of at most "
-                f"{LARGEST[f.type]}."
+                f"{type(config).__name__}.{f.name} is {reprlib.repr(value)}; expected a {kind} "
+                f"number of at most {LARGEST[f.type]}."
             )
         _check_choice(type(config), f.name, f.type, value)
 
@@ -71,7 +76,8 @@ def _check(config: Any, **conditions: bool) -> None:
 def _check_choice(kind: type, name: str, expected: Any, value: Any) -> None:
     if get_origin(expected) is Literal and value not in get_args(expected):
         raise ValueError(
-            f"{kind.__name__}.{name} is {reprlib.repr(value)}; choose one of {', '.join(get_args(expected))}."
+            f"{kind.__name__}.{name} is {reprlib.repr(value)}; choose one of "
+            f"{', '.join(get_args(expected))}."
         )
 
 
@@ -85,13 +91,18 @@ class ModelConfig:
     )
     likelihood: str = option(
         "bernoulli",
-        "Name of the distribution p(x_t | z_t, d_t), such as bernoulli or gaussian. A wrong name lists all of them.",
+        (
+            "Name of the distribution p(x_t | z_t, d_t), such as bernoulli or gaussian. A wrong "
+            "name lists all of them."
+        ),
     )
     x_dim: int = option(88, "Values in one frame x_t; at least 1.")
     d_dim: int = option(300, "Units of the GRU whose state is d_t, and of a_t; at least 1.")
     z_dim: int = option(100, "Dimensions of the latent state z_t; at least 1.")
     hidden_dim: int = option(500, "Units in each hidden layer of every network; at least 1.")
-    num_layers: int = option(1, "Hidden layers of each network of prior and posterior, and of phi_z; from 1 to 100.")
+    num_layers: int = option(
+        1, "Hidden layers of each network of prior and posterior, and of phi_z; from 1 to 100."
+    )
     emission_layers: int = option(
         0,
         "Hidden layers of the emission and of a filtering a; 0: as num_layers; at most 100.",
@@ -104,8 +115,8 @@ class ModelConfig:
     )
     posterior: Literal["networks", "tridiagonal"] = option(
         "networks",
-        "q(z_t | z_{t-1}, a_t) of Eq. (10) by networks of z_{t-1} and of a_t (networks), or one Gaussian over all "
-        "frames with a block-tridiagonal precision (tridiagonal, Archer et al.).",
+        "q(z_t | z_{t-1}, a_t) of Eq. (10) by networks of z_{t-1} and of a_t (networks), or one "
+        "Gaussian over all frames with a block-tridiagonal precision (tridiagonal, Archer et al.).",
     )
     smoothing: bool = option(
         True,
@@ -117,7 +128,9 @@ class ModelConfig:
         "Res_q: the posterior mean is the prior mean plus a correction (Eq. 12).",
         only={"posterior": ("networks",)},
     )
-    gated_transition: bool = option(False, "dkf: the gated transition of the deep Markov model (Krishnan et al.).")
+    gated_transition: bool = option(
+        False, "dkf: the gated transition of the deep Markov model (Krishnan et al.)."
+    )
     num_components: int = option(20, "Components of a gaussian-mixture likelihood; at least 1.")
     ar_order: int = option(
         16,
@@ -137,7 +150,9 @@ class ModelConfig:
         4.0,
         "student-t, student-t-ar, conv-ar: degrees of freedom; fewer make heavier tails. Above 2.",
     )
-    conv_channels: int = option(16, "conv-ar: channels of the convolutions over the values of a frame; at least 1.")
+    conv_channels: int = option(
+        16, "conv-ar: channels of the convolutions over the values of a frame; at least 1."
+    )
     variance_floor: float = option(1e-6, "Added to each variance; 0 or more.")
     missing: bool = option(
         False,
@@ -151,18 +166,31 @@ class ModelConfig:
         True,
         "u_t contains x_{t-1}; otherwise it contains known inputs alone, or nothing.",
     )
-    centred_inputs: bool = option(False, "Subtract the training set's mean from u and x before the feature extractor.")
-    dropout_features: float = option(0.0, "Share of the features of u and x set to zero in training; in [0, 1).")
-    dropout_d: float = option(0.0, "The same for d and a where other networks read them; in [0, 1).")
-    dropout_heads: float = option(0.0, "The same for the hidden layers of prior and posterior; in [0, 1).")
+    centred_inputs: bool = option(
+        False, "Subtract the training set's mean from u and x before the feature extractor."
+    )
+    dropout_features: float = option(
+        0.0, "Share of the features of u and x set to zero in training; in [0, 1)."
+    )
+    dropout_d: float = option(
+        0.0, "The same for d and a where other networks read them; in [0, 1)."
+    )
+    dropout_heads: float = option(
+        0.0, "The same for the hidden layers of prior and posterior; in [0, 1)."
+    )
     dropout_emission: float = option(
-        0.0, "The same for z and the hidden layers of the emission network, which says p(x_t | z_t, d_t); in [0, 1)."
+        0.0,
+        (
+            "The same for z and the hidden layers of the emission network, which says p(x_t | "
+            "z_t, d_t); in [0, 1)."
+        ),
     )
 
     def __post_init__(self):
         if self.missing and self.centred_inputs:
             raise ValueError(
-                "ModelConfig.centred_inputs is True; where values are missing, 0 stands for them: leave it out."
+                "ModelConfig.centred_inputs is True; where values are missing, 0 stands for them: "
+                "leave it out."
             )
         sizes = {f.name: getattr(self, f.name) >= 1 for f in fields(self) if f.type is int}
         dropout = ("dropout_features", "dropout_d", "dropout_heads", "dropout_emission")
@@ -171,11 +199,19 @@ class ModelConfig:
         sizes["num_layers"] = 1 <= self.num_layers <= 100
         sizes["emission_layers"] = 0 <= self.emission_layers <= 100
         sizes["ar_order"] = 1 <= self.ar_order <= 64
-        _check(self, **sizes, **shares, student_df=self.student_df > 2, variance_floor=self.variance_floor >= 0)
+        _check(
+            self,
+            **sizes,
+            **shares,
+            student_df=self.student_df > 2,
+            variance_floor=self.variance_floor >= 0,
+        )
 
     @property
     def frames_hold(self) -> dict[str, Any]:
-        """What a batch must know of the frames: whether values are missing, and known inputs after them."""
+        """What a batch must know of the frames: whether values are missing, and known inputs after
+        them.
+        """
         return {"missing": self.missing, "u_dim": self.u_dim}
 
 
@@ -189,32 +225,41 @@ class DataConfig:
     )
     features: KindName = option(  # noqa: RUF009 (a dataclass field)
         Roll.name,
-        "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies (log-mel), a row of a "
-        "table (series).",
+        "One frame: 88 notes (roll), consecutive samples of the waveform (raw), log-mel energies "
+        "(log-mel), a row of a table (series).",
     )
-    sample_rate: int = option(16000, "Samples a second that audio is resampled to; at least 1000, at most 192000.")
+    sample_rate: int = option(
+        16000, "Samples a second that audio is resampled to; at least 1000, at most 192000."
+    )
     frame_length: int = option(
         200,
-        "Samples from one frame to the next: the frame itself (raw), the hop (log-mel), no longer than its window; at "
-        "least 1, at most 192000.",
+        "Samples from one frame to the next: the frame itself (raw), the hop (log-mel), no longer "
+        "than its window; at least 1, at most 192000.",
     )
     window_length: int = option(
         512,
         "Samples of the Hann window of a log-mel frame, and of the search for onsets; 1 to 8192.",
     )
-    frames_per_quarter: int = option(2, "Frames in a quarter note, when MIDI files are read; at least 1, at most 480.")
+    frames_per_quarter: int = option(
+        2, "Frames in a quarter note, when MIDI files are read; at least 1, at most 480."
+    )
     dither: bool = option(
         False,
         "Add triangular noise of one 16-bit step to each sample of a data set: on digital "
         "silence, a density has no upper limit.",
     )
     dither_seed: int = option(
-        0, "Seed of this noise, beside the name of the recording; from 0 to 2^32 - 1.", only={"dither": (True,)}
+        0,
+        "Seed of this noise, beside the name of the recording; from 0 to 2^32 - 1.",
+        only={"dither": (True,)},
     )
 
     values: Values = option(  # noqa: RUF009 (a dataclass field)
         "real",
-        "series: real numbers, each 0 or 1 (binary), whole numbers from 0 on (count), or one column of categories.",
+        (
+            "series: real numbers, each 0 or 1 (binary), whole numbers from 0 on (count), or one "
+            "column of categories."
+        ),
     )
     columns: str = option(
         "",
@@ -260,7 +305,7 @@ class DataConfig:
 
     @property
     def rate(self) -> int | float:
-        """Samples a second; of a piano roll, frames in a quarter note; of a table, rows in a unit of time."""
+        """Samples a second; of piano rolls, frames a quarter note; of tables, rows a time unit."""
         return self.kind.rate
 
 
@@ -285,11 +330,18 @@ class TrainConfig:
     )
     resampling_share: float = option(
         0.5,
-        "fivo and nasmc resample when the effective sample size falls below this share of the particles; in [0, 1].",
+        (
+            "fivo and nasmc resample when the effective sample size falls below this share of the "
+            "particles; in [0, 1]."
+        ),
     )
     epochs: int = option(50, "Passes over the training set; at least 1.")
-    batch_size: int = option(16, "Streams or sequences that are trained on side by side; at least 1.")
-    segment_length: int = option(100, "Frames of one update: truncated back-propagation through time; at least 1.")
+    batch_size: int = option(
+        16, "Streams or sequences that are trained on side by side; at least 1."
+    )
+    segment_length: int = option(
+        100, "Frames of one update: truncated back-propagation through time; at least 1."
+    )
     whole_sequences: bool = option(
         False,
         "Start each sequence from zero states, as in the evaluation; otherwise all are joined "
@@ -299,15 +351,26 @@ class TrainConfig:
         0, "Number of segments of a stream after which d and z are reset to zero; 0: once an epoch."
     )
     transposition: int = option(
-        0, "Random transposition: semitones, up or down, drawn for each sequence of notes in each epoch; 0 to 12."
+        0,
+        (
+            "Random transposition: semitones, up or down, drawn for each sequence of notes in "
+            "each epoch; 0 to 12."
+        ),
     )
     learning_rate: float = option(1e-3, "Step size of Adam; above 0.")
     adam_epsilon: float = option(1e-8, "Epsilon of Adam; above 0.")
-    learning_rate_decay: float = option(1.0, "Factor on the learning rate for each epoch after the start; in (0, 1].")
-    learning_rate_decay_start: int = option(0, "Epoch after which the learning rate decays; 0 or more.")
+    learning_rate_decay: float = option(
+        1.0, "Factor on the learning rate for each epoch after the start; in (0, 1]."
+    )
+    learning_rate_decay_start: int = option(
+        0, "Epoch after which the learning rate decays; 0 or more."
+    )
     kl_weight_start: float = option(
         0.2,
-        "Weight of the KL term (iwae, fivo: of log q - log p in the log weights) at the first update; in [0, 1].",
+        (
+            "Weight of the KL term (iwae, fivo: of log q - log p in the log weights) at the first "
+            "update; in [0, 1]."
+        ),
         only={"objective": ("elbo", "iwae", "fivo")},
     )
     kl_weight_updates: int = option(
@@ -316,7 +379,11 @@ class TrainConfig:
         only={"objective": ("elbo", "iwae", "fivo")},
     )
     free_bits: float = option(
-        0.0, "Nats of a frame's KL that cost nothing in training, so that z is used (elbo only); 0 or more."
+        0.0,
+        (
+            "Nats of a frame's KL that cost nothing in training, so that z is used (elbo only); 0 "
+            "or more."
+        ),
     )
     start_from_mean: bool = option(
         False,
@@ -336,7 +403,9 @@ class TrainConfig:
         "Evaluation and a GPU's GRU are always fp32, whose products torch lets cuDNN round to "
         "TF32.",
     )
-    seed: int = option(1, "Seed of the weights, of the noise and of the order of the data; from 0 to 2^32 - 1.")
+    seed: int = option(
+        1, "Seed of the weights, of the noise and of the order of the data; from 0 to 2^32 - 1."
+    )
 
     def __post_init__(self):
         _check(
@@ -377,7 +446,9 @@ class EvaluationConfig:
         "micro: all nats / all frames; macro: nats per frame of each sequence, then their mean; "
         "sequence: nats of each sequence, then their mean.",
     )
-    first_frame: bool = option(True, "Score x_1 too, given u_1 = 0; otherwise x_1 is only an input.")
+    first_frame: bool = option(
+        True, "Score x_1 too, given u_1 = 0; otherwise x_1 is only an input."
+    )
 
     def __post_init__(self):
         _check(self)
@@ -403,7 +474,7 @@ CONVENTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that a checkpoint needs in order to be rebuilt, trained again and evaluated as published."""
+    """All that a checkpoint needs to be rebuilt, trained again and evaluated as published."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -414,8 +485,9 @@ class RunConfig:
         self.data.kind.check_size(self.model.x_dim)
         if self.train.transposition and not self.data.kind.notes:
             raise ValueError(
-                f"TrainConfig.transposition is {self.train.transposition}; only notes ({Roll.name!r} frames) can be "
-                f"transposed, and the frames are {self.data.features!r}: choose 0."
+                f"TrainConfig.transposition is {self.train.transposition}; only notes "
+                f"({Roll.name!r} frames) can be transposed, and the frames are "
+                f"{self.data.features!r}: choose 0."
             )
         if self.train.whole_sequences and self.train.segments_per_reset:
             raise ValueError(
@@ -433,8 +505,9 @@ class RunConfig:
         if likelihood in LIKELIHOODS and (taken := LIKELIHOODS[likelihood].values) != kind.values:
             fitting = [name for name, other in LIKELIHOODS.items() if other.values == kind.values]
             raise ValueError(
-                f"ModelConfig.likelihood is {likelihood!r}, a distribution of {VALUES[taken]}, and {kind.name!r} "
-                f"frames are {VALUES[kind.values]}: choose {' or '.join(fitting)}."
+                f"ModelConfig.likelihood is {likelihood!r}, a distribution of {VALUES[taken]}, "
+                f"and {kind.name!r} frames are {VALUES[kind.values]}: choose "
+                f"{' or '.join(fitting)}."
             )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -443,7 +516,9 @@ class RunConfig:
 
     def settings(self) -> dict[str, Any]:
         """All settings by name, on one level."""
-        return {name: value for section in self.to_dict().values() for name, value in section.items()}
+        return {
+            name: value for section in self.to_dict().values() for name, value in section.items()
+        }
 
     def check_read(self, names: Iterable[str]) -> None:
         """Check that each of the settings that someone chose by name has an effect.
@@ -456,19 +531,20 @@ class RunConfig:
             for other, values in readers_of(name, self.model).items():
                 if settings[other] not in values:
                     raise ValueError(
-                        f"{section_of(name)[0]}.{name} has no effect where {other} is {settings[other]!r}; it counts "
-                        f"with {' or '.join(repr(value) for value in values)} alone: leave it out."
+                        f"{section_of(name)[0]}.{name} has no effect where {other} is "
+                        f"{settings[other]!r}; it counts with "
+                        f"{' or '.join(repr(value) for value in values)} alone: leave it out."
                     )
         found = self.data.frames_per_quarter
         expected = FRAMES_PER_QUARTER.get(self.data.data, found)
         if "frames_per_quarter" in names and found != expected:
             raise ValueError(
-                f"DataConfig.frames_per_quarter is {found}; the rolls of {self.data.data!r} have {expected}: leave it "
-                f"out."
+                f"DataConfig.frames_per_quarter is {found}; the rolls of {self.data.data!r} have "
+                f"{expected}: leave it out."
             )
 
     def differences(self, other: "RunConfig") -> dict[str, Any]:
-        """The settings that are not those of another configuration, by name, with their values here."""
+        """The settings that differ from another configuration, by name, with the values here."""
         there = other.settings()
         return {name: value for name, value in self.settings().items() if value != there[name]}
 
@@ -480,18 +556,21 @@ class RunConfig:
             A configuration that has passed all checks. A setting that is absent has its default.
 
         Raises:
-            ValueError: A section or a key is unknown, or a value is of the wrong type or out of range.
+            ValueError: A section or a key is unknown, or a value is of the wrong type or out of
+                range.
         """
         sections: dict[str, Any] = {f.name: f.type for f in fields(cls)}
         if not isinstance(values, dict):
             raise ValueError(
-                f"The configuration is {reprlib.repr(values)}; expected the sections {', '.join(sections)}."
+                f"The configuration is {reprlib.repr(values)}; expected the sections "
+                f"{', '.join(sections)}."
             )
         parts = {}
         for name, section in values.items():
             if name not in sections:
                 raise ValueError(
-                    f"The configuration has an unknown section {reprlib.repr(name)}; expected {', '.join(sections)}."
+                    f"The configuration has an unknown section {reprlib.repr(name)}; expected "
+                    f"{', '.join(sections)}."
                 )
             parts[name] = _from_dict(sections[name], section)
         return cls(**parts)
@@ -500,7 +579,12 @@ class RunConfig:
 def section_of(name: str) -> tuple[str, dict[str, Any]]:
     """The class of the section that has a setting, and the setting's ``help`` and ``only``."""
     sections = (ModelConfig, DataConfig, TrainConfig, EvaluationConfig)
-    return next((kind.__name__, dict(f.metadata)) for kind in sections for f in fields(kind) if f.name == name)
+    return next(
+        (kind.__name__, dict(f.metadata))
+        for kind in sections
+        for f in fields(kind)
+        if f.name == name
+    )
 
 
 def readers_of(name: str, chosen: ModelConfig) -> dict[str, tuple[Any, ...]]:
@@ -509,31 +593,45 @@ def readers_of(name: str, chosen: ModelConfig) -> dict[str, tuple[Any, ...]]:
     from srnn_lab.models.likelihoods import LIKELIHOODS
 
     readers = {
-        "model": tuple(key for key, model in MODELS.with_chosen(chosen.model) if name in model.reads),
-        "likelihood": tuple(key for key, other in LIKELIHOODS.with_chosen(chosen.likelihood) if name in other.reads),
-        "features": tuple(key for key, kind in KINDS.items() if name in {f.name for f in fields(kind)}),
+        "model": tuple(
+            key for key, model in MODELS.with_chosen(chosen.model) if name in model.reads
+        ),
+        "likelihood": tuple(
+            key for key, other in LIKELIHOODS.with_chosen(chosen.likelihood) if name in other.reads
+        ),
+        "features": tuple(
+            key for key, kind in KINDS.items() if name in {f.name for f in fields(kind)}
+        ),
     }
-    return {other: values for other, values in readers.items() if values} | section_of(name)[1]["only"]
+    return {other: values for other, values in readers.items() if values} | section_of(name)[1][
+        "only"
+    ]
 
 
 def _from_dict(kind: type, values: Any) -> Any:
     types: dict[str, Any] = {f.name: f.type for f in fields(kind)}
     if not isinstance(values, dict):
         raise ValueError(
-            f"The section {kind.__name__} of the configuration is {reprlib.repr(values)}; expected its keys and values."
+            f"The section {kind.__name__} of the configuration is {reprlib.repr(values)}; "
+            f"expected its keys and values."
         )
     plain_values = {}
     for key, value in values.items():
         if key not in types:
-            raise ValueError(f"{kind.__name__} has no key {reprlib.repr(key)}; it has {', '.join(types)}.")
+            raise ValueError(
+                f"{kind.__name__} has no key {reprlib.repr(key)}; it has {', '.join(types)}."
+            )
         plain = str if get_origin(types[key]) is Literal else types[key]
         if type(value) is not plain and not (plain is float and type(value) is int):
             raise ValueError(
-                f"{kind.__name__}.{key} is {reprlib.repr(value)}; expected a value of type {plain.__name__}."
+                f"{kind.__name__}.{key} is {reprlib.repr(value)}; expected a value of type "
+                f"{plain.__name__}."
             )
         _check_choice(kind, key, types[key], value)
         try:
             plain_values[key] = plain(value)
         except OverflowError as error:
-            raise ValueError(f"{kind.__name__}.{key} is a whole number too large for type float.") from error
+            raise ValueError(
+                f"{kind.__name__}.{key} is a whole number too large for type float."
+            ) from error
     return kind(**plain_values)

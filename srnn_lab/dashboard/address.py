@@ -1,4 +1,4 @@
-"""What is chosen in a player: the place, in the address and as a frame; zoom and sound, in the address."""
+"""What is chosen in a player: the place, also as a frame, zoom and sound, all in the address."""
 
 import numpy as np
 import streamlit as st
@@ -35,7 +35,9 @@ def settle_place(key: str, choice: Choice, length: float = LONGEST) -> None:
         place = parse_place(params.get("place", ""), length)
         if place != place_of(key):
             jump(key, place)
-        zoom = parse_place(params.get("zoom", ""), length) or (Place(0.0, 0.0) if place else opening(choice))
+        zoom = parse_place(params.get("zoom", ""), length) or (
+            Place(0.0, 0.0) if place else opening(choice)
+        )
         look_at(key, Look(*zoom, params.get("sound", "")[:MAX_NAME]))
     elif shown[key] != identity:
         jump(key, None)
@@ -44,7 +46,7 @@ def settle_place(key: str, choice: Choice, length: float = LONGEST) -> None:
 
 
 def opening(choice: Choice) -> Place:
-    """What is shown of a clip at first: its beginning if it is long, or else everything, which is from 0 to 0."""
+    """What is shown of a clip at first: its beginning if it is long, else all, from 0 to 0."""
     seconds = unit_seconds(choice.checkpoint.config.data)
     return Place(0.0, OPENING / seconds if choice.length * seconds > LONG else 0.0)
 
@@ -119,7 +121,10 @@ def frames_inside(times: Float[np.ndarray, "t"], place: Place) -> Int[np.ndarray
 
 
 def chosen_frame(clip: Inspection, place: Place | None) -> int:
-    """The frame at the playhead; of a selection, its frame with the largest KL; before a choice, the largest spike."""
+    """The frame at the playhead; of a selection, its frame with the largest KL.
+
+    Before anything is chosen, it is that of the largest spike.
+    """
     if place is None:
         return clip.largest_spike
     if len(inside := frames_inside(clip.times, place)):
@@ -130,8 +135,8 @@ def chosen_frame(clip: Inspection, place: Place | None) -> int:
 def owned(key: str, *owner: object) -> str:
     """The key of a slider whose value belongs to ``owner``, as times do to a clip.
 
-    A slider of another range or step is another widget to Streamlit, which under the same key would get the value of
-    the old one from the address.
+    A slider of another range or step is another widget to Streamlit, which under the same key would
+    get the value of the old one from the address.
 
     Returns:
         ``KEY-OWNER``, a name for Streamlit and for the address.

@@ -58,8 +58,8 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; --player-top: 3.75rem; }
 @media (max-width: 640px) { [data-testid="stElementToolbar"] { display: none; } }
 </style>"""
-"""Captions and pressed buttons that can be read (contrast 4.5:1); pages that begin close below the header; on a phone,
-no tools over the tables."""
+"""Captions and pressed buttons that can be read (contrast 4.5:1); pages that begin close below the
+header; on a phone, no tools over the tables."""
 PAGES = {
     "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show),
     "Clips": Page("Where else is it surprised?", clips.show),
@@ -76,11 +76,17 @@ PAGES = {
 
 
 def warm_up() -> None:
-    """Inspect a clip, since everything takes longer the first time; what is wrong with a file, its page will say."""
+    """Inspect a clip, since everything takes longer the first time.
+
+    What is wrong with a file, its page will say.
+    """
     share_arenas()
     with suppress(ValueError, OSError):
         checkpoint = load_checkpoint(FIRST)
-        inspect_signal(checkpoint, read_signal(next(iter(bundled_clips(LogMel.name).values())), checkpoint.config.data))
+        inspect_signal(
+            checkpoint,
+            read_signal(next(iter(bundled_clips(LogMel.name).values())), checkpoint.config.data),
+        )
 
 
 def show() -> None:
@@ -91,12 +97,18 @@ def show() -> None:
     st.sidebar.title("srnn_lab")
     guarded(warn_of_runs)()
     pages = [
-        st.Page(body_of(title), title=title, url_path=title.lower().replace(" ", "-"), default=title == "Explore")
+        st.Page(
+            body_of(title),
+            title=title,
+            url_path=title.lower().replace(" ", "-"),
+            default=title == "Explore",
+        )
         for title in PAGES
     ]
     remember(pages={page.url_path: page for page in pages})
     page = st.navigation(pages)
-    # What is chosen belongs to all pages: a box of the page itself would be another one on the next.
+    # What is chosen belongs to all pages: a box of the page itself would be another one on the
+    # next.
     show_head(page.title)
     guarded(lambda: show_tour(page.title))()
     page.run()
@@ -132,4 +144,6 @@ def warn_of_runs() -> None:
     """Say so if the folder of runs that was asked for is not there."""
     folder = runs_folder()
     if folder != Path("runs") and not folder.is_dir():
-        st.sidebar.warning(plain(f"The folder of runs, {folder}, does not exist yet; the page Train creates it."))
+        st.sidebar.warning(
+            plain(f"The folder of runs, {folder}, does not exist yet; the page Train creates it.")
+        )

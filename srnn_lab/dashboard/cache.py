@@ -38,10 +38,13 @@ def cached_signal(
     suffix = Path(name).suffix.lower()
     if suffix[1:] not in UPLOADS[config.features]:
         kinds = ", ".join(kind.upper() for kind in UPLOADS[config.features])
-        raise ValueError(f"{name} does not end as the files that this model takes ({kinds}); give one of those.")
+        raise ValueError(
+            f"{name} does not end as the files that this model takes ({kinds}); give one of those."
+        )
     if len(content.bytes) > (limit := MEGABYTES[UPLOADS[config.features]]) * 2**20:
         raise ValueError(
-            f"{name} has {len(content.bytes) / 2**20:.0f} MB; at most {limit} MB are read. Give a shorter piece."
+            f"{name} has {len(content.bytes) / 2**20:.0f} MB; at most {limit} MB are read. Give a "
+            f"shorter piece."
         )
     with tempfile.TemporaryDirectory() as folder, collect_notices() as notices:
         file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
@@ -69,10 +72,17 @@ def cached_midi_words(content: ClipBytes) -> str:
         return ""
 
 
-@cache_data(max_entries=16, show_spinner="Running the model over the clip …")  # of the longest clips, 1 GB
-def cached_inspection(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Inspection:
-    """What the model makes of a clip; the file is the key, since Streamlit only samples large arrays."""
-    return inspect_signal(cached_checkpoint(path, modified), cached_signal(path, modified, content, name, semitones)[0])
+@cache_data(
+    max_entries=16, show_spinner="Running the model over the clip …"
+)  # of the longest clips, 1 GB
+def cached_inspection(
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int
+) -> Inspection:
+    """What a model makes of a clip; its file is the key, as Streamlit only samples large arrays."""
+    return inspect_signal(
+        cached_checkpoint(path, modified),
+        cached_signal(path, modified, content, name, semitones)[0],
+    )
 
 
 @st.cache_data(max_entries=4, show_spinner="Playing the notes …")
@@ -135,7 +145,7 @@ class Choice(NamedTuple):
         return cached_signal(*self)[0]
 
     def moment(self, time: float | np.floating, digits: int = 2) -> str:
-        """A point of the time axis in words: seconds, or a bar and a beat, counted from 1; a pickup is bar 1."""
+        """A time in words: seconds, or a bar and a beat, counted from 1; a pickup is bar 1."""
         if not self.checkpoint.config.data.kind.notes:
             return f"{time:.{digits}f} s"
         timing, time = self.timing, float(time)

@@ -1,4 +1,4 @@
-"""The choice of checkpoint and clip, which is the same on all pages and in all of their addresses."""
+"""The choice of checkpoint and clip, which is the same on all pages and in all their addresses."""
 
 import argparse
 import sys
@@ -11,8 +11,21 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.checkpoint import list_checkpoints, read_header
-from srnn_lab.dashboard.cache import Choice, cached_checkpoint, cached_midi_words, cached_signal, features_of
-from srnn_lab.dashboard.uploads import CHECKPOINT_MEGABYTES, MEGABYTES, UPLOADS, ClipBytes, Uploaded, harmless
+from srnn_lab.dashboard.cache import (
+    Choice,
+    cached_checkpoint,
+    cached_midi_words,
+    cached_signal,
+    features_of,
+)
+from srnn_lab.dashboard.uploads import (
+    CHECKPOINT_MEGABYTES,
+    MEGABYTES,
+    UPLOADS,
+    ClipBytes,
+    Uploaded,
+    harmless,
+)
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, GROUPS, plain
 from srnn_lab.data.bundled import bundled_clips
@@ -24,7 +37,7 @@ AGES = (("day", 24 * 60), ("hour", 60), ("minute", 1))
 
 
 def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
-    """The checkpoint and the clip that are chosen at the side, with what the clip's reader warned of.
+    """The checkpoint and the clip chosen at the side, with what the clip's reader warned of.
 
     Args:
         features: Kinds of frames that the page is for.
@@ -39,19 +52,23 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     name = choose_checkpoint(st.sidebar, found, known)
     st.sidebar.caption(ABOUT.get(name) or plain(describe_own(found[name])))
     if (wanted := visit().wanted["checkpoint"]) in known and wanted != name:
-        st.info(f"{plain(wanted)} is not a music model, which this page needs; showing {plain(name)}.")
+        st.info(
+            f"{plain(wanted)} is not a music model, which this page needs; showing {plain(name)}."
+        )
     path, modified = str(found[name]), found[name].stat().st_mtime
     kind = cached_checkpoint(path, modified).config.data.features
     content, file_name = choose_clip(kind)
     semitones = choose_transposition(st.sidebar) if KINDS[kind].notes else 0
     if KINDS[kind].notes:
         st.sidebar.caption(
-            "The clips are in C, an octave above the written chorales, as in the training data of jsb-paper; the other "
-            "music models were trained on other keys too. Music is played at "
-            f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio and in MIDI files it has the tempo "
-            "of its file."
+            "The clips are in C, an octave above the written chorales, as in the training data of "
+            "jsb-paper; the other music models were trained on other keys too. Music is played at "
+            f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio and in MIDI "
+            f"files it has the tempo of its file."
         )
-    list_models(found)  # below the clip, so that its list unfolds without scrolling in a window of 720 pixels
+    list_models(
+        found
+    )  # below the clip, so that its list unfolds without scrolling in a window of 720 pixels
     upload_checkpoint(features)
     choice = Choice(path, modified, content, file_name, semitones)
     for message in cached_signal(*choice)[1]:
@@ -60,7 +77,7 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
 
 
 def fold_choice() -> None:
-    """The choice, folded away on a page that does not need it: without its boxes the addresses would lose it."""
+    """The choice, folded away where it is not needed; without its boxes addresses would lose it."""
     with st.sidebar.expander("Checkpoint and clip of the other pages") as side:
         found = checkpoints()
         kind = features_of(found[choose_checkpoint(side, found, found)])
@@ -71,7 +88,7 @@ def fold_choice() -> None:
 
 
 def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
-    """The bundled checkpoints, those of the folder of runs and the uploaded one, by name, in the order of ``ABOUT``.
+    """Checkpoints by name, in the order of ``ABOUT``: bundled, in the folder of runs, and uploaded.
 
     Args:
         features: Kinds of frames, where what cannot be read is left out; by default everything.
@@ -80,21 +97,29 @@ def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
         The path of each checkpoint. One of the folder of runs is named ``FOLDER/RUN``.
     """
     folder = runs_folder()
-    paths = (path for path in sorted(folder.glob("*/best.safetensors")) if path.parent.name.isprintable())
+    paths = (
+        path for path in sorted(folder.glob("*/best.safetensors")) if path.parent.name.isprintable()
+    )
     own = {f"{folder.name}/{path.parent.name}": path for path in paths}
     if uploaded := visit().checkpoint:
         own[uploaded.name] = uploaded.file
     found = list_checkpoints() | own
     if features:
         found = {name: path for name, path in found.items() if features_of(path) in features}
-    return {name: found[name] for name in [*ABOUT, *(name for name in found if name not in ABOUT)] if name in found}
+    return {
+        name: found[name]
+        for name in [*ABOUT, *(name for name in found if name not in ABOUT)]
+        if name in found
+    }
 
 
 def list_models(found: Collection[str]) -> None:
     """All checkpoints in groups, with a line each."""
     with st.sidebar.popover("What are these models?", width="stretch"):
         for title, group in GROUPS.items():
-            if lines := [f"- **{name}**: {about}" for name, about in group.items() if name in found]:
+            if lines := [
+                f"- **{name}**: {about}" for name, about in group.items() if name in found
+            ]:
                 st.markdown("\n".join([f"{title}", "", *lines]))
         if own := [f"- **{plain(name)}**" for name in found if name not in ABOUT]:
             st.markdown("\n".join(["Yours", "", *own]))
@@ -123,7 +148,9 @@ def choose_linked(
     *,
     disabled: bool = False,
 ) -> str:
-    """One of several things, by its name in the address: what is wanted, or, where that is not offered, the first.
+    """One of several things, by its name in the address.
+
+    It is what is wanted or, where that is not offered, the first.
 
     A page says so if what is wanted is nowhere to be found.
 
@@ -164,11 +191,13 @@ def choose_checkpoint(side: DeltaGenerator, found: Collection[str], known: Colle
 
 def say_gone(wanted: str, shown: str) -> None:
     """Say that what an address names is not there."""
-    st.warning(f"This link names {plain(wanted)}, which is not on this computer; showing {plain(shown)}.")
+    st.warning(
+        f"This link names {plain(wanted)}, which is not on this computer; showing {plain(shown)}."
+    )
 
 
 def upload_checkpoint(features: tuple[str, ...]) -> None:
-    """A box at the side for a checkpoint of one's own; one with frames of these kinds is then chosen."""
+    """A box at the side for one's own checkpoint; one with frames of these kinds is then chosen."""
 
     def keep() -> None:
         if (last := visit().checkpoint) and visit().wanted["checkpoint"] == last.name:
@@ -200,7 +229,8 @@ def upload_checkpoint(features: tuple[str, ...]) -> None:
 def choose_clip(features: str) -> tuple[ClipBytes, str]:
     """The content and the name of the chosen, uploaded or recorded file.
 
-    The boxes for files are emptied when another page is opened, so the visit remembers what they held.
+    The boxes for files are emptied when another page is opened, so the visit remembers what they
+    held.
 
     Args:
         features: The kind of frames of the chosen model.
@@ -228,7 +258,9 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
         on_change=partial(keep, *boxes),
     )
     if not KINDS[features].notes:
-        st.sidebar.audio_input("Record", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes)))
+        st.sidebar.audio_input(
+            "Record", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes))
+        )
     if (given := state.get(boxes[0])) is not None and suffix_of(given.name) not in kinds:
         offer_other_model(given.name)
     if own is None:
@@ -250,20 +282,32 @@ def suffix_of(name: str) -> str:
 
 
 def offer_other_model(name: str) -> None:
-    """Offer the first checkpoint that takes a file which the chosen one does not, such as music given to one of speech.
+    """Offer the first checkpoint that takes a file which the chosen one does not.
+
+    An example is music that is given to a checkpoint of speech.
 
     Args:
         name: Of the file.
     """
     kinds = {other: features_of(path) for other, path in checkpoints().items()}
-    model = next(other for other, kind in kinds.items() if kind and suffix_of(name) in UPLOADS.get(kind, ()))
-    st.warning(f"{plain(harmless(name))} is not a file that this model takes; {plain(model)} takes it.")
-    st.button(f"Show it with {plain(model)}", on_click=partial(want, "checkpoint", model), key="other-model")
+    model = next(
+        other for other, kind in kinds.items() if kind and suffix_of(name) in UPLOADS.get(kind, ())
+    )
+    st.warning(
+        f"{plain(harmless(name))} is not a file that this model takes; {plain(model)} takes it."
+    )
+    st.button(
+        f"Show it with {plain(model)}",
+        on_click=partial(want, "checkpoint", model),
+        key="other-model",
+    )
 
 
 def choose_bundled_clip(side: DeltaGenerator, features: str, *, disabled: bool = False) -> str:
     """The name of a clip that models of such frames can take."""
-    return choose_linked(side.selectbox, "Clip", list(bundled_clips(features)), clip_key(features), disabled=disabled)
+    return choose_linked(
+        side.selectbox, "Clip", list(bundled_clips(features)), clip_key(features), disabled=disabled
+    )
 
 
 def clip_key(features: str) -> str:
@@ -276,8 +320,8 @@ def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
 
     Args:
         choice: What is chosen at the side.
-        role: What the address calls it; each page has its own word, since Streamlit takes what one page has in its
-            address out of that of another.
+        role: What the address calls it; each page has its own word, since Streamlit takes what one
+            page has in its address out of that of another.
 
     Returns:
         The bytes, and the file's name with its ending.
@@ -285,13 +329,17 @@ def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
     features = choice.checkpoint.config.data.features
     key, clips = f"{role}-{clip_key(features)}", bundled_clips(features)
     names = [name for name, path in clips.items() if path.name != choice.name]
-    name = choose_linked(st.selectbox, "Another clip", names, key, f"other-{clip_key(features)}", clips)
+    name = choose_linked(
+        st.selectbox, "Another clip", names, key, f"other-{clip_key(features)}", clips
+    )
     return ClipBytes(clips[name].read_bytes()), clips[name].name
 
 
 def choose_transposition(side: DeltaGenerator) -> int:
     """Semitones up."""
-    return int(side.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params"))
+    return int(
+        side.number_input("Transpose (semitones)", -24, 24, 0, key="transpose", bind="query-params")
+    )
 
 
 _START = "start with: streamlit run dashboard.py -- --runs DIR --read-only (both can be left out)."
@@ -301,8 +349,8 @@ def options() -> argparse.Namespace:
     """What follows ``--`` in ``streamlit run dashboard.py -- --runs DIR --read-only``.
 
     Returns:
-        ``runs``, the folder of one's own trainings, by default ``runs``, here; and ``read_only``, whether no visitor
-        may start or stop one.
+        ``runs``, the folder of one's own trainings, by default ``runs``, here; and ``read_only``,
+        whether no visitor may start or stop one.
 
     Raises:
         ValueError: It is something else; a misspelt ``--read-only`` must not let everyone in.
@@ -315,7 +363,9 @@ def options() -> argparse.Namespace:
     except argparse.ArgumentError as error:
         lacking = "was given no folder" if error.argument_name == "--runs" else "takes no value"
         raise ValueError(f"{error.argument_name} {lacking}; {_START}") from error
-    if unknown and Path(sys.argv[0]).name == "dashboard.py":  # elsewhere they are those of another program
+    if (
+        unknown and Path(sys.argv[0]).name == "dashboard.py"
+    ):  # elsewhere they are those of another program
         raise ValueError(f"{unknown[0]!r} is no option of the dashboard; {_START}")
     return found
 

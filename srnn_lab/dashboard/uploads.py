@@ -1,4 +1,4 @@
-"""Files that visitors bring: which are taken, how large they may be, and where they are while the visit lasts."""
+"""Files that visitors bring: which are taken, of what size, and where they are during the visit."""
 
 import hashlib
 import re
@@ -21,7 +21,9 @@ MAX_CLIP_SECONDS = 180
 
 
 class ClipBytes:
-    """The bytes of a file, which caches know by their digest: Streamlit would hash 50 MB anew whenever one is asked.
+    """The bytes of a file, which caches know by their digest.
+
+    Streamlit would hash 50 MB anew whenever a cache is asked.
 
     Args:
         content: The bytes.
@@ -38,7 +40,7 @@ class ClipBytes:
 
 
 def harmless(name: str) -> str:
-    """The end of a file's name with nothing in it that any page could take for Markdown, HTML or a path."""
+    """The end of a file's name with nothing that a page could take for Markdown, HTML or a path."""
     return re.sub(r"[^\w .,()-]", "_", name)[-80:]
 
 
@@ -72,4 +74,6 @@ class Uploaded:
         except ValueError as error:
             raise ValueError(str(error).replace(str(self.file), name)) from error
         if found not in features:
-            raise ValueError(f"{name} takes {found!r} frames; this page is for {' or '.join(features)}.")
+            raise ValueError(
+                f"{name} takes {found!r} frames; this page is for {' or '.join(features)}."
+            )

@@ -19,16 +19,18 @@ class Visit:
     Attributes:
         pages: The pages of the dashboard by the ends of their addresses; the first one's is empty.
         choice: What is chosen at the side; None if that cannot be read.
-        wanted: What the address or the visitor has last asked for, by the key of the box that offers it. A page that
-            does not offer it shows something else, and the next one that does, this.
+        wanted: What the address or the visitor has last asked for, by the key of the box that
+            offers it. A page that does not offer it shows something else, and the next one that
+            does, this.
         checkpoint: The checkpoint that was uploaded.
         refused_checkpoint: Why the one uploaded last is none.
-        clips: The file that was uploaded or recorded, and its name, by the kind of signal; None if it was given up.
+        clips: The file that was uploaded or recorded, and its name, by the kind of signal; None if
+            it was given up.
         folder: The folder of the set of clips; empty for the bundled ones.
         heard: The clip of that set that was played last.
         shown: What each player shows, or what that is made of, by the player's key.
-        sounds: The sounds that are made, by what each is of; it grows in place, since a file that is downloaded is
-            put together outside of the session.
+        sounds: The sounds that are made, by what each is of; it grows in place, since a file that
+            is downloaded is put together outside of the session.
         sounds_of: The clip and checkpoint that the place of the continuation belongs to.
         sounds_asked_for: What the sounds of a long clip are of that someone has asked for.
         continue_from: Frames of the clip before the prior's continuation.
@@ -75,6 +77,6 @@ def want(key: str, name: str) -> None:
 
 
 def went_through_history() -> bool:
-    """Whether this run is due to Back or Forward of the browser, after which the address decides."""
+    """Whether this run is due to the browser's Back or Forward, after which the address decides."""
     context = get_script_run_ctx()
     return context is not None and context.is_history_navigation

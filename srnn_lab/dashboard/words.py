@@ -1,4 +1,4 @@
-"""Words that the pages share: what is said of the models, of errors and of units, and how to read a panel."""
+"""Words that pages share: what is said of models, errors and units, and how to read a panel."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,29 +16,52 @@ GROUPS = {
         "voice-mel-filt-res": "voice-mel with filtering: q(z) at a frame sees no later sound.",
     },
     "Speech as raw samples": {
-        "voice": "The same voice, on raw samples as in the paper: the KL follows voicing, and jumps at a break.",
+        "voice": (
+            "The same voice, on raw samples as in the paper: the KL follows voicing, and jumps at "
+            "a break."
+        ),
         "voice-smooth": "voice without Res_q: the posterior mean is predicted whole.",
         "voice-filt-res": "voice with filtering: q(z) at a frame sees no later sound.",
         "voice-filt": "voice with filtering and without Res_q.",
         "voice-vrnn": "A VRNN of the same size on the frames of voice.",
-        "voice-ar": "voice with an output that predicts each sample from those before it in the frame: less hiss.",
+        "voice-ar": (
+            "voice with an output that predicts each sample from those before it in the frame: "
+            "less hiss."
+        ),
     },
     "Music, as the paper has it": {
         "jsb": "Bach chorales in many keys: spikes where the chord changes.",
-        "jsb-paper": "Chorales in C, trained as in the paper: the model that the notebooks dissect.",
-        "nottingham": "Folk tunes with chords (Nottingham): hear it compose in Studio; the clips are chorales.",
+        "jsb-paper": (
+            "Chorales in C, trained as in the paper: the model that the notebooks dissect."
+        ),
+        "nottingham": (
+            "Folk tunes with chords (Nottingham): hear it compose in Studio; the clips are "
+            "chorales."
+        ),
         "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales.",
         "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales.",
     },
     "Music, the version of most papers": {
-        "bl-jsb": "Chorales in quarter notes, the version of most papers: nine frames in ten are a new chord.",
-        "bl-jsb-nade": "The chorales of bl-jsb, with an autoregressive (NADE) output: notes are drawn one by one.",
-        "bl-muse": "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips are chorales.",
-        "bl-nottingham": "Folk tunes with chords in C, the version of most papers; hear it compose in Studio.",
+        "bl-jsb": (
+            "Chorales in quarter notes, the version of most papers: nine frames in ten are a new "
+            "chord."
+        ),
+        "bl-jsb-nade": (
+            "The chorales of bl-jsb, with an autoregressive (NADE) output: notes are drawn one by "
+            "one."
+        ),
+        "bl-muse": (
+            "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips "
+            "are chorales."
+        ),
+        "bl-nottingham": (
+            "Folk tunes with chords in C, the version of most papers; hear it compose in Studio."
+        ),
         "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales.",
     },
 }
-"""The bundled checkpoints and what is said of each, in the order in which they are offered, the first page's first."""
+"""The bundled checkpoints and what is said of each, in the order in which they are offered, the
+first page's first."""
 ABOUT = {name: about for group in GROUPS.values() for name, about in group.items()}
 """What is said of each bundled checkpoint."""
 SETTINGS = {
@@ -102,13 +125,19 @@ WORDS = {
     "raw": Words(
         look_for="On raw samples the KL follows voicing: every voiced frame costs. It leaps where the sound breaks "
         "off.",
-        heard="The sample adds the noise that p(x | z) allows, so it hisses where the log-variance is high.",
+        heard=(
+            "The sample adds the noise that p(x | z) allows, so it hisses where the log-variance "
+            "is high."
+        ),
         reconstruction="the mean of x under the posterior",
         mean="amplitude of the waveform, all rows on the clip's scale",
         notebook="08_speech#At transitions, measured",
     ),
     "log-mel": Words(
-        look_for="On log-mel frames a steady vowel is predicted well, and the KL rises where the sound changes.",
+        look_for=(
+            "On log-mel frames a steady vowel is predicted well, and the KL rises where the sound "
+            "changes."
+        ),
         heard="The sample adds the noise that p(x | z) allows, so it is rougher than the mean.",
         reconstruction="the mean of x under the posterior, with phases estimated by Griffin-Lim",
         mean="standardised log-mel energies, all rows in the clip's colours",
@@ -116,7 +145,10 @@ WORDS = {
         note="Log-mel frames have no phase; it is estimated with Griffin-Lim.",
     ),
     "roll": Words(
-        look_for="The KL is small while a chord is held and rises with the next one, most where it is unusual.",
+        look_for=(
+            "The KL is small while a chord is held and rises with the next one, most where it is "
+            "unusual."
+        ),
         heard="The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
         "continues a clip from any bar, at any temperature.",
         reconstruction="the notes with p above ½",
@@ -129,7 +161,10 @@ WORDS = {
 
 
 def plain(text: str) -> str:
-    """A text as Markdown that shows it character by character: a file's name or metadata are neither links nor HTML."""
+    """A text as Markdown that shows it character by character.
+
+    A file's name or metadata are then neither links nor HTML.
+    """
     text = text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]} …"
     # What looks like an address would be made a link, even where each of its characters is escaped.
     text = re.sub(r"www(?=\.)|https?:(?=//)|@(?!\u2060)", "\\g<0>\u2060", text, flags=re.IGNORECASE)
@@ -176,7 +211,8 @@ def explain(question: str, text: str, equation: str, places: Mapping[str, str]) 
         question: What it answers, the words on the fold.
         text: Units, and what to look for.
         equation: What is shown, in LaTeX.
-        places: Where to read about it: what is done there, by notebook and section (see ``read_about``).
+        places: Where to read about it: what is done there, by notebook and section (see
+            ``read_about``).
     """
     with st.expander(question):
         st.latex(equation)

@@ -19,7 +19,9 @@ def bundled_clips(features: str) -> dict[str, Path]:
     """
     if KINDS[features].notes:
         return clip_names(ASSETS / "chorales", "*.mid")
-    labelled = {f"reader/{name}": path for name, path in clip_names(ASSETS / "reader", "*.flac").items()}
+    labelled = {
+        f"reader/{name}": path for name, path in clip_names(ASSETS / "reader", "*.flac").items()
+    }
     return clip_names(ASSETS / "voice", "**/*.flac") | labelled
 
 

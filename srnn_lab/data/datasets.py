@@ -16,7 +16,15 @@ from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import MUSIC, read_song
 from srnn_lab.data.series import read_sequences, read_table, split_sequences
-from srnn_lab.data.speech import MAX_SECONDS, blizzard, read_audio, timit, timit_files, voice, voices
+from srnn_lab.data.speech import (
+    MAX_SECONDS,
+    blizzard,
+    read_audio,
+    timit,
+    timit_files,
+    voice,
+    voices,
+)
 from srnn_lab.data.splits import files_below, files_of_split
 from srnn_lab.data.storage import narrow, read_files
 from srnn_lab.system.plugins import Registry
@@ -33,26 +41,35 @@ DATASETS: Registry[Callable[[DataConfig, str, Path | None], dict[str, np.ndarray
         "blizzard": blizzard,
     },
 )
-"""Name -> function of (configuration, split, data folder); the only list, which other packages may lengthen.
+"""Name -> function of (configuration, split, data folder); the only list, which other packages may
+lengthen.
 
-It returns the split's signals by name, in their smallest type: piano rolls (T, 88) or waveforms (N,).
-"""
+It returns the split's signals by name, in their smallest type: piano rolls (T, 88) or waveforms
+(N,). """
 
-LABELLED: dict[str, Callable[[str, Path | None], dict[str, Path]]] = {"timit": timit_files, "reader": reader_files}
-"""Data set with phone labels -> function of (split, data folder) that gives its recordings, by name."""
+LABELLED: dict[str, Callable[[str, Path | None], dict[str, Path]]] = {
+    "timit": timit_files,
+    "reader": reader_files,
+}
+"""Data set with phone labels -> function of (split, data folder) that gives its recordings, by
+name."""
 
 SPLITS = ("train", "valid", "test")
 
 
-def load_split(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, np.ndarray]:
+def load_split(
+    config: DataConfig, split: str, data_dir: str | Path | None = None
+) -> dict[str, np.ndarray]:
     """The signals of one split.
 
     Waveforms and rolls of files lie in a temporary file; ``widen`` makes either kind float32.
 
     Args:
-        config: ``config.data`` is a name in ``DATASETS``, or a folder of MIDI or audio files (split 90/5/5 by file).
+        config: ``config.data`` is a name in ``DATASETS``, or a folder of MIDI or audio files (split
+            90/5/5 by file).
         split: ``train``, ``valid`` or ``test``; of a folder also ``all``.
-        data_dir: Folder of the data sets' files; by default the environment variable ``SRNN_LAB_DATA``.
+        data_dir: Folder of the data sets' files; by default the environment variable
+            ``SRNN_LAB_DATA``.
 
     Returns:
         By name, piano rolls (T, 88) of bool, waveforms (N,) of int16 (see ``narrow``), or tables
@@ -72,22 +89,26 @@ def load_split(config: DataConfig, split: str, data_dir: str | Path | None = Non
         signals = _folder(config, split)
     short = [name for name, signal in signals.items() if len(signal) < config.window + config.hop]
     if len(short) == len(signals):
-        raise ValueError(f"All {len(short)} recordings of {config.data} ({split}) are shorter than two frames.")
+        raise ValueError(
+            f"All {len(short)} recordings of {config.data} ({split}) are shorter than two frames."
+        )
     if short:
         warnings.warn(
-            f"{len(short)} of {len(signals)} recordings of {config.data} ({split}) are shorter than two frames and "
-            f"were left out: {', '.join(short[:5])}.",
+            f"{len(short)} of {len(signals)} recordings of {config.data} ({split}) are shorter "
+            f"than two frames and were left out: {', '.join(short[:5])}.",
             stacklevel=2,
         )
     signals = {name: signal for name, signal in signals.items() if name not in short}
     return dithered(signals, config) if config.dither else signals
 
 
-def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = None) -> dict[str, Labels]:
+def load_labels(
+    config: DataConfig, split: str, data_dir: str | Path | None = None
+) -> dict[str, Labels]:
     """The labels of one split's signals.
 
-    A recording's labels are the file of its name beside it, or in a folder ``lab`` beside its own. A folder gives those
-    of all its recordings, whatever the split.
+    A recording's labels are the file of its name beside it, or in a folder ``lab`` beside its own.
+    A folder gives those of all its recordings, whatever the split.
 
     Args:
         config: As for ``load_split``.
@@ -114,18 +135,29 @@ def load_labels(config: DataConfig, split: str, data_dir: str | Path | None = No
 
 def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
     if isinstance(config.kind, Series):
-        return {name: narrow(rows) for name, rows in split_sequences(read_sequences(config), split).items()}
+        return {
+            name: narrow(rows)
+            for name, rows in split_sequences(read_sequences(config), split).items()
+        }
     plain = replace(config, dither=False)  # added to the whole split
-    return read_files(_folder_files(config, split), lambda path: read_signal(path, plain), skip=True)
+    return read_files(
+        _folder_files(config, split), lambda path: read_signal(path, plain), skip=True
+    )
 
 
 def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
     folder = Path(config.data)
     if not folder.is_dir():
-        raise ValueError(f"{config.data!r} is neither a data set ({DATASETS.choices()}) nor a folder.")
+        raise ValueError(
+            f"{config.data!r} is neither a data set ({DATASETS.choices()}) nor a folder."
+        )
     files = files_below(folder, config.kind.suffixes)
     named = {path.relative_to(folder).as_posix(): path for path in files}
-    return named if split == "all" else files_of_split(named, split, lambda path: _check_length(path, config))
+    return (
+        named
+        if split == "all"
+        else files_of_split(named, split, lambda path: _check_length(path, config))
+    )
 
 
 def _check_length(path: Path, config: DataConfig) -> None:
@@ -134,14 +166,20 @@ def _check_length(path: Path, config: DataConfig) -> None:
 
 
 def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> np.ndarray:
-    """A file as a piano roll (T, 88) or as a waveform (N,) of at most ``max_seconds``: ``read_clip`` without timing."""
+    """A file as a piano roll (T, 88) or as a waveform (N,) of at most ``max_seconds``.
+
+    It is ``read_clip`` without timing.
+    """
     return read_clip(path, config, max_seconds)[0]
 
 
-def read_clip(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> tuple[np.ndarray, Timing | None]:
+def read_clip(
+    path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS
+) -> tuple[np.ndarray, Timing | None]:
     """A file as a signal, and of music also its tempo and metre.
 
-    What kind of file it is its ending says, or else, as of standard input, the kind of the model's frames.
+    What kind of file it is its ending says, or else, as of standard input, the kind of the model's
+    frames.
 
     Args:
         path: The file.
@@ -157,7 +195,9 @@ def read_clip(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECON
         ValueError: The file cannot be read, or is too long.
     """
     suffix = Path(path).suffix.lower()
-    medium = next((kind.medium for kind in KINDS.values() if suffix in kind.suffixes), config.kind.medium)
+    medium = next(
+        (kind.medium for kind in KINDS.values() if suffix in kind.suffixes), config.kind.medium
+    )
     if medium == Series.medium:
         return _read_rows(Path(path), config), None
     if medium == Roll.medium:
@@ -168,8 +208,14 @@ def read_clip(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECON
 
 def _read_rows(path: Path, config: DataConfig) -> np.ndarray:
     if not isinstance(config.kind, Series):
-        raise ValueError(f"{path} is a table, and the model was trained on {config.kind.medium}; choose another file.")
+        raise ValueError(
+            f"{path} is a table, and the model was trained on {config.kind.medium}; choose "
+            f"another file."
+        )
     found = read_table(path, config.kind)
     if len(found) > 1:
-        raise ValueError(f"{path} holds {len(found)} sequences ({', '.join([*found][:5])}); give a file with one.")
+        raise ValueError(
+            f"{path} holds {len(found)} sequences ({', '.join([*found][:5])}); give a file with "
+            f"one."
+        )
     return next(iter(found.values()))

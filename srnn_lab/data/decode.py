@@ -1,7 +1,7 @@
-"""Audio files -> blocks of samples: by libsndfile where it knows the exact length, or else by FFmpeg, to the end.
+"""Audio -> blocks of samples: by libsndfile if it knows the exact length, else FFmpeg, to the end.
 
-libsndfile only estimates the length of MP3, stops at the first of several chained Ogg streams, and trusts a header that
-a crashed recorder or a pipe left without its sizes.
+libsndfile only estimates the length of MP3, stops at the first of several chained Ogg streams, and
+trusts a header that a crashed recorder or a pipe left without its sizes.
 """
 
 import io
@@ -31,25 +31,40 @@ MAX_PARTS = 1000
 _BLOCK = 2**16
 """Samples of each channel in a block."""
 _CONTAINERS = "aac,amr,asf,caf,flac,g722,matroska,mov,mp3,ogg,wav"
-"""What FFmpeg may take a file for: containers that hold the sound itself, unlike playlists, which name other files."""
+"""What FFmpeg may take a file for: containers that hold the sound itself, unlike playlists, which
+name other files."""
 _STATED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"}
 """Those of them that state the exact length, if any."""
 _CUT = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
 _UNKNOWN_SIZE = 0x7E000000
-"""Programs that write to a pipe promise this many bytes or more, since they cannot go back to the header."""
+"""Programs that write to a pipe promise this many bytes or more, since they cannot go back to the
+header."""
 _UNKNOWN_FRAMES = 2**62
-_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
+_BYTES = {
+    "PCM_U8": 1,
+    "PCM_S8": 1,
+    "ULAW": 1,
+    "ALAW": 1,
+    "PCM_16": 2,
+    "PCM_24": 3,
+    "PCM_32": 4,
+    "FLOAT": 4,
+}
 """Bytes of a sample."""
 _MP3_START = re.compile(rb"\xff[\xe2-\xff][\x10-\xeb].(?:.{9}|.{17}|.{32})(?:Xing|Info)", re.DOTALL)
 """The frame that counts those of an MP3 file: where files were joined, each begins with one."""
 _MP3_DELAY = 576 + 529
-"""Samples by which coding delays an MP3 stream that does not state it (LAME's encoder, and any decoder)."""
+"""Samples by which coding delays an MP3 stream that does not state it (LAME's encoder, and any
+decoder)."""
 _OGG_START = re.compile(rb"OggS\x00[\x02\x06]")
 """The first page of an Ogg stream."""
 _OGG_PAGE = 27 + 255 + 255 * 255
 """Bytes of the longest page."""
-_HEADER = re.compile(rb"caff\x00\x01\x00\x00desc|riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00")
-"""Beginning of CAF and W64: into a pipe, libsndfile writes its header anew each time that it would have changed it."""
+_HEADER = re.compile(
+    rb"caff\x00\x01\x00\x00desc|riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+)
+"""Beginning of CAF and W64: into a pipe, libsndfile writes its header anew each time that it would
+have changed it."""
 
 
 class UnreadableError(ValueError):
@@ -69,7 +84,9 @@ def open_audio(path: Path) -> File:
     try:
         kind = path.stat().st_mode
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path} does not exist; give the path of an audio file.") from error
+        raise FileNotFoundError(
+            f"{path} does not exist; give the path of an audio file."
+        ) from error
     if stat.S_ISDIR(kind):
         raise FileNotFoundError(f"{path} is a folder; give the path of an audio file.")
     if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
@@ -90,18 +107,23 @@ def _copy(path: Path, pipe: File) -> File:
     while part := pipe.read(_BLOCK):
         if copy.tell() + len(part) > MAX_PIPE:
             copy.close()
-            raise ValueError(f"{path} gives more than {MAX_PIPE} bytes; write them to a file, and give its path.")
+            raise ValueError(
+                f"{path} gives more than {MAX_PIPE} bytes; write them to a file, and give its path."
+            )
         copy.write(part)
     return copy
 
 
 def decode(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Block, int]]:
-    """Blocks of samples, full scale 1, each with its sample rate; joined streams may differ in rate and channels.
+    """Blocks of samples, full scale 1, each with its sample rate.
+
+    Joined streams may differ in rate and channels.
 
     Args:
         path: The file's name, for its ending and for messages.
         file: What ``open_audio`` gave.
-        max_seconds: Longest file that is read; of as many samples as that long a file of two channels at 96 kHz has.
+        max_seconds: Longest file that is read; of as many samples as that long a file of two
+            channels at 96 kHz has.
 
     Yields:
         The next samples (N, channels), at least one, and their rate in Hz.
@@ -114,7 +136,10 @@ def decode(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Block, in
     for block, rate in _decode_parts(path, file, max_seconds):
         seconds, count = seconds + len(block) / rate, count + len(block)
         if seconds > max_seconds:
-            raise ValueError(f"{path} lasts more than {max_seconds} s, and is not read. Cut it into shorter files.")
+            raise ValueError(
+                f"{path} lasts more than {max_seconds} s, and is not read. Cut it into shorter "
+                f"files."
+            )
         _check_samples(path, count, block.shape[1], max_seconds)
         if len(block):
             yield block, rate
@@ -122,14 +147,17 @@ def decode(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Block, in
 
 def _check_seconds(path: Path, seconds: float, max_seconds: int) -> None:
     if seconds > max_seconds:
-        raise ValueError(f"{path} lasts {seconds:.0f} s; at most {max_seconds} s are read. Cut it into shorter files.")
+        raise ValueError(
+            f"{path} lasts {seconds:.0f} s; at most {max_seconds} s are read. Cut it into shorter "
+            f"files."
+        )
 
 
 def _check_samples(path: Path, count: int, channels: int, max_seconds: int) -> None:
     if count * channels > 2 * 96_000 * max_seconds:
         raise ValueError(
-            f"{path} has {count} samples in each of {channels} channels, too many to be read; give one channel, or cut "
-            f"it into shorter files."
+            f"{path} has {count} samples in each of {channels} channels, too many to be read; "
+            f"give one channel, or cut it into shorter files."
         )
 
 
@@ -149,14 +177,21 @@ def _decode_parts(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Bl
 
 
 def _split(file: File) -> list[File]:
-    """The files that an MP3 or Ogg file was joined from; of the headers that came through a pipe, that of the sound."""
+    """The files that an MP3 or Ogg file was joined from.
+
+    If it begins with headers that came through a pipe, there is one: that with the sound.
+    """
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if _HEADER.match(content):
             starts = _find(_HEADER, content)
             spans = sorted(itertools.pairwise(starts), key=lambda span: span[1] - span[0])[-1:]
         else:
             starts = _starts(content)
-            spans = list(itertools.pairwise(sorted({0, *starts, len(content)}))) if len(starts) > 1 else []
+            spans = (
+                list(itertools.pairwise(sorted({0, *starts, len(content)})))
+                if len(starts) > 1
+                else []
+            )
         return [io.BytesIO(content[start:end]) for start, end in spans] or [file]
 
 
@@ -172,7 +207,7 @@ def _starts(content: mmap.mmap) -> list[int]:
 
 
 def _find(pattern: re.Pattern[bytes], content: mmap.mmap) -> list[int]:
-    """Where a pattern begins; nowhere, if that is in more places than a file has that someone joined."""
+    """Where a pattern begins; nowhere, if in more places than a file has that someone joined."""
     starts = [found.start() for found in itertools.islice(pattern.finditer(content), MAX_PARTS + 1)]
     return starts if len(starts) <= MAX_PARTS else []
 
@@ -190,8 +225,14 @@ def _decode_part(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Blo
     file.seek(0)
     try:
         # By its descriptor, since libsndfile takes no name that is not UTF-8.
-        with soundfile.SoundFile(file if isinstance(file, io.BytesIO) else file.fileno(), closefd=False) as sound:
-            exact = sound.format != "MP3" and not sound.subtype.startswith("MPEG") and sound.frames < _UNKNOWN_FRAMES
+        with soundfile.SoundFile(
+            file if isinstance(file, io.BytesIO) else file.fileno(), closefd=False
+        ) as sound:
+            exact = (
+                sound.format != "MP3"
+                and not sound.subtype.startswith("MPEG")
+                and sound.frames < _UNKNOWN_FRAMES
+            )
             if exact and sound.frames:
                 _check_seconds(path, sound.frames / sound.samplerate, max_seconds)
                 _check_samples(path, sound.frames, sound.channels, max_seconds)
@@ -220,7 +261,8 @@ def _decode_libsndfile(path: Path, file: File, sound: Any) -> Iterator[tuple[Blo
             break
         count += len(block)
         yield block, sound.samplerate
-    # Of an uncompressed file, sound.frames counts what is there; the log has what the header promised, in bytes.
+    # Of an uncompressed file, sound.frames counts what is there; the log has what the header
+    # promised, in bytes.
     promised = sound.frames
     if cut := _CUT.search(sound.extra_info):
         stated, held = map(int, cut.groups())
@@ -243,7 +285,9 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
     count, rate, form, failure = 0, 0, None, None
     try:
-        with av.open(file, "r", format=name, options=options, metadata_errors="replace") as container:
+        with av.open(
+            file, "r", format=name, options=options, metadata_errors="replace"
+        ) as container:
             stream = next(iter(container.streams.audio), None)
             if stream is None or stream.codec_context is None:
                 raise UnreadableError("no sound that can be decoded")
@@ -257,7 +301,9 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
             for packet in container.demux(stream):
                 try:
                     frames = packet.decode()
-                except FFmpegError as error:  # a tag between joined streams, or damage; what follows may be sound
+                except (
+                    FFmpegError
+                ) as error:  # a tag between joined streams, or damage; what follows may be sound
                     failure = error
                     continue
                 for frame in frames:
@@ -289,7 +335,10 @@ def _notify_cut(path: Path, count: int, promised: int) -> None:
 def _notify_rest(path: Path, file: File, used: int) -> None:
     size = file.seek(0, os.SEEK_END)
     if used < size / 2 and size > _BLOCK / 8:
-        notify(f"{path} has {size} bytes, but its header counts only {used} as sound; the others were not read.")
+        notify(
+            f"{path} has {size} bytes, but its header counts only {used} as sound; the others "
+            f"were not read."
+        )
 
 
 def _check_last_page(path: Path, file: File, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Noise of one step of 16 bits against digital silence, where a model could raise its density without limit."""
+"""Noise of one 16-bit step against digital silence, where a density could rise without limit."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,8 +12,15 @@ from srnn_lab.data.storage import FULL_SCALE, on_disk
 
 
 def dithered(signals: Mapping[str, np.ndarray], config: DataConfig) -> dict[str, np.ndarray]:
-    """The waveforms with triangular noise, -1, 0 or 1 steps of 16 bits; the same for one seed and name, on disk."""
-    return dict(zip(signals, on_disk(signals, lambda name: dither(signals[name], name, config)), strict=True))
+    """The waveforms, on disk, with triangular noise of -1, 0 or 1 steps of 16 bits.
+
+    It is the same for one seed and name.
+    """
+    return dict(
+        zip(
+            signals, on_disk(signals, lambda name: dither(signals[name], name, config)), strict=True
+        )
+    )
 
 
 def dither(signal: np.ndarray, name: str, config: DataConfig) -> np.ndarray:
@@ -21,8 +28,8 @@ def dither(signal: np.ndarray, name: str, config: DataConfig) -> np.ndarray:
 
     Args:
         signal: The waveform, in either type.
-        name: Name of the recording, of which the last part without the ending of a sound file counts, so that a file
-            that is inspected has the noise that it has in its data set.
+        name: Name of the recording, of which the last part without the ending of a sound file
+            counts, so that a file that is inspected has the noise that it has in its data set.
         config: The seed.
 
     Returns:

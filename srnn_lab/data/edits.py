@@ -1,4 +1,4 @@
-"""Changes to a signal whose effect on the KL is then seen: pure NumPy, on waveforms (N,) and piano rolls (T, 88)."""
+"""Changes to waveforms (N,) and piano rolls (T, 88) whose effect on the KL is seen: pure NumPy."""
 
 import numpy as np
 
@@ -46,7 +46,9 @@ def insert_silence(signal: np.ndarray, at: int, length: int) -> np.ndarray:
     return np.insert(widen(signal), np.full(length, at), 0, axis=0)
 
 
-def transpose(roll: np.ndarray, semitones: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+def transpose(
+    roll: np.ndarray, semitones: int, start: int = 0, stop: int | None = None
+) -> np.ndarray:
     """A piano roll transposed up; what leaves the keyboard is dropped.
 
     Args:
@@ -64,10 +66,15 @@ def transpose(roll: np.ndarray, semitones: int, start: int = 0, stop: int | None
     moved = np.array(roll)
     moved[start:stop] = part = transposed(roll[start:stop], semitones)
     if roll[start:stop].any() and not part.any():
-        raise ValueError(f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer.")
+        raise ValueError(
+            f"Transposed by {semitones} semitones, no note is left on the keyboard; choose fewer."
+        )
     return moved
 
 
 def _check_point(signal: np.ndarray, at: int) -> None:
     if not 0 <= at <= len(signal):
-        raise ValueError(f"The point {at} lies outside the signal, which has {len(signal)} samples; choose one inside.")
+        raise ValueError(
+            f"The point {at} lies outside the signal, which has {len(signal)} samples; choose one "
+            f"inside."
+        )

@@ -1,8 +1,8 @@
 """The data set ``reader``: one voice that reads a novel, with phone labels and transcripts.
 
-620 Russian sentences, 99.5 minutes at 16 kHz and 16 bits, 54,372 phones of an automatic alignment on a grid of 10 ms;
-Debian's package festvox-ru, copyright 2005 Nickolay V. Shmyrev (a BSD-like licence, beside the bundled sentences).
-About 23 % of its frames are nearly digital silence.
+620 Russian sentences, 99.5 minutes at 16 kHz and 16 bits, 54,372 phones of an automatic alignment
+on a grid of 10 ms; Debian's package festvox-ru, copyright 2005 Nickolay V. Shmyrev (a BSD-like
+licence, beside the bundled sentences). About 23 % of its frames are nearly digital silence.
 """
 
 import hashlib
@@ -25,19 +25,19 @@ _SALT = "44/"
 
 
 def reader_split(name: str) -> str:
-    """The split of a sentence, such as ``ru_0001``, decided by its name alone: 5 % test, 5 % validation."""
+    """The split of a sentence, such as ``ru_0001``, by its name alone: 5 % test, 5 % validation."""
     share = int.from_bytes(hashlib.sha256((_SALT + name).encode()).digest()[:8], "big") / 2**64
     return "test" if share < 0.05 else "valid" if share < 0.1 else "train"
 
 
 def reader_folder(data_dir: Path | None) -> Path | None:
-    """The folder with ``wav`` and ``lab`` in it: below ``data_dir``, ``data_dir`` itself or the installed package's."""
+    """Where ``wav`` and ``lab`` are: below ``data_dir``, in it, or in the installed package."""
     given = [] if data_dir is None else [data_dir / "reader", data_dir / PACKAGE.name, data_dir]
     return next((folder for folder in (*given, PACKAGE) if (folder / "wav").is_dir()), None)
 
 
 def reader_files(split: str, data_dir: Path | None) -> dict[str, Path]:
-    """The recordings of one split, by name; without the package, of the test split those that are bundled.
+    """The recordings of a split, by name; without the package, of the test split the bundled ones.
 
     Returns:
         The path of each recording.
@@ -50,8 +50,9 @@ def reader_files(split: str, data_dir: Path | None) -> dict[str, Path]:
         return audio_files(BUNDLED_READER)
     if folder is None:
         raise FileNotFoundError(
-            "The sentences of 'reader' are not on this machine. Install Debian's package festvox-ru, or put its "
-            "folders wav, lab and etc into the folder reader below --data-dir."
+            "The sentences of 'reader' are not on this machine. Install Debian's package "
+            "festvox-ru, or put its folders wav, lab and etc into the folder reader below "
+            "--data-dir."
         )
     files = audio_files(folder / "wav", (".wav",))
     return {name: path for name, path in files.items() if reader_split(name) == split}
@@ -69,8 +70,8 @@ def reader(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, n
     files = reader_files(split, data_dir)
     if reader_folder(data_dir) is None:
         notify(
-            f"festvox-ru is not installed: these are the {len(files)} bundled sentences of the {TEST_SENTENCES} of its "
-            f"test split."
+            f"festvox-ru is not installed: these are the {len(files)} bundled sentences of the "
+            f"{TEST_SENTENCES} of its test split."
         )
     return read_files(files, lambda path: read_audio(path, config.sample_rate))
 

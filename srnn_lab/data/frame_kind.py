@@ -1,4 +1,4 @@
-"""What a kind of frame is: how signals are cut into frames, their values, units and files, and what a change is.
+"""What a kind of frame is: how signals are cut, values, units and files, and what a change is.
 
 The command line reads it before anything else.
 """
@@ -18,7 +18,8 @@ VALUES: dict[Values, str] = {
     "count": "whole numbers from 0 on",
     "category": "one 1 among zeros",
 }
-"""What a likelihood is a distribution of, and what the frames of a kind are -> what a reader calls it."""
+"""What a likelihood is a distribution of, and what the frames of a kind are -> what a reader calls
+it."""
 
 AUDIO, MIDI, TABLE = "audio", "MIDI", "a table"
 """The files that signals come from, in a word or two."""
@@ -28,8 +29,8 @@ NUM_PITCHES = 88
 class FrameKind(ABC):
     """One kind of frame; the fields of a kind are the settings of ``DataConfig`` that it reads.
 
-    A signal is an array whose first axis is time: samples of a waveform (N,), frames of notes (T, 88), rows of a table
-    (T, columns).
+    A signal is an array whose first axis is time: samples of a waveform (N,), frames of notes (T,
+    88), rows of a table (T, columns).
 
     Attributes:
         name: In a configuration.
@@ -42,10 +43,14 @@ class FrameKind(ABC):
         unit_seconds: Seconds that one unit of the time axis lasts when it is heard.
         change: What a change of the signal is called.
         title: What the picture of a signal is called.
-        standardised: How mean and deviation are taken out: not at all, one of all values, or one for each value.
-        ranged: Whether the range of each value in the training set is kept, in which signals are made of frames.
-        costly: Whether frames take longer to make than to read, and no more room than their signals.
-        notes: Whether a frame is of notes, which can be transposed, and are played rather than heard as they are.
+        standardised: How mean and deviation are taken out: not at all, one of all values, or one
+            for each value.
+        ranged: Whether the range of each value in the training set is kept, in which signals are
+            made of frames.
+        costly: Whether frames take longer to make than to read, and no more room than their
+            signals.
+        notes: Whether a frame is of notes, which can be transposed, and are played rather than
+            heard as they are.
         heard: Whether a signal is something to hear.
     """
 
@@ -140,7 +145,8 @@ class FrameKind(ABC):
     def _refuse(self, signal: np.ndarray) -> NoReturn:
         given = AUDIO if signal.ndim == 1 else MIDI if signal.shape[1:] == (NUM_PITCHES,) else TABLE
         raise ValueError(
-            f"The model was trained on {self.medium} and was given {given}; choose a file or model to match."
+            f"The model was trained on {self.medium} and was given {given}; choose a file or "
+            f"model to match."
         )
 
 

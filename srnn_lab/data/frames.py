@@ -13,8 +13,8 @@ from srnn_lab.data.storage import on_disk, widen
 FrameArray = Float[np.ndarray, "t x"]
 
 FAR = 5
-"""Standard deviations from a bin's mean beyond which a log-mel energy is not heard: the prompts' reach from -2.1 to 5.9
-(in half of the bins to 3.3 at most)."""
+"""Standard deviations from a bin's mean beyond which a log-mel energy is not heard: the prompts'
+reach from -2.1 to 5.9 (in half of the bins to 3.3 at most)."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,12 @@ class Frontend:
 
     Attributes:
         config: What a frame is.
-        mean: Subtracted: one number for raw samples, one a bin for log-mel energies, 0 for piano rolls.
+        mean: Subtracted: one number for raw samples, one a bin for log-mel energies, 0 for piano
+            rolls.
         std: Divided by afterwards; of the same shape.
         u_mean, u_std: The same of known inputs; None where there are none.
-        low, high: Range of each bin of log-mel energies in the training set; None, as in older checkpoints: ``FAR``
-            deviations around the mean.
+        low, high: Range of each bin of log-mel energies in the training set; None, as in older
+            checkpoints: ``FAR`` deviations around the mean.
     """
 
     config: DataConfig
@@ -67,7 +68,8 @@ class Frontend:
         return cls(config, mean, std, *((low, high) if kind.ranged else ()), **found)
 
     def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
-        """The frames of a signal, and after them the known inputs; a tail shorter than a frame is dropped.
+        """The frames of a signal, and after them the known inputs; a tail shorter than a frame is
+        dropped.
 
         Returns:
             Frames (T, X), standardised if frames of this kind are, each followed by its known
@@ -86,10 +88,16 @@ class Frontend:
 
     def inputs(self, known: Float[np.ndarray, "t u"]) -> Float[np.ndarray, "t u"]:
         """Known inputs as a model sees them."""
-        return known if self.u_mean is None else ((known - self.u_mean) / self.u_std).astype(np.float32)
+        return (
+            known
+            if self.u_mean is None
+            else ((known - self.u_mean) / self.u_std).astype(np.float32)
+        )
 
-    def sequences(self, signals: Iterable[np.ndarray], x_dim: int) -> "list[FrameArray] | list[LazyFrames]":
-        """The frames of each signal, made when a batch takes them; those that take long, once, and kept on disk.
+    def sequences(
+        self, signals: Iterable[np.ndarray], x_dim: int
+    ) -> "list[FrameArray] | list[LazyFrames]":
+        """Each signal's frames, made when a batch takes them; slow ones once, and kept on disk.
 
         Returns:
             One sequence of standardised frames (T, X) for each signal, in their order.
@@ -103,8 +111,8 @@ class Frontend:
     def signal(self, frames: FrameArray) -> np.ndarray:
         """What frames sound like: a waveform, or notes (those whose p is above 1/2).
 
-        Log-mel energies that the training set never had, as some draws have them, are brought into its range, and what
-        exceeds full scale is limited.
+        Log-mel energies that the training set never had, as some draws have them, are brought into
+        its range, and what exceeds full scale is limited.
 
         Returns:
             A waveform (N,) with full scale 1, a piano roll (T, 88), or rows in the units of their
@@ -148,7 +156,9 @@ class LazyFrames:
     def __getitem__(self, part: slice) -> FrameArray:
         start, stop, _ = part.indices(len(self))
         hop, window = self.frontend.config.hop, self.frontend.config.window
-        return self.frontend.frames(self.signal[start * hop : (stop - 1) * hop + window], self.x_dim)
+        return self.frontend.frames(
+            self.signal[start * hop : (stop - 1) * hop + window], self.x_dim
+        )
 
 
 def _moments_of(sequences: Iterable[FrameArray], axis: int | None) -> tuple[Any, Any, Any, Any]:
@@ -164,22 +174,27 @@ def _moments_of(sequences: Iterable[FrameArray], axis: int | None) -> tuple[Any,
     low: Any = np.inf  # these two become arrays
     high: Any = -np.inf
     for frames in sequences:
-        low, high = np.fmin(low, np.fmin.reduce(frames, axis)), np.fmax(high, np.fmax.reduce(frames, axis))
-        # Chan et al.: the mean and the squared deviations of the signals so far and of this one -> of both.
+        low, high = (
+            np.fmin(low, np.fmin.reduce(frames, axis)),
+            np.fmax(high, np.fmax.reduce(frames, axis)),
+        )
+        # Chan et al.: the mean and the squared deviations of the signals so far and of this one ->
+        # of both.
         n, own_mean, own_variance = _moments(frames, axis)
         shift, total = own_mean - mean, np.maximum(count + n, 1)
         squares += n * own_variance + shift**2 * count * n / total
         mean, count = mean + shift * n / total, count + n
     if (low == high).any():
         raise ValueError(
-            "A value is the same in all training frames, so it cannot be standardised; give recordings with sound "
-            "or, for log-mel frames, a smaller x_dim or a longer window_length."
+            "A value is the same in all training frames, so it cannot be standardised; give "
+            "recordings with sound or, for log-mel frames, a smaller x_dim or a longer "
+            "window_length."
         )
     return np.asarray(mean, np.float32), np.asarray(np.sqrt(squares / count), np.float32), low, high
 
 
 def _moments(frames: FrameArray, axis: int | None) -> tuple[Any, Any, Any]:
-    """How many values are known, their mean and their variance: of each column (axis 0), or of all together."""
+    """How many values are known, their mean and variance: of each column (axis 0), or of all."""
     missing = np.isnan(frames)
     if not missing.any():
         return len(frames), frames.mean(axis, dtype=np.float64), frames.var(axis, dtype=np.float64)

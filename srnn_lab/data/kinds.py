@@ -23,8 +23,36 @@ from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".smf", ".rmi")
 AUDIO_SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64"),
-    *(".rf64", ".bw64", ".sph", ".nist", ".voc", ".g722", ".m4a", ".m4b", ".mp4", ".aac", ".webm", ".weba", ".mka"),
+    *(
+        ".wav",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aiff",
+        ".aif",
+        ".aifc",
+        ".au",
+        ".snd",
+        ".caf",
+        ".w64",
+    ),
+    *(
+        ".rf64",
+        ".bw64",
+        ".sph",
+        ".nist",
+        ".voc",
+        ".g722",
+        ".m4a",
+        ".m4b",
+        ".mp4",
+        ".aac",
+        ".webm",
+        ".weba",
+        ".mka",
+    ),
     *(".wma", ".spx", ".amr"),
 )
 """Endings of audio files: what libsndfile reads, and what FFmpeg reads besides."""
@@ -38,13 +66,20 @@ FRAMES_PER_QUARTER = {
 }
 """Data set of published rolls -> frames in a quarter note, which are what they are."""
 LOG_FLOOR = 1e-5
-"""Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence stays finite."""
-EVENTS = {"onset": lambda rise: np.maximum(rise, 0), "offset": lambda rise: np.maximum(-rise, 0), "change": np.abs}
-"""What happens in a sound -> which part of the rise of its energies from one frame to the next tells of it."""
+"""Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence
+stays finite."""
+EVENTS = {
+    "onset": lambda rise: np.maximum(rise, 0),
+    "offset": lambda rise: np.maximum(-rise, 0),
+    "change": np.abs,
+}
+"""What happens in a sound -> which part of the rise of its energies from one frame to the next
+tells of it."""
 EVENT_BANDS = 80
 LEAST_CHANGE = 0.3
-"""Nats a band by which the flux exceeds what surrounds it, at least, where something happens: a held vowel stays below
-0.02, white noise with a few exceptions a minute; of the prompts' onsets 96 % are above."""
+"""Nats a band by which the flux exceeds what surrounds it, at least, where something happens: a
+held vowel stays below 0.02, white noise with a few exceptions a minute; of the prompts' onsets 96 %
+are above."""
 
 
 @final
@@ -79,7 +114,9 @@ class Roll(Framed):
     def check_size(self, x_dim: int) -> None:
         """There are 88 notes."""
         if x_dim != NUM_PITCHES:
-            raise ValueError(f"ModelConfig.x_dim is {x_dim}; frames of {self.name!r} have {NUM_PITCHES} values.")
+            raise ValueError(
+                f"ModelConfig.x_dim is {x_dim}; frames of {self.name!r} have {NUM_PITCHES} values."
+            )
 
     def check(self, signal: np.ndarray) -> None:
         """A roll has two axes, and a frame."""
@@ -153,8 +190,8 @@ class Sound(FrameKind):
             self._refuse(signal)
         if len(signal) < self.window:
             raise ValueError(
-                f"The recording has {len(signal)} samples at {self.sample_rate} Hz, fewer than one frame "
-                f"({self.window} samples); give a longer one."
+                f"The recording has {len(signal)} samples at {self.sample_rate} Hz, fewer than "
+                f"one frame ({self.window} samples); give a longer one."
             )
 
     def described(self, x_dim: int) -> str:
@@ -181,13 +218,16 @@ class Sound(FrameKind):
         """Onsets of the sound, and where it is not silent."""
         return self.events(signal, len(frames)), self.active(signal)
 
-    def events(self, signal: Float[np.ndarray, "n"], num_frames: int, kind: str = "onset") -> Int[np.ndarray, "c"]:
-        """Frames at which something happens in a sound: peaks of the spectral flux, picked much as by librosa.
+    def events(
+        self, signal: Float[np.ndarray, "n"], num_frames: int, kind: str = "onset"
+    ) -> Int[np.ndarray, "c"]:
+        """Where something happens in a sound: peaks of spectral flux, picked much as by librosa.
 
-        The flux is the mean over 80 log-mel bands of the rise from one frame to the next (onsets), of the fall
-        (offsets) or of either (changes); a peak is the largest within 30 ms and exceeds the mean of the 200 ms around
-        it by 7 % of the flux's range, and by ``LEAST_CHANGE``. (librosa's own detector compiles for half a minute when
-        it is first imported, and finds onsets in a sound without any, since it has no such floor.)
+        The flux is the mean over 80 log-mel bands of the rise from one frame to the next (onsets),
+        of the fall (offsets) or of either (changes); a peak is the largest within 30 ms and exceeds
+        the mean of the 200 ms around it by 7 % of the flux's range, and by ``LEAST_CHANGE``.
+        (librosa's own detector compiles for half a minute when it is first imported, and finds
+        onsets in a sound without any, since it has no such floor.)
 
         Args:
             signal: The waveform.
@@ -207,7 +247,9 @@ class Sound(FrameKind):
         flux = EVENTS[kind](np.diff(energies, axis=0, prepend=energies[:1])).mean(1)
         hop = self.frame_length / self.sample_rate
         peaks, _ = find_peaks(flux, distance=max(1, round(0.03 / hop)))
-        least = uniform_filter1d(flux, 2 * round(0.1 / hop) + 1) + max(0.07 * np.ptp(flux), LEAST_CHANGE)
+        least = uniform_filter1d(flux, 2 * round(0.1 / hop) + 1) + max(
+            0.07 * np.ptp(flux), LEAST_CHANGE
+        )
         samples = peaks[flux[peaks] > least[peaks]] * self.frame_length + self.window_length / 2
         nearest = np.round((samples - self.window / 2) / self.frame_length).astype(int)
         return np.unique(nearest[nearest < num_frames])
@@ -229,7 +271,10 @@ class Raw(Sound):
     def check_size(self, x_dim: int) -> None:
         """A frame has the samples up to the next."""
         if x_dim != self.frame_length:
-            raise ValueError(f"ModelConfig.x_dim is {x_dim}; frames of {self.name!r} have {self.frame_length} values.")
+            raise ValueError(
+                f"ModelConfig.x_dim is {x_dim}; frames of {self.name!r} have {self.frame_length} "
+                f"values."
+            )
 
     def called(self, x_dim: int) -> str:
         """What a title calls them."""
@@ -265,13 +310,13 @@ class LogMel(Sound):
         """There are no more bins than samples in a window, and windows overlap or touch."""
         if x_dim > self.window_length:
             raise ValueError(
-                f"ModelConfig.x_dim is {x_dim}; log-mel frames have no more bins than their window has samples, "
-                f"{self.window_length}."
+                f"ModelConfig.x_dim is {x_dim}; log-mel frames have no more bins than their "
+                f"window has samples, {self.window_length}."
             )
         if self.frame_length > self.window_length:
             raise ValueError(
-                f"DataConfig.frame_length is {self.frame_length}; from one log-mel frame to the next are no more "
-                f"samples than in its window, {self.window_length}."
+                f"DataConfig.frame_length is {self.frame_length}; from one log-mel frame to the "
+                f"next are no more samples than in its window, {self.window_length}."
             )
 
     def called(self, x_dim: int) -> str:
@@ -288,15 +333,17 @@ class LogMel(Sound):
         return np.concatenate([np.log(_power(part) @ mel + LOG_FLOOR) for part in parts])
 
     def signal(self, frames: Float[np.ndarray, "t x"]) -> Float[np.ndarray, "n"]:
-        """A waveform with these energies (Griffin-Lim phases); what exceeds full scale is limited."""
+        """A waveform with these energies (Griffin-Lim phases); beyond full scale it is limited."""
         from srnn_lab.data.limiter import limit
 
         hop, width = self.frame_length, self.window_length
         values = np.minimum(frames, 2 * np.log(width / 2))  # a full-scale signal has no more
-        # The first and last samples lie under the edge of one window, where inversion divides by almost 0: the frames
-        # are continued on both sides so that other windows cover them too.
+        # The first and last samples lie under the edge of one window, where inversion divides by
+        # almost 0: the frames are continued on both sides so that other windows cover them too.
         margin = -(-width // hop)
-        energies = np.pad(np.maximum(np.exp(values) - LOG_FLOOR, 0), ((margin, margin), (0, 0)), mode="edge")
+        energies = np.pad(
+            np.maximum(np.exp(values) - LOG_FLOOR, 0), ((margin, margin), (0, 0)), mode="edge"
+        )
         powers = mel_to_power(energies.astype(np.float32), self._filters(frames.shape[1]))
         wave = griffin_lim(np.sqrt(powers), hop, width)[margin * hop : -margin * hop]
         return limit(wave, self.sample_rate)
@@ -338,7 +385,12 @@ class Series(Framed):
     @property
     def likelihood(self) -> str:
         """The simplest that takes the values."""
-        return {"binary": "bernoulli", "real": "gaussian", "count": "poisson", "category": "categorical"}[self.values]
+        return {
+            "binary": "bernoulli",
+            "real": "gaussian",
+            "count": "poisson",
+            "category": "categorical",
+        }[self.values]
 
     @property
     def standardised(self) -> Literal["no", "by value"]:
@@ -371,10 +423,13 @@ class Series(Framed):
         known = signal[:, -n:]
         if signal.shape[1] <= n:
             raise ValueError(
-                f"The table has {signal.shape[1]} columns; expected those of x and after them the inputs {self.inputs}."
+                f"The table has {signal.shape[1]} columns; expected those of x and after them the "
+                f"inputs {self.inputs}."
             )
         if np.isnan(known).any():
-            raise ValueError(f"A known input ({self.inputs}) is missing (NaN); give it in every row.")
+            raise ValueError(
+                f"A known input ({self.inputs}) is missing (NaN); give it in every row."
+            )
         return signal[:, :-n], known
 
     @property
@@ -396,7 +451,10 @@ class Series(Framed):
         """The rows; of categories, a 1 at the place of each."""
         columns, expected = signal.shape[1], 1 if self.values == "category" else x_dim
         if columns != expected:
-            raise ValueError(f"The table has {columns} columns; the model takes {expected}: choose them by --columns.")
+            raise ValueError(
+                f"The table has {columns} columns; the model takes {expected}: choose them by "
+                f"--columns."
+            )
         if self.values == "real":
             return signal
         highest = {"binary": 1, "count": np.inf, "category": x_dim - 1}[self.values]
@@ -404,9 +462,14 @@ class Series(Framed):
         wrong = known[~((known >= 0) & (known <= highest) & (known == np.round(known)))]
         if wrong.size:
             raise ValueError(
-                f"The table holds {wrong[0]:g}; values of {self.values!r} are whole numbers from 0 to {highest:g}."
+                f"The table holds {wrong[0]:g}; values of {self.values!r} are whole numbers from "
+                f"0 to {highest:g}."
             )
-        return np.eye(x_dim, dtype=np.float32)[signal[:, 0].astype(int)] if self.values == "category" else signal
+        return (
+            np.eye(x_dim, dtype=np.float32)[signal[:, 0].astype(int)]
+            if self.values == "category"
+            else signal
+        )
 
     def signal(self, frames: Float[np.ndarray, "t x"]) -> Float[np.ndarray, "t c"]:
         """The rows; of categories, the likeliest of each row."""

@@ -1,13 +1,15 @@
-"""Labels of a recording, such as its phones: read from the files of the usual programs into one form.
+"""Labels of a recording, such as its phones: from the files of the usual programs into one form.
 
-==============  =====================================================================================
-``.TextGrid``   Praat, long or short; of several tiers the one called phones, else the one with most entries
-``.lab``        ESPS (Festival: ``END COLOUR NAME`` below a line ``#``), or ``START END NAME`` in seconds or, as HTK
+==============
+===================================================================================== ``.TextGrid``
+Praat, long or short; of several tiers the one called phones, else the one with most entries
+``.lab``        ESPS (Festival: ``END COLOUR NAME`` below a line ``#``), or ``START END NAME`` in
+seconds or, as HTK
                 does, in units of 100 ns
-``.phn .wrd``   TIMIT: ``START END NAME`` in samples at 16 kHz
-``.txt``        Audacity's label track: start, end and name in seconds, parted by tabs
-``.csv .tsv``   time and label, or start, end and label; a line of titles is skipped
-==============  =====================================================================================
+``.phn .wrd``   TIMIT: ``START END NAME`` in samples at 16 kHz ``.txt``        Audacity's label
+track: start, end and name in seconds, parted by tabs ``.csv .tsv``   time and label, or start, end
+and label; a line of titles is skipped ==============
+=====================================================================================
 """
 
 import csv
@@ -31,11 +33,13 @@ _HTK_UNIT = 1e-7
 _GAP = 1e-3
 """Seconds between two intervals that still touch: programs round."""
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|(?<!\S)[-+]?\d[\d.eE+-]*(?!\S)')
-"""What counts in a TextGrid: free-standing strings and numbers, so that both of its formats read alike."""
+"""What counts in a TextGrid: free-standing strings and numbers, so that both of its formats read
+alike."""
 _PHONE_TIERS = ("phones", "phone", "phonemes", "phoneme", "phn", "mau")
 
 Interval = tuple[float, float, str]
-"""Start and end in seconds, and the name; an end that is no later than the start: until the next one starts."""
+"""Start and end in seconds, and the name; an end that is no later than the start: until the next
+one starts."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Labels:
     """What is heard when: each name is valid from its time until the next one.
 
     Attributes:
-        times: Where each name starts, strictly ascending: seconds of a recording, quarter notes of a piano roll.
+        times: Where each name starts, strictly ascending: seconds of a recording, quarter notes of
+            a piano roll.
         names: One a time; an empty one where nothing is labelled.
     """
 
@@ -52,7 +57,10 @@ class Labels:
 
     def at(self, times: Float[np.ndarray, "t"]) -> list[str]:
         """The name that is valid at each of ``times``; empty before the first."""
-        return [self.names[i] if i >= 0 else "" for i in np.searchsorted(self.times, times, side="right") - 1]
+        return [
+            self.names[i] if i >= 0 else ""
+            for i in np.searchsorted(self.times, times, side="right") - 1
+        ]
 
     def within(self, length: float) -> "Labels":
         """Those of these labels that start within a recording of that length.
@@ -65,8 +73,8 @@ class Labels:
         """
         if self.times[0] >= length:
             raise ValueError(
-                f"The first label starts at {self.times[0]:.2f}, after the end of the recording at {length:.2f}; give "
-                f"the labels of this recording."
+                f"The first label starts at {self.times[0]:.2f}, after the end of the recording "
+                f"at {length:.2f}; give the labels of this recording."
             )
         count = int(np.searchsorted(self.times, length))
         return Labels(self.times[:count], self.names[:count])
@@ -77,7 +85,7 @@ class Labels:
 
     @classmethod
     def from_intervals(cls, intervals: Iterable[Interval]) -> "Labels":
-        """The labels of intervals in any order; where two overlap, the one that starts later is valid.
+        """Labels of intervals in any order; where two overlap, the one that starts later is valid.
 
         What cannot be printed, as control characters, becomes a space: no picture could hold it.
 
@@ -89,7 +97,9 @@ class Labels:
         for start, end, name in sorted(intervals, key=lambda interval: interval[0]):
             if last is not None and start > last + _GAP:
                 rows[last] = ""
-            rows[start] = "".join(letter if letter.isprintable() else " " for letter in name).strip()
+            rows[start] = "".join(
+                letter if letter.isprintable() else " " for letter in name
+            ).strip()
             last = end if end > start else None
         if last is not None:
             rows[last] = ""
@@ -105,7 +115,8 @@ def read_labels(path: str | Path) -> Labels:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: Its ending is another, it is too large, no text, holds no label, or a time is no time.
+        ValueError: Its ending is another, it is too large, no text, holds no label, or a time is no
+            time.
     """
     path = Path(path)
     if not path.is_file():
@@ -128,7 +139,10 @@ def parse_labels(content: bytes, path: str | Path) -> Labels:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _PARSERS:
-        raise ValueError(f"{path} is no label file that is read; its ending is one of {', '.join(LABEL_SUFFIXES)}.")
+        raise ValueError(
+            f"{path} is no label file that is read; its ending is one of "
+            f"{', '.join(LABEL_SUFFIXES)}."
+        )
     try:
         intervals = _PARSERS[suffix](_decode(content))
     except (IndexError, OverflowError, ValueError, csv.Error) as error:
@@ -138,7 +152,9 @@ def parse_labels(content: bytes, path: str | Path) -> Labels:
         raise ValueError(f"{path} holds {count}; give the phones or words of one recording.")
     for start, end, name in intervals:
         if not (np.isfinite([start, end]).all() and start >= 0):
-            raise ValueError(f"{path}: the label {name!r} is from {start} to {end}; expected times from 0 on.")
+            raise ValueError(
+                f"{path}: the label {name!r} is from {start} to {end}; expected times from 0 on."
+            )
     return Labels.from_intervals(intervals)
 
 
@@ -168,7 +184,9 @@ def _read_textgrid(text: str) -> list[Interval]:
     def string() -> str:
         token = next(tokens, "")
         if not token.startswith('"'):
-            raise ValueError(f"{token[:40]!r} stands where a text is expected; the file may be cut.")
+            raise ValueError(
+                f"{token[:40]!r} stands where a text is expected; the file may be cut."
+            )
         return token[1:-1].replace('""', '"').strip()
 
     def number() -> float:
@@ -212,7 +230,9 @@ def _columns(text: str) -> list[Interval]:
     rows = [line.split(None, 2) for line in text.splitlines() if line.strip()]
     if short := next((row for row in rows if len(row) < 2), None):
         raise ValueError(f"the line {' '.join(short)[:40]!r} has no start and end.")
-    return [(_number(row[0]), _number(row[1]), row[2].strip() if len(row) > 2 else "") for row in rows]
+    return [
+        (_number(row[0]), _number(row[1]), row[2].strip() if len(row) > 2 else "") for row in rows
+    ]
 
 
 def _read_timit(text: str) -> list[Interval]:
@@ -226,7 +246,10 @@ def _read_audacity(text: str) -> list[Interval]:
             continue
         start, *rest = line.split("\t")
         if not rest:
-            raise ValueError(f"the line {line[:40]!r} has no tab; expected start, end and name with tabs between.")
+            raise ValueError(
+                f"the line {line[:40]!r} has no tab; expected start, end and name with tabs "
+                f"between."
+            )
         intervals.append((_number(start), _number(rest[0]), "\t".join(rest[1:]).strip()))
     return intervals
 
@@ -234,7 +257,11 @@ def _read_audacity(text: str) -> list[Interval]:
 def _read_csv(text: str) -> list[Interval]:
     first = text.split("\n", 1)[0]
     delimiter = max("\t;,", key=first.count)
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(cell.strip() for cell in row)]
+    rows = [
+        row
+        for row in csv.reader(text.splitlines(), delimiter=delimiter)
+        if any(cell.strip() for cell in row)
+    ]
     if rows and not _is_number(rows[0][0]):
         rows = rows[1:]
     intervals = []
@@ -243,7 +270,9 @@ def _read_csv(text: str) -> list[Interval]:
             raise ValueError(f"the line {row[0][:40]!r} has one column; expected time and label.")
         start = _number(row[0])
         has_end = len(row) > 2 and _is_number(row[1])
-        intervals.append((start, _number(row[1]) if has_end else start, row[2 if has_end else 1].strip()))
+        intervals.append(
+            (start, _number(row[1]) if has_end else start, row[2 if has_end else 1].strip())
+        )
     return intervals
 
 
@@ -267,7 +296,7 @@ _PARSERS: dict[str, Callable[[str], list[Interval]]] = {
 
 
 def labels_beside(path: Path) -> Path | None:
-    """The label file of a recording: of the same name, beside it or in a folder ``lab`` beside its own; or None."""
+    """A recording's label file: of its name, beside it or in ``lab`` beside its folder; or None."""
     own = path.absolute().parent
     for folder in (own, own.parent / "lab"):
         for suffix in (".TextGrid", ".textgrid", ".lab", ".LAB", ".PHN", ".phn"):

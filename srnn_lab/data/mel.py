@@ -1,7 +1,7 @@
-"""Mel filters, and a sound from the energies in them: what librosa does, without the compiler that it needs.
+"""Mel filters, and a sound from their energies: what librosa does, without the compiler it needs.
 
-librosa compiles for 20 s after each installation, and ends where it can keep nothing of it (read-only packages and no
-home). The tests compare the values.
+librosa compiles for 20 s after each installation, and ends where it can keep nothing of it
+(read-only packages and no home). The tests compare the values.
 """
 
 from functools import lru_cache
@@ -29,11 +29,16 @@ def mel_filters(sample_rate: int, width: int, num_mels: int) -> Float[np.ndarray
     """
     hertz = np.fft.rfftfreq(width, 1 / sample_rate)
     top = _MEL_OF_1_KHZ + np.log(max(sample_rate / 2, 1000) / 1000) / _LOG_STEP
-    mels = np.linspace(0, top if sample_rate > 2000 else sample_rate / 2 / _HERTZ_A_MEL, num_mels + 2)
-    edges = np.where(mels < _MEL_OF_1_KHZ, mels * _HERTZ_A_MEL, 1000 * np.exp(_LOG_STEP * (mels - _MEL_OF_1_KHZ)))[
-        :, None
-    ]
-    below, above = (hertz - edges[:-2]) / (edges[1:-1] - edges[:-2]), (edges[2:] - hertz) / (edges[2:] - edges[1:-1])
+    mels = np.linspace(
+        0, top if sample_rate > 2000 else sample_rate / 2 / _HERTZ_A_MEL, num_mels + 2
+    )
+    edges = np.where(
+        mels < _MEL_OF_1_KHZ, mels * _HERTZ_A_MEL, 1000 * np.exp(_LOG_STEP * (mels - _MEL_OF_1_KHZ))
+    )[:, None]
+    below, above = (
+        (hertz - edges[:-2]) / (edges[1:-1] - edges[:-2]),
+        (edges[2:] - hertz) / (edges[2:] - edges[1:-1]),
+    )
     triangles = np.maximum(0, np.minimum(below, above)).astype(np.float32)
     return (triangles * (2 / (edges[2:] - edges[:-2]))).astype(np.float32)
 
@@ -43,8 +48,9 @@ def mel_to_power(
 ) -> Float[np.ndarray, "t f"]:
     """Powers, not below 0, whose mel energies are nearly ``energies``.
 
-    From the pseudo-inverse, clamped, by multiplicative updates (Lee and Seung, 2001): each brings a frame closer in
-    squares, whatever its size, so that a frame that explodes takes no longer than others.
+    From the pseudo-inverse, clamped, by multiplicative updates (Lee and Seung, 2001): each brings a
+    frame closer in squares, whatever its size, so that a frame that explodes takes no longer than
+    others.
 
     Args:
         energies: Mel energies of each frame.
@@ -55,7 +61,9 @@ def mel_to_power(
         The power at each frequency of each frame.
     """
     least = np.float32(1e-10)
-    powers = np.maximum(energies @ np.linalg.pinv(filters).T, least * (1 + energies.max(1, keepdims=True)))
+    powers = np.maximum(
+        energies @ np.linalg.pinv(filters).T, least * (1 + energies.max(1, keepdims=True))
+    )
     asked = energies @ filters
     for _ in range(num_iterations):
         powers *= asked / ((powers @ filters.T) @ filters + least)
@@ -65,7 +73,9 @@ def mel_to_power(
 def griffin_lim(
     magnitudes: Float[np.ndarray, "t f"], hop: int, width: int, num_iterations: int = 32
 ) -> Float[np.ndarray, "n"]:
-    """A sound whose windows have these magnitudes (Griffin and Lim, 1984; with the momentum of Perraudin et al.).
+    """A sound whose windows have these magnitudes (Griffin and Lim, 1984).
+
+    The momentum is that of Perraudin et al.
 
     Args:
         magnitudes: Of windows of ``width`` samples, one every ``hop``.
@@ -77,7 +87,9 @@ def griffin_lim(
         The waveform, of (T - 1) ``hop`` + ``width`` samples.
     """
     window = np.hanning(width + 1)[:-1].astype(np.float32)
-    weight = np.maximum(_overlap_add(np.broadcast_to(window**2, (len(magnitudes), width)), hop), 1e-8)
+    weight = np.maximum(
+        _overlap_add(np.broadcast_to(window**2, (len(magnitudes), width)), hop), 1e-8
+    )
 
     def inverse(spectrum: Complex[np.ndarray, "t f"]) -> Float[np.ndarray, "n"]:
         return _overlap_add(np.fft.irfft(spectrum, width) * window, hop) / weight

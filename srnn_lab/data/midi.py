@@ -1,8 +1,9 @@
 """Standard MIDI Files, read byte by byte: the notes, the tempo and the metre.
 
-Libraries refuse files that any player plays, and keep an entry for each tick that a file can name. Here each byte is
-looked at once, so that time and memory grow with the file's size alone; what no note depends on is passed over.
-The format: "Standard MIDI-File Format Spec. 1.1", https://www.midi.org/specifications.
+Libraries refuse files that any player plays, and keep an entry for each tick that a file can name.
+Here each byte is looked at once, so that time and memory grow with the file's size alone; what no
+note depends on is passed over. The format: "Standard MIDI-File Format Spec. 1.1",
+https://www.midi.org/specifications.
 """
 
 from array import array
@@ -51,7 +52,8 @@ class Timing:
     """How fast a piece goes, and how its beats are counted.
 
     Attributes:
-        tempo: Quarter notes a minute; of a piece that changes it, the median over the quarter notes.
+        tempo: Quarter notes a minute; of a piece that changes it, the median over the quarter
+            notes.
         signatures: In order; the first begins at 0.
         steady: Whether the tempo never changes.
     """
@@ -62,21 +64,26 @@ class Timing:
 
     @property
     def pickup(self) -> float:
-        """Quarter notes before the first whole bar: the second signature begins sooner than a bar of its own."""
+        """Quarter notes before the first whole bar: less than a bar of the second signature."""
         second = self.signatures[1:2]
         return second[0].start if second and second[0].start < second[0].quarters else 0.0
 
     def bars(self, end: float) -> Float[np.ndarray, "b"]:
-        """Where each bar begins, up to ``end``, in quarter notes; a new signature begins a bar wherever it stands."""
+        """Where each bar begins, up to ``end``, in quarter notes; each signature begins a bar."""
         stops = [*(signature.start for signature in self.signatures[1:]), end]
         parts = zip(self.signatures, stops, strict=True)
-        return np.concatenate([np.arange(now.start, min(stop, end), now.quarters) for now, stop in parts])
+        return np.concatenate(
+            [np.arange(now.start, min(stop, end), now.quarters) for now, stop in parts]
+        )
 
     def part(self, start: float, stop: float) -> "Timing":
-        """Of the quarter notes from ``start``, where a bar begins, to ``stop``, and of what follows them."""
+        """Of the quarter notes from ``start``, a bar's beginning, to ``stop`` and what follows."""
         past = [signature for signature in self.signatures if signature.start <= start]
         coming = [signature for signature in self.signatures if start < signature.start < stop]
-        moved = [signature._replace(start=max(0.0, signature.start - start)) for signature in (past[-1], *coming)]
+        moved = [
+            signature._replace(start=max(0.0, signature.start - start))
+            for signature in (past[-1], *coming)
+        ]
         return Timing(self.tempo, tuple(moved), self.steady)
 
     def __str__(self) -> str:
@@ -119,7 +126,8 @@ class MidiFile(NamedTuple):
         notes: Its notes.
         ticks_per_quarter: Ticks in a quarter note; where a file counts seconds, in half a second.
         timing: Its tempo and metre.
-        unended: How many of its pitched notes nothing ends, so that they last to the end of their track.
+        unended: How many of its pitched notes nothing ends, so that they last to the end of their
+            track.
     """
 
     notes: Notes
@@ -153,8 +161,8 @@ class _Strike:
 class _Voice:
     """The notes of one channel in one track.
 
-    Two parts may share a pitch: each end is that of the note that was struck last, and a note whose end is missing
-    lasts to the next one of its pitch.
+    Two parts may share a pitch: each end is that of the note that was struck last, and a note whose
+    end is missing lasts to the next one of its pitch.
 
     Args:
         rows: Gets start, end, pitch, channel and voice of each note.
@@ -183,7 +191,9 @@ class _Voice:
         strike = strikes[index]
         self._add(strike.start, tick, pitch)
         strike.count -= 1
-        strike.limit = strike.start  # others that were struck with it last as long, if nothing ends them
+        strike.limit = (
+            strike.start
+        )  # others that were struck with it last as long, if nothing ends them
         if not strike.count:
             del strikes[index]
 
@@ -205,9 +215,9 @@ class _Voice:
 def parse_midi(content: bytes) -> MidiFile:
     """The notes of a MIDI file.
 
-    The file may lie inside another (RIFF, MacBinary), and hold unknown chunks, wrong lengths or numbers of tracks, data
-    bytes without a status byte, and messages that do not belong in a file. Tracks sound together; those of format 2 are
-    pieces of their own, and follow one another.
+    The file may lie inside another (RIFF, MacBinary), and hold unknown chunks, wrong lengths or
+    numbers of tracks, data bytes without a status byte, and messages that do not belong in a file.
+    Tracks sound together; those of format 2 are pieces of their own, and follow one another.
 
     Returns:
         The notes with their times in ticks, the tempo and the metre.
@@ -221,7 +231,10 @@ def parse_midi(content: bytes) -> MidiFile:
         raise ValueError("MThd not found")
     in_turn = content[header + 8 : header + 10] == b"\0\2"
     rows, tempi, signatures, unended, number = array("q"), [], [], 0, -1
-    tick, status = 0, _ON  # of data bytes before any status byte; some programs carry it over from track to track
+    tick, status = (
+        0,
+        _ON,
+    )  # of data bytes before any status byte; some programs carry it over from track to track
     # The events of each track, which begin and end notes.
     for number, (track, is_cut) in enumerate(_tracks(content, header)):
         voices: dict[int, _Voice] = {}
@@ -269,7 +282,11 @@ def _tracks(content: bytes, position: int) -> Iterator[tuple[bytes, bool]]:
         begin = position + 8
         end = begin + int.from_bytes(content[position + 4 : begin])
         is_cut = end > len(content)
-        ends = end == len(content) or content[end - 3 : end] == b"\xff\x2f\0" or content.startswith(b"MTrk", end)
+        ends = (
+            end == len(content)
+            or content[end - 3 : end] == b"\xff\x2f\0"
+            or content.startswith(b"MTrk", end)
+        )
         if not ends:
             following = content.find(b"MTrk", begin)
             end = following if following >= 0 else len(content)
@@ -286,7 +303,8 @@ def _messages(track: bytes, status: int, tick: int) -> Iterator[tuple[int, int, 
         tick: Where the track begins.
 
     Yields:
-        The tick, the status byte, the kind (of a message: its status without the channel), and the data.
+        The tick, the status byte, the kind (of a message: its status without the channel), and the
+        data.
     """
     position = 0
     try:
@@ -331,7 +349,8 @@ def _division(division: bytes) -> tuple[float, bool]:
     first, second = division
     if first < 0x80:
         ticks = float(first << 8 | second)
-    else:  # frames in a second, negated, and ticks in a frame; 29 stands for 30 of which some are left out
+    # frames in a second, negated, and ticks in a frame; 29 stands for 30 of which some are left out
+    else:
         rate = 30_000 / 1001 if first == 256 - 29 else 256 - first
         ticks = rate * second * 60 / STANDARD_TEMPO
     if not ticks:
@@ -340,7 +359,10 @@ def _division(division: bytes) -> tuple[float, bool]:
 
 
 def _timing(
-    notes: Notes, ticks_per_quarter: float, tempi: list[tuple[int, float]], signatures: list[tuple[int, int, int]]
+    notes: Notes,
+    ticks_per_quarter: float,
+    tempi: list[tuple[int, float]],
+    signatures: list[tuple[int, int, int]],
 ) -> Timing:
     """The median tempo and the signatures, of the ticks up to the last note's end."""
     end = max(1, notes.end.max(initial=0))
@@ -349,7 +371,9 @@ def _timing(
     values, lengths = values[lengths > 0], lengths[lengths > 0]
     order = np.argsort(values)
     reached = np.cumsum(lengths[order])
-    medians = [values[order][np.searchsorted(reached, reached[-1] / 2, side)] for side in ("left", "right")]
+    medians = [
+        values[order][np.searchsorted(reached, reached[-1] / 2, side)] for side in ("left", "right")
+    ]
     tempo = values[np.isin(values, medians)][0]  # of two tempi that share a piece, the first
     found = [Signature(0.0, 4, 4)]
     for tick, beats, unit in sorted(signatures, key=lambda change: change[0]):
@@ -360,5 +384,6 @@ def _timing(
             found[-1] = Signature(start, beats, unit)
         elif (beats, unit) != last[1:] or (start - last.start) % last.quarters:
             found.append(Signature(start, beats, unit))
-    # A file counts the microseconds of a quarter note, so that of 90 a minute it can only say 90.00009.
+    # A file counts the microseconds of a quarter note, so that of 90 a minute it can only say
+    # 90.00009.
     return Timing(min(round(float(tempo), 3), MAX_TEMPO), tuple(found), len({*values}) == 1)

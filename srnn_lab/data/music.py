@@ -1,4 +1,7 @@
-"""Polyphonic music as piano rolls: the two published versions of the four benchmark collections, and MIDI files."""
+"""Polyphonic music as piano rolls: the four benchmark collections, and MIDI files.
+
+Of the collections there are the two published versions.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -22,25 +25,38 @@ MAX_MIDI_BYTES = 4 * 2**20
 MAX_FRAMES = 20_000
 """Longest roll read from a MIDI file."""
 
-_MAT = {"jsb": "JSB_Chorales", "nottingham": "Nottingham", "muse": "MuseData", "piano": "Piano_midi"}
+_MAT = {
+    "jsb": "JSB_Chorales",
+    "nottingham": "Nottingham",
+    "muse": "MuseData",
+    "piano": "Piano_midi",
+}
 
 
 def boulanger_lewandowski(
     collection: str, _config: DataConfig, split: str, data_dir: Path | None
 ) -> dict[str, NarrowRoll]:
-    """The standard version: transposed to C, one frame an eighth note (a quarter note for JSB); whole songs."""
+    """The standard version: transposed to C, one frame an eighth note; whole songs.
+
+    For JSB, a frame is a quarter note.
+    """
     import scipy.io
 
     name = _MAT[collection]
-    songs = scipy.io.loadmat(fetch(f"boulanger-lewandowski/{name}.mat", data_dir))[f"{split}data"][0]
+    songs = scipy.io.loadmat(fetch(f"boulanger-lewandowski/{name}.mat", data_dir))[f"{split}data"][
+        0
+    ]
     return {f"{collection}-{split}-{i:03d}": song.astype(bool) for i, song in enumerate(songs)}
 
 
-def fraccaro(collection: str, _config: DataConfig, split: str, data_dir: Path | None) -> dict[str, NarrowRoll]:
+def fraccaro(
+    collection: str, _config: DataConfig, split: str, data_dir: Path | None
+) -> dict[str, NarrowRoll]:
     """The SRNN authors' version: fixed time steps, original keys except JSB.
 
-    Test songs are whole. Training and validation are one stream, published as 100-frame chunks in an order in which
-    chunk i + 16 continues chunk i: here 16 rows, of which each continues the one before it.
+    Test songs are whole. Training and validation are one stream, published as 100-frame chunks in
+    an order in which chunk i + 16 continues chunk i: here 16 rows, of which each continues the one
+    before it.
 
     Returns:
         Piano rolls (T, 88) of bool, by name, in the order of the file.
@@ -81,7 +97,11 @@ def training_songs(data: str, data_dir: Path | None) -> dict[str, NarrowRoll] | 
         "bl": f"boulanger-lewandowski/{_MAT[collection]}.mat",
         "fraccaro": f"fraccaro/{collection}_raw_batchsize16_seqlen100.npz",
     }
-    return MUSIC[data](DataConfig(data=data), "train", data_dir) if is_at_hand(files[short], data_dir) else None
+    return (
+        MUSIC[data](DataConfig(data=data), "train", data_dir)
+        if is_at_hand(files[short], data_dir)
+        else None
+    )
 
 
 def transposed(roll: Float[np.ndarray, "_ x"], semitones: int) -> Float[np.ndarray, "_ x"]:
@@ -100,11 +120,12 @@ def read_midi(path: str | Path, frames_per_quarter: int) -> Roll:
 
 
 def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
-    """A MIDI file as a piano roll on its own grid of beats, whatever its tempo, and its tempo and metre.
+    """A MIDI file as a piano roll on its own grid of beats, at any tempo, and its tempo and metre.
 
-    A note is on in a frame if it sounds at the middle of that frame. One that sounds at no middle is on in the frame in
-    which it begins, unless it is an ornament: the note before or after it, of the same track and channel, sounds at
-    that middle. Ornaments, drums and notes outside 21 to 108 are left out, and it is said how many.
+    A note is on in a frame if it sounds at the middle of that frame. One that sounds at no middle
+    is on in the frame in which it begins, unless it is an ornament: the note before or after it, of
+    the same track and channel, sounds at that middle. Ornaments, drums and notes outside 21 to 108
+    are left out, and it is said how many.
 
     Args:
         path: The file.
@@ -120,7 +141,9 @@ def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
     try:
         midi = parse_midi(_read_bytes(Path(path)))
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read as MIDI ({error}); give a Standard MIDI file.") from error
+        raise ValueError(
+            f"{path} cannot be read as MIDI ({error}); give a Standard MIDI file."
+        ) from error
     # The notes that a roll can hold.
     pitch, high = midi.notes.pitch, LOWEST_PITCH + NUM_PITCHES - 1
     pitched = midi.notes.channel != DRUMS
@@ -129,14 +152,22 @@ def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
         drums = " apart from drums (channel 10)" if len(pitched) else ""
         raise ValueError(f"{path} has no notes{drums}; give a MIDI file with pitched notes.")
     if not inside.any():
-        raise ValueError(f"{path} has no note within MIDI pitch {LOWEST_PITCH} to {high}; give one that has.")
+        raise ValueError(
+            f"{path} has no note within MIDI pitch {LOWEST_PITCH} to {high}; give one that has."
+        )
     notes = Notes(*(values[inside] for values in midi.notes))
     # The roll, and what was left out of it.
     roll, ornaments = _roll(path, notes, midi.ticks_per_quarter / frames_per_quarter)
-    frame, total = "a quarter note" if frames_per_quarter == 1 else f"1/{frames_per_quarter} quarter note", len(pitch)
+    frame, total = (
+        "a quarter note" if frames_per_quarter == 1 else f"1/{frames_per_quarter} quarter note",
+        len(pitch),
+    )
     for count, what in (
         (total - pitched.sum(), "are drums (channel 10) and were left out"),
-        (pitched.sum() - inside.sum(), f"lie outside MIDI pitch {LOWEST_PITCH} to {high} and were dropped"),
+        (
+            pitched.sum() - inside.sum(),
+            f"lie outside MIDI pitch {LOWEST_PITCH} to {high} and were dropped",
+        ),
         (ornaments, f"give way to another one of their voice in the same frame ({frame})"),
         (midi.unended, "have no end and last to the end of their track"),
     ):
@@ -160,11 +191,17 @@ def _read_bytes(path: Path) -> bytes:
 def _roll(path: str | Path, notes: Notes, ticks_per_frame: float) -> tuple[Roll, int]:
     """The roll of these notes, and how many ornaments it leaves out."""
     # Frame k is on if its middle, k + 1/2, lies in [start, end).
-    first, last = (np.ceil(ticks / ticks_per_frame - 0.5).astype(int) for ticks in (notes.start, notes.end))
-    begins, ends = (np.floor(ticks / ticks_per_frame).astype(int) for ticks in (notes.start, notes.end))
+    first, last = (
+        np.ceil(ticks / ticks_per_frame - 0.5).astype(int) for ticks in (notes.start, notes.end)
+    )
+    begins, ends = (
+        np.floor(ticks / ticks_per_frame).astype(int) for ticks in (notes.start, notes.end)
+    )
     short = first >= last
     # An ornament begins in a frame whose middle a note of its voice covers, after it or before it.
-    starting, ending = (list(zip(notes.voice.tolist(), frames.tolist(), strict=True)) for frames in (begins, ends))
+    starting, ending = (
+        list(zip(notes.voice.tolist(), frames.tolist(), strict=True)) for frames in (begins, ends)
+    )
     after: dict[tuple[int, int], int] = {}
     before: dict[tuple[int, int], int] = {}
     for i in np.flatnonzero(~short & (first == begins)):
@@ -173,12 +210,22 @@ def _roll(path: str | Path, notes: Notes, ticks_per_frame: float) -> tuple[Roll,
         before[ending[i]] = min(notes.end[i], before.get(ending[i], notes.end[i]))
     kept = np.ones(len(short), bool)
     for i in np.flatnonzero(short):
-        kept[i] = after.get(starting[i], -1) < notes.end[i] and before.get(starting[i], np.inf) > notes.start[i]
+        kept[i] = (
+            after.get(starting[i], -1) < notes.end[i]
+            and before.get(starting[i], np.inf) > notes.start[i]
+        )
     first, last = np.where(short, begins, first)[kept], np.where(short, begins + 1, last)[kept]
     if last.max() > MAX_FRAMES:
-        raise ValueError(f"{path} has {last.max()} frames; at most {MAX_FRAMES} are read. Cut it into shorter files.")
-    # Beginnings less ends, summed up: how many notes of a pitch sound. The time does not depend on their lengths.
-    change, key = np.zeros((last.max() + 1, NUM_PITCHES), np.int32), notes.pitch[kept] - LOWEST_PITCH
+        raise ValueError(
+            f"{path} has {last.max()} frames; at most {MAX_FRAMES} are read. Cut it into shorter "
+            f"files."
+        )
+    # Beginnings less ends, summed up: how many notes of a pitch sound. The time does not depend on
+    # their lengths.
+    change, key = (
+        np.zeros((last.max() + 1, NUM_PITCHES), np.int32),
+        notes.pitch[kept] - LOWEST_PITCH,
+    )
     np.add.at(change, (first, key), 1)
     np.add.at(change, (last, key), -1)
     return (change.cumsum(0)[:-1] > 0).astype(np.float32), int((~kept).sum())

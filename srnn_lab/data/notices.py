@@ -1,6 +1,7 @@
-"""What a reader did to a file, as a sentence: a warning, or for the visitor of a page who waits for it.
+"""What a reader did to a file, as a sentence: a warning, or for a page's visitor who waits for it.
 
-Python's ``catch_warnings`` changes the whole process, so visitors would have to read their files one after another.
+Python's ``catch_warnings`` changes the whole process, so visitors would have to read their files
+one after another.
 """
 
 import warnings
@@ -12,7 +13,7 @@ _COLLECTED: ContextVar[list[str] | None] = ContextVar("notices", default=None)
 
 
 def notify(message: str) -> None:
-    """Say what was done to a file: to whoever collects the notices of this thread, or else as a warning."""
+    """Say what was done to a file: to whoever collects this thread's notices, or as a warning."""
     collected = _COLLECTED.get()
     if collected is None:
         warnings.warn(message, stacklevel=3)

@@ -1,4 +1,6 @@
-"""Sequences of frames -> batches: inputs u_t, padding and masks, segments for truncated back-propagation."""
+"""Sequences of frames -> batches: inputs u_t, padding and masks, segments for truncated
+back-propagation.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -24,8 +26,8 @@ class Batch:
 
     Attributes:
         x: Frames that are scored.
-        u: Inputs, u_t = x_{t-1}, in the padding too, so that features of both are computed once; after it what is known
-            besides, if there is any.
+        u: Inputs, u_t = x_{t-1}, in the padding too, so that features of both are computed once;
+            after it what is known besides, if there is any.
         lengths: Valid frames of each sequence, at least 1.
     """
 
@@ -34,8 +36,10 @@ class Batch:
     lengths: Int[Tensor, "b"]
 
     @classmethod
-    def of(cls, whole: Float[Tensor, "b s n"], lengths: Int[Tensor, "b"], u_dim: int = 0) -> "Batch":
-        """Rows that begin with the frame before the first that is scored; x and u are views of them.
+    def of(
+        cls, whole: Float[Tensor, "b s n"], lengths: Int[Tensor, "b"], u_dim: int = 0
+    ) -> "Batch":
+        """Rows that begin a frame before the first scored one; x and u are views of them.
 
         Args:
             whole: Frames, each followed by its known inputs.
@@ -67,10 +71,12 @@ class Batch:
         """The batch ``paths`` times over, one copy below the other."""
         if paths == 1:
             return self
-        return Batch(self.x.repeat(paths, 1, 1), self.u.repeat(paths, 1, 1), self.lengths.repeat(paths))
+        return Batch(
+            self.x.repeat(paths, 1, 1), self.u.repeat(paths, 1, 1), self.lengths.repeat(paths)
+        )
 
     def to(self, *args) -> "Batch":
-        """The batch on another device or with another floating-point type; arguments as of ``Tensor.to``."""
+        """The batch on a device or in a floating-point type; arguments as of ``Tensor.to``."""
         x = self.x.to(*args)
         return Batch(x, self.u.to(*args), self.lengths.to(x.device))
 
@@ -90,39 +96,49 @@ def make_batch(
         The sequences in their order, padded with zeros to the longest.
 
     Raises:
-        ValueError: There is no sequence, one is too short to have a scored frame, or a value is missing.
+        ValueError: There is no sequence, one is too short to have a scored frame, or a value is
+            missing.
     """
     need = 1 if first_frame else 2
     if not sequences:
         raise ValueError("There is no sequence to make a batch of; give at least one.")
     if (shortest := min(len(s) for s in sequences)) < need:
         why = "" if first_frame else " when the first frame is not scored"
-        raise ValueError(f"A sequence has {shortest} frame{'s' * (shortest != 1)}; at least {need} are needed{why}.")
+        raise ValueError(
+            f"A sequence has {shortest} frame{'s' * (shortest != 1)}; at least {need} are "
+            f"needed{why}."
+        )
     whole = [s[:] for s in sequences]
     if not missing and any(np.isnan(s).any() for s in whole):
         raise ValueError(
-            "A value is missing (NaN), and the model was trained on data without gaps: give such, or train one."
+            "A value is missing (NaN), and the model was trained on data without gaps: give such, "
+            "or train one."
         )
     if first_frame:
         whole = [np.concatenate([np.zeros_like(s[:1]), s]) for s in whole]
     return _shifted(whole, u_dim=u_dim)
 
 
-def _shifted(frames: Sequence[Float[np.ndarray, "_ n"]], num_frames: int = 0, *, u_dim: int) -> Batch:
-    """Rows that begin with the frame before the first that is scored -> a batch of ``num_frames`` frames or more."""
+def _shifted(
+    frames: Sequence[Float[np.ndarray, "_ n"]], num_frames: int = 0, *, u_dim: int
+) -> Batch:
+    """Rows that begin a frame before the first scored one -> a batch of ``num_frames`` or more."""
     padded = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(f) for f in frames], batch_first=True)
     padded = F.pad(padded, (0, 0, 0, max(0, num_frames + 1 - padded.shape[1])))
     return Batch.of(padded, torch.tensor([len(f) - 1 for f in frames]), u_dim)
 
 
 def padded_length(num_frames: int, longest: int, lengths: int = 4) -> int:
-    """The next of a few ``lengths``, the last of which is ``longest``: for each, a GPU's kernels are recorded once."""
+    """The next of a few ``lengths``, the last of which is ``longest``.
+
+    For each of them, a GPU's kernels are recorded once.
+    """
     step = -(-longest // lengths)
     return min(longest, -(-num_frames // step) * step)
 
 
 def by_length(sequences: Sequence[Frames], batch_size: int) -> list[list[int]]:
-    """The positions of all sequences, in groups of similar length for batches; the last of a group is the longest."""
+    """The positions of sequences, in groups of similar length; the last of each is the longest."""
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
@@ -148,7 +164,8 @@ class Segments(ABC):
         sequences: The training set.
         batch_size: Rows.
         segment_length: Frames of one update, at most.
-        transposition: Semitones by which each sequence is transposed at random, up or down, again in each epoch.
+        transposition: Semitones by which each sequence is transposed at random, up or down, again
+            in each epoch.
         u_dim: Known inputs, which stand after the values of each frame.
     """
 
@@ -176,13 +193,16 @@ class Segments(ABC):
         """Scored frames in one epoch, about."""
 
     @abstractmethod
-    def epoch(self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0) -> Iterator[Segment]:
+    def epoch(
+        self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0
+    ) -> Iterator[Segment]:
         """One pass in random order.
 
         Args:
             generator: Source of all that is random in it.
             rows: Rows that are made, for one of several processes.
-            start: Segments that are left out at the beginning, to go on where an epoch was interrupted.
+            start: Segments that are left out at the beginning, to go on where an epoch was
+                interrupted.
         """
 
     def _transpositions(self, generator: torch.Generator) -> list[int]:
@@ -190,7 +210,9 @@ class Segments(ABC):
         if not self.transposition:
             return [0] * len(self.sequences)
         largest = self.transposition
-        return torch.randint(-largest, largest + 1, (len(self.sequences),), generator=generator).tolist()
+        return torch.randint(
+            -largest, largest + 1, (len(self.sequences),), generator=generator
+        ).tolist()
 
     def _frames(self, i: int, part: slice, semitones: Sequence[int]) -> Float[np.ndarray, "_ x"]:
         frames = self.sequences[i][part]
@@ -198,15 +220,17 @@ class Segments(ABC):
 
 
 class Streams(Segments):
-    """All sequences as one long stream, cut into chunks, which start from zero states that their segments carry on.
+    """All sequences as one stream in chunks, which start from zero states that segments carry on.
 
-    This is how the authors feed both music (one chunk a row, an epoch long) and speech (chunks of 2 s).
+    This is how the authors feed both music (one chunk a row, an epoch long) and speech (chunks of 2
+    s).
 
     Args:
         sequences: The training set, joined end to end.
         batch_size: Chunks side by side.
         segment_length: Frames of one update.
-        segments_per_reset: Segments of a chunk; 0: as many as the stream allows, with one batch of chunks.
+        segments_per_reset: Segments of a chunk; 0: as many as the stream allows, with one batch of
+            chunks.
         transposition: See ``Segments``.
         u_dim: See ``Segments``.
 
@@ -224,7 +248,9 @@ class Streams(Segments):
         transposition: int = 0,
         u_dim: int = 0,
     ):
-        super().__init__(sequences, batch_size, segment_length, transposition=transposition, u_dim=u_dim)
+        super().__init__(
+            sequences, batch_size, segment_length, transposition=transposition, u_dim=u_dim
+        )
         self.ends = np.cumsum([len(s) for s in sequences])
         scored = int(self.ends[-1]) - 1
         self.segments = segments_per_reset or scored // (batch_size * segment_length)
@@ -232,8 +258,9 @@ class Streams(Segments):
         self.num_batches = scored // (batch_size * self.chunk) if self.chunk else 0
         if not self.num_batches:
             raise ValueError(
-                f"The training set has {scored} scored frames, fewer than one batch of {batch_size} streams of "
-                f"{max(self.segments, 1)} segments of {segment_length} frames; lower batch_size or segment_length."
+                f"The training set has {scored} scored frames, fewer than one batch of "
+                f"{batch_size} streams of {max(self.segments, 1)} segments of {segment_length} "
+                f"frames; lower batch_size or segment_length."
             )
 
     def __len__(self) -> int:
@@ -245,38 +272,49 @@ class Streams(Segments):
         """Scored frames in one epoch."""
         return len(self) * self.batch_size * self.segment_length
 
-    def epoch(self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0) -> Iterator[Segment]:
+    def epoch(
+        self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0
+    ) -> Iterator[Segment]:
         """One pass, with the chunks in random order.
 
-        Where the chunks do not fill the stream, they begin at a random frame, so that their borders move.
+        Where the chunks do not fill the stream, they begin at a random frame, so that their borders
+        move.
 
         Yields:
             The frames of the next update.
         """
         used = self.num_batches * self.batch_size * self.chunk
         first = torch.randint(int(self.ends[-1]) - used, (), generator=generator)
-        chunks = torch.randperm(self.num_batches * self.batch_size, generator=generator).view(self.num_batches, -1)
+        chunks = torch.randperm(self.num_batches * self.batch_size, generator=generator).view(
+            self.num_batches, -1
+        )
         semitones = self._transpositions(generator)
         for i in range(start, len(self)):
             batch, segment = divmod(i, self.segments)
             begins = first + chunks[batch, rows] * self.chunk + segment * self.segment_length
             frames = [self._joined(begin, semitones) for begin in begins.tolist()]
             starts = torch.full(begins.shape, segment == 0)
-            yield Segment(starts, _shifted(frames, u_dim=self.u_dim), self.batch_size * self.segment_length)
+            yield Segment(
+                starts, _shifted(frames, u_dim=self.u_dim), self.batch_size * self.segment_length
+            )
 
     def _joined(self, begin: int, semitones: Sequence[int]) -> Float[np.ndarray, "t x"]:
         """A segment of the stream and the frame before it, from the sequences in which they lie."""
         end = begin + self.segment_length + 1
         first, last = np.searchsorted(self.ends, [begin, end - 1], side="right")
         starts = {i: self.ends[i] - len(self.sequences[i]) for i in range(first, last + 1)}
-        parts = [self._frames(i, slice(max(0, begin - at), end - at), semitones) for i, at in starts.items()]
+        parts = [
+            self._frames(i, slice(max(0, begin - at), end - at), semitones)
+            for i, at in starts.items()
+        ]
         return np.concatenate(parts)
 
 
 class WholeSequences(Segments):
-    """Each sequence from zero states, as it is evaluated; a row that is through with one goes on with another.
+    """Each sequence from zero states, as it is evaluated; a row that is done goes on with another.
 
-    A sequence longer than a segment is cut into pieces of nearly equal length, over which its states are carried on.
+    A sequence longer than a segment is cut into pieces of nearly equal length, over which its
+    states are carried on.
 
     Args:
         sequences: The training set.
@@ -300,20 +338,25 @@ class WholeSequences(Segments):
         transposition: int = 0,
         u_dim: int = 0,
     ):
-        super().__init__(sequences, batch_size, segment_length, transposition=transposition, u_dim=u_dim)
+        super().__init__(
+            sequences, batch_size, segment_length, transposition=transposition, u_dim=u_dim
+        )
         self.first_frame = first_frame
         self.scored = [len(s) - (not first_frame) for s in sequences]
         if min(self.scored) < 1:
-            raise ValueError("A sequence has one frame; two are needed when the first frame is not scored.")
+            raise ValueError(
+                "A sequence has one frame; two are needed when the first frame is not scored."
+            )
         self.pieces = [-(-n // segment_length) for n in self.scored]
         if sum(self.pieces) < batch_size:
             raise ValueError(
-                f"The training set has {sum(self.pieces)} segments of at most {segment_length} frames, fewer than one "
-                f"batch of {batch_size}; lower batch_size or segment_length."
+                f"The training set has {sum(self.pieces)} segments of at most {segment_length} "
+                f"frames, fewer than one batch of {batch_size}; lower batch_size or "
+                f"segment_length."
             )
 
     def __len__(self) -> int:
-        """Segments (updates) in one epoch; what would not fill another one is left out, at random."""
+        """Segments (updates) in an epoch; what would not fill another is left out, at random."""
         return sum(self.pieces) // self.batch_size
 
     @property
@@ -321,8 +364,10 @@ class WholeSequences(Segments):
         """Scored frames in one epoch, those included that do not fill the last segment."""
         return sum(self.scored)
 
-    def epoch(self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0) -> Iterator[Segment]:
-        """One pass, with the sequences in random order; a row's first may begin in its middle, from zero states."""
+    def epoch(
+        self, generator: torch.Generator, *, rows: slice = slice(None), start: int = 0
+    ) -> Iterator[Segment]:
+        """One pass in random order; a row's first sequence may begin midway, from zero states."""
         order = torch.randperm(len(self.sequences), generator=generator).tolist()
         semitones = self._transpositions(generator)
         pieces = [(i, piece) for i in order for piece in range(self.pieces[i])]
@@ -334,15 +379,19 @@ class WholeSequences(Segments):
             frames = [self._piece(i, begin, end, semitones) for (i, _), (begin, end) in mine]
             starts = torch.tensor([update == 0 or piece == 0 for (_, piece), _ in mine])
             yield Segment(
-                starts, _shifted(frames, longest, u_dim=self.u_dim), sum(end - begin for begin, end in bounds)
+                starts,
+                _shifted(frames, longest, u_dim=self.u_dim),
+                sum(end - begin for begin, end in bounds),
             )
 
     def _bounds(self, i: int, piece: int) -> tuple[int, int]:
-        """The first scored frame of a piece and the one after its last, counted from the first that is scored."""
+        """A piece's first scored frame and that after its last, counted from the first scored."""
         n, pieces = self.scored[i], self.pieces[i]
         return n * piece // pieces, n * (piece + 1) // pieces
 
-    def _piece(self, i: int, begin: int, end: int, semitones: Sequence[int]) -> Float[np.ndarray, "_ x"]:
+    def _piece(
+        self, i: int, begin: int, end: int, semitones: Sequence[int]
+    ) -> Float[np.ndarray, "_ x"]:
         if not self.first_frame:
             return self._frames(i, slice(begin, end + 1), semitones)
         frames = self._frames(i, slice(max(0, begin - 1), end), semitones)

@@ -51,28 +51,39 @@ def read_sequences(config: DataConfig) -> Sequences:
     """
     kind = config.kind
     if not isinstance(kind, Series):
-        raise ValueError(f"DataConfig.features is {config.features!r}; tables have 'series' frames.")
+        raise ValueError(
+            f"DataConfig.features is {config.features!r}; tables have 'series' frames."
+        )
     place, single, files = _files(config)
     kind = cast(Series, config.kind)
     found: Sequences = {}
     for path in files:
         name = path.name if single else path.relative_to(place).as_posix()
-        found |= {f"{name}/{own}" if own else name: rows for own, rows in read_table(path, kind).items()}
+        found |= {
+            f"{name}/{own}" if own else name: rows for own, rows in read_table(path, kind).items()
+        }
     return found
 
 
 def columns_of(config: DataConfig) -> list[str]:
-    """The names of the columns of the first file that can hold a sequence, but for its name and known inputs."""
+    """The names of the columns of the first file that can hold a sequence, but for its name and
+    known inputs.
+    """
     _, _, files = _files(config)
     names = next(_tables(files[0]))[1]
-    return [name for name in names if name not in {config.sequence_column, *config.kind.input_names}]
+    return [
+        name for name in names if name not in {config.sequence_column, *config.kind.input_names}
+    ]
 
 
 def _files(config: DataConfig) -> tuple[Path, bool, list[Path]]:
     """The folder or the file that the data are, whether it is a file, and all files."""
     place = Path(config.data)
     if not place.exists():
-        raise ValueError(f"{config.data!r} is neither a data set of tables nor a folder or a file; name one by --data.")
+        raise ValueError(
+            f"{config.data!r} is neither a data set of tables nor a folder or a file; name one by "
+            f"--data."
+        )
     single = place.is_file()
     return place, single, [place] if single else files_below(place, config.kind.suffixes)
 
@@ -100,7 +111,7 @@ def read_table(path: Path, kind: Series) -> Sequences:
 
 
 def _tables(path: Path) -> Iterator[tuple[str, list[str], list[Any]]]:
-    """The tables of a file: of each its name, empty where it is the only one, and its columns with their names."""
+    """A file's tables: the name of each, empty if it is alone, and its columns with their names."""
     suffix = path.suffix.lower()
     if suffix == ".csv":
         yield "", *_read_csv(read_bounded(path, MAX_BYTES))
@@ -122,7 +133,9 @@ def _read_csv(content: bytes) -> tuple[list[str], list[list[str]]]:
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+        rows = [
+            row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row
+        ]
     except csv.Error as error:
         raise ValueError(f"{error}") from error
     if not rows:
@@ -133,7 +146,9 @@ def _read_csv(content: bytes) -> tuple[list[str], list[list[str]]]:
     else:
         rows = rows[1:]
     if wrong := next((i for i, row in enumerate(rows, 1) if len(row) != width), None):
-        raise ValueError(f"row {wrong} has {len(rows[wrong - 1])} values, and the first line {width}")
+        raise ValueError(
+            f"row {wrong} has {len(rows[wrong - 1])} values, and the first line {width}"
+        )
     return names, [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
 
 
@@ -155,7 +170,10 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
             opened = parquet.ParquetFile(file)
             about = opened.metadata
             if about.num_rows * about.num_columns * 8 > MAX_BYTES:
-                raise ValueError(f"it has {about.num_rows} rows of {about.num_columns} columns, more than are read")
+                raise ValueError(
+                    f"it has {about.num_rows} rows of {about.num_columns} columns, more than are "
+                    f"read"
+                )
             table = opened.read()
     except (ArrowException, OSError) as error:
         raise ValueError(f"{error}") from error
@@ -163,9 +181,13 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
 
 
 def _read_npy(file: IO[bytes] | io.BufferedIOBase, size: int) -> np.ndarray:
-    """An array of numbers from ``size`` bytes; what the header promises is compared with them first."""
+    """Numbers from ``size`` bytes; what the header promises is compared with them first."""
     version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     try:
         shape, fortran, dtype = read(file)
     except TokenError as error:
@@ -190,7 +212,14 @@ def _read_npz(file: IO[bytes] | io.BufferedIOBase) -> Iterator[tuple[str, list[s
                     array = _read_npy(opened, member.file_size)  # pyright: ignore[reportArgumentType]
                 own = member.filename.removesuffix(".npy") if len(members) > 1 else ""
                 yield own, *_numbered(array)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+    ) as error:
         raise ValueError(f"{error}") from error
 
 
@@ -218,7 +247,10 @@ def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> 
     if not kind.sequence_column:
         return {own: rows} if len(rows) else {}
     which = np.array([str(value) for value in by_name[kind.sequence_column]])
-    return {f"{own}/{name}" if own else str(name): rows[which == name] for name in dict.fromkeys(which.tolist())}
+    return {
+        f"{own}/{name}" if own else str(name): rows[which == name]
+        for name in dict.fromkeys(which.tolist())
+    }
 
 
 def _numbers(name: str, column: Any) -> Float[np.ndarray, "_"]:
@@ -230,7 +262,9 @@ def _numbers(name: str, column: Any) -> Float[np.ndarray, "_"]:
         for i, value in enumerate(column):
             values[i] = _number(name, i, value)
     if (wrong := np.isinf(values)).any():
-        raise ValueError(f"column {name!r} has a value that is no finite number in row {1 + int(wrong.argmax())}")
+        raise ValueError(
+            f"column {name!r} has a value that is no finite number in row {1 + int(wrong.argmax())}"
+        )
     return values
 
 
@@ -241,8 +275,8 @@ def _number(name: str, row: int, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"column {name!r} holds {str(value)[:40]!r} in row {1 + row}, which is no number; name the columns to read "
-            f"with --columns"
+            f"column {name!r} holds {str(value)[:40]!r} in row {1 + row}, which is no number; "
+            f"name the columns to read with --columns"
         ) from error
 
 
@@ -254,7 +288,8 @@ def as_table_of_inputs(config: DataConfig) -> DataConfig:
 def split_sequences(sequences: Sequences, split: str) -> Sequences:
     """The sequences of one split: 90/5/5 of them by name, or, of one alone, 80/10/10 of its time.
 
-    Of sequences that are the same number by number, the one in the test split is kept, or else the one for validation.
+    Of sequences that are the same number by number, the one in the test split is kept, or else the
+    one for validation.
 
     Returns:
         The sequences of the split by name, or the stretch of the only one.
@@ -275,12 +310,20 @@ def split_sequences(sequences: Sequences, split: str) -> Sequences:
     copies = [name for name in sequences if name not in kept.values()]
     if copies:
         named = ", ".join(copies[:MAX_NAMED])
-        notify(f"{len(copies)} of {len(sequences)} sequences are copies of others and were left out: {named}.")
-    return {name: rows for name, rows in sequences.items() if splits[name] == split and name not in copies}
+        notify(
+            f"{len(copies)} of {len(sequences)} sequences are copies of others and were left out: "
+            f"{named}."
+        )
+    return {
+        name: rows
+        for name, rows in sequences.items()
+        if splits[name] == split and name not in copies
+    }
 
 
 def as_rows(value: Any, kind: Series) -> Table:
-    """An array, a tensor or a data frame as rows; of a tuple of two, x and known inputs, the rows side by side.
+    """An array, a tensor or a data frame as rows; of a tuple of two, x and known inputs, the rows
+    side by side.
 
     Returns:
         The rows (T, columns) as float32, NaN where a value is missing. The columns of a data frame
@@ -290,22 +333,32 @@ def as_rows(value: Any, kind: Series) -> Table:
         ValueError: It is none of these, or holds a value that is no number.
     """
     if is_pair(value):
-        x, u = as_rows(value[0], replace(kind, inputs="")), as_rows(value[1], replace(kind, columns="", inputs=""))
+        x, u = (
+            as_rows(value[0], replace(kind, inputs="")),
+            as_rows(value[1], replace(kind, columns="", inputs="")),
+        )
         if len(x) != len(u) or u.shape[1] != len(kind.input_names):
             raise ValueError(
-                f"A sequence has {len(x)} rows, and its known inputs {len(u)} rows of {u.shape[1]}; expected as many "
-                f"rows of {len(kind.input_names)}."
+                f"A sequence has {len(x)} rows, and its known inputs {len(u)} rows of "
+                f"{u.shape[1]}; expected as many rows of {len(kind.input_names)}."
             )
         return np.hstack([x, u])
     if (names := _names_of(value)) is not None:
-        wanted = [*(kind.names or [name for name in names if name not in kind.input_names]), *kind.input_names]
+        wanted = [
+            *(kind.names or [name for name in names if name not in kind.input_names]),
+            *kind.input_names,
+        ]
         if missing := [name for name in wanted if name not in names]:
-            raise ValueError(f"A data frame has no column {missing[0]!r}; it has {', '.join(names)}.")
+            raise ValueError(
+                f"A data frame has no column {missing[0]!r}; it has {', '.join(names)}."
+            )
         return np.stack([_numbers(name, np.asarray(value[name])) for name in wanted], 1)
     try:
         _, columns = _numbered(np.asarray(value, np.float32))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"A sequence is {type(value).__name__} that is no array of rows: {error}.") from error
+        raise ValueError(
+            f"A sequence is {type(value).__name__} that is no array of rows: {error}."
+        ) from error
     return np.stack([_numbers(str(i), column) for i, column in enumerate(columns)], 1)
 
 
@@ -320,12 +373,14 @@ def _names_of(value: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunConfig, dict[str, list[Table]]]:
-    """Sequences that a program holds, by split, and the configuration with what they say of themselves.
+def gather(
+    data: Mapping[str, Iterable[Any]], config: RunConfig
+) -> tuple[RunConfig, dict[str, list[Table]]]:
+    """Sequences a program holds, by split, and the configuration with what they say of themselves.
 
     Args:
-        data: ``train``, ``valid`` and ``test``: arrays (T, columns), tensors, data frames, or any iterable of these; a
-            tuple of two is x and known inputs u.
+        data: ``train``, ``valid`` and ``test``: arrays (T, columns), tensors, data frames, or any
+            iterable of these; a tuple of two is x and known inputs u.
         config: A configuration of series.
 
     Returns:
@@ -337,10 +392,14 @@ def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunCon
     """
     kind = config.data.kind
     if not isinstance(kind, Series):
-        raise ValueError(f"DataConfig.features is {kind.name!r}; data are given as arrays of {Series.name!r} frames.")
+        raise ValueError(
+            f"DataConfig.features is {kind.name!r}; data are given as arrays of {Series.name!r} "
+            f"frames."
+        )
     if set(data) != {"train", "valid", "test"}:
         raise ValueError(
-            f"The data have the splits {', '.join(map(str, data)) or 'none'}; expected train, valid, test."
+            f"The data have the splits {', '.join(map(str, data)) or 'none'}; expected train, "
+            f"valid, test."
         )
     held = {split: list(sequences) for split, sequences in data.items()}
     if empty := [split for split, sequences in held.items() if not sequences]:
@@ -348,8 +407,13 @@ def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunCon
     first = held["train"][0]
     x, u = first if is_pair(first) else (first, None)
     if u is not None and not kind.inputs:
-        kind = replace(kind, inputs=",".join(_names_of(u) or [f"u{i}" for i in range(as_rows(u, kind).shape[1])]))
-    rows = {split: [as_rows(value, kind) for value in sequences] for split, sequences in held.items()}
+        kind = replace(
+            kind,
+            inputs=",".join(_names_of(u) or [f"u{i}" for i in range(as_rows(u, kind).shape[1])]),
+        )
+    rows = {
+        split: [as_rows(value, kind) for value in sequences] for split, sequences in held.items()
+    }
     columns = rows["train"][0].shape[1] - len(kind.input_names)
     names = _names_of(x) or [str(i) for i in range(columns)]
     names = kind.names or [name for name in names if name not in kind.input_names]
@@ -358,7 +422,7 @@ def gather(data: Mapping[str, Iterable[Any]], config: RunConfig) -> tuple[RunCon
 
 
 def complete(config: RunConfig) -> RunConfig:
-    """The configuration with the columns of its tables, frames of their size, and whether values are missing.
+    """The configuration with its tables' columns, the frame size, and whether values are missing.
 
     Any other configuration comes back as it is.
 
@@ -371,17 +435,30 @@ def complete(config: RunConfig) -> RunConfig:
     kind = config.data.kind
     if not isinstance(kind, Series) or config.data.data == ARRAYS:
         return config
-    return _completed(config, kind.names or columns_of(config.data), lambda: read_sequences(config.data).values())
+    return _completed(
+        config, kind.names or columns_of(config.data), lambda: read_sequences(config.data).values()
+    )
 
 
-def _completed(config: RunConfig, names: list[str], tables: Callable[[], Iterable[Table]]) -> RunConfig:
+def _completed(
+    config: RunConfig, names: list[str], tables: Callable[[], Iterable[Table]]
+) -> RunConfig:
     if any("," in name for name in names):
-        raise ValueError("The name of a column holds a comma, which parts the names of columns; rename it.")
+        raise ValueError(
+            "The name of a column holds a comma, which parts the names of columns; rename it."
+        )
     kind = replace(cast(Series, config.data.kind), columns=",".join(names))
     if both := set(names) & set(kind.input_names):
-        raise ValueError(f"The column {both.pop()!r} is among --columns and --inputs; leave it out of one of them.")
+        raise ValueError(
+            f"The column {both.pop()!r} is among --columns and --inputs; leave it out of one of "
+            f"them."
+        )
     found = [kind.parts(rows)[0] for rows in tables()]
-    size = 1 + int(max(rows.max() for rows in found)) if config.data.values == "category" else len(names)
+    size = (
+        1 + int(max(rows.max() for rows in found))
+        if config.data.values == "category"
+        else len(names)
+    )
     missing = any(bool(np.isnan(rows).any()) for rows in found)
     model = replace(config.model, x_dim=max(1, size), missing=missing, u_dim=len(kind.input_names))
     return replace(config, model=model, data=replace(config.data, columns=",".join(names)))

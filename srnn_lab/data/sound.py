@@ -42,23 +42,31 @@ def roll_to_midi(roll: Roll, frames_per_quarter: int, timing: Timing = DEFAULT_T
         import pretty_midi
 
     if not roll.any():
-        raise ValueError("The piano roll has no note, so there is nothing to write; draw more frames or another seed.")
+        raise ValueError(
+            "The piano roll has no note, so there is nothing to write; draw more frames or "
+            "another seed."
+        )
     seconds = frame_seconds(frames_per_quarter, timing.tempo)
     ticks = frames_per_quarter * max(1, 220 // frames_per_quarter)  # a frame begins at a tick
     midi = pretty_midi.PrettyMIDI(resolution=ticks, initial_tempo=timing.tempo)
     midi.time_signature_changes = [
-        pretty_midi.TimeSignature(beats, unit, start * 60 / timing.tempo) for start, beats, unit in timing.signatures
+        pretty_midi.TimeSignature(beats, unit, start * 60 / timing.tempo)
+        for start, beats, unit in timing.signatures
     ]
     piano = pretty_midi.Instrument(program=0)
     edges = np.diff(np.pad(roll > 0, ((1, 1), (0, 0))).astype(int), axis=0)
     for note in range(roll.shape[1]):
         starts, ends = np.flatnonzero(edges[:, note] == 1), np.flatnonzero(edges[:, note] == -1)
         piano.notes += [
-            pretty_midi.Note(velocity=80, pitch=LOWEST_PITCH + note, start=start * seconds, end=end * seconds)
+            pretty_midi.Note(
+                velocity=80, pitch=LOWEST_PITCH + note, start=start * seconds, end=end * seconds
+            )
             for start, end in zip(starts, ends, strict=True)
         ]
     # Renderers stop at the last event, so one that changes nothing keeps the tail.
-    piano.control_changes.append(pretty_midi.ControlChange(7, 100, len(roll) * seconds + TAIL_SECONDS))
+    piano.control_changes.append(
+        pretty_midi.ControlChange(7, 100, len(roll) * seconds + TAIL_SECONDS)
+    )
     midi.instruments.append(piano)
     content = io.BytesIO()
     midi.write(content)
@@ -66,10 +74,10 @@ def roll_to_midi(roll: Roll, frames_per_quarter: int, timing: Timing = DEFAULT_T
 
 
 def midi_to_wav(midi: bytes) -> bytes:
-    """The sound of a MIDI file as a WAV file: a sampled piano, or sine waves where no renderer can be installed.
+    """A MIDI file as a WAV file: a sampled piano, or sine waves if no renderer can be installed.
 
-    All files have one gain, at which a chord of four notes is as loud as speech; what it drives beyond full scale is
-    clipped.
+    All files have one gain, at which a chord of four notes is as loud as speech; what it drives
+    beyond full scale is clipped.
 
     Args:
         midi: The content of the MIDI file.
@@ -87,11 +95,15 @@ def midi_to_wav(midi: bytes) -> bytes:
         played = pretty_midi.PrettyMIDI(io.BytesIO(midi)).synthesize(rate, normalize=False)
         return wav_bytes(SINE_GAIN * played, rate)
     soundfont = resources.files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
-    played, rate = soundfile.read(io.BytesIO(bytes(render_wave_from(soundfont, midi))), dtype="float32")
+    played, rate = soundfile.read(
+        io.BytesIO(bytes(render_wave_from(soundfont, midi))), dtype="float32"
+    )
     return wav_bytes(PIANO_GAIN * played, rate)
 
 
-def wav_bytes(wave: Float[np.ndarray, "n"] | Float[np.ndarray, "n channels"], sample_rate: int) -> bytes:
+def wav_bytes(
+    wave: Float[np.ndarray, "n"] | Float[np.ndarray, "n channels"], sample_rate: int
+) -> bytes:
     """A 16-bit WAV file; samples outside [-1, 1] are clipped, and nothing is rescaled."""
     with optional_packages():
         import soundfile

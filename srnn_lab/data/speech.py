@@ -18,7 +18,8 @@ Waveform = Float[np.ndarray, "n"]
 MAX_SECONDS = 7200
 """Longest file that is read: 0.5 GB in memory at 16 kHz."""
 MAX_PEAK = 16
-"""Largest sample that is read, where full scale is 1; more means that a file is damaged or not scaled."""
+"""Largest sample that is read, where full scale is 1; more means that a file is damaged or not
+scaled."""
 SOUNDS = Path("/usr/share/asterisk/sounds")
 VOICES = {
     "en": "en_US_f_Allison",
@@ -27,16 +28,33 @@ VOICES = {
     "it": "it_IT_m_Carlo",
     "ru": "ru_RU_f_IvrvoiceRU",
 }
-"""Language -> where Debian's asterisk-core-sounds-LANGUAGE-g722 puts its prompts, below ``SOUNDS``."""
-_TONES = {"ascending-2tone", "descending-2tone", "beep", "beeperr", "confbridge-join", "confbridge-leave"}
+"""Language -> where Debian's asterisk-core-sounds-LANGUAGE-g722 puts its prompts, below ``SOUNDS``.
+"""
+_TONES = {
+    "ascending-2tone",
+    "descending-2tone",
+    "beep",
+    "beeperr",
+    "confbridge-join",
+    "confbridge-leave",
+}
 _REPEATED = {
     "en": {"auth-thankyou"},
-    "es": {"conf-lockednow", "dir-intro", "pbx-invalid", "queue-seconds", "vm-and", "vm-minutes", "vm-pls-try-again"},
+    "es": {
+        "conf-lockednow",
+        "dir-intro",
+        "pbx-invalid",
+        "queue-seconds",
+        "vm-and",
+        "vm-minutes",
+        "vm-pls-try-again",
+    },
     "fr": {"dir-intro", "pbx-invalid", "second-time", "vm-and", "vm-message"},
     "it": {"dir-intro", "spy-iax2"},
     "ru": {"is"},  # empty
 }
-"""Prompts that are the same recording as another one of that voice, or hold one that would be in another split."""
+"""Prompts that are the same recording as another one of that voice, or hold one that would be in
+another split."""
 _MONKEYS = "tt-monkeys"
 """A recording of animals among the prompts."""
 _VOICE_SALT = "1/"
@@ -45,21 +63,23 @@ BUNDLED_VOICE = Path(__file__).parents[1] / "assets" / "voice"
 
 
 def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECONDS) -> Waveform:
-    """An audio file as one channel at ``sample_rate``, full scale 1: any format of libsndfile or FFmpeg.
+    """A file as one channel at ``sample_rate``, full scale 1: any format of libsndfile or FFmpeg.
 
-    The offset of a sound card (the mean of each channel) is removed: a model of raw samples would take it for a sound
-    that it has never heard.
+    The offset of a sound card (the mean of each channel) is removed: a model of raw samples would
+    take it for a sound that it has never heard.
 
     Args:
         path: A file, or a pipe; more than one channel are averaged, unless they cancel each other.
         sample_rate: Samples a second to resample to.
-        max_seconds: Longest file that is read; of as many samples as that long a file of two channels at 96 kHz has.
+        max_seconds: Longest file that is read; of as many samples as that long a file of two
+            channels at 96 kHz has.
 
     Returns:
         The samples (N,) as float32.
 
     Raises:
-        ValueError: The file is empty, no audio, silent, not finite, far beyond full scale, or too long.
+        ValueError: The file is empty, no audio, silent, not finite, far beyond full scale, or too
+            long.
         FileNotFoundError: There is no such file.
     """
     path = Path(path)
@@ -68,18 +88,24 @@ def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECOND
         if not runs:
             raise ValueError(f"{path} holds no samples; it may be truncated.")
         if all((run.low == run.high).all() for run in runs):
-            raise ValueError(f"{path} is silent: every sample is the same; give a recording with sound.")
+            raise ValueError(
+                f"{path} is silent: every sample is the same; give a recording with sound."
+            )
         if any(run.cancels for run in runs):
             loudest = [int(run.power.argmax()) if run.cancels else None for run in runs]
             notify(
-                f"{path} has channels of opposite phase, which cancel each other when they are averaged; channel "
-                f"{1 + next(channel for channel in loudest if channel is not None)} alone, the loudest, was read."
+                f"{path} has channels of opposite phase, which cancel each other when they are "
+                f"averaged; channel "
+                f"{1 + next(channel for channel in loudest if channel is not None)} alone, the "
+                f"loudest, was read."
             )
             with collect_notices():  # said when it was read first
                 runs = _read_runs(path, file, max_seconds, loudest)
     wave = np.concatenate([run.mono(sample_rate) for run in runs])
     if not len(wave):
-        raise ValueError(f"{path} is shorter than one sample at {sample_rate} Hz; its own rate may be wrong.")
+        raise ValueError(
+            f"{path} is shorter than one sample at {sample_rate} Hz; its own rate may be wrong."
+        )
     return wave
 
 
@@ -97,11 +123,18 @@ class _Run:
         self.low, self.high = np.full(num_channels, np.inf), np.full(num_channels, -np.inf)
         self._blocks: list[np.ndarray] = []
         # Of each channel, and of their average.
-        self._count, self._sums, self._squares = 0, np.zeros(num_channels + 1), np.zeros(num_channels + 1)
+        self._count, self._sums, self._squares = (
+            0,
+            np.zeros(num_channels + 1),
+            np.zeros(num_channels + 1),
+        )
 
     def add(self, block: Float[np.ndarray, "n c"]) -> None:
         mono = block.mean(1)
-        self.low, self.high = np.minimum(self.low, block.min(0)), np.maximum(self.high, block.max(0))
+        self.low, self.high = (
+            np.minimum(self.low, block.min(0)),
+            np.maximum(self.high, block.max(0)),
+        )
         wide = np.column_stack([block, mono]).astype(np.float64)
         self._count, self._sums, self._squares = (
             self._count + len(block),
@@ -127,8 +160,9 @@ class _Run:
     def mono(self, sample_rate: int) -> Waveform:
         """The samples without their offset, rounded to steps of 16 bits, at ``sample_rate``.
 
-        So 16-bit samples stay 16-bit samples, and training, which stores those, sees what an inspection sees. A
-        high-pass would remove a slow drift as well, but change every sample of every recording.
+        So 16-bit samples stay 16-bit samples, and training, which stores those, sees what an
+        inspection sees. A high-pass would remove a slow drift as well, but change every sample of
+        every recording.
 
         Returns:
             The samples (N,) as float32 with full scale 1.
@@ -143,15 +177,22 @@ class _Run:
         return wave if self.rate == sample_rate else soxr.resample(wave, self.rate, sample_rate)
 
 
-def _read_runs(path: Path, file: File, max_seconds: int, channels: list[int | None] | None = None) -> list[_Run]:
+def _read_runs(
+    path: Path, file: File, max_seconds: int, channels: list[int | None] | None = None
+) -> list[_Run]:
     runs: list[_Run] = []
     for block, rate in decode(path, file, max_seconds):
         if not len(block):
             continue
         if not np.isfinite(block).all():
-            raise ValueError(f"{path} has samples that are not finite numbers (NaN or infinity); export it again.")
+            raise ValueError(
+                f"{path} has samples that are not finite numbers (NaN or infinity); export it "
+                f"again."
+            )
         if (peak := np.abs(block).max()) > MAX_PEAK:
-            raise ValueError(f"{path} has samples up to {peak:.3g}, where full scale is 1; scale it down.")
+            raise ValueError(
+                f"{path} has samples up to {peak:.3g}, where full scale is 1; scale it down."
+            )
         if not runs or (runs[-1].rate, len(runs[-1].low)) != (rate, block.shape[1]):
             runs.append(_Run(rate, block.shape[1], channels[len(runs)] if channels else None))
         runs[-1].add(block)
@@ -159,14 +200,20 @@ def _read_runs(path: Path, file: File, max_seconds: int, channels: list[int | No
 
 
 def audio_files(folder: Path, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> dict[str, Path]:
-    """All audio files below a folder, by their path without the ending; of files with one name, the last."""
-    return {p.relative_to(folder).with_suffix("").as_posix(): p for p in files_below(folder, suffixes)}
+    """All audio files below a folder, by their path without the ending.
+
+    Of files with one name, it is the last.
+    """
+    return {
+        p.relative_to(folder).with_suffix("").as_posix(): p for p in files_below(folder, suffixes)
+    }
 
 
 def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """The English telephone prompts (one voice, about 25 minutes), split 90/5/5 by prompt name.
 
-    The test split is bundled. The others come from ``data_dir``/voice or from the installed Debian package.
+    The test split is bundled. The others come from ``data_dir``/voice or from the installed Debian
+    package.
 
     Returns:
         Waveforms (N,) at the sample rate of ``config``, by name.
@@ -174,11 +221,15 @@ def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
     Raises:
         FileNotFoundError: The prompts are neither in ``data_dir`` nor installed.
     """
-    return read_files(_prompts("en", "voice", split, data_dir), lambda path: read_audio(path, config.sample_rate))
+    return read_files(
+        _prompts("en", "voice", split, data_dir), lambda path: read_audio(path, config.sample_rate)
+    )
 
 
 def voices(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
-    """The telephone prompts in five languages, each about 25 minutes of one voice; the English ones split as ``voice``.
+    """The telephone prompts in five languages, each about 25 minutes of one voice.
+
+    The English ones are split as in ``voice``.
 
     Returns:
         Waveforms (N,) at the sample rate of ``config``, by ``LANGUAGE/NAME``.
@@ -198,26 +249,37 @@ def _prompts(language: str, place: str, split: str, data_dir: Path | None) -> di
     bundled = audio_files(BUNDLED_VOICE) if language == "en" and BUNDLED_VOICE.is_dir() else {}
     if split == "test" and bundled:
         return bundled
-    folder = SOUNDS / VOICES[language] if data_dir is None or not (data_dir / place).is_dir() else data_dir / place
+    folder = (
+        SOUNDS / VOICES[language]
+        if data_dir is None or not (data_dir / place).is_dir()
+        else data_dir / place
+    )
     if not folder.is_dir():
         raise FileNotFoundError(
             f"The prompts of {place!r} are not on this machine. Install Debian's package "
-            f"asterisk-core-sounds-{language}-g722, or put its .g722 files into the folder {place} below --data-dir."
+            f"asterisk-core-sounds-{language}-g722, or put its .g722 files into the folder "
+            f"{place} below --data-dir."
         )
     files = {
         name: path
-        for name, path in audio_files(folder, (".g722",)).items()  # not the 8 kHz versions of other packages
+        for name, path in audio_files(
+            folder, (".g722",)
+        ).items()  # not the 8 kHz versions of other packages
         if not name.startswith("silence/") and name not in _TONES | _REPEATED[language]
     }
     chosen = split_of(files, 0.05, 0.05, _VOICE_SALT)
-    # Left out last, so that the split of the others does not depend on it. Of the published prompts ``bundled`` leaves
-    # out none; of another collection, those that the bundled test split holds.
+    # Left out last, so that the split of the others does not depend on it. Of the published prompts
+    # ``bundled`` leaves out none; of another collection, those that the bundled test split holds.
     left_out = {*bundled, _MONKEYS}
-    return {name: path for name, path in files.items() if chosen[name] == split and name not in left_out}
+    return {
+        name: path for name, path in files.items() if chosen[name] == split and name not in left_out
+    }
 
 
 def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
-    """TIMIT in its own layout, TRAIN|TEST/DR*/SPEAKER/*.WAV: the predefined test set, 95/5 of the training speakers.
+    """TIMIT in its own layout, TRAIN|TEST/DR*/SPEAKER/*.WAV.
+
+    The test set is the predefined one; the training speakers are split 95/5.
 
     Returns:
         Waveforms (N,) at the sample rate of ``config``, by ``PART/NAME`` with the part ``train`` or
@@ -226,7 +288,9 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
     Raises:
         FileNotFoundError: ``data_dir``/timit does not hold that layout.
     """
-    return read_files(timit_files(split, data_dir), lambda path: read_audio(path, config.sample_rate))
+    return read_files(
+        timit_files(split, data_dir), lambda path: read_audio(path, config.sample_rate)
+    )
 
 
 def timit_files(split: str, data_dir: Path | None) -> dict[str, Path]:
@@ -245,7 +309,8 @@ def timit_files(split: str, data_dir: Path | None) -> dict[str, Path]:
         folders = [p for p in sorted(root.rglob("*")) if p.is_dir() and p.name.lower() == part]
         if not folders:
             raise FileNotFoundError(
-                f"{root} has no folder {part.upper()}; TIMIT has TRAIN and TEST, with DR1 to DR8 in each."
+                f"{root} has no folder {part.upper()}; TIMIT has TRAIN and TEST, with DR1 to DR8 "
+                f"in each."
             )
         files |= {f"{part}/{name}": path for name, path in audio_files(folders[0]).items()}
     # Some copies hold each SPHERE file a second time, as NAME.WAV.wav.
@@ -263,9 +328,14 @@ def _speaker(name: str) -> str:
 
 
 def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
-    """Blizzard 2013: every audio file below ``data_dir``/blizzard, 90/5/5 by file; scored in chunks of 0.5 s (A.1)."""
+    """Blizzard 2013: every audio file below ``data_dir``/blizzard, split 90/5/5 by file.
+
+    It is scored in chunks of 0.5 s (A.1).
+    """
     recordings = read_split(
-        audio_files(_corpus("blizzard", data_dir)), split, lambda path: read_audio(path, config.sample_rate)
+        audio_files(_corpus("blizzard", data_dir)),
+        split,
+        lambda path: read_audio(path, config.sample_rate),
     )
     if split == "train":
         return recordings
@@ -280,7 +350,7 @@ def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str,
 def _corpus(name: str, data_dir: Path | None) -> Path:
     if data_dir is None or not (data_dir / name).is_dir():
         raise FileNotFoundError(
-            f"The data set {name!r} is licensed and not bundled: put it into the folder {name} below a folder of your "
-            f"own, and name that folder with --data-dir or SRNN_LAB_DATA."
+            f"The data set {name!r} is licensed and not bundled: put it into the folder {name} "
+            f"below a folder of your own, and name that folder with --data-dir or SRNN_LAB_DATA."
         )
     return data_dir / name

@@ -18,9 +18,10 @@ _ARCHIVED = "__MACOSX"
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """All files with these endings below a folder and below folders that it links to; none that is hidden.
+    """Files with these endings below a folder and folders that it links to; none that is hidden.
 
-    Hidden is what begins with a dot, as copies that editors keep do, and all that is in such a folder.
+    Hidden is what begins with a dot, as copies that editors keep do, and all that is in such a
+    folder.
 
     Returns:
         The paths in alphabetical order, links to nothing included.
@@ -43,10 +44,14 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
                 continue
             if path.is_dir():
                 (linked if path.is_symlink() else own).append(path)
-            elif path.suffix.lower() in suffixes and (path.is_file() or not path.exists()):  # a link to nothing
+            elif path.suffix.lower() in suffixes and (
+                path.is_file() or not path.exists()
+            ):  # a link to nothing
                 found.append(path)
     if not found:
-        raise FileNotFoundError(f"The folder {folder} holds no file that ends in {', '.join(suffixes)}.")
+        raise FileNotFoundError(
+            f"The folder {folder} holds no file that ends in {', '.join(suffixes)}."
+        )
     return sorted(found)
 
 
@@ -69,25 +74,30 @@ def split_of(names: Iterable[str], valid: float, test: float, salt: str = "") ->
     """
 
     def digest(name: str) -> bytes:
-        return hashlib.sha256((salt + name).encode(errors="surrogateescape")).digest()  # a name need not be UTF-8
+        return hashlib.sha256(
+            (salt + name).encode(errors="surrogateescape")
+        ).digest()  # a name need not be UTF-8
 
     order = sorted(set(names), key=digest)
     num_test = max(1, round(test * len(order))) if test else 0
     num_valid = max(1, round(valid * len(order)))
     if num_test + num_valid >= len(order):
         raise ValueError(
-            f"{len(order)} files or speakers ({', '.join(order[:3]) or 'none'}) cannot be split into training, "
-            f"validation and test; give at least {num_test + num_valid + 1}."
+            f"{len(order)} files or speakers ({', '.join(order[:3]) or 'none'}) cannot be split "
+            f"into training, validation and test; give at least {num_test + num_valid + 1}."
         )
     splits = ["test"] * num_test + ["valid"] * num_valid
     return dict(zip(order, splits + ["train"] * (len(order) - len(splits)), strict=True))
 
 
-def files_of_split(files: dict[str, Path], split: str, read: Callable[[Path], object]) -> dict[str, Path]:
+def files_of_split(
+    files: dict[str, Path], split: str, read: Callable[[Path], object]
+) -> dict[str, Path]:
     """The files of one split (90/5/5); a file is in exactly one split, and so is what it holds.
 
-    Of files that are byte for byte the same, those in the test split are kept, or else those in the validation split.
-    Where that, or files that cannot be used, would leave a split empty, its files are as if they were not there.
+    Of files that are byte for byte the same, those in the test split are kept, or else those in the
+    validation split. Where that, or files that cannot be used, would leave a split empty, its files
+    are as if they were not there.
 
     Args:
         files: By name.
@@ -108,8 +118,14 @@ def files_of_split(files: dict[str, Path], split: str, read: Callable[[Path], ob
         except ValueError as error:
             raise ValueError(" ".join([str(error), *refused.values()][: MAX_NAMED + 1])) from error
         copies = _copies(same_content, splits)
-        parts = {part: [name for name in left if splits[name] == part] for part in ("test", "valid", "train")}
-        emptied = next((gone for part in parts if (gone := _all_gone(files, parts[part], copies, part, read))), {})
+        parts = {
+            part: [name for name in left if splits[name] == part]
+            for part in ("test", "valid", "train")
+        }
+        emptied = next(
+            (gone for part in parts if (gone := _all_gone(files, parts[part], copies, part, read))),
+            {},
+        )
         refused |= emptied
         left = {name: path for name, path in left.items() if name not in refused}
     if refused:
@@ -117,30 +133,46 @@ def files_of_split(files: dict[str, Path], split: str, read: Callable[[Path], ob
         notify(f"{len(refused)} of {len(files)} files cannot be used and were left out. {why}")
     if copies:
         named = ", ".join(f"{name} (of {kept})" for name, kept in [*copies.items()][:MAX_NAMED])
-        notify(f"{len(copies)} of {len(files)} files are copies of one in another split and were left out: {named}.")
+        notify(
+            f"{len(copies)} of {len(files)} files are copies of one in another split and were "
+            f"left out: {named}."
+        )
     return {name: left[name] for name in parts[split] if name not in copies}
 
 
-def read_split(files: dict[str, Path], split: str, read: Callable[[Path], np.ndarray]) -> dict[str, np.ndarray]:
+def read_split(
+    files: dict[str, Path], split: str, read: Callable[[Path], np.ndarray]
+) -> dict[str, np.ndarray]:
     """The files of one split, each read by ``read``, without those that cannot be used."""
     return read_files(files_of_split(files, split, read), read, skip=True)
 
 
 def _copies(same_content: list[list[str]], splits: dict[str, str]) -> dict[str, str]:
-    """Name -> the name of a file that holds the same and is in another split, which is the one that keeps it."""
+    """Name -> the name of a file with the same content in another split, which keeps it."""
     copies = {}
     for group in same_content:
         names = [name for name in group if name in splits]
-        if kept := next((name for part in ("test", "valid", "train") for name in names if splits[name] == part), None):
+        if kept := next(
+            (name for part in ("test", "valid", "train") for name in names if splits[name] == part),
+            None,
+        ):
             copies |= {name: kept for name in names if splits[name] != splits[kept]}
     return copies
 
 
 def _all_gone(
-    files: dict[str, Path], names: list[str], copies: dict[str, str], part: str, read: Callable[[Path], object]
+    files: dict[str, Path],
+    names: list[str],
+    copies: dict[str, str],
+    part: str,
+    read: Callable[[Path], object],
 ) -> dict[str, str]:
     """Why each of these files, all of one split, is left out; nothing if one can be used."""
-    gone = {name: f"{files[name]} is a copy of {files[copies[name]]}." for name in names if name in copies}
+    gone = {
+        name: f"{files[name]} is a copy of {files[copies[name]]}."
+        for name in names
+        if name in copies
+    }
     for name in names:
         if name in gone:
             continue
@@ -159,7 +191,7 @@ def _all_gone(
 
 
 def _same_content(files: dict[str, Path]) -> list[list[str]]:
-    """The names of files that are byte for byte the same, in groups; few files are read as a whole."""
+    """The names of files that are byte for byte the same, in groups; few are read as a whole."""
     groups = [list(files)]
     for value_of in (_size, _beginning, _digest):
         finer = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Signals in their smallest type, mapped from a temporary file: memory holds only what a batch reads."""
+"""Signals in their smallest type, mapped from a temporary file: memory holds what a batch reads."""
 
 import tempfile
 from collections.abc import Callable, Collection
@@ -37,11 +37,13 @@ def narrow(signal: np.ndarray) -> np.ndarray:
 
 def widen(signal: np.ndarray) -> np.ndarray:
     """The inverse of ``narrow``: 0 and 1, or samples with full scale 1, as float32."""
-    return signal / FULL_SCALE if signal.dtype == np.int16 else signal.astype(np.float32, copy=False)
+    return (
+        signal / FULL_SCALE if signal.dtype == np.int16 else signal.astype(np.float32, copy=False)
+    )
 
 
 def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
-    """``make(item)`` for each item, one at a time, written to a file that has no name and ends with the arrays.
+    """``make(item)`` for each item, one at a time, in a nameless file that ends with the arrays.
 
     Returns:
         The arrays in the order of the items. They can be written to; the file stays as it is.
@@ -62,10 +64,12 @@ def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[n
                 file.flush()
             except OSError as error:
                 with suppress(OSError):
-                    file.close()  # now, as it would say again what it could not write, instead of this:
+                    # now, as it would say again what it could not write, instead of this:
+                    file.close()
                 raise OSError(
-                    f"The data do not fit into the temporary folder {tempfile.gettempdir()} ({error.strerror}); name "
-                    f"one with more room by the environment variable TMPDIR."
+                    f"The data do not fit into the temporary folder {tempfile.gettempdir()} "
+                    f"({error.strerror}); name one with more room by the environment variable "
+                    f"TMPDIR."
                 ) from error
         mapped = np.memmap(file, mode="c")
     return [np.ndarray(shape, dtype, mapped, start) for shape, dtype, start in places]
@@ -102,7 +106,9 @@ def read_files(
                     raise
                 refused[name] = str(error)
                 if len(refused) == len(files):
-                    raise ValueError(f"None of the {len(files)} files can be used. {_first(refused)}") from error
+                    raise ValueError(
+                        f"None of the {len(files)} files can be used. {_first(refused)}"
+                    ) from error
                 return np.zeros(0, bool)
         notices.extend(noticed)
         return signal
@@ -110,11 +116,20 @@ def read_files(
     # All signals, and one notice for each thing that was odd about them.
     signals = dict(zip(files, on_disk(files, make), strict=True))
     if refused:
-        notices.insert(0, f"{len(refused)} of {len(files)} files cannot be used and were left out. {_first(refused)}")
+        notices.insert(
+            0,
+            (
+                f"{len(refused)} of {len(files)} files cannot be used and were left out. "
+                f"{_first(refused)}"
+            ),
+        )
     for notice in notices[:MAX_NAMED]:
         notify(notice)
     if len(notices) > MAX_NAMED:
-        notify(f"Of other files there are {len(notices) - MAX_NAMED} more such notices, which are not shown.")
+        notify(
+            f"Of other files there are {len(notices) - MAX_NAMED} more such notices, which are "
+            f"not shown."
+        )
     return {name: signal for name, signal in signals.items() if name not in refused}
 
 

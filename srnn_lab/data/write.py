@@ -10,7 +10,9 @@ from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi, wav_bytes
 
 
-def file_bytes(signal: np.ndarray, kind: FrameKind, suffix: str, timing: Timing | None = None) -> bytes:
+def file_bytes(
+    signal: np.ndarray, kind: FrameKind, suffix: str, timing: Timing | None = None
+) -> bytes:
     """The content of a file that holds a signal.
 
     Args:

@@ -1,6 +1,8 @@
-"""What a forecast by a neural network has to beat: naive ones, exponential smoothing and ARIMA, of one column.
+"""What a forecast by a neural network has to beat: naive ones, exponential smoothing and ARIMA, of
+one column.
 
-Each is fitted to a training part, and then makes a ``GaussianForecast`` of what comes after any past.
+Each is fitted to a training part, and then makes a ``GaussianForecast`` of what comes after any
+past.
 """
 
 import warnings
@@ -20,7 +22,8 @@ ORDERS = [(1, 0, 0), (2, 0, 0), (3, 0, 0), (1, 0, 1), (2, 0, 1), (2, 0, 2), (9, 
 
 
 def seasonal_naive(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
-    """The value of one period ago, or the last one with a period of 1; the error grows as it did in the training part.
+    """The value of one period ago, or the last one with a period of 1; the error grows as it did in
+    the training part.
 
     Args:
         train: What the errors are taken from: with each lead, the root mean square.
@@ -31,7 +34,9 @@ def seasonal_naive(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
     """
 
     def forecaster(past: Float[np.ndarray, "_"], steps: int) -> GaussianForecast:
-        lags = period * (1 + np.arange(steps) // period)  # from each row back to the latest one of its season
+        lags = period * (
+            1 + np.arange(steps) // period
+        )  # from each row back to the latest one of its season
         mean = past[len(past) + np.arange(steps) - lags]
         errors = [np.sqrt(np.mean((train[lag:] - train[:-lag]) ** 2)) for lag in lags]
         return GaussianForecast(mean[:, None], np.array(errors)[:, None])
@@ -40,7 +45,9 @@ def seasonal_naive(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
 
 
 def arima(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
-    """The best of ``ORDERS`` by AIC, of seasonal differences with a moving average where there is a season."""
+    """The best of ``ORDERS`` by AIC, of seasonal differences with a moving average where there is a
+    season.
+    """
     with optional_packages():
         from statsmodels.tsa.arima.model import ARIMA
     seasonal = {"seasonal_order": (0, 1, 1, period), "trend": "n"} if period > 1 else {"trend": "c"}
@@ -58,7 +65,9 @@ def ets(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
 
 def _fitted(model: Any, **options: Any) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it starts from other values, or stops before it has converged
+        warnings.simplefilter(
+            "ignore"
+        )  # that it starts from other values, or stops before it has converged
         return model.fit(**options)
 
 
@@ -67,7 +76,9 @@ def _of_statsmodels(fit: Any) -> Forecaster:
 
     def forecaster(past: Float[np.ndarray, "_"], steps: int) -> GaussianForecast:
         found = fit.apply(past).get_forecast(steps)
-        return GaussianForecast(np.asarray(found.predicted_mean)[:, None], np.asarray(found.se_mean)[:, None])
+        return GaussianForecast(
+            np.asarray(found.predicted_mean)[:, None], np.asarray(found.se_mean)[:, None]
+        )
 
     return forecaster
 

@@ -19,8 +19,8 @@ from srnn_lab.models.distributions import Latent
 from srnn_lab.models.networks import possibly
 
 MEMORY = 2**30
-"""Bytes that the paths and particles of an evaluation may take at a time; they are taken in chunks that fit, of one
-whole sequence at least."""
+"""Bytes that the paths and particles of an evaluation may take at a time; they are taken in chunks
+that fit, of one whole sequence at least."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def elbo(
         model: The model.
         batch: Sequences, or segments of them.
         state: Where they continue from; zero by default.
-        noise: Standard normal noise of ``draw_noise``, for one path a sequence or more; for one by default.
+        noise: Standard normal noise of ``draw_noise``, for one path a sequence or more; for one by
+            default.
 
     Returns:
         The bound of each path: all sequences' first paths, then their second ones, and so on.
@@ -89,7 +90,8 @@ class SequenceBound:
         value: The bound.
         kl: log q(z_{1:T} | ...) - log p(z_{1:T} | ...) at the sampled z, averaged over the paths.
         log_weights: Of the paths after the last frame, gathered since they were last resampled.
-        state: The state of each path after the last frame, in the order of ``SequenceModel.unroll``.
+        state: The state of each path after the last frame, in the order of
+            ``SequenceModel.unroll``.
     """
 
     value: Float[Tensor, "b"]
@@ -98,7 +100,7 @@ class SequenceBound:
     state: State
 
     def draw_state(self, uniform: Float[Tensor, "b"]) -> State:
-        """One path's state for each sequence, drawn by weight: nearly a draw from p(z_T | x_{1:T})."""
+        """One path's state a sequence, drawn by weight: nearly a draw from p(z_T | x_{1:T})."""
         return _pick(self.state, _ancestors(self.log_weights, uniform[None]))
 
 
@@ -110,7 +112,9 @@ def iwae(
     *,
     kl_weight: float | Float[Tensor, ""] = 1.0,
 ) -> SequenceBound:
-    """The importance-weighted bound log (1/K) sum_k w_k, w = p(x, z) / q(z | x) (Burda et al., 2015, Eq. 8).
+    """The importance-weighted bound log (1/K) sum_k w_k, where w = p(x, z) / q(z | x).
+
+    It is Eq. 8 of Burda et al. (2015).
 
     Args:
         model: The model.
@@ -127,8 +131,12 @@ def iwae(
     paths = len(noise) // len(batch.x)
     trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
     batch = batch.repeat(paths)
-    log_px, log_p, log_q = _log_probs(model, batch.u, batch.x, trace.d, trace.z, trace.prior, trace.posterior)
-    log_px, kl = ((values * batch.mask).sum(1).view(paths, -1) for values in (log_px, log_q - log_p))
+    log_px, log_p, log_q = _log_probs(
+        model, batch.u, batch.x, trace.d, trace.z, trace.prior, trace.posterior
+    )
+    log_px, kl = (
+        (values * batch.mask).sum(1).view(paths, -1) for values in (log_px, log_q - log_p)
+    )
     log_weights = log_px - kl_weight * kl
     return SequenceBound(_log_mean(log_weights), kl.mean(0), log_weights, trace.state)
 
@@ -136,13 +144,18 @@ def iwae(
 def draw_uniforms(
     batch: Batch, generator: torch.Generator | None = None, *, numbers: int = 1
 ) -> Float[Tensor, "b t m"]:
-    """Uniform numbers in [0, 1) that ``fivo`` resamples by: one a frame is systematic resampling, K multinomial."""
+    """Uniform numbers in [0, 1) that ``fivo`` resamples by.
+
+    One a frame is systematic resampling, K a frame are multinomial resampling.
+    """
     shape = (*batch.x.shape[:2], numbers)
     return torch.rand(shape, generator=generator, dtype=batch.x.dtype, device=batch.x.device)
 
 
 class Particles(NamedTuple):
-    """What a particle filter knows of frame t before it resamples, for K particles of b sequences; padding has 0.
+    """What a particle filter knows of frame t before it resamples: K particles of b sequences.
+
+    Padding has 0.
 
     Attributes:
         log_px: log p(x_t | z_t, d_t).
@@ -170,9 +183,10 @@ def fivo(
 ) -> SequenceBound:
     """The log of a particle filter's estimate of p(x_{1:T}) (Maddison et al., 2017, Algorithm 1).
 
-    The posterior of the model, filtering or smoothing, is the proposal. The estimate is the product of the particles'
-    mean weights at each resampling and at the end. In its gradient the choice of ancestors counts as constant: there
-    is no score-function term, so it is biased and, as in that paper, of far lower variance.
+    The posterior of the model, filtering or smoothing, is the proposal. The estimate is the product
+    of the particles' mean weights at each resampling and at the end. In its gradient the choice of
+    ancestors counts as constant: there is no score-function term, so it is biased and, as in that
+    paper, of far lower variance.
 
     Args:
         model: The model.
@@ -180,7 +194,8 @@ def fivo(
         noise: Standard normal noise of ``draw_noise``, for K particles a sequence.
         uniforms: What ancestors are drawn with (``draw_uniforms``).
         state: Where the sequences continue from; zero by default.
-        resampling_share: Particles are resampled where their effective sample size is below this share of K; in [0, 1].
+        resampling_share: Particles are resampled where their effective sample size is below this
+            share of K; in [0, 1].
         kl_weight: Factor on log q - log p in the log weights.
         see: Called with the particles of each frame, one after another.
 
@@ -202,11 +217,20 @@ def fivo(
         # One step of all particles; those of a sequence that has ended stay.
         reached, prior_t, posterior_t = steps.send(state if t else None)
         valid = t < batch.lengths
-        state = State(*(torch.where(valid.repeat(k)[:, None], *values) for values in zip(reached, state, strict=True)))
+        state = State(
+            *(
+                torch.where(valid.repeat(k)[:, None], *values)
+                for values in zip(reached, state, strict=True)
+            )
+        )
         d_t, z_t = (values[:, None] for values in reached)
-        prior, posterior = (type(dist)(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t))
+        prior, posterior = (
+            type(dist)(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t)
+        )
         # Their weights grow by p(x_t, z_t) / q(z_t).
-        terms = _log_probs(model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), d_t, z_t, prior, posterior)
+        terms = _log_probs(
+            model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), d_t, z_t, prior, posterior
+        )
         log_px_t, log_p_t, log_q_t = (values.view(k, b) * valid for values in terms)
         kl_t = log_q_t - log_p_t
         kl, log_weights = kl + kl_t.mean(0), log_weights + log_px_t - kl_weight * kl_t
@@ -225,7 +249,8 @@ def fivo(
 def proposal_share(frame: Particles) -> Float[Tensor, "b"]:
     """Effective sample size of the weights of one frame alone, as a share of K.
 
-    The closer q(z_t) is to p(z_t | z_{t-1}, x_t), the larger; then only p(x_t | z_{t-1}) differs between particles.
+    The closer q(z_t) is to p(z_t | z_{t-1}, x_t), the larger; then only p(x_t | z_{t-1}) differs
+    between particles.
 
     Args:
         frame: The K particles of one frame, before they are resampled.
@@ -246,16 +271,17 @@ def nasmc(
     *,
     resampling_share: float = 0.5,
 ) -> tuple[Float[Tensor, "b"], SequenceBound]:
-    """The loss of neural adaptive sequential Monte Carlo (Gu et al., 2015), and the estimate of ``fivo``.
+    """Loss of neural adaptive sequential Monte Carlo (Gu et al., 2015), and ``fivo``'s estimate.
 
     The particles z and their normalised weights W are constants to the gradient of the loss,
 
-        - sum_t sum_k W_t^k [log p(x_t | z_t^k, d_t^k) + log p(z_t^k | z_{t-1}^k, d_t^k) + log q(z_t^k | ...)].
+        - sum_t sum_k W_t^k [log p(x_t | z_t^k, d_t^k) + log p(z_t^k | z_{t-1}^k, d_t^k) + log
+          q(z_t^k | ...)].
 
-    q descends KL(p(z_t | x_{1:t}) || q), the inclusive one, and so covers what the ELBO's q may leave out. The
-    generative model follows Fisher's identity, in which the filtering distribution stands in for the smoothing one: a
-    bias that more particles do not remove. What both share (d, features of x, the prior's mean of Res_q) learns from
-    the generative terms alone.
+    q descends KL(p(z_t | x_{1:t}) || q), the inclusive one, and so covers what the ELBO's q may
+    leave out. The generative model follows Fisher's identity, in which the filtering distribution
+    stands in for the smoothing one: a bias that more particles do not remove. What both share (d,
+    features of x, the prior's mean of Res_q) learns from the generative terms alone.
 
     Args:
         model: The model.
@@ -275,7 +301,9 @@ def nasmc(
         terms.append((weights * (frame.log_px + frame.log_p + frame.log_q)).sum(0))
 
     with model.posterior_apart():
-        bound = fivo(model, batch, noise, uniforms, state, resampling_share=resampling_share, see=weigh)
+        bound = fivo(
+            model, batch, noise, uniforms, state, resampling_share=resampling_share, see=weigh
+        )
     return -torch.stack(terms).sum(0), bound
 
 
@@ -288,15 +316,24 @@ def _log_probs(
     prior: Latent,
     posterior: Latent,
 ) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t"], Float[Tensor, "n t"]]:
-    """Log p(x_t | z_t, d_t), log p(z_t | ...) and log q(z_t | ...); the log weight is the first two less the third."""
-    return model.likelihood.log_prob(model.emit(d, z, u), x), prior.log_prob(z), posterior.log_prob(z)
+    """Log p(x_t | z_t, d_t), log p(z_t | ...) and log q(z_t | ...).
+
+    The log weight is the first two less the third.
+    """
+    return (
+        model.likelihood.log_prob(model.emit(d, z, u), x),
+        prior.log_prob(z),
+        posterior.log_prob(z),
+    )
 
 
 def _log_mean(log_weights: Float[Tensor, "k b"]) -> Float[Tensor, "b"]:
     return log_weights.logsumexp(0) - math.log(len(log_weights))
 
 
-def _ancestors(log_weights: Float[Tensor, "k b"], positions: Float[Tensor, "m b"]) -> Int[Tensor, "m b"]:
+def _ancestors(
+    log_weights: Float[Tensor, "k b"], positions: Float[Tensor, "m b"]
+) -> Int[Tensor, "m b"]:
     """Where each position in [0, 1) falls when the normalised weights lie end to end."""
     ends = log_weights.detach().softmax(0).cumsum(0)
     found = torch.searchsorted(ends.T.contiguous(), positions.T.contiguous(), right=True)
@@ -314,17 +351,19 @@ class Score:
     """A data set's figures under one convention.
 
     Attributes:
-        elbo: The bound, ``log_px - kl``; nats per frame, or per sequence if the average is ``sequence``.
+        elbo: The bound, ``log_px - kl``; nats per frame, or per sequence if the average is
+            ``sequence``.
         log_px: Its reconstruction term.
         kl: Its KL term.
         frames: Scored frames.
         sequences: Sequences.
         average: ``micro``, ``macro`` or ``sequence``.
         first_frame: Whether x_1 is scored.
-        others: Further bounds by name (``iwae:128``), and of each bound two standard errors: NAME_se over sequences,
-            which holds the noise of the paths too (two sequences or more), and NAME_se_repetitions, over repetitions
-            on the same sequences, of that noise alone (two repetitions or more). ``elbo_active`` is the ELBO of the
-            frames that are not silent, where they are known.
+        others: Further bounds by name (``iwae:128``), and of each bound two standard errors:
+            NAME_se over sequences, which holds the noise of the paths too (two sequences or more),
+            and NAME_se_repetitions, over repetitions on the same sequences, of that noise alone
+            (two repetitions or more). ``elbo_active`` is the ELBO of the frames that are not
+            silent, where they are known.
         sums: ELBO of each sequence, in nats, averaged over repetitions.
         lengths: Scored frames of each sequence.
     """
@@ -343,7 +382,9 @@ class Score:
     def to_dict(self) -> dict[str, float | int | str]:
         """All figures by name, on one level, but what is of single sequences."""
         first = {"elbo": self.elbo, "log_px": self.log_px, "kl": self.kl, **self.others}
-        return first | {k: v for k, v in vars(self).items() if k not in ("others", "sums", "lengths")}
+        return first | {
+            k: v for k, v in vars(self).items() if k not in ("others", "sums", "lengths")
+        }
 
 
 def reduce(
@@ -353,7 +394,7 @@ def reduce(
     config: EvaluationConfig,
     others: Mapping[str, Float[Tensor, "r n"]] | None = None,
 ) -> Score:
-    """Sums over each sequence's frames, in each repetition -> one figure a bound, by the convention of ``config``."""
+    """Sums over sequences' frames by repetition -> a figure a bound, by ``config``'s convention."""
     sizes = lengths if config.average == "micro" else torch.ones_like(lengths)
     n = len(lengths)
 
@@ -362,11 +403,15 @@ def reduce(
         found = [float(row.sum() / sizes.sum()) for row in values]
         mean = sum(found) / len(found)
         result = {name: mean}
-        if n > 1:  # that of a ratio of sums; where sizes are 1, the standard deviation over the root of n
+        if (
+            n > 1
+        ):  # that of a ratio of sums; where sizes are 1, the standard deviation over the root of n
             squares = (values.mean(0) - mean * sizes).square().sum() * n / (n - 1)
             result[f"{name}_se"] = float(squares.sqrt() / sizes.sum())
         if len(found) > 1:
-            result[f"{name}_se_repetitions"] = float(torch.tensor(found, dtype=torch.float64).std()) / len(found) ** 0.5
+            result[f"{name}_se_repetitions"] = (
+                float(torch.tensor(found, dtype=torch.float64).std()) / len(found) ** 0.5
+            )
         return result
 
     result = figures("elbo", log_px - kl)
@@ -402,23 +447,29 @@ def evaluate(
     rank: int = 0,
     world_size: int = 1,
 ) -> Score:
-    """Bounds of whole sequences, each from zero states and never cut: the ELBO with one sampled path, and ``bounds``.
+    """Bounds of whole sequences, each from zero states and never cut.
 
-    Several processes share the batches; the figures do not depend on how many they are, and all of them return them.
+    They are the ELBO with one sampled path, and ``bounds``.
+
+    Several processes share the batches; the figures do not depend on how many they are, and all of
+    them return them.
 
     Args:
         model: The model.
         sequences: A split of a data set.
         config: Average, and whether the first frame is scored.
-        bounds: Further bounds: ``iwae:K`` with K paths, ``fivo:K`` with K particles. And what is none: ``ess:K``, the
-            ``proposal_share`` of K particles, averaged as nats are.
+        bounds: Further bounds: ``iwae:K`` with K paths, ``fivo:K`` with K particles. And what is
+            none: ``ess:K``, the ``proposal_share`` of K particles, averaged as nats are.
         resampling: Of ``fivo``: ``systematic`` or ``multinomial``.
-        resampling_share: Of ``fivo``: particles are resampled below this share of K as effective sample size.
+        resampling_share: Of ``fivo``: particles are resampled below this share of K as effective
+            sample size.
         repetitions: Times that all is done, with other noise; the figures are averages. At least 1.
         seed: Seed of the sampled paths.
-        active: Which frames of each sequence are not silent, for ``elbo_active``; at least one scored frame of each.
+        active: Which frames of each sequence are not silent, for ``elbo_active``; at least one
+            scored frame of each.
         batch_size: Sequences side by side.
-        rank: This process among those of ``torch.distributed``; batch i is that of process i modulo their number.
+        rank: This process among those of ``torch.distributed``; batch i is that of process i modulo
+            their number.
         world_size: Their number.
 
     Returns:
@@ -426,7 +477,8 @@ def evaluate(
         errors.
 
     Raises:
-        ValueError: ``repetitions`` is below 1, a bound is unknown, or its particles do not fit into memory.
+        ValueError: ``repetitions`` is below 1, a bound is unknown, or its particles do not fit into
+            memory.
     """
     if repetitions < 1:
         raise ValueError(f"repetitions is {repetitions}; at least 1 is needed.")
@@ -446,7 +498,9 @@ def evaluate(
             noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)
             if i % world_size != rank:
                 continue
-            batch = make_batch([sequences[j] for j in chosen], config.first_frame, **model.config.frames_hold)
+            batch = make_batch(
+                [sequences[j] for j in chosen], config.first_frame, **model.config.frames_hold
+            )
             lengths[chosen] = batch.lengths
             batch = batch.to(weight.device, weight.dtype)
             for part, chunk in in_memory(batch, model):
@@ -456,33 +510,50 @@ def evaluate(
                 for j, nats in zip(chosen[part], log_px - kl, strict=True) if heard else ():
                     sums[repetition, 2, j] = nats[: len(heard[j])][heard[j]].sum()
             for row, name in enumerate(names, 3):
-                # Noise of its own for each sequence: a figure depends neither on others nor on how memory is shared.
-                keys = [np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen]
-                generators = [torch.Generator().manual_seed(int(key.generate_state(1)[0])) for key in keys]
+                # Noise of its own for each sequence: a figure depends neither on others nor on how
+                # memory is shared.
+                keys = [
+                    np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen
+                ]
+                generators = [
+                    torch.Generator().manual_seed(int(key.generate_state(1)[0])) for key in keys
+                ]
                 found = _in_chunks(model, batch, generators, name, resampling, resampling_share)
                 sums[repetition, row, chosen] = found.cpu().double()
     if world_size > 1:
         whole = torch.cat([sums.flatten(0, 1), lengths[None].double()]).to(weight.device)
         torch.distributed.all_reduce(whole)
         sums, lengths = whole[:-1].view_as(sums).cpu(), whole[-1].cpu().long()
-    found = reduce(sums[:, 0], sums[:, 1], lengths, config, dict(zip(names, sums[:, 3:].unbind(1), strict=True)))
+    found = reduce(
+        sums[:, 0],
+        sums[:, 1],
+        lengths,
+        config,
+        dict(zip(names, sums[:, 3:].unbind(1), strict=True)),
+    )
     if heard:
         counts = torch.tensor([int(frames.sum()) for frames in heard])
         of_active = reduce(sums[:, 2], torch.zeros_like(sums[:, 2]), counts, config)
         figures = {"elbo": of_active.elbo, **of_active.others}
-        found.others.update({name.replace("elbo", "elbo_active"): value for name, value in figures.items()})
+        found.others.update(
+            {name.replace("elbo", "elbo_active"): value for name, value in figures.items()}
+        )
     return found
 
 
 def in_memory(batch: Batch, model: SequenceModel) -> Iterator[tuple[slice, Batch]]:
-    """As many sequences at a time as ``MEMORY`` allows one path of each, at least one, and where they are."""
+    """Sequences, as many as ``MEMORY`` allows a path of each, at least one, and where they are."""
     return _chunks(batch, MEMORY // (batch.x.shape[1] * _width(model) * batch.x.element_size()))
 
 
 def _width(model: SequenceModel) -> int:
     """Numbers that a model computes for one frame of one path, counted generously."""
     sizes = model.config
-    return 4 * (sizes.d_dim + sizes.x_dim + model.likelihood.num_params) + 10 * model.z_dim + 20 * sizes.hidden_dim
+    return (
+        4 * (sizes.d_dim + sizes.x_dim + model.likelihood.num_params)
+        + 10 * model.z_dim
+        + 20 * sizes.hidden_dim
+    )
 
 
 def _chunks(batch: Batch, num: int) -> Iterator[tuple[slice, Batch]]:
@@ -501,17 +572,22 @@ def _in_chunks(
     resampling: str,
     resampling_share: float,
 ) -> Float[Tensor, "b"]:
-    """A bound of each sequence, with as many sequences side by side as ``MEMORY`` allows, for ``iwae`` also paths."""
+    """A bound of each sequence, with as many side by side as ``MEMORY`` allows.
+
+    For ``iwae``, that goes for paths as well.
+    """
     kind, paths = parse_bound(name)
     frames, width = batch.x.shape[1], _width(model)
-    # A particle holds one frame and its noise for all, beside what all of them share; a path holds all frames.
+    # A particle holds one frame and its noise for all, beside what all of them share; a path holds
+    # all frames.
     of_all = batch.x.element_size() * frames * width
     of_one = batch.x.element_size() * (width + frames * model.z_dim) if kind != "iwae" else of_all
     at_once = MEMORY // of_one
     if kind != "iwae" and paths > 2 * at_once:
         raise ValueError(
-            f"The particles of {name} would take {paths * of_one / 2**30:.1f} GB for a sequence of {frames} frames, "
-            f"and {2 * MEMORY / 2**30:.0f} GB are allowed; choose at most {kind}:{2 * at_once}."
+            f"The particles of {name} would take {paths * of_one / 2**30:.1f} GB for a sequence "
+            f"of {frames} frames, and {2 * MEMORY / 2**30:.0f} GB are allowed; choose at most "
+            f"{kind}:{2 * at_once}."
         )
     found = []
     for part, chunk in _chunks(batch, MEMORY // (of_all + paths * of_one)):
@@ -520,23 +596,40 @@ def _in_chunks(
             numbers = paths if resampling == "multinomial" else 1
             uniforms = _draw_each(torch.rand, chunk, generators[part], 1, numbers)
             shares: list[Tensor] = []
-            see = (lambda frame, seen=shares: seen.append(proposal_share(frame))) if kind == "ess" else lambda _: None
-            value = fivo(model, chunk, noise, uniforms, resampling_share=resampling_share, see=see).value
+            see = (
+                (lambda frame, seen=shares: seen.append(proposal_share(frame)))
+                if kind == "ess"
+                else lambda _: None
+            )
+            value = fivo(
+                model, chunk, noise, uniforms, resampling_share=resampling_share, see=see
+            ).value
             found.append((torch.stack(shares, 1) * chunk.mask).sum(1) if kind == "ess" else value)
         else:
             counts = [min(at_once or 1, paths - done) for done in range(0, paths, at_once or 1)]
             noises = (
-                torch.cat([_draw_each(torch.randn, chunk, generators[part], 1, model.z_dim) for _ in range(count)])
+                torch.cat(
+                    [
+                        _draw_each(torch.randn, chunk, generators[part], 1, model.z_dim)
+                        for _ in range(count)
+                    ]
+                )
                 for count in counts  # path by path, so that no path's noise depends on the division
             )
-            found.append(_log_mean(torch.cat([iwae(model, chunk, noise).log_weights for noise in noises])))
+            found.append(
+                _log_mean(torch.cat([iwae(model, chunk, noise).log_weights for noise in noises]))
+            )
     return torch.cat(found)
 
 
 def _draw_each(
-    draw: Callable[..., Tensor], batch: Batch, generators: Sequence[torch.Generator], paths: int, size: int
+    draw: Callable[..., Tensor],
+    batch: Batch,
+    generators: Sequence[torch.Generator],
+    paths: int,
+    size: int,
 ) -> Float[Tensor, "n t m"]:
-    """What ``paths`` paths through each sequence are drawn with, from a generator for each sequence."""
+    """What ``paths`` paths through each sequence are drawn with, from a generator for each."""
     pairs = zip(batch.lengths.tolist(), generators, strict=True)
     drawn = [draw(length, paths, size, generator=generator) for length, generator in pairs]
     return pad_sequence(drawn, batch_first=True).permute(2, 0, 1, 3).flatten(0, 1).to(batch.x)

@@ -1,4 +1,4 @@
-"""What comes next, with its uncertainty: paths drawn from the prior after what was observed, and how good they were."""
+"""What comes next, with its uncertainty: paths from the prior, and how good they were."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ class Forecast(Predicted):
     Attributes:
         samples: One path a row, in units of the signal.
         times: Middle of each step, in units of the time axis from the start of what was observed.
-        log_px: Log density of each row that came, by the distribution it would be drawn from on each path, in nats.
+        log_px: Log density of each row that came, by the distribution it would be drawn from on
+            each path, in nats.
     """
 
     samples: Float[np.ndarray, "n t c"]
@@ -38,9 +39,12 @@ class Forecast(Predicted):
         return np.quantile(self.samples, share, axis=0)
 
     def crps(self, came: Float[np.ndarray, "t c"]) -> Float[np.ndarray, "t c"]:
-        """The continuous ranked probability score of each value that came: E|X - y| - E|X - X'| / 2; 0 is perfect.
+        """The continuous ranked probability score of values: E|X - y| - E|X - X'| / 2.
 
-        The unbiased estimate, in which no draw is compared with itself (Gneiting and Raftery, 2007; Ferro, 2014).
+        There is one for each value that came; 0 is perfect.
+
+        The unbiased estimate, in which no draw is compared with itself (Gneiting and Raftery, 2007;
+        Ferro, 2014).
 
         Returns:
             A score for each value, in the unit of its column; lower is better.
@@ -51,9 +55,11 @@ class Forecast(Predicted):
         n = len(self.samples)
         if n < 2 or came.shape != self.samples.shape[1:]:
             raise ValueError(
-                f"{n} draws of shape {self.samples.shape[1:]} cannot be scored by what came, {came.shape}."
+                f"{n} draws of shape {self.samples.shape[1:]} cannot be scored by what came, "
+                f"{came.shape}."
             )
-        # The sum of |X_i - X_j| over all pairs, from the ordered draws: the i-th smallest is added and taken off.
+        # The sum of |X_i - X_j| over all pairs, from the ordered draws: the i-th smallest is added
+        # and taken off.
         weights = 2 * np.arange(1, n + 1) - n - 1
         pairs = np.tensordot(weights, np.sort(self.samples, 0), 1) / (n * (n - 1))
         return np.abs(self.samples - came).mean(0) - pairs
@@ -81,11 +87,13 @@ def forecast(
     paths: int = 100,
     seed: int = 0,
 ) -> Forecast:
-    """Draw what comes after a table: z from the posterior up to its end, then from the prior, each x fed back in u.
+    """Draw what comes after a table: z from the posterior up to its end, then from the prior, each
+    x fed back in u.
 
     Args:
         checkpoint: A model of tables.
-        past: What was observed, its known inputs after it; values may be missing, if the model takes that.
+        past: What was observed, its known inputs after it; values may be missing, if the model
+            takes that.
         steps: Rows to draw; at least 1.
         u: Known inputs of these rows, of a model that reads some.
         paths: Draws; at least 1.
@@ -95,20 +103,29 @@ def forecast(
         Draws (``paths``, ``steps``, columns) in the units of the table, and the time of each step.
 
     Raises:
-        ValueError: The table or its inputs do not fit the model, or the draws do not fit into memory.
+        ValueError: The table or its inputs do not fit the model, or the draws do not fit into
+            memory.
     """
     x_dim = checkpoint.config.model.x_dim
     frames = LazyFrames(checkpoint.frontend, past, x_dim)[:]
     prefix = torch.as_tensor(frames)[None].expand(paths, -1, -1)
-    inputs = None if u is None else torch.as_tensor(checkpoint.frontend.inputs(np.asarray(u, np.float32)))
+    inputs = (
+        None
+        if u is None
+        else torch.as_tensor(checkpoint.frontend.inputs(np.asarray(u, np.float32)))
+    )
     first_frame = checkpoint.config.evaluation.first_frame
-    drawn = draw(checkpoint.model, steps, prefix=prefix, inputs=inputs, first_frame=first_frame, seed=seed)
+    drawn = draw(
+        checkpoint.model, steps, prefix=prefix, inputs=inputs, first_frame=first_frame, seed=seed
+    )
 
     def log_px(came: Float[np.ndarray, "t c"]) -> Float[np.ndarray, "n t"]:
         # Of standardised values, brought to the units of the table.
         table = came if u is None else np.hstack([came, u[:steps]])
         x = checkpoint.frontend.frames(table.astype(np.float32), x_dim)[:, :x_dim]
-        densities = checkpoint.model.likelihood.log_prob(drawn.params, torch.as_tensor(x).expand(paths, -1, -1))
+        densities = checkpoint.model.likelihood.log_prob(
+            drawn.params, torch.as_tensor(x).expand(paths, -1, -1)
+        )
         return densities.numpy() - np.log(np.broadcast_to(checkpoint.frontend.std, x_dim)).sum()
 
     samples = np.stack([checkpoint.frontend.signal(path) for path in drawn.frames.numpy()])

@@ -1,4 +1,4 @@
-"""Drawing from the model: x_t ~ p(x_t | z_t, d_t), z_t ~ p(z_t | z_{t-1}, d_t), with u_{t+1} = x_t fed back."""
+"""Draws of the model: x_t ~ p(x_t | z_t, d_t), z_t ~ p(z_t | z_{t-1}, d_t), u_{t+1} = x_t."""
 
 from typing import Any, NamedTuple
 
@@ -19,8 +19,8 @@ class Drawn(NamedTuple):
 
     Attributes:
         frames: x_t, each a draw.
-        params: The parameters of p(x_t | z_t, d_t) on the path that was drawn, as the model has them (at temperature
-            1); ``model.likelihood.mean`` turns them into p(note).
+        params: The parameters of p(x_t | z_t, d_t) on the path that was drawn, as the model has
+            them (at temperature 1); ``model.likelihood.mean`` turns them into p(note).
     """
 
     frames: Float[Tensor, "b n x"]
@@ -32,7 +32,8 @@ class Continuation(NamedTuple):
 
     Attributes:
         frames: x_t, the given ones first.
-        mean: E[x_t | z_t, d_t] on the path that was drawn, of notes p(note); of the given frames these themselves.
+        mean: E[x_t | z_t, d_t] on the path that was drawn, of notes p(note); of the given frames
+            these themselves.
     """
 
     frames: Float[np.ndarray, "t x"]
@@ -65,12 +66,21 @@ def continue_frames(
     """
     model, first_frame = checkpoint.model, checkpoint.config.evaluation.first_frame
     prefix = None if given is None else torch.as_tensor(given)[None]
-    drawn = draw(model, num_frames, prefix=prefix, first_frame=first_frame, temperature=temperature, seed=seed)
+    drawn = draw(
+        model,
+        num_frames,
+        prefix=prefix,
+        first_frame=first_frame,
+        temperature=temperature,
+        seed=seed,
+    )
     with torch.no_grad():
         mean = model.likelihood.mean(drawn.params)[0].numpy()
     if given is None:
         given = mean[:0]
-    return Continuation(np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, mean]))
+    return Continuation(
+        np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, mean])
+    )
 
 
 def generate(model: SequenceModel, num_frames: int, **options: Any) -> Float[Tensor, "b n x"]:
@@ -90,19 +100,21 @@ def draw(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> Drawn:
-    """Ancestral samples, from zero states or as the continuation of a prefix, drawn on the model's device.
+    """Ancestral samples, from zero states or to continue a prefix, drawn on the model's device.
 
     Args:
         model: The model.
         num_frames: Frames to draw; at least 1.
-        prefix: Frames that come before them, with their known inputs; their latent path is drawn from the posterior.
-        first_frame: Whether the model was trained to score x_1 given u_1 = 0; otherwise the prefix's first frame is
-            only an input, and must be followed by another.
-        inputs: What is known of the new frames, as the model sees it, of one that reads known inputs.
+        prefix: Frames that come before them, with their known inputs; their latent path is drawn
+            from the posterior.
+        first_frame: Whether the model was trained to score x_1 given u_1 = 0; otherwise the
+            prefix's first frame is only an input, and must be followed by another.
+        inputs: What is known of the new frames, as the model sees it, of one that reads known
+            inputs.
         batch_size: Samples side by side, when there is no prefix.
-        temperature: Multiplies the standard deviation of every z (prior, and posterior over the prefix) and of real
-            values, and divides the logits of notes. 1: the model. 0: z is always the mean, and x the likeliest value,
-            whatever the seed. From 0 to 10.
+        temperature: Multiplies the standard deviation of every z (prior, and posterior over the
+            prefix) and of real values, and divides the logits of notes. 1: the model. 0: z is
+            always the mean, and x the likeliest value, whatever the seed. From 0 to 10.
         seed: Seed of the draws; a GPU draws other numbers than a CPU.
 
     Returns:
@@ -110,21 +122,24 @@ def draw(
         drawn from, on the CPU.
 
     Raises:
-        ValueError: ``num_frames`` is below 1 or does not fit into memory, ``temperature`` is out of its range,
-            ``prefix`` has no frame to score, or ``inputs`` are not what the model reads.
+        ValueError: ``num_frames`` is below 1 or does not fit into memory, ``temperature`` is out of
+            its range, ``prefix`` has no frame to score, or ``inputs`` are not what the model reads.
         FloatingPointError: The model gives a value that is not a finite number.
     """
     if num_frames < 1:
         raise ValueError(f"num_frames is {num_frames}; at least 1 frame must be drawn.")
     if not 0 <= temperature <= 10:
-        raise ValueError(f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it is.")
+        raise ValueError(
+            f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it "
+            f"is."
+        )
     # What is known of the new frames.
     weight, x_dim, u_dim = next(model.parameters()), model.config.x_dim, model.config.u_dim
     known = weight.new_zeros(num_frames, 0) if inputs is None else inputs.to(weight)
     if known.shape[1] != u_dim or len(known) < num_frames:
         raise ValueError(
-            f"{len(known)} rows of {known.shape[1]} known inputs are given for {num_frames} frames; the model reads "
-            f"{u_dim} with each: give those of the future to forecast."
+            f"{len(known)} rows of {known.shape[1]} known inputs are given for {num_frames} "
+            f"frames; the model reads {u_dim} with each: give those of the future to forecast."
         )
     generator = torch.Generator(weight.device).manual_seed(seed)
     with model.evaluating():
@@ -134,21 +149,31 @@ def draw(
         else:
             batch = make_batch(list(prefix.numpy()), first_frame, **model.config.frames_hold)
             batch = batch.to(weight.device, weight.dtype)
-            state = elbo(model, batch, noise=temperature * draw_noise(model, batch, generator)).trace.state
+            state = elbo(
+                model, batch, noise=temperature * draw_noise(model, batch, generator)
+            ).trace.state
             x_t = prefix[:, -1:, :x_dim].to(weight)
         # Frame by frame, each drawn x_t is the next input.
         lengths, drawn = torch.ones(len(x_t), dtype=torch.int64, device=weight.device), []
         for i in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
             u_t = torch.cat([x_t, known[i].expand(len(x_t), 1, -1)], -1)
-            noise_t = torch.randn(len(x_t), 1, model.z_dim, generator=generator, device=weight.device).to(weight)
+            noise_t = torch.randn(
+                len(x_t), 1, model.z_dim, generator=generator, device=weight.device
+            ).to(weight)
             trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
             params = model.emit(trace.d, trace.z, u_t)
             if not params.isfinite().all():
-                raise FloatingPointError(f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew.")
-            if not drawn and (size := num_frames * (u_t.numel() + params.numel()) * params.element_size()) > MEMORY:
+                raise FloatingPointError(
+                    f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew."
+                )
+            if (
+                not drawn
+                and (size := num_frames * (u_t.numel() + params.numel()) * params.element_size())
+                > MEMORY
+            ):
                 raise ValueError(
-                    f"num_frames is {num_frames}; as many frames of this model take {size / 2**30:.1f} GB, and "
-                    f"{MEMORY / 2**30:.0f} GB are allowed: draw fewer."
+                    f"num_frames is {num_frames}; as many frames of this model take "
+                    f"{size / 2**30:.1f} GB, and {MEMORY / 2**30:.0f} GB are allowed: draw fewer."
                 )
             state, x_t = trace.state, model.likelihood.sample(params, generator, temperature)
             drawn.append(Drawn(x_t, params))

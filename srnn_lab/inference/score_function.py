@@ -1,4 +1,4 @@
-"""What a posterior learns by where no gradient passes through the draws of z_t: the score function, with baselines."""
+"""How a posterior learns without gradients through z_t: by the score function, with baselines."""
 
 from typing import Any
 
@@ -14,16 +14,18 @@ MEMORY_OF_MEAN = 0.8
 
 
 def score_function(model: SequenceModel, batch: Batch, bound: Bound) -> Float[Tensor, ""]:
-    """What the negative bound lacks to be a loss: q's gradient by log p(x_t | z_t, d_t), added up over all frames.
+    """What the negative bound lacks as a loss: q's gradient by all frames' log p(x_t | z_t, d_t).
 
-    With q(z_t) for the posterior given the z_{t-1} that was drawn, and a baseline C_t that does not know z_t,
+    With q(z_t) for the posterior given the z_{t-1} that was drawn, and a baseline C_t that does not
+    know z_t,
 
         d/dphi E_q[log p(x_t | z_t, d_t)] = E_q[(log p(x_t | z_t, d_t) - C_t) d/dphi log q(z_t)].
 
-    The KL at t and all of the generative model have exact gradients in ``bound`` already. As Gan et al. (2015) do, z_t
-    is credited with its own frame alone: what it does to later ones is left out, a bias for far less variance.
-    C_t is the model's ``baseline``, a network of x_t that learns by least squares and the running mean of its error:
-    two of the reductions of variance of NVIL (Mnih and Gregor, 2014).
+    The KL at t and all of the generative model have exact gradients in ``bound`` already. As Gan et
+    al. (2015) do, z_t is credited with its own frame alone: what it does to later ones is left out,
+    a bias for far less variance. C_t is the model's ``baseline``, a network of x_t that learns by
+    least squares and the running mean of its error: two of the reductions of variance of NVIL (Mnih
+    and Gregor, 2014).
 
     Args:
         model: A model without reparameterisation; in training, the mean of its baseline moves on.

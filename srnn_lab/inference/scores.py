@@ -1,4 +1,5 @@
-"""Proper scores of forecasts (Gneiting and Raftery, 2007), in closed form of Gaussians, or of draws; 0 is perfect CRPS.
+"""Proper scores of forecasts (Gneiting and Raftery, 2007), in closed form of Gaussians, or of
+draws; 0 is perfect CRPS.
 
 Log scores are negative log densities in nats: the lower, the better.
 """

@@ -1,4 +1,7 @@
-"""Is z used? What goes through it, how many of its units do any of that, and what is lost without it."""
+"""Is z used?
+
+What goes through it, how many of its units do any of that, and what is lost without it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +18,8 @@ from srnn_lab.inference.bounds import draw_noise, elbo, in_memory
 from srnn_lab.models import SequenceModel, State, Trace
 
 ACTIVE = 0.01
-"""Nats per frame above which a unit of z is active (the threshold of Burda et al., 2015, on another measure)."""
+"""Nats per frame above which a unit of z is active (the threshold of Burda et al., 2015, on another
+measure)."""
 LITTLE = 0.1
 """Nats per frame below which z is hardly used, be it the KL or what is lost without z."""
 MAX_FRAMES = 5000
@@ -30,7 +34,8 @@ class UseOfZ:
     Attributes:
         kl: KL of posterior and prior, nats per frame.
         log_px: Reconstruction with z from the posterior, nats per frame.
-        lost: Nats by which a frame's reconstruction is worse with its z_t from the prior p(z_t | z_{t-1}, d_t).
+        lost: Nats by which a frame's reconstruction is worse with its z_t from the prior p(z_t |
+            z_{t-1}, d_t).
         active: Units of z whose KL is above ``ACTIVE``.
         units: Units of z.
         frames: Frames that were looked at.
@@ -61,9 +66,9 @@ class UseOfZ:
         """The same in words, with what to try where z is hardly used."""
         share = "" if self.share is None else f" ({self.share:.1%} of the negative ELBO)"
         told = (
-            f"z is {'hardly ' * self.little}used: the KL is {_number(self.kl)} nats per frame{share}, "
-            f"{self.active} of {self.units} units are active, and {_number(self.lost)} nats per frame are lost when "
-            f"z_t comes from the prior."
+            f"z is {'hardly ' * self.little}used: the KL is {_number(self.kl)} nats per "
+            f"frame{share}, {self.active} of {self.units} units are active, and "
+            f"{_number(self.lost)} nats per frame are lost when z_t comes from the prior."
         )
         return f"{told} {ADVICE}" if self.little else told
 
@@ -79,7 +84,12 @@ def told(use: UseOfZ | None) -> dict[str, Any]:
 
 @torch.no_grad()
 def use_of_z(
-    model: SequenceModel, sequences: Sequence[Frames], config: EvaluationConfig, *, seed: int = 0, batch_size: int = 32
+    model: SequenceModel,
+    sequences: Sequence[Frames],
+    config: EvaluationConfig,
+    *,
+    seed: int = 0,
+    batch_size: int = 32,
 ) -> UseOfZ | None:
     """How much a model uses z, on about ``MAX_FRAMES`` frames.
 
@@ -101,7 +111,9 @@ def use_of_z(
     with model.evaluating():
         # Sums over frames, with z from the posterior and from the prior.
         for group in by_length(chosen, batch_size):
-            whole = make_batch([chosen[i] for i in group], config.first_frame, **model.config.frames_hold)
+            whole = make_batch(
+                [chosen[i] for i in group], config.first_frame, **model.config.frames_hold
+            )
             noises = draw_noise(model, whole, generator)
             for part, batch in in_memory(whole.to(weight.device, weight.dtype), model):
                 noise = noises[part, : batch.x.shape[1]].to(weight)
@@ -125,25 +137,30 @@ def use_of_z(
 def _log_px_from_prior(
     model: SequenceModel, batch: Batch, trace: Trace, noise: Float[Tensor, "b t z"]
 ) -> Float[Tensor, "b t"]:
-    """Log p(x_t | z_t, d_t) where z_{t-1} is that of a posterior path, but z_t is drawn from the prior.
+    """Log p(x_t | z_t, d_t) where z_{t-1} is of a posterior path, but z_t is drawn from the prior.
 
-    A step, for all t at once, is given the noise that draws that z_t from the posterior: right for every model, also
-    where d_t holds z_t.
+    A step, for all t at once, is given the noise that draws that z_t from the posterior: right for
+    every model, also where d_t holds z_t.
 
     Returns:
         Nats for each frame; 0 in the padding.
     """
     start, length = model.initial_state(len(batch.x)), batch.x.shape[1]
     context = model.encode(batch.u, batch.x, batch.lengths, start)
-    earlier = (torch.cat([s[:, None], v[:, :-1]], 1) for s, v in zip(start, (trace.d, trace.z), strict=True))
+    earlier = (
+        torch.cat([s[:, None], v[:, :-1]], 1)
+        for s, v in zip(start, (trace.d, trace.z), strict=True)
+    )
     before = State(*(values.flatten(0, 1) for values in earlier))
     z = trace.prior.rsample(noise)
     noise = (z - trace.posterior.mu) * torch.exp(-0.5 * trace.posterior.logvar)
-    reached, _, _ = model.step(before, {name: v.flatten(0, 1) for name, v in context.items()}, noise.flatten(0, 1))
+    reached, _, _ = model.step(
+        before, {name: v.flatten(0, 1) for name, v in context.items()}, noise.flatten(0, 1)
+    )
     d, z = (values.unflatten(0, (-1, length)) for values in reached)
     return model.likelihood.log_prob(model.emit(d, z, batch.u), batch.x) * batch.mask
 
 
 def _sum(values: Tensor) -> float:
-    """In 64 bits; what is no finite number, as of a value that is impossible, is taken as the largest of 32 bits."""
+    """In 64 bits; what is not finite, as of impossible values, counts as the largest of 32 bits."""
     return float(values.nan_to_num(-torch.finfo(torch.float32).max).double().sum())

@@ -25,7 +25,8 @@ MODELS: Registry[type[SequenceModel]] = Registry(
         "vrae": VRAE,
     },
 )
-"""Name in a configuration -> class; the only list of models, which other packages may lengthen by entry points."""
+"""Name in a configuration -> class; the only list of models, which other packages may lengthen by
+entry points."""
 
 
 def build_model(config: ModelConfig) -> SequenceModel:
@@ -39,8 +40,8 @@ def build_model(config: ModelConfig) -> SequenceModel:
     """
     if config.model not in MODELS:
         raise ValueError(
-            f"ModelConfig.model is {config.model!r}; choose one of {MODELS.choices()}, or install the package that "
-            f"brings it."
+            f"ModelConfig.model is {config.model!r}; choose one of {MODELS.choices()}, or install "
+            f"the package that brings it."
         )
     return MODELS[config.model](config)
 

@@ -1,4 +1,4 @@
-"""What a sequence model is, and the one loop over time that every bound and every sample goes through."""
+"""What a sequence model is, and the one loop over time that all bounds and samples go through."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
@@ -21,7 +21,7 @@ INPUTS = ("u_dim", "feedback")
 
 
 class State(NamedTuple):
-    """What step t hands to step t + 1, and a segment to the next one (truncated back-propagation through time)."""
+    """What step t hands to step t + 1, and a segment to the next (truncated back-propagation)."""
 
     d: Float[Tensor, "b d"]
     z: Float[Tensor, "b z"]
@@ -36,7 +36,10 @@ class State(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """One sampled path, with the prior and the posterior it met, and the state after each sequence's last frame."""
+    """One sampled path, with the prior and the posterior it met.
+
+    It also has the state after each sequence's last frame.
+    """
 
     d: Float[Tensor, "b t d"]
     z: Float[Tensor, "b t z"]
@@ -55,7 +58,8 @@ class SequenceModel(nn.Module, ABC):
         reads: Settings of ``ModelConfig`` that it reads and not every model does.
 
     Raises:
-        ValueError: The likelihood is unknown, or the model reads x_{t-1} alone and u_t is to be something else.
+        ValueError: The likelihood is unknown, or the model reads x_{t-1} alone and u_t is to be
+            something else.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("z_dim", "dropout_heads", "features_z")
@@ -67,26 +71,33 @@ class SequenceModel(nn.Module, ABC):
         super().__init__()
         if config.likelihood not in LIKELIHOODS:
             raise ValueError(
-                f"ModelConfig.likelihood is {config.likelihood!r}; choose one of {LIKELIHOODS.choices()}, or install "
-                f"the package that brings it."
+                f"ModelConfig.likelihood is {config.likelihood!r}; choose one of "
+                f"{LIKELIHOODS.choices()}, or install the package that brings it."
             )
         if (config.u_dim or not config.feedback) and not set(INPUTS) <= set(self.reads):
             raise ValueError(
-                f"ModelConfig.u_dim is {config.u_dim} and feedback {config.feedback}; {config.model!r} has no input "
-                f"but x_{{t-1}}, if any: leave out --inputs and --no-feedback, or choose another model."
+                f"ModelConfig.u_dim is {config.u_dim} and feedback {config.feedback}; "
+                f"{config.model!r} has no input but x_{{t-1}}, if any: leave out --inputs and "
+                f"--no-feedback, or choose another model."
             )
         self.config = config
         self.likelihood = LIKELIHOODS[config.likelihood](config)
         in_dim = config.x_dim * (2 if config.missing else 1)
         self.features = mlp(
-            in_dim, config.hidden_dim, 2, dropout=config.dropout_features, centred=config.centred_inputs
+            in_dim,
+            config.hidden_dim,
+            2,
+            dropout=config.dropout_features,
+            centred=config.centred_inputs,
         )
         if config.missing:
             self.features.insert(0, Observed())
         if self.likelihood.values == "count":
             self.features.insert(0, LogCounts())
         if config.u_dim:
-            self.features_u = mlp(config.u_dim, config.hidden_dim, 2, dropout=config.dropout_features)
+            self.features_u = mlp(
+                config.u_dim, config.hidden_dim, 2, dropout=config.dropout_features
+            )
         self.features_z: nn.Module = nn.Identity()
         self.read_d, self.read_z = nn.Dropout(config.dropout_d), nn.Dropout(config.dropout_emission)
         self._apart = False
@@ -99,7 +110,9 @@ class SequenceModel(nn.Module, ABC):
     def read(
         self, u: Float[Tensor, "b t u"], x: Float[Tensor, "b t x"] | None
     ) -> tuple[Float[Tensor, "b t v"], Float[Tensor, "b t h"] | None]:
-        """Features of u_t: of x_{t-1}, of the known inputs, of both, or a 0 where it is nothing; and features of x."""
+        """Features of u_t: of x_{t-1}, of the known inputs, of both, or a 0 where it is nothing;
+        and features of x.
+        """
         c = self.config
         if c.feedback and not c.u_dim:
             return features_of(self.features, u, x)
@@ -111,7 +124,13 @@ class SequenceModel(nn.Module, ABC):
     def emission_network(self, in_dim: int) -> nn.Sequential:
         """The network that gives the parameters of p(x_t | z_t, d_t) from ``in_dim`` inputs."""
         c = self.config
-        return mlp(in_dim, c.hidden_dim, self.emission_layers, self.likelihood.num_params, dropout=c.dropout_emission)
+        return mlp(
+            in_dim,
+            c.hidden_dim,
+            self.emission_layers,
+            self.likelihood.num_params,
+            dropout=c.dropout_emission,
+        )
 
     @property
     def emission_layers(self) -> int:
@@ -134,8 +153,10 @@ class SequenceModel(nn.Module, ABC):
         return nn.Identity(), c.z_dim
 
     @torch.no_grad()
-    def start_from(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"], *, emission: bool) -> None:
-        """Take the training set's moments: the mean for centred inputs, both for an emission that begins with them.
+    def start_from(
+        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"], *, emission: bool
+    ) -> None:
+        """Take the training set's moments: the mean for centred inputs, both to begin an emission.
 
         Args:
             mean: Mean of each value of a frame.
@@ -174,7 +195,7 @@ class SequenceModel(nn.Module, ABC):
         lengths: Int[Tensor, "b"],
         state: State,
     ) -> Context:
-        """All that does not depend on z, for all t at once; without ``x``, only what generation needs.
+        """All that does not depend on z, for all t; without ``x``, only what generation needs.
 
         Args:
             u: Inputs: x_{t-1}, and after it what is known besides.
@@ -184,8 +205,10 @@ class SequenceModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def step(self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]) -> tuple[State, Latent, Latent]:
-        """d_t and z_t, the prior of z_t, and what z_t is drawn from: the posterior, or the prior when there is no x.
+    def step(
+        self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
+    ) -> tuple[State, Latent, Latent]:
+        """d_t and z_t, the prior of z_t, and what z_t is drawn from: posterior, or prior without x.
 
         Args:
             state: d_{t-1} and z_{t-1}.
@@ -194,7 +217,9 @@ class SequenceModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
+    def decode(
+        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]
+    ) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t), for all t at once."""
 
     def emit(
@@ -205,7 +230,10 @@ class SequenceModel(nn.Module, ABC):
 
     @contextmanager
     def posterior_apart(self) -> Iterator[None]:
-        """No gradient passes from the posterior to the generative model, nor through draws of z_t; then as before."""
+        """No gradient passes from the posterior to the generative model or through draws of z_t.
+
+        Afterwards, it is as before.
+        """
         self._apart = True
         try:
             yield
@@ -213,7 +241,7 @@ class SequenceModel(nn.Module, ABC):
             self._apart = False
 
     def for_q(self, values: Tensor) -> Tensor:
-        """What the posterior reads of the generative model: d_t, features, phi_z of z_{t-1}, the prior's mean."""
+        """What q reads of the generative model: d_t, features, phi_z of z_{t-1}, the prior mean."""
         return values.detach() if self._apart else values
 
     def draw(self, latent: Latent, noise_t: Float[Tensor, "b z"]) -> Float[Tensor, "b z"]:
@@ -222,7 +250,7 @@ class SequenceModel(nn.Module, ABC):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Without dropout, and with whole fp32 products on a GPU too; then as before, in training or not."""
+        """Without dropout, and with whole fp32 products on a GPU too; then as before."""
         before = self.training
         self.eval()
         try:
@@ -234,7 +262,9 @@ class SequenceModel(nn.Module, ABC):
     def initial_state(self, batch_size: int) -> State:
         """d_0 = 0 and z_0 = 0."""
         weight = next(self.parameters())
-        return State(weight.new_zeros(batch_size, self.d_dim), weight.new_zeros(batch_size, self.z_dim))
+        return State(
+            weight.new_zeros(batch_size, self.d_dim), weight.new_zeros(batch_size, self.z_dim)
+        )
 
     def unroll(
         self,
@@ -244,15 +274,18 @@ class SequenceModel(nn.Module, ABC):
         state: State,
         noise: Float[Tensor, "n t z"],
     ) -> Trace:
-        """Algorithm 1: for t = 1 to T, z_t is drawn given z_{t-1}; from the posterior given ``x``, else from the prior.
+        """Algorithm 1: for t = 1 to T, z_t is drawn given z_{t-1}.
+
+        It is drawn from the posterior given ``x``, else from the prior.
 
         Args:
             u: Inputs: x_{t-1}, and after it what is known besides.
             x: Observations, or None to generate.
             lengths: Valid frames of each sequence, at least 1.
             state: d_0 and z_0.
-            noise: Standard normal, one vector a frame; with n = K b rows, K paths a sequence are drawn (all sequences'
-                first paths, then their second ones, ...), which share what does not depend on z.
+            noise: Standard normal, one vector a frame; with n = K b rows, K paths a sequence are
+                drawn (all sequences' first paths, then their second ones, ...), which share what
+                does not depend on z.
 
         Returns:
             d, z, prior and posterior for all t, and the state after each sequence's last valid
@@ -273,7 +306,8 @@ class SequenceModel(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t z"], Latent, Latent]:
         """d, z, prior and posterior of the path that ``noise`` draws: ``step`` after ``step``.
 
-        This is the definition. A model may do the same faster; ``tests/models/test_recurrence.py`` compares the two.
+        This is the definition. A model may do the same faster; ``tests/models/test_recurrence.py``
+        compares the two.
 
         Args:
             context: What ``encode`` gives.
@@ -286,16 +320,18 @@ class SequenceModel(nn.Module, ABC):
         path = zip(*self.steps(context, state, noise), strict=True)
         # Each kind of thing, a tuple of tensors at every t, becomes one of tensors for all t.
         (d, z), prior, posterior = (
-            type(parts[0])(*(torch.stack(values, 1) for values in zip(*parts, strict=True))) for parts in path
+            type(parts[0])(*(torch.stack(values, 1) for values in zip(*parts, strict=True)))
+            for parts in path
         )
         return d, z, prior, posterior
 
     def steps(
         self, context: Context, state: State, noise: Float[Tensor, "n t z"]
     ) -> Generator[tuple[State, Latent, Latent], State | None, None]:
-        """The loop over time: d_t and z_t, p(z_t | z_{t-1}, d_t) and what z_t was drawn from, for one t after another.
+        """The loop over time: d_t, z_t, p(z_t | z_{t-1}, d_t), and what z_t was drawn from.
 
-        What it is sent takes the place of d_t and z_t before it goes on: a particle filter's resampling.
+        What it is sent takes the place of d_t and z_t before it goes on: a particle filter's
+        resampling.
 
         Args:
             context: Of b sequences.
@@ -308,8 +344,12 @@ class SequenceModel(nn.Module, ABC):
         """
         frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
         for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):
-            if (paths := len(noise_t) // len(values_t[0])) > 1:  # frame by frame, for all at once may not fit in memory
+            if (
+                paths := len(noise_t) // len(values_t[0])
+            ) > 1:  # frame by frame, for all at once may not fit in memory
                 values_t = [values.repeat(paths, 1) for values in values_t]
-            state, prior_t, posterior_t = self.step(state, dict(zip(context, values_t, strict=True)), noise_t)
+            state, prior_t, posterior_t = self.step(
+                state, dict(zip(context, values_t, strict=True)), noise_t
+            )
             resampled = yield state, prior_t, posterior_t
             state = state if resampled is None else resampled

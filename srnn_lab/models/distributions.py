@@ -1,4 +1,4 @@
-"""What latent states and real values are drawn from: diagonal Gaussians, and independent binary units."""
+"""What states and real values are drawn from: diagonal Gaussians, and independent binary units."""
 
 import math
 from typing import NamedTuple
@@ -67,8 +67,8 @@ class BinaryUnits(NamedTuple):
     def rsample(self, noise: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """1 where standard normal noise lies among its largest share p; no gradient passes a step.
 
-        As with a Gaussian, more noise never makes a unit smaller, and none (0) gives the likelier value. The noise
-        (z - mu) / sigma draws z, by Cantelli's inequality.
+        As with a Gaussian, more noise never makes a unit smaller, and none (0) gives the likelier
+        value. The noise (z - mu) / sigma draws z, by Cantelli's inequality.
 
         Returns:
             z, of zeros and ones.
@@ -81,7 +81,9 @@ class BinaryUnits(NamedTuple):
 
     def kl(self, other: "BinaryUnits") -> Float[Tensor, "*batch n"]:
         """KL(self || other) in nats, unit by unit."""
-        return self.mu * (self.logits - other.logits) - softplus(self.logits) + softplus(other.logits)
+        return (
+            self.mu * (self.logits - other.logits) - softplus(self.logits) + softplus(other.logits)
+        )
 
 
 Latent = DiagonalGaussian | BinaryUnits
@@ -89,7 +91,7 @@ Latent = DiagonalGaussian | BinaryUnits
 
 
 def threshold(noise: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-    """The logits above which units are 1: those of the share of normal numbers that are larger than ``noise``."""
+    """The logits above which units are 1: of the share of normal numbers larger than ``noise``."""
     return noise.sign() * torch.special.ndtr(-noise.abs()).logit()
 
 

@@ -1,7 +1,8 @@
 """Linear prediction inside a frame: y_i = a_1 y_{i-1} + ... + a_p y_{i-p} + e_i.
 
-Sign convention: a reflection coefficient kappa_m is the partial autocorrelation at lag m, so that order 1 has
-a_1 = kappa_1, and a tap multiplies what is added to the prediction. (Other texts have both with the other sign.)
+Sign convention: a reflection coefficient kappa_m is the partial autocorrelation at lag m, so that
+order 1 has a_1 = kappa_1, and a tap multiplies what is added to the prediction. (Other texts have
+both with the other sign.)
 """
 
 import math
@@ -21,8 +22,8 @@ WHITE_NOISE = 1 + 1e-5
 def step_up(kappa: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch p"]:
     """Taps a_1..a_p from reflection coefficients, by the step-up recursion (Levinson).
 
-    a_m^(m) = kappa_m and a_k^(m) = a_k^(m-1) - kappa_m a_{m-k}^(m-1). The roots of 1 - sum_k a_k z^{-k} lie inside the
-    unit circle exactly if all |kappa_m| < 1.
+    a_m^(m) = kappa_m and a_k^(m) = a_k^(m-1) - kappa_m a_{m-k}^(m-1). The roots of 1 - sum_k a_k
+    z^{-k} lie inside the unit circle exactly if all |kappa_m| < 1.
 
     Returns:
         a_1 to a_p, as many as there are coefficients.
@@ -34,7 +35,9 @@ def step_up(kappa: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch p"]:
 
 
 def prediction_error(
-    y: Float[Tensor, "*batch n"], taps: Float[Tensor, "*batch p"], past: Float[Tensor, "*batch m"] | None = None
+    y: Float[Tensor, "*batch n"],
+    taps: Float[Tensor, "*batch p"],
+    past: Float[Tensor, "*batch m"] | None = None,
 ) -> Float[Tensor, "*batch n"]:
     """e_i = y_i - sum_k a_k y_{i-k}: p shifted sums, and no loop over i.
 
@@ -53,10 +56,10 @@ def prediction_error(
 
 
 class _PredictionError(torch.autograd.Function):
-    """e_i = y_i - sum_k a_k y_{i-k} for the n values after the first p of ``known`` (p + n values), and its gradient.
+    """e_i = y_i - sum_k a_k y_{i-k}, and its gradient, for n values after the first p of ``known``.
 
-    With g_i = dL/de_i: dL/da_k = -sum_i g_i y_{i-k}, and dL/dy_i = g_i - sum_k a_k g_{i+k}. By hand, since autograd
-    would write a frame of zeros for each of the p shifted parts.
+    With g_i = dL/de_i: dL/da_k = -sum_i g_i y_{i-k}, and dL/dy_i = g_i - sum_k a_k g_{i+k}. By
+    hand, since autograd would write a frame of zeros for each of the p shifted parts.
     """
 
     @staticmethod
@@ -80,10 +83,16 @@ class _PredictionError(torch.autograd.Function):
 
 
 def synthesise(
-    e: Float[Tensor, "*batch n"], taps: Float[Tensor, "*batch p"], past: Float[Tensor, "*batch m"] | None = None
+    e: Float[Tensor, "*batch n"],
+    taps: Float[Tensor, "*batch p"],
+    past: Float[Tensor, "*batch m"] | None = None,
 ) -> Float[Tensor, "*batch n"]:
     """y_i = e_i + sum_k a_k y_{i-k}, sample after sample: the inverse of ``prediction_error``."""
-    latest = torch.zeros_like(taps) if past is None else F.pad(past, (taps.shape[-1] - past.shape[-1], 0)).flip(-1)
+    latest = (
+        torch.zeros_like(taps)
+        if past is None
+        else F.pad(past, (taps.shape[-1] - past.shape[-1], 0)).flip(-1)
+    )
     y = []
     for e_i in e.split(1, -1):
         y.append(e_i + (taps * latest).sum(-1, keepdim=True))
@@ -94,7 +103,10 @@ def synthesise(
 def synthesised_variance(
     variance: Float[Tensor, "*batch n"], taps: Float[Tensor, "*batch p"]
 ) -> Float[Tensor, "*batch n"]:
-    """Var[y_i] = sum_j h_j^2 Var[e_{i-j}] for uncorrelated e, where h is the impulse response of ``synthesise``."""
+    """Var[y_i] = sum_j h_j^2 Var[e_{i-j}] for uncorrelated e.
+
+    h is the impulse response of ``synthesise``.
+    """
     impulse = F.pad(torch.ones_like(variance[..., :1]), (0, variance.shape[-1] - 1))
     powers = synthesise(impulse, taps).square()
     total = torch.zeros_like(variance)
@@ -106,15 +118,18 @@ def synthesised_variance(
 def predictor(
     y: Float[Tensor, "*batch n"], order: int, floor: float
 ) -> tuple[Float[Tensor, "*batch p"], Float[Tensor, "*batch 1"]]:
-    """Reflection coefficients and error variance of the best predictor of a frame (autocorrelation method, Levinson).
+    """Reflection coefficients and error variance of the best predictor of a frame.
 
-    The frame is seen through a window that rises over its first 80 % and falls over the rest, as in speech coders: the
-    newest values tell most of what comes next, and a window must fall to 0.
+    They are found by the autocorrelation method, after Levinson.
+
+    The frame is seen through a window that rises over its first 80 % and falls over the rest, as in
+    speech coders: the newest values tell most of what comes next, and a window must fall to 0.
 
     Args:
         y: A frame.
         order: p, which may be larger than n.
-        floor: Variance of the white noise that is added to the frame; it also bounds the error from below.
+        floor: Variance of the white noise that is added to the frame; it also bounds the error from
+            below.
 
     Returns:
         The coefficients, from -``LARGEST`` to ``LARGEST``, and the error variance in the squared
@@ -123,7 +138,9 @@ def predictor(
     n = y.shape[-1]
     window = _window(n, y)
     seen = y * window
-    lags = [(seen[..., k:] * seen[..., : max(0, n - k)]).sum(-1, keepdim=True) for k in range(order + 1)]
+    lags = [
+        (seen[..., k:] * seen[..., : max(0, n - k)]).sum(-1, keepdim=True) for k in range(order + 1)
+    ]
     r_0, *r = (r_k / window.square().sum() for r_k in lags)
     error = r_0 * WHITE_NOISE + floor
     kappa, taps = [], error[..., :0]

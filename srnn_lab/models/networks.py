@@ -1,4 +1,4 @@
-"""The feed-forward and recurrent parts that every model is built from, initialised as in the authors' code."""
+"""The feed-forward and recurrent parts of every model, initialised as in the authors' code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +51,7 @@ class LogCounts(nn.Module):
 
 
 class Observed(nn.Module):
-    """[x, m]: values with 0 for those that are missing (NaN), and for each a 1 if it was observed, else 0."""
+    """[x, m]: values with 0 for missing ones (NaN), and for each a 1 if it was observed, else 0."""
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
         """Twice as many values."""
@@ -68,7 +68,8 @@ def linear(
         in_dim: Inputs.
         out_dim: Outputs.
         bias: Whether there is a bias.
-        fans: Inputs plus outputs that the initialisation counts, where this matrix is not a whole layer's.
+        fans: Inputs plus outputs that the initialisation counts, where this matrix is not a whole
+            layer's.
         centred: Whether a mean is subtracted from the inputs.
 
     Returns:
@@ -90,7 +91,7 @@ def mlp(
     dropout: float = 0.0,
     centred: bool = False,
 ) -> nn.Sequential:
-    """``num_layers`` hidden layers with the clipped rectifier, then a linear one if ``out_dim`` is given.
+    """``num_layers`` hidden layers (clipped rectifier), then a linear one if ``out_dim`` is given.
 
     Args:
         in_dim: Inputs.
@@ -105,7 +106,11 @@ def mlp(
     """
     layers: list[nn.Module] = []
     for i in range(num_layers):
-        first = linear(in_dim, hidden_dim, centred=centred) if i == 0 else linear(hidden_dim, hidden_dim)
+        first = (
+            linear(in_dim, hidden_dim, centred=centred)
+            if i == 0
+            else linear(hidden_dim, hidden_dim)
+        )
         layers += [first, ClippedLeakyReLU(dropout)]
     if out_dim is not None:
         layers.append(linear(hidden_dim, out_dim))
@@ -115,7 +120,7 @@ def mlp(
 def features_of(
     network: nn.Module, u: Float[Tensor, "b t x"], x: Float[Tensor, "b t x"] | None
 ) -> tuple[Float[Tensor, "b t h"], Float[Tensor, "b t h"] | None]:
-    """Features of u and of x by one network; where u_t = x_{t-1}, those that they share are computed once."""
+    """Features of u and of x by one network; where u_t = x_{t-1}, shared ones are computed once."""
     if x is None:
         return network(u), None
     if not _same(u[:, 1:], x[:, :-1]):
@@ -125,13 +130,19 @@ def features_of(
 
 
 def _same(one: Float[Tensor, "b t x"], other: Float[Tensor, "b t x"]) -> bool:
-    """Whether two tensors have the same values; those of one memory are not looked at, so that no GPU is waited for."""
+    """Whether two tensors have the same values.
+
+    Those of one memory are not looked at, so that no GPU is waited for.
+    """
     memory, others = ((values.data_ptr(), values.shape, values.stride()) for values in (one, other))
     return memory == others or torch.equal(one, other)
 
 
 def possibly(mask: Bool[Tensor, "*batch"]) -> bool:
-    """Whether any value is true; a GPU is not asked, since its answer would have to be waited for: there it may be."""
+    """Whether any value is true, which on a GPU is always possible.
+
+    A GPU is not asked, since its answer would have to be waited for.
+    """
     return mask.device.type != "cpu" or bool(mask.any())
 
 
@@ -147,10 +158,10 @@ def tf32(allowed: bool) -> Iterator[None]:
 
 
 class GRU(nn.GRU):
-    """d_t = GRU(d_{t-1}, input_t), batch-major, with an orthogonal matrix for each gate and zero biases.
+    """d_t = GRU(d_{t-1}, input_t), batch-major, with an orthogonal matrix a gate and zero biases.
 
-    On a CPU the recursion is that of ``recurrence.gru``, elsewhere torch's own (cuDNN) but for sizes that are no
-    multiple of 4, of which cuDNN's backward pass may fail (pytorch #54307).
+    On a CPU the recursion is that of ``recurrence.gru``, elsewhere torch's own (cuDNN) but for
+    sizes that are no multiple of 4, of which cuDNN's backward pass may fail (pytorch #54307).
     """
 
     def __init__(self, in_dim: int, out_dim: int):
@@ -162,18 +173,25 @@ class GRU(nn.GRU):
             else:
                 nn.init.zeros_(parameter)
 
-    def forward(self, inputs: Float[Tensor, "b t n"], d_0: Float[Tensor, "b d"]) -> Float[Tensor, "b t d"]:
+    def forward(
+        self, inputs: Float[Tensor, "b t n"], d_0: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b t d"]:
         """States for all t, after ``d_0``."""
         device = inputs.device.type
         if device == "cpu" or (device == "cuda" and self.hidden_size % 4):
             return gru(inputs, d_0, *self.parameters())
-        # Autocast to whichever type hands cuDNN's recursion fp16 (AutocastRNN), in which small gradients vanish.
+        # Autocast to whichever type hands cuDNN's recursion fp16 (AutocastRNN), in which small
+        # gradients vanish.
         with torch.autocast(device, enabled=False):
-            return super().forward(inputs.to(d_0.dtype), d_0[None].contiguous())[0]  # cuDNN refuses a part of a row
+            return super().forward(inputs.to(d_0.dtype), d_0[None].contiguous())[
+                0
+            ]  # cuDNN refuses a part of a row
 
 
 class GRUCell(nn.Module):
-    """d_t = GRU(d_{t-1}, [c_t, z]), frame by frame, for a z that is drawn on the way; weights and gates as in ``GRU``.
+    """d_t = GRU(d_{t-1}, [c_t, z]), frame by frame, for a z that is drawn on the way.
+
+    Weights and gates are as in ``GRU``.
 
     ``project`` computes what depends on c alone, for all t at once.
 
@@ -186,7 +204,10 @@ class GRUCell(nn.Module):
     def __init__(self, c_dim: int, z_dim: int, out_dim: int):
         super().__init__()
         whole: Any = GRU(c_dim + z_dim, out_dim)
-        self.from_c, self.from_z = linear(c_dim, 3 * out_dim), linear(z_dim, 3 * out_dim, bias=False)
+        self.from_c, self.from_z = (
+            linear(c_dim, 3 * out_dim),
+            linear(z_dim, 3 * out_dim, bias=False),
+        )
         self.from_d = linear(out_dim, 3 * out_dim)
         initial = (*whole.weight_ih_l0.data.split([c_dim, z_dim], 1), whole.weight_hh_l0.data)
         for layer, weight in zip((self.from_c, self.from_z, self.from_d), initial, strict=True):
@@ -197,7 +218,10 @@ class GRUCell(nn.Module):
         return self.from_c(c)
 
     def forward(
-        self, d_tm1: Float[Tensor, "b d"], z: Float[Tensor, "b z"], projected_t: Float[Tensor, "b g"]
+        self,
+        d_tm1: Float[Tensor, "b d"],
+        z: Float[Tensor, "b z"],
+        projected_t: Float[Tensor, "b g"],
     ) -> Float[Tensor, "b d"]:
         """d_t, given d_{t-1}, z and the projection of c_t."""
         r_in, u_in, n_in = (projected_t + self.from_z(z)).to(d_tm1.dtype).chunk(3, -1)
@@ -209,15 +233,17 @@ class GRUCell(nn.Module):
 class BackwardGRU(nn.Module):
     """a_t = GRU(a_{t+1}, input_t) from a_{T+1} = 0, where T is each sequence's own length (Eq. 7).
 
-    Where there is padding, each valid prefix is reversed in place, so that padding stays behind it and never enters a
-    state; elsewhere the recursion itself runs backwards.
+    Where there is padding, each valid prefix is reversed in place, so that padding stays behind it
+    and never enters a state; elsewhere the recursion itself runs backwards.
     """
 
     def __init__(self, in_dim: int, out_dim: int):
         super().__init__()
         self.gru = GRU(in_dim, out_dim)
 
-    def forward(self, inputs: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Float[Tensor, "b t a"]:
+    def forward(
+        self, inputs: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]
+    ) -> Float[Tensor, "b t a"]:
         """States for all t; those past a sequence's length mean nothing."""
         weight: Any = self.gru.weight_hh_l0
         a_0 = weight.new_zeros(len(inputs), self.gru.hidden_size)
@@ -241,24 +267,28 @@ class Bias(nn.Module):
 
     def forward(self, nothing: Float[Tensor, "*batch 0"]) -> Float[Tensor, "*batch n"]:
         """The bias, once for each of ``nothing``."""
-        if nothing.device.type == "mps":  # where a layer without inputs ends the process (pytorch #190050)
+        if (
+            nothing.device.type == "mps"
+        ):  # where a layer without inputs ends the process (pytorch #190050)
             return self.bias.expand(*nothing.shape[:-1], -1)
         return F.linear(nothing, self.bias.new_empty(len(self.bias), 0), self.bias)
 
 
 class GaussianNetwork(nn.Module):
-    """mu = NN_1(z, c) and log v = NN_2(z, c), two separate networks with the same inputs (Eq. 3 and 10).
+    """mu = NN_1(z, c) and log v = NN_2(z, c), two networks with the same inputs (Eq. 3 and 10).
 
-    Their first layers are W_c c + b + W_z z, side by side in one matrix; ``project`` computes what does not depend on
-    z, for all t at once.
+    Their first layers are W_c c + b + W_z z, side by side in one matrix; ``project`` computes what
+    does not depend on z, for all t at once.
 
     Args:
         z_dim: Dimensions of the Gaussian.
-        c_dim: Dimensions of the conditioning variable (d_t for the prior, a_t for the posterior); 0 if there is none.
+        c_dim: Dimensions of the conditioning variable (d_t for the prior, a_t for the posterior); 0
+            if there is none.
         hidden_dim: Units in each hidden layer of each network.
         num_layers: Hidden layers of each network.
         variance_floor: Added to the variances.
-        in_dim: Dimensions of the input inside the recursion, if it is not z_{t-1} (d_t, in the VRNN).
+        in_dim: Dimensions of the input inside the recursion, if it is not z_{t-1} (d_t, in the
+            VRNN).
         dropout: Share of each hidden layer set to zero in training.
     """
 
@@ -287,8 +317,10 @@ class GaussianNetwork(nn.Module):
         """W_c c + b of both networks, for one t or for all."""
         return self.from_c(c)
 
-    def forward(self, z: Float[Tensor, "*batch i"], projected: Float[Tensor, "*batch h"]) -> DiagonalGaussian:
-        """The Gaussian given z_{t-1} (or what stands for it) and the projection of c_t, for one t or for all."""
+    def forward(
+        self, z: Float[Tensor, "*batch i"], projected: Float[Tensor, "*batch h"]
+    ) -> DiagonalGaussian:
+        """The Gaussian given z_{t-1} (or a stand-in) and c_t's projection, for one t or all."""
         hidden = self.activation(projected + self.from_z(z))
         for_mu, for_logvar = hidden.chunk(2, -1)
         mu, logvar = self.mu(for_mu).to(z.dtype), self.logvar(for_logvar).to(z.dtype)
@@ -296,18 +328,25 @@ class GaussianNetwork(nn.Module):
 
     def nets(self, projected: Float[Tensor, "b t h"]) -> tuple[Net, Net]:
         """NN_1 and NN_2, for the recursion by hand."""
-        parts = zip((self.mu, self.logvar), projected.chunk(2, -1), self.from_z.weight.chunk(2), strict=True)
+        parts = zip(
+            (self.mu, self.logvar), projected.chunk(2, -1), self.from_z.weight.chunk(2), strict=True
+        )
         for_mu, for_logvar = (
-            Net(c, w, [(layer.weight, layer.bias) for layer in further if isinstance(layer, nn.Linear)])
+            Net(
+                c,
+                w,
+                [(layer.weight, layer.bias) for layer in further if isinstance(layer, nn.Linear)],
+            )
             for further, c, w in parts
         )
         return for_mu, for_logvar
 
 
 class GatedTransition(nn.Module):
-    """p(z_t | z_{t-1}) of Krishnan et al. (2017): a gate between a linear and a nonlinear transition.
+    """p(z_t | z_{t-1}) of Krishnan et al. (2017): a gate between linear and nonlinear transitions.
 
-    g = sigmoid(NN(z)), h = NN(z), mu = (1 - g) (W z + b) + g h, log v = W_v f(h) + b_v, with W = I and b = 0 at first.
+    g = sigmoid(NN(z)), h = NN(z), mu = (1 - g) (W z + b) + g h, log v = W_v f(h) + b_v, with W = I
+    and b = 0 at first.
 
     Args:
         z_dim: Dimensions of z.
@@ -317,7 +356,15 @@ class GatedTransition(nn.Module):
         dropout: Share of each hidden layer set to zero in training.
     """
 
-    def __init__(self, z_dim: int, hidden_dim: int, num_layers: int, variance_floor: float, *, dropout: float = 0.0):
+    def __init__(
+        self,
+        z_dim: int,
+        hidden_dim: int,
+        num_layers: int,
+        variance_floor: float,
+        *,
+        dropout: float = 0.0,
+    ):
         super().__init__()
         self.variance_floor = variance_floor
         self.gate = mlp(z_dim, hidden_dim, num_layers, z_dim, dropout=dropout)
@@ -330,8 +377,12 @@ class GatedTransition(nn.Module):
         """Nothing: z_{t-1} is the only input."""
         return nothing
 
-    def forward(self, z: Float[Tensor, "*batch z"], nothing: Float[Tensor, "*batch 0"]) -> DiagonalGaussian:  # noqa: ARG002
+    def forward(
+        self, z: Float[Tensor, "*batch z"], nothing: Float[Tensor, "*batch 0"]
+    ) -> DiagonalGaussian:
         """The Gaussian given z_{t-1}."""
         gate, proposed = torch.sigmoid(self.gate(z)), self.proposed(z)
         mu = torch.lerp(self.linear(z), proposed, gate).to(z.dtype)
-        return DiagonalGaussian(mu, floor_variance(self.logvar(proposed).to(z.dtype), self.variance_floor))
+        return DiagonalGaussian(
+            mu, floor_variance(self.logvar(proposed).to(z.dtype), self.variance_floor)
+        )

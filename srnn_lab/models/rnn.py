@@ -1,4 +1,4 @@
-"""The deterministic counterpart of the SRNN: the same GRU without z, against which the gain from z is measured."""
+"""The deterministic counterpart of the SRNN: the same GRU without z, to measure the gain from z."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -10,7 +10,9 @@ from srnn_lab.models.networks import GRU
 
 
 class RNN(SequenceModel):
-    """p(x | u) = prod_t p(x_t | d_t), d_t = GRU(d_{t-1}, u_t) (Figure 1a); no latent variable, so the bound is exact.
+    """p(x | u) = prod_t p(x_t | d_t), d_t = GRU(d_{t-1}, u_t) (Figure 1a).
+
+    There is no latent variable, so the bound is exact.
 
     Args:
         config: Sizes; ``z_dim``, ``smoothing`` and ``residual`` do not apply.
@@ -48,6 +50,8 @@ class RNN(SequenceModel):
         empty = DiagonalGaussian(state.z, state.z)
         return State(context_t["d"], state.z), empty, empty
 
-    def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:  # noqa: ARG002
+    def decode(
+        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]
+    ) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | d_t)."""
         return self.emission(self.read_d(d)).to(d.dtype)

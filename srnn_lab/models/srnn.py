@@ -1,4 +1,4 @@
-"""The stochastic recurrent neural network: a state-space model stacked on a GRU (Section 3 of the paper)."""
+"""The stochastic recurrent neural network: a state-space model on a GRU (the paper's Section 3)."""
 
 import torch
 from jaxtyping import Float, Int
@@ -12,11 +12,12 @@ from srnn_lab.models.tridiagonal import TridiagonalPosterior
 
 
 class SRNN(StateSpaceModel):
-    """The SRNN with its four posteriors: ``config.smoothing`` or filtering, ``config.residual`` (Res_q) or not.
+    """The SRNN with its four posteriors, by ``config.smoothing`` and ``config.residual`` (Res_q).
 
-    Generative model, Eq. (1):  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t | z_{t-1}, d_t) p(d_t | d_{t-1}, u_t).
-    Posterior, Eq. (7):  q(z | d, x) = prod_t q(z_t | z_{t-1}, a_t), with a_t = g(a_{t+1}, [d_t, x_t]) (smoothing)
-    or a_t = NN(d_t, x_t) (filtering). Or ``config.posterior``: one Gaussian (``TridiagonalPosterior``).
+    Generative model, Eq. (1):  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t | z_{t-1}, d_t)
+    p(d_t | d_{t-1}, u_t). Posterior, Eq. (7):  q(z | d, x) = prod_t q(z_t | z_{t-1}, a_t), with a_t
+    = g(a_{t+1}, [d_t, x_t]) (smoothing) or a_t = NN(d_t, x_t) (filtering). Or ``config.posterior``:
+    one Gaussian (``TridiagonalPosterior``).
 
     Args:
         config: Sizes and variant.
@@ -31,7 +32,9 @@ class SRNN(StateSpaceModel):
         self.gru_d = GRU(self.of_u_dim, d)
         networks = config.posterior == "networks"
         if networks:
-            self.a = BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, self.emission_layers)
+            self.a = (
+                BackwardGRU(d + h, d) if config.smoothing else mlp(d + h, d, self.emission_layers)
+            )
         self.features_z, of_z = self.network_of_z()
         heads = (config.z_dim, d, h, layers, config.variance_floor)
         self.prior = GaussianNetwork(*heads, in_dim=of_z, dropout=config.dropout_heads)
@@ -49,7 +52,7 @@ class SRNN(StateSpaceModel):
         lengths: Int[Tensor, "b"],
         state: State,
     ) -> Context:
-        """d_{1:T} from u, a_{1:T} from [d, x], and their shares of the first layers of Eq. (3) and (10)."""
+        """d_{1:T} from u, a_{1:T} from [d, x]; their shares of first layers of Eq. (3) and (10)."""
         of_u, of_x = self.read(u, x)
         d = self.gru_d(of_u, state.d)
         d_low = self.read_d(d.to(of_u.dtype))  # converted once, where products are in 16 bits

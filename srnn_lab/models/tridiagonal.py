@@ -9,20 +9,21 @@ from srnn_lab.models.networks import mlp
 
 
 class TridiagonalPosterior(nn.Module):
-    """q(z_{1:T} | c) jointly Gaussian, where each dimension of z is a chain of its own (Archer et al., 2015).
+    """q(z_{1:T} | c) jointly Gaussian, where each dimension of z is a chain (Archer et al., 2015).
 
     Up to a constant, q is the product over t of
 
         exp(- p_t (z_t - g_t z_{t-1} - b_t)^2 / 2) exp(- r_t z_t^2 / 2 + h_t z_t),
 
-    with g_t, b_t, h_t, p_t > 0 and r_t > 0 from a network of c_t, each frame's alone. Its precision has
-    p_t + r_t + p_{t+1} g_{t+1}^2 on the diagonal and -p_{t+1} g_{t+1} beside it (diagonal blocks): positive definite
-    whatever the network gives. Messages that run back over the frames, in time proportional to T, make of it
+    with g_t, b_t, h_t, p_t > 0 and r_t > 0 from a network of c_t, each frame's alone. Its precision
+    has p_t + r_t + p_{t+1} g_{t+1}^2 on the diagonal and -p_{t+1} g_{t+1} beside it (diagonal
+    blocks): positive definite whatever the network gives. Messages that run back over the frames,
+    in time proportional to T, make of it
 
         q(z_t | z_{t-1}) = N((p_t (g_t z_{t-1} + b_t) + H_t) / (p_t + J_t), 1 / (p_t + J_t)),
 
-    where J_t = r_t + p' g'^2 J' / (p' + J') and H_t = h_t + p' g' (H' - J' b') / (p' + J'), primes for t + 1: so
-    q(z_t | z_{t-1}) knows the future, although no network looks ahead.
+    where J_t = r_t + p' g'^2 J' / (p' + J') and H_t = h_t + p' g' (H' - J' b') / (p' + J'), primes
+    for t + 1: so q(z_t | z_{t-1}) knows the future, although no network looks ahead.
 
     Args:
         c_dim: Values of c_t.
@@ -34,15 +35,29 @@ class TridiagonalPosterior(nn.Module):
     """
 
     def __init__(
-        self, c_dim: int, z_dim: int, hidden_dim: int, num_layers: int, variance_floor: float, *, dropout: float = 0.0
+        self,
+        c_dim: int,
+        z_dim: int,
+        hidden_dim: int,
+        num_layers: int,
+        variance_floor: float,
+        *,
+        dropout: float = 0.0,
     ):
         super().__init__()
         self.variance_floor = variance_floor
         self.network = mlp(c_dim, hidden_dim, num_layers, 5 * z_dim, dropout=dropout)
 
-    def project(self, c: Float[Tensor, "b t c"], lengths: Int[Tensor, "b"]) -> Float[Tensor, "b t p"]:
-        """p_t g_t, p_t b_t + H_t and p_t + J_t side by side, for all t; those past a sequence's length mean nothing."""
-        with torch.autocast(c.device.type, enabled=False):  # the messages are sums over all that follows
+    def project(
+        self, c: Float[Tensor, "b t c"], lengths: Int[Tensor, "b"]
+    ) -> Float[Tensor, "b t p"]:
+        """p_t g_t, p_t b_t + H_t and p_t + J_t side by side, for all t.
+
+        Those past a sequence's length mean nothing.
+        """
+        with torch.autocast(
+            c.device.type, enabled=False
+        ):  # the messages are sums over all that follows
             g, b, h, log_p, log_r = self.network(c).chunk(5, -1)
         p, r = log_p.exp(), log_r.exp()
         j_ahead = h_ahead = torch.zeros_like(h[:, 0])
@@ -56,13 +71,20 @@ class TridiagonalPosterior(nn.Module):
             j_ahead, h_ahead = pull / precision * g_t * j_t, pull / precision * (h_t - j_t * b_t)
         return torch.stack(messages[::-1], 1)
 
-    def forward(self, z_tm1: Float[Tensor, "*batch z"], projected: Float[Tensor, "*batch p"]) -> DiagonalGaussian:
+    def forward(
+        self, z_tm1: Float[Tensor, "*batch z"], projected: Float[Tensor, "*batch p"]
+    ) -> DiagonalGaussian:
         """q(z_t | z_{t-1}), for one t or for all."""
         pull, h, precision = projected.chunk(3, -1)
-        return DiagonalGaussian((pull * z_tm1 + h) / precision, floor_variance(-precision.log(), self.variance_floor))
+        return DiagonalGaussian(
+            (pull * z_tm1 + h) / precision, floor_variance(-precision.log(), self.variance_floor)
+        )
 
     def path(
-        self, z_0: Float[Tensor, "b z"], projected: Float[Tensor, "b t p"], noise: Float[Tensor, "b t z"]
+        self,
+        z_0: Float[Tensor, "b z"],
+        projected: Float[Tensor, "b t p"],
+        noise: Float[Tensor, "b t z"],
     ) -> Float[Tensor, "b t z"]:
         """z_{1:T}, which is linear in z_{t-1} and in the noise."""
         pull, _, precision = projected.chunk(3, -1)

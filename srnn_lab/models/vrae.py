@@ -1,4 +1,4 @@
-"""The variational recurrent autoencoder: one z for a whole sequence, in the first state of a recurrent network."""
+"""The variational recurrent autoencoder: one z for a sequence, in the first recurrent state."""
 
 import torch
 from jaxtyping import Float, Int
@@ -13,9 +13,10 @@ from srnn_lab.models.networks import GRU, BackwardGRU, linear, mlp
 class VRAE(SequenceModel):
     """All that a sequence is, beside its past, is in z_1 (Fabius and van Amersfoort, 2014).
 
-    Generative model:  p(x, z, d | u) = p(z_1) prod_t p(x_t | d_t) p(d_t | d_{t-1}, u_t), with d_0 = tanh(W z_1).
-    Posterior:  q(z_1 | x) = q(z_1 | a_1), with a_t = GRU(a_{t+1}, x_t), so that a_1 has read all frames.
-    The z_t of later frames are standard normal a priori and a posteriori, and nothing reads them: their KL is 0.
+    Generative model:  p(x, z, d | u) = p(z_1) prod_t p(x_t | d_t) p(d_t | d_{t-1}, u_t), with d_0 =
+    tanh(W z_1). Posterior:  q(z_1 | x) = q(z_1 | a_1), with a_t = GRU(a_{t+1}, x_t), so that a_1
+    has read all frames. The z_t of later frames are standard normal a priori and a posteriori, and
+    nothing reads them: their KL is 0.
 
     With GRUs for their plain RNNs, and u_t = x_{t-1} as an input of the decoder.
 
@@ -72,6 +73,8 @@ class VRAE(SequenceModel):
         d_t = self.gru_d(context_t["of_u"][:, None], d_tm1)[:, 0]
         return State(torch.cat([d_t, torch.ones_like(d_t[:, :1])], -1), z_t), prior_t, posterior_t
 
-    def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
+    def decode(
+        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]
+    ) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | d_t)."""
         return self.emission(self.read_d(d[..., :-1])).to(z.dtype)

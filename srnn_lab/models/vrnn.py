@@ -1,4 +1,4 @@
-"""The variational recurrent neural network, in which the GRU is fed what was drawn (Figure 4b), and VRNN-I."""
+"""The variational recurrent neural network: a GRU fed what was drawn (Figure 4b), and VRNN-I."""
 
 from abc import abstractmethod
 
@@ -13,11 +13,12 @@ from srnn_lab.models.networks import GaussianNetwork, GRUCell
 
 
 class VariationalRNN(SequenceModel):
-    """d_t = GRU(d_{t-1}, [phi(u_t), phi_z(z_{t-1})]) and q(z_t | d_t, phi(x_t)); the prior is left open.
+    """d_t = GRU(d_{t-1}, [phi(u_t), phi_z(z_{t-1})]), q(z_t | d_t, phi(x_t)); the prior is open.
 
-    Chung et al., "A recurrent latent variable model for sequential data" (2015), in the SRNN paper's notation: d_t is
-    their h_{t-1}. The posterior is always a filtering one, without Res_q: given d_{1:T}, the z_t are independent, so
-    that, the paper argues (Section 5), looking ahead would not improve it.
+    Chung et al., "A recurrent latent variable model for sequential data" (2015), in the SRNN
+    paper's notation: d_t is their h_{t-1}. The posterior is always a filtering one, without Res_q:
+    given d_{1:T}, the z_t are independent, so that, the paper argues (Section 5), looking ahead
+    would not improve it.
     """
 
     reads = (*SequenceModel.reads, *INPUTS)
@@ -27,7 +28,9 @@ class VariationalRNN(SequenceModel):
         d, z, h, layers = config.d_dim, config.z_dim, config.hidden_dim, config.num_layers
         self.features_z, of_z = self.network_of_z(automatic=True)
         self.gru_d = GRUCell(self.of_u_dim, of_z, d)
-        self.posterior = GaussianNetwork(z, h, h, layers, config.variance_floor, in_dim=d, dropout=config.dropout_heads)
+        self.posterior = GaussianNetwork(
+            z, h, h, layers, config.variance_floor, in_dim=d, dropout=config.dropout_heads
+        )
         self.emission = self.emission_network(d + of_z)
 
     @abstractmethod
@@ -44,7 +47,11 @@ class VariationalRNN(SequenceModel):
         """The shares of u in the gates of d, and of x in the posterior's first layer."""
         of_u, of_x = self.read(u, x)
         context = {"for_d": self.gru_d.project(of_u)}
-        return context if of_x is None else {**context, "for_posterior": self.posterior.project(self.for_q(of_x))}
+        return (
+            context
+            if of_x is None
+            else {**context, "for_posterior": self.posterior.project(self.for_q(of_x))}
+        )
 
     def step(
         self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
@@ -57,16 +64,20 @@ class VariationalRNN(SequenceModel):
             posterior_t = self.posterior(self.for_q(read_t), context_t["for_posterior"])
         return State(d_t, self.draw(posterior_t, noise_t)), prior_t, posterior_t
 
-    def decode(self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]) -> Float[Tensor, "b t p"]:
+    def decode(
+        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]
+    ) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t)."""
-        return self.emission(torch.cat([self.read_d(d), self.read_z(self.features_z(z))], -1)).to(z.dtype)
+        return self.emission(torch.cat([self.read_d(d), self.read_z(self.features_z(z))], -1)).to(
+            z.dtype
+        )
 
 
 class VRNN(VariationalRNN):
     """The VRNN: a prior that follows d, and a recurrence through z (Figure 4b).
 
-    Generative model:  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t | d_t) p(d_t | d_{t-1}, z_{t-1}, u_t).
-    Posterior:  q(z | x, u) = prod_t q(z_t | d_t, x_t), where d_t holds z_{1:t-1}.
+    Generative model:  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t | d_t) p(d_t | d_{t-1},
+    z_{t-1}, u_t). Posterior:  q(z | x, u) = prod_t q(z_t | d_t, x_t), where d_t holds z_{1:t-1}.
 
     Args:
         config: Sizes; ``smoothing``, ``residual`` and ``gated_transition`` do not apply.
@@ -87,8 +98,8 @@ class VRNN(VariationalRNN):
 class VRNNI(VariationalRNN):
     """VRNN-I: the VRNN with a prior that is independent across time, N(0, I) (Chung et al., 2015).
 
-    Generative model:  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t) p(d_t | d_{t-1}, z_{t-1}, u_t).
-    Posterior:  q(z | x, u) = prod_t q(z_t | d_t, x_t), where d_t holds z_{1:t-1}.
+    Generative model:  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t) p(d_t | d_{t-1}, z_{t-1},
+    u_t). Posterior:  q(z | x, u) = prod_t q(z_t | d_t, x_t), where d_t holds z_{1:t-1}.
 
     Args:
         config: Sizes; ``smoothing``, ``residual`` and ``gated_transition`` do not apply.

@@ -27,9 +27,11 @@ from srnn_lab.pictures.colours import (
 LABEL_WIDTH = 25
 """Characters of a row's label in one line; more would leave no room for the dots on a phone."""
 MAX_TICKS = 11
-"""Dimensions of z that have their number at the axis, which a phone shows side by side; hovering tells the others'."""
+"""Dimensions of z that have their number at the axis, which a phone shows side by side; hovering
+tells the others'."""
 SHAPES = ("circle", "diamond", "square", "triangle-up")
-"""Of points; their number and that of the colours have no common divisor, so that all pairs differ."""
+"""Of points; their number and that of the colours have no common divisor, so that all pairs differ.
+"""
 MAX_CLASSES = len(SHAPES) * len(OVERLAID)
 MAX_LATENTS = 32
 """Dimensions of z that a figure shows at first; a double click shows all."""
@@ -45,7 +47,9 @@ def _line(x: np.ndarray, y: np.ndarray, colour: str, name: str, unit: str) -> go
     )
 
 
-def _rows(titles: Sequence[str], heights: Sequence[float], units: Sequence[str], x_title: str) -> go.Figure:
+def _rows(
+    titles: Sequence[str], heights: Sequence[float], units: Sequence[str], x_title: str
+) -> go.Figure:
     figure = make_subplots(
         rows=len(titles),
         cols=1,
@@ -71,7 +75,9 @@ def _rows(titles: Sequence[str], heights: Sequence[float], units: Sequence[str],
     return figure
 
 
-def line_figure(x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_title: str, title: str = "") -> go.Figure:
+def line_figure(
+    x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_title: str, title: str = ""
+) -> go.Figure:
     """Lines over one axis.
 
     Args:
@@ -87,7 +93,9 @@ def line_figure(x: ArrayLike, lines: Mapping[str, ArrayLike], x_title: str, y_ti
     figure = _rows([title], [1.0], [y_title], x_title)
     for i, (name, y) in enumerate(lines.items()):
         figure.add_trace(_line(np.asarray(x), np.asarray(y), COLOURS[i % len(COLOURS)], name, ""))
-    figure.update_layout(height=320, showlegend=len(lines) > 1, legend={"orientation": "h", "y": -0.25})
+    figure.update_layout(
+        height=320, showlegend=len(lines) > 1, legend={"orientation": "h", "y": -0.25}
+    )
     return figure
 
 
@@ -117,13 +125,28 @@ def fan_figure(
     figure, x = _rows([title], [1.0], [y_title], x_title), np.asarray(times, np.float32)
     figure.add_trace(_line(*map(np.asarray, past), COLOURS[0], "observed", ""))
     for low in sorted(share for share in quantiles if share < 0.5):
-        edges = np.concatenate([np.asarray(quantiles[low]), np.asarray(quantiles[round(1 - low, 9)])[::-1]])
-        band = {"fill": "toself", "fillcolor": "rgba(213, 94, 0, 0.2)", "line": {"width": 0}, "hoverinfo": "skip"}
+        edges = np.concatenate(
+            [np.asarray(quantiles[low]), np.asarray(quantiles[round(1 - low, 9)])[::-1]]
+        )
+        band = {
+            "fill": "toself",
+            "fillcolor": "rgba(213, 94, 0, 0.2)",
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+        }
         name = f"{round(100 * (1 - 2 * low))} %"
-        figure.add_scatter(x=np.concatenate([x, x[::-1]]), y=edges.astype(np.float32), mode="lines", name=name, **band)
+        figure.add_scatter(
+            x=np.concatenate([x, x[::-1]]),
+            y=edges.astype(np.float32),
+            mode="lines",
+            name=name,
+            **band,
+        )
     figure.add_trace(_line(x, np.asarray(quantiles[0.5]), "#d55e00", "median", ""))
     if came is not None:
-        figure.add_scatter(x=x, y=np.asarray(came, np.float32), mode="markers", name="came", marker_color="#000000")
+        figure.add_scatter(
+            x=x, y=np.asarray(came, np.float32), mode="markers", name="came", marker_color="#000000"
+        )
     figure.update_layout(height=320, showlegend=True, legend={"orientation": "h", "y": -0.25})
     return figure
 
@@ -157,9 +180,13 @@ def grid_figure(values: ArrayLike, x_title: str, y_title: str, title: str = "") 
 
 
 def graph_figure(
-    nodes: Mapping[str, tuple[float | int, float | int]], edges: Sequence[tuple[str, str]], title: str = ""
+    nodes: Mapping[str, tuple[float | int, float | int]],
+    edges: Sequence[tuple[str, str]],
+    title: str = "",
 ) -> go.Figure:
-    """A graphical model: diamonds are deterministic (d, a), circles random (z, x) or given (u); x and u are shaded.
+    """A graphical model: diamonds are deterministic (d, a), circles random (z, x) or given (u).
+
+    x and u are shaded.
 
     Args:
         nodes: Places by name, ``z_t-1`` for instance; what follows the underscore becomes an index.
@@ -178,10 +205,19 @@ def graph_figure(
         "line": {"color": SIGNAL, "width": 2},
     }
     figure = _rows([title], [1.0], [""], "")
-    figure.add_trace(go.Scatter(x=x, y=y, mode="markers+text", marker=marker, text=texts, hoverinfo="skip"))
+    figure.add_trace(
+        go.Scatter(x=x, y=y, mode="markers+text", marker=marker, text=texts, hoverinfo="skip")
+    )
     for start, end in edges:
         (x_tail, y_tail), (x_head, y_head) = nodes[start], nodes[end]
-        arrow = {"ax": x_tail, "ay": y_tail, "axref": "x", "ayref": "y", "arrowhead": 2, "arrowcolor": CHANGE}
+        arrow = {
+            "ax": x_tail,
+            "ay": y_tail,
+            "axref": "x",
+            "ayref": "y",
+            "arrowhead": 2,
+            "arrowcolor": CHANGE,
+        }
         figure.add_annotation(x=x_head, y=y_head, text="", standoff=26, startstandoff=26, **arrow)
     figure.update_xaxes(visible=False, range=[x.min() - 0.6, x.max() + 0.6])
     figure.update_yaxes(visible=False, range=[y.min() - 0.5, y.max() + 0.5])
@@ -196,7 +232,7 @@ def results_figure(
     errors: Float[np.ndarray, "r"],
     published: Bool[np.ndarray, "r"],
 ) -> go.Figure:
-    """A column of a table: dots with one standard error to either side, and diamonds for what is published.
+    """A table's column: dots with a standard error to either side, diamonds for what is published.
 
     Args:
         labels: One for each row.
@@ -219,7 +255,12 @@ def results_figure(
             y=rows,
             error_x={"array": errors[rows]},
             mode="markers",
-            marker={"color": colour, "symbol": symbol, "size": 8, "line": {"color": colour, "width": 2}},
+            marker={
+                "color": colour,
+                "symbol": symbol,
+                "size": 8,
+                "line": {"color": colour, "width": 2},
+            },
             name=name,
             text=[labels[int(row)] for row in rows],
             hovertemplate=f"%{{text}}: %{{x:.2f}} nats<extra>{name}</extra>",
@@ -232,7 +273,10 @@ def results_figure(
         figure.update_xaxes(range=[values[0] - reach, values[0] + reach])
     lines = ["<br>".join(wrap(label, LABEL_WIDTH)) for label in labels]
     figure.update_yaxes(
-        tickvals=np.arange(len(labels)), ticktext=lines, range=[len(labels) - 0.5, -0.5], automargin=True
+        tickvals=np.arange(len(labels)),
+        ticktext=lines,
+        range=[len(labels) - 0.5, -0.5],
+        automargin=True,
     )
     figure.update_layout(
         title={"text": title, "font_size": 14, "x": 0, "y": 1, "yanchor": "top", "pad_t": 8},
@@ -242,8 +286,10 @@ def results_figure(
     return figure
 
 
-def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, valid_unit: str) -> go.Figure:
-    """Training curves over epochs: the bound and the KL on training and validation data, and the schedules.
+def curves_figure(
+    curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, valid_unit: str
+) -> go.Figure:
+    """Training curves over epochs: bound and KL on training and validation data, and the schedules.
 
     Args:
         curves: Columns of ``curves.csv``, a value for each epoch.
@@ -256,7 +302,10 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
     """
     # The panels: a bound and a KL, each divided in two where the units differ.
     rows = [(bound, ("train_bound", "valid_bound")), ("KL", ("train_kl", "valid_kl"))]
-    panels = [(title, "nats per frame", {"training": train, "validation": valid}) for title, (train, valid) in rows]
+    panels = [
+        (title, "nats per frame", {"training": train, "validation": valid})
+        for title, (train, valid) in rows
+    ]
     if valid_unit != "nats per frame":  # on one axis, one of the two would be a line at 0
         panels = [
             (f"{title}, {name}", unit, {name: column})
@@ -283,12 +332,18 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
         (len(panels) + 1, curves["kl_weight"], "KL weight", ""),
         (len(panels) + 1, rate, "learning rate", "of its largest"),
     ]
-    looks = {"training": (SIGNAL, "solid"), "validation": (KL, "dash"), "KL weight": (LOGVAR, "solid")}
+    looks = {
+        "training": (SIGNAL, "solid"),
+        "validation": (KL, "dash"),
+        "KL weight": (LOGVAR, "solid"),
+    }
     seen = set()
     for row, values, name, unit in lines:
         colour, dash = looks.get(name, (MEAN, "dash"))
         mode = "lines+markers" if len(epochs) < 30 else "lines"
-        line = _line(epochs, values, colour, name, unit).update(line={"width": 2, "dash": dash}, mode=mode)
+        line = _line(epochs, values, colour, name, unit).update(
+            line={"width": 2, "dash": dash}, mode=mode
+        )
         figure.add_trace(line.update(legendgroup=name, showlegend=name not in seen), row=row, col=1)
         seen.add(name)
     # The best epoch.
@@ -296,7 +351,11 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
     row = next(i for i, (_, _, columns) in enumerate(panels, 1) if "validation" in columns)
     star = {"symbol": "star", "size": 12, "color": KL, "line": {"width": 1, "color": CHANGE}}
     mark = go.Scatter(
-        x=epochs[[best]], y=curves["valid_bound"][[best]], mode="markers", marker=star, name="best checkpoint"
+        x=epochs[[best]],
+        y=curves["valid_bound"][[best]],
+        mode="markers",
+        marker=star,
+        name="best checkpoint",
     )
     figure.add_trace(mark, row=row, col=1)
     # The axes.
@@ -307,7 +366,8 @@ def curves_figure(curves: Mapping[str, Float[np.ndarray, "e"]], bound: str, vali
             margin = 0.1 * (high - low) + 1e-3
             figure.update_yaxes(range=[low - margin, high + margin], row=row, col=1)
     figure.update_layout(
-        showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"}
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )
     figure.update_layout(margin_t=72)
     return figure
@@ -322,7 +382,7 @@ def latent_figure(
     kl: Float[np.ndarray, "z"],
     residual: bool,
 ) -> go.Figure:
-    """One frame's prior and posterior of each dimension of z, its KL, and for Res_q what is added to the prior mean.
+    """A frame's prior, posterior and KL by dimension of z, and what Res_q adds to the prior mean.
 
     Args:
         order: The dimensions, from left to right.
@@ -341,7 +401,12 @@ def latent_figure(
     if residual:
         titles.append("Mean of q = mean of p (blue) + residual")
         units.append("z")
-    figure = _rows(titles, [1.4, 0.8, 1.0][: len(titles)], units, "dimension of z, the most used over the clip first")
+    figure = _rows(
+        titles,
+        [1.4, 0.8, 1.0][: len(titles)],
+        units,
+        "dimension of z, the most used over the clip first",
+    )
     # Prior and posterior beside each other: means and deviations.
     rank = np.arange(len(order))
     for name, mu, sd, colour, symbol, shift in (
@@ -357,7 +422,10 @@ def latent_figure(
                 marker={"color": colour, "symbol": symbol, "size": 7},
                 name=name,
                 customdata=np.stack([order, sd[order]], 1),
-                hovertemplate=f"z[%{{customdata[0]:.0f}}]: %{{y:.3g}} ± %{{customdata[1]:.3g}}<extra>{name}</extra>",
+                hovertemplate=(
+                    f"z[%{{customdata[0]:.0f}}]: %{{y:.3g}} ± "
+                    f"%{{customdata[1]:.3g}}<extra>{name}</extra>"
+                ),
             ),
             row=1,
             col=1,
@@ -383,7 +451,9 @@ def latent_figure(
     figure.update_layout(barmode="group", bargap=0.25, margin_r=16)
     shown = min(len(order), MAX_LATENTS)
     every = -(-shown // MAX_TICKS)
-    figure.update_xaxes(tickvals=rank[::every], ticktext=order[::every], tickangle=0, range=[-0.6, shown - 0.4])
+    figure.update_xaxes(
+        tickvals=rank[::every], ticktext=order[::every], tickangle=0, range=[-0.6, shown - 0.4]
+    )
     return figure
 
 
@@ -398,15 +468,26 @@ def null_figure(null: Float[np.ndarray, "n"], value: float, name: str) -> go.Fig
     Returns:
         A histogram of the null, with a line at ``value``.
     """
-    figure = _rows([f"{name} of shifted copies (grey)<br>and of this clip (orange)"], [1.0], ["shifts"], name)
-    counts, edges = np.histogram(null, 40, (min(0.0, float(null.min())), max(1.0, float(null.max()))))
+    figure = _rows(
+        [f"{name} of shifted copies (grey)<br>and of this clip (orange)"], [1.0], ["shifts"], name
+    )
+    counts, edges = np.histogram(
+        null, 40, (min(0.0, float(null.min())), max(1.0, float(null.max())))
+    )
     middles = (edges[1:] + edges[:-1]) / 2
     bar = go.Bar(
-        x=middles, y=counts, marker_color=CHANGE, width=edges[1] - edges[0], name="shifts", hovertemplate="%{y} shifts"
+        x=middles,
+        y=counts,
+        marker_color=CHANGE,
+        width=edges[1] - edges[0],
+        name="shifts",
+        hovertemplate="%{y} shifts",
     )
     figure.add_trace(bar)
     top = float(counts.max())
-    line = go.Scatter(x=[value, value], y=[0, top], line={"color": KL, "width": 3}, name="this clip", mode="lines")
+    line = go.Scatter(
+        x=[value, value], y=[0, top], line={"color": KL, "width": 3}, name="this clip", mode="lines"
+    )
     figure.add_trace(line)
     return figure.update_layout(margin_t=48)  # the title has two lines
 
@@ -427,7 +508,8 @@ def map_figure(
         y: Where they lie from bottom to top.
         axes: Titles of the axes.
         texts: What is said of each.
-        groups: By the name in the legend, the indices of its points: each has a shape and a colour of its own.
+        groups: By the name in the legend, the indices of its points: each has a shape and a colour
+            of its own.
         values: What the colours of a single group stand for; its name is their title.
         others: Groups that are grey, below the others.
 
@@ -441,11 +523,20 @@ def map_figure(
         if values is not None:
             limit = float(np.quantile(values, 0.99))
             bar = {"title": name, "thickness": 12, "len": 0.9}
-            marker |= {"color": values[chosen], "colorscale": "Viridis", "cmin": 0, "cmax": limit, "colorbar": bar}
+            marker |= {
+                "color": values[chosen],
+                "colorscale": "Viridis",
+                "cmin": 0,
+                "cmax": limit,
+                "colorbar": bar,
+            }
         elif name in others:
             marker |= {"color": CHANGE, "opacity": 0.3}
         else:
-            marker |= {"color": OVERLAID[number % len(OVERLAID)], "symbol": SHAPES[number % len(SHAPES)]}
+            marker |= {
+                "color": OVERLAID[number % len(OVERLAID)],
+                "symbol": SHAPES[number % len(SHAPES)],
+            }
             number += 1
         points = go.Scattergl(
             x=np.asarray(x[chosen], np.float32),

@@ -20,7 +20,7 @@ def clip_scene(
     name: str,
     labels: Labels | None = None,
 ) -> Scene:
-    """The paper's Figure 3 for raw frames, pictures for log-mel frames, piano rolls for music, lines for tables.
+    """Figure 3 for raw frames, pictures for log-mel ones, piano rolls for music, lines for tables.
 
     Args:
         checkpoint: The model.
@@ -63,4 +63,11 @@ def roll_scene(title: str, roll: Notes, times: np.ndarray, marks: tuple[float, .
     """
     description = f"{title}: {len(roll)} frames of notes."
     row = roll_row(title, times, roll, pitch_range(roll))
-    return Scene([row], times, description, unit=Roll.time_unit, seconds=Roll.unit_seconds, marks=np.array(marks))
+    return Scene(
+        [row],
+        times,
+        description,
+        unit=Roll.time_unit,
+        seconds=Roll.unit_seconds,
+        marks=np.array(marks),
+    )

@@ -1,4 +1,4 @@
-"""An inspected clip as rows of the player, and the kinds of rows that the other pages make theirs of."""
+"""An inspected clip as rows of the player, and kinds of rows that other pages make theirs of."""
 
 from collections.abc import Mapping
 
@@ -25,8 +25,10 @@ KILOHERTZ = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Frequencies that are marked beside log-mel energies."""
 
 
-def clip_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spikes: Spikes) -> dict[str, Row]:
-    """The rows of a clip by short name, from top to bottom: of Figure 3, or the pictures that other frames ask for."""
+def clip_rows(
+    checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spikes: Spikes
+) -> dict[str, Row]:
+    """A clip's rows by short name, from the top: of Figure 3, or the pictures of other frames."""
     data = checkpoint.config.data
     first = signal_row(data.kind.title, signal, data, [signal])
     shown = {
@@ -36,7 +38,12 @@ def clip_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spik
         kinds.Series: _table_rows,
     }[type(data.kind)]
     kl = kl_row(clip, spikes, "steps" if data.kind.notes else "line")
-    return {first.title.lower(): first, "KL": kl, **shown(checkpoint, signal, clip), "KL of z": latent_row(clip)}
+    return {
+        first.title.lower(): first,
+        "KL": kl,
+        **shown(checkpoint, signal, clip),
+        "KL of z": latent_row(clip),
+    }
 
 
 def with_labels(rows: Mapping[str, Row], labels: Labels | None) -> list[Row]:
@@ -58,8 +65,9 @@ def describe_rows(name: str, rows: Mapping[str, Row], clip: Inspection, largest_
         Two or three sentences.
     """
     told = (
-        f"{name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} nats on average and "
-        f"{clip.kl[clip.largest_spike]:.1f} at its largest spike, at {largest_at}."
+        f"{name}: {', '.join(rows)} over {len(clip.kl)} frames. The KL is {clip.kl.mean():.1f} "
+        f"nats on average and {clip.kl[clip.largest_spike]:.1f} at its largest spike, at "
+        f"{largest_at}."
     )
     heat_map, known = rows.get("KL of z"), clip.kl_z.shape[1]
     if isinstance(heat_map, Picture) and (used := heat_map.values.shape[1]) < known:
@@ -68,9 +76,12 @@ def describe_rows(name: str, rows: Mapping[str, Row], clip: Inspection, largest_
 
 
 def kl_row(clip: Inspection, spikes: Spikes, style: Style) -> Lines:
-    """The KL, grey where no spike is looked for, with its spikes: filled at an event, open elsewhere."""
+    """The KL, grey where no spike is looked for, and its spikes: filled at events, else open."""
     left_out = np.where(clip.left_out, clip.kl, np.nan)
-    lines = [Line("KL", clip.times, clip.kl, KL, style), Line("left out", clip.times, left_out, LEFT_OUT, style)]
+    lines = [
+        Line("KL", clip.times, clip.kl, KL, style),
+        Line("left out", clip.times, left_out, LEFT_OUT, style),
+    ]
     shapes: dict[Style, str] = {"dots": "spike at an event", "rings": "elsewhere"}
     for (shape, name), chosen in zip(shapes.items(), (spikes.hits, ~spikes.hits), strict=True):
         frames = spikes.frames[chosen]
@@ -80,17 +91,35 @@ def kl_row(clip: Inspection, spikes: Spikes, style: Style) -> Lines:
 
 def nats_row(title: str, lines: list[Line], limits: tuple[float, float]) -> Lines:
     """Lines of nats per frame, with a note on those that leave the axis."""
-    return Lines(title, "nats", lines, limits, beyond([(line.times, line.values) for line in lines], limits, "nats"))
+    return Lines(
+        title,
+        "nats",
+        lines,
+        limits,
+        beyond([(line.times, line.values) for line in lines], limits, "nats"),
+    )
 
 
 def latent_row(clip: Inspection) -> Picture:
-    """The KL of each dimension of z, the most used on top; the brightest colour is the largest value but for a few."""
+    """The KL of each dimension of z, the most used on top.
+
+    The brightest colour is the largest value but for a few.
+    """
     shown = min(MAX_DIMENSIONS, max(8, 2 * clip.active_units))
     order = np.argsort(-clip.use, kind="stable")[:shown][::-1]
     values = clip.kl_z[:, order] if len(order) else np.zeros((len(clip.kl), 1))
     high = max(float(np.quantile(values, 0.998)), 1e-3)
     ticks = {int(i): f"z{order[i]}" for i in {len(order) - 1, len(order) // 2} if len(order)}
-    return Picture("KL of each dimension of z", "nats", clip.times, values, VIRIDIS, ticks, (0.0, high), "dimension")
+    return Picture(
+        "KL of each dimension of z",
+        "nats",
+        clip.times,
+        values,
+        VIRIDIS,
+        ticks,
+        (0.0, high),
+        "dimension",
+    )
 
 
 def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
@@ -104,50 +133,74 @@ def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.
 
 
 def signal_times(signal: np.ndarray, data: DataConfig) -> np.ndarray:
-    """The time of each sample of a waveform, in seconds, or the middle of each frame of a roll, in quarter notes."""
+    """Times of a waveform's samples, in seconds, or of a roll's frame middles, in quarter notes."""
     return (np.arange(len(signal)) + 0.5 * (signal.ndim > 1)) / data.rate
 
 
 def wave_row(
-    title: str, times: Float[np.ndarray, "n"], wave: Float[np.ndarray, "n"], loudest: float, colour: str = SIGNAL
+    title: str,
+    times: Float[np.ndarray, "n"],
+    wave: Float[np.ndarray, "n"],
+    loudest: float,
+    colour: str = SIGNAL,
 ) -> Lines:
     """A waveform, on a scale for amplitudes up to ``loudest``."""
     limit = 1.05 * loudest
     return Lines(title, "amplitude", [Line(title, times, wave, colour)], (-limit, limit))
 
 
-def mean_row(title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, mean: np.ndarray) -> Row:
-    """The mean of each frame of a clip, on the scale of its signal or, of log-mel energies, of its frames."""
+def mean_row(
+    title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, mean: np.ndarray
+) -> Row:
+    """Each frame's mean, on the scale of the signal or, of log-mel energies, of the frames."""
     data, frontend = checkpoint.config.data, checkpoint.frontend
     if data.kind.notes:
         return roll_row(title, clip.times, mean, pitch_range(signal), "p")
     if isinstance(data.kind, kinds.LogMel):
-        return mel_row(title, clip.times, mean, data.sample_rate, (float(clip.frames.min()), float(clip.frames.max())))
+        return mel_row(
+            title,
+            clip.times,
+            mean,
+            data.sample_rate,
+            (float(clip.frames.min()), float(clip.frames.max())),
+        )
     if isinstance(data.kind, kinds.Series):
         rows, names = table_of(checkpoint, mean)
         return table_row(title, clip.times, rows, names)
-    return wave_row(title, sample_times(clip, data), frontend.waveform(mean), float(np.abs(signal).max()), MEAN)
+    return wave_row(
+        title, sample_times(clip, data), frontend.waveform(mean), float(np.abs(signal).max()), MEAN
+    )
 
 
 def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
     """When each sample of the scored frames of a waveform is heard, in seconds."""
-    return clip.times[0] - data.frame_length / 2 / data.sample_rate + np.arange(clip.mean.size) / data.sample_rate
+    return (
+        clip.times[0]
+        - data.frame_length / 2 / data.sample_rate
+        + np.arange(clip.mean.size) / data.sample_rate
+    )
 
 
-def table_of(checkpoint: Checkpoint, mean: Float[np.ndarray, "t x"]) -> tuple[Float[np.ndarray, "t c"], list[str]]:
-    """The means of frames as rows of a table, with a name for each column: of categories, their probabilities."""
+def table_of(
+    checkpoint: Checkpoint, mean: Float[np.ndarray, "t x"]
+) -> tuple[Float[np.ndarray, "t c"], list[str]]:
+    """Means of frames as a table with a name for each column: of categories, probabilities."""
     kind = checkpoint.config.data.kind
     if not isinstance(kind, kinds.Series) or kind.values == "category":
         return mean, [str(i) for i in range(mean.shape[1])]
     return checkpoint.frontend.signal(mean), kind.names
 
 
-def table_row(title: str, times: Float[np.ndarray, "t"], rows: Float[np.ndarray, "t c"], names: list[str]) -> Row:
+def table_row(
+    title: str, times: Float[np.ndarray, "t"], rows: Float[np.ndarray, "t c"], names: list[str]
+) -> Row:
     """The columns of a table as lines or, where they are many, as a picture."""
     if len(names) > len(OVERLAID):
         return Picture(title, "value", times, rows, VIRIDIS, dict(enumerate(names)), None, "column")
     columns = zip(names, rows.T, OVERLAID, strict=False)
-    return Lines(title, "value", [Line(name, times, values, colour) for name, values, colour in columns])
+    return Lines(
+        title, "value", [Line(name, times, values, colour) for name, values, colour in columns]
+    )
 
 
 def mel_row(
@@ -159,14 +212,17 @@ def mel_row(
     colours: list[str] = MAGMA,
     unit: str = "sd",
 ) -> Picture:
-    """Log-mel energies in ``unit``, or a value for each; by default ever brighter, so that they read without colour."""
+    """Log-mel energies in ``unit``, or a value for each.
+
+    By default they get ever brighter, so that they read without colour.
+    """
     bins = values.shape[1]
     ticks = {mel_bin(f, sample_rate, bins): f"{f:g}" for f in KILOHERTZ if f <= sample_rate / 2000}
     return Picture(title, unit, times, values, colours, ticks, limits, "kHz")
 
 
 def mel_bin(kilohertz: float, sample_rate: int, num_bins: int) -> float:
-    """The index of the mel bin with its middle at a frequency, between two bins as a fraction (Slaney's scale)."""
+    """The index of the mel bin centred at a frequency, between bins a fraction (Slaney's scale)."""
 
     def mel(frequency: float) -> float:
         return 15 * frequency if frequency < 1 else 15 + 27 * np.log(frequency) / np.log(6.4)
@@ -183,7 +239,7 @@ def roll_row(
 
 
 def pitch_range(*rolls: Float[np.ndarray, "_ 88"]) -> tuple[int, int]:
-    """The first key that is shown of piano rolls, counted from the lowest, and the one after the last."""
+    """The first key shown of piano rolls, counted from the lowest, and the one after the last."""
     sounding = np.flatnonzero(np.any([roll.any(0) for roll in rolls], 0))
     low, high = (sounding[0], sounding[-1]) if len(sounding) else (0, rolls[0].shape[1] - 1)
     return max(0, int(low) - MARGIN), min(rolls[0].shape[1], int(high) + MARGIN + 1)
@@ -207,14 +263,20 @@ def _waveform_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection)
 def _mel_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
     rate, logvar = checkpoint.config.data.sample_rate, "Reconstructed log-variance"
     return {
-        kinds.LogMel.name: mean_row("Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames),
+        kinds.LogMel.name: mean_row(
+            "Log-mel energies (standardised)", checkpoint, signal, clip, clip.frames
+        ),
         "mean": mean_row("Reconstructed mean", checkpoint, signal, clip, clip.mean),
         "log-variance": mel_row(logvar, clip.times, clip.logvar, rate, None, VIRIDIS, "log sd²"),
     }
 
 
 def _roll_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
-    return {"p(note)": mean_row("p(note) under the posterior (opacity)", checkpoint, signal, clip, clip.mean)}
+    return {
+        "p(note)": mean_row(
+            "p(note) under the posterior (opacity)", checkpoint, signal, clip, clip.mean
+        )
+    }
 
 
 def _table_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:

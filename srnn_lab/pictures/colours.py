@@ -1,4 +1,4 @@
-"""Colours that read on a light and on a dark page and that colour-blind eyes tell apart (after Okabe and Ito)."""
+"""Colours for light and dark pages that colour-blind eyes tell apart (after Okabe and Ito)."""
 
 SIGNAL, KL, MEAN, LOGVAR, CHANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#888888"
 PRIOR, POSTERIOR = SIGNAL, KL

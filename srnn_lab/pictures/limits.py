@@ -1,4 +1,4 @@
-"""How far the axis of nats per frame reaches, so that a rare frame far from the others does not flatten all lines."""
+"""How far the axis of nats per frame reaches, so that no rare frame far off flattens all lines."""
 
 from collections.abc import Iterable
 
@@ -6,17 +6,19 @@ import numpy as np
 from jaxtyping import Float
 
 REACH = 6
-"""How often the distance from the middle to the edge of the bulk, or to 0, an axis goes beyond the middle."""
+"""How often the distance from the middle to the edge of the bulk, or to 0, an axis goes beyond the
+middle."""
 
 
 def robust_limits(lines: Iterable[Float[np.ndarray, "_"]]) -> tuple[float, float]:
     """Lowest and highest value of an axis for lines of nats per frame.
 
-    The middle of a line is its median, its bulk lies from the 5th to the 95th percentile; of several lines, the median
-    of each figure counts, without those whose bulk is a single value if there are others. A value is on the axis up to
-    ``REACH`` times the distance from the middle to the edge of the bulk on its side, or to 0 if that is further: a
-    single KL up to seven times its median always is. So is the median of each line. The axis then ends at the outermost
-    of these values, with a margin; without a negative one, it begins at 0.
+    The middle of a line is its median, its bulk lies from the 5th to the 95th percentile; of
+    several lines, the median of each figure counts, without those whose bulk is a single value if
+    there are others. A value is on the axis up to ``REACH`` times the distance from the middle to
+    the edge of the bulk on its side, or to 0 if that is further: a single KL up to seven times its
+    median always is. So is the median of each line. The axis then ends at the outermost of these
+    values, with a margin; without a negative one, it begins at 0.
 
     Args:
         lines: Values, of which NaN do not count; at least one is a number.
@@ -48,7 +50,9 @@ def symmetric_limits(lines: Iterable[Float[np.ndarray, "_"]]) -> tuple[float, fl
 
 
 def beyond(
-    lines: Iterable[tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]], limits: tuple[float, float], unit: str
+    lines: Iterable[tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]],
+    limits: tuple[float, float],
+    unit: str,
 ) -> str:
     """How many frames lie outside an axis, and how far.
 
@@ -68,7 +72,13 @@ def beyond(
         (values < limits[0], "below", "down", np.min),
     ):
         if outside.any():
-            number, value = len(np.unique(times[outside])), float(f"{furthest(values[outside]):.4g}")
+            number, value = (
+                len(np.unique(times[outside])),
+                float(f"{furthest(values[outside]):.4g}"),
+            )
             written = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
-            found.append(f"{number} of {frames} frames {side} the axis, {way} to {written.replace('-', '−')} {unit}")
+            found.append(
+                f"{number} of {frames} frames {side} the axis, {way} to "
+                f"{written.replace('-', '−')} {unit}"
+            )
     return "; ".join(found)

@@ -20,10 +20,11 @@ warnings.filterwarnings("ignore", "IProgress not found", TqdmWarning)
 
 
 def show(figure: go.Figure | Scene, title: str = "") -> None:
-    """Show a clip as SVG or a chart by Plotly, dark on white whatever the page: JupyterLab and VS Code draw both.
+    """Show a clip as SVG or Plotly chart, always dark on white: JupyterLab and VS Code draw both.
 
-    The picture of a chart that a page without JavaScript shows (GitHub) is added by ``notebooks/refresh.py``, so that
-    whoever runs a notebook needs neither kaleido nor a browser for it.
+    The picture of a chart that a page without JavaScript shows (GitHub) is added by
+    ``notebooks/refresh.py``, so that whoever runs a notebook needs neither kaleido nor a browser
+    for it.
 
     Args:
         figure: What is shown.
@@ -39,7 +40,7 @@ def show(figure: go.Figure | Scene, title: str = "") -> None:
 
 
 def hear(wav: bytes) -> "Audio":
-    """A player for a WAV file of ``audio.wav_bytes`` or ``audio.midi_to_wav``, as loud as the file is.
+    """A player for a WAV file of ``audio.wav_bytes`` or ``audio.midi_to_wav``, as loud as the file.
 
     The sound is stored as one channel of MP3, a tenth of the size.
 

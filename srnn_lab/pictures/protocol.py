@@ -1,4 +1,4 @@
-"""What the player's two halves tell each other; ``player/js/bytes.js`` has the same types under the same names."""
+"""What the player's halves tell each other; ``player/js/bytes.js`` has the same types and names."""
 
 from typing import Literal, TypedDict
 
@@ -32,7 +32,7 @@ class LinesSent(TypedDict):
 
 
 class PictureSent(TypedDict):
-    """A row with a column of colours for each frame, from ``start`` to ``end``, of ``bins`` values each."""
+    """A row, from ``start`` to ``end``, with a column of colours of ``bins`` values a frame."""
 
     title: str
     unit: str
@@ -56,7 +56,7 @@ class NamesSent(TypedDict):
 
 
 class Frame(TypedDict):
-    """The frames that selections snap to: where the first begins, from one to the next, and how many there are."""
+    """The frames that selections snap to: the first's start, from one to the next, and how many."""
 
     start: float
     step: float
@@ -64,7 +64,9 @@ class Frame(TypedDict):
 
 
 class SoundSent(TypedDict):
-    """What can be heard, and the address of its WAV file: empty, if it is not made yet, or only ``onRequest``."""
+    """What can be heard, and the address of its WAV file: empty, if it is not made yet, or only
+    ``onRequest``.
+    """
 
     name: str
     address: str
@@ -102,7 +104,7 @@ class Content(TypedDict):
 
 
 class Orders(TypedDict):
-    """What goes with the content; another ``turn`` means that sounds were delivered since the last one."""
+    """What goes with the content; another ``turn`` means that sounds came since the last one."""
 
     key: str
     jump: Jump | None

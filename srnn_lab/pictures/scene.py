@@ -1,4 +1,4 @@
-"""What the player draws: rows of lines or of a picture over one time axis, thinned out and packed into bytes."""
+"""What the player draws: rows of lines or a picture over one time axis, thinned out, as bytes."""
 
 import hashlib
 import json
@@ -10,10 +10,21 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Num
 
-from srnn_lab.pictures.protocol import ArraySent, Content, LineSent, LinesSent, NamesSent, Orders, PictureSent
+from srnn_lab.pictures.protocol import (
+    ArraySent,
+    Content,
+    LineSent,
+    LinesSent,
+    NamesSent,
+    Orders,
+    PictureSent,
+)
 
 MAX_POINTS = 30_000
-"""Points of a line that are sent; more are reduced to the extremes of each stretch. Enough to zoom in 20 times."""
+"""Points of a line that are sent; more are reduced to the extremes of each stretch.
+
+Enough to zoom in 20 times.
+"""
 MAX_COLUMNS = 8_000
 """Columns of a picture that are sent; of more, the largest values of each stretch."""
 
@@ -31,9 +42,9 @@ class Line:
         times: Where its values lie, ascending, in units of the time axis.
         values: The values; NaN leaves a gap.
         colour: ``#rrggbb``, readable on a light and on a dark page.
-        style: ``line``; ``under`` (a broad pale one, which shows where another covers it); ``steps`` (each value holds
-            from half-way before to half-way after its time); ``dots`` or ``rings`` (a filled or an open circle at each
-            value).
+        style: ``line``; ``under`` (a broad pale one, which shows where another covers it);
+            ``steps`` (each value holds from half-way before to half-way after its time); ``dots``
+            or ``rings`` (a filled or an open circle at each value).
     """
 
     name: str
@@ -52,7 +63,8 @@ class Lines:
         unit: Unit of the values, which stands beside the axis and after each value.
         lines: The curves.
         limits: Lowest and highest value of the axis; by default those of the values.
-        note: What is left out of the axis; with a note, a triangle at the edge marks each value of a curve beyond it.
+        note: What is left out of the axis; with a note, a triangle at the edge marks each value of
+            a curve beyond it.
     """
 
     title: str
@@ -72,10 +84,13 @@ class Picture:
         times: Middle of each column, evenly spaced, in units of the time axis.
         values: One column a frame, from the bottom up.
         colours: ``#rrggbb`` or ``#rrggbbaa``, from the lowest to the highest value.
-        ticks: Labels beside the picture, by the index of a value in its column (a fraction lies between two).
-        limits: Values of the first and the last colour; by default the lowest and the highest value.
+        ticks: Labels beside the picture, by the index of a value in its column (a fraction lies
+            between two).
+        limits: Values of the first and the last colour; by default the lowest and the highest
+            value.
         axis: What the labels are, for instance ``kHz``.
-        ends: What is written beside the first and the last colour; by default the limits and the unit.
+        ends: What is written beside the first and the last colour; by default the limits and the
+            unit.
     """
 
     title: str
@@ -113,7 +128,8 @@ class Scene:
 
     Attributes:
         rows: What is drawn, from top to bottom; at least one.
-        times: Middle of each model frame, evenly spaced and ascending: selections snap to these frames. At least one.
+        times: Middle of each model frame, evenly spaced and ascending: selections snap to these
+            frames. At least one.
         description: What a person who does not see the rows should know of them.
         end: Where the time axis ends; None: with the last frame.
         unit: Unit of the time axis.
@@ -137,7 +153,8 @@ class Scene:
     def __post_init__(self):
         if not self.rows or not len(self.times):
             raise ValueError(
-                f"A player was given {len(self.rows)} rows and {len(self.times)} frames; it needs at least one of each."
+                f"A player was given {len(self.rows)} rows and {len(self.times)} frames; it needs "
+                f"at least one of each."
             )
 
     @property
@@ -151,7 +168,7 @@ class Scene:
         return float(self.times[-1]) + self.step / 2 if self.end is None else float(self.end)
 
     def stretch(self, start: float, end: float) -> tuple[float, float]:
-        """What is shown of the axis when someone zooms to a stretch: a frame at the least, as in painter.js (look)."""
+        """What of the axis a zoom to a stretch shows: at least a frame, as in painter.js (look)."""
         span = min(max(end - start, min(self.step, self.length)), self.length)
         begin = min(max(start, 0.0), self.length - span)
         return begin, begin + span
@@ -183,30 +200,46 @@ def limits_of(row: Lines | Picture) -> tuple[float, float]:
 
 
 def colour_table(colours: Sequence[str]) -> np.ndarray:
-    """256 colours (256, 4), as bytes of red, green, blue and opacity, evenly spaced along ``colours``."""
-    stops = np.array([list(bytes.fromhex(colour.lstrip("#").ljust(8, "f"))) for colour in colours], float)
+    """256 colours (256, 4): bytes of red, green, blue and opacity, evenly along ``colours``."""
+    stops = np.array(
+        [list(bytes.fromhex(colour.lstrip("#").ljust(8, "f"))) for colour in colours], float
+    )
     at = np.linspace(0, len(stops) - 1, 256)
-    return np.stack([np.interp(at, np.arange(len(stops)), channel) for channel in stops.T], 1).round().astype(np.uint8)
+    return (
+        np.stack([np.interp(at, np.arange(len(stops)), channel) for channel in stops.T], 1)
+        .round()
+        .astype(np.uint8)
+    )
 
 
 def shades(picture: Picture) -> tuple[Float[np.ndarray, "c"], np.ndarray]:
-    """The times and the values of a picture's columns, at most ``MAX_COLUMNS``, as indices (c, x) of its colours."""
+    """The times and colour indices (c, x) of a picture's columns, at most ``MAX_COLUMNS``."""
     stretch = -(-len(picture.values) // MAX_COLUMNS)
     starts = np.arange(0, len(picture.values), stretch)
-    values, times = np.maximum.reduceat(np.asarray(picture.values, np.float32), starts), picture.times[starts]
+    values, times = (
+        np.maximum.reduceat(np.asarray(picture.values, np.float32), starts),
+        picture.times[starts],
+    )
     times = times + (stretch - 1) / 2 * spacing(picture.times)
     low, high = limits_of(picture)
     return times, np.clip(np.round((values - low) / (high - low) * 255), 0, 255).astype(np.uint8)
 
 
 def row_arrays(scene: Scene) -> dict[str, np.ndarray]:
-    """What is drawn: times and values of each row, in their units, by its title and the name of a curve."""
+    """What is drawn: each row's times and values, in their units, by title and name of a curve."""
     found = {}
     for row in scene.rows:
         if isinstance(row, Names):
-            found |= {f"{row.title}, times ({scene.unit})": row.times, row.title: np.array(row.names, str)}
+            found |= {
+                f"{row.title}, times ({scene.unit})": row.times,
+                row.title: np.array(row.names, str),
+            }
             continue
-        curves = {row.title: row} if isinstance(row, Picture) else {line.name: line for line in row.lines}
+        curves = (
+            {row.title: row}
+            if isinstance(row, Picture)
+            else {line.name: line for line in row.lines}
+        )
         unit = f" ({row.unit})" if row.unit else ""
         for curve, drawn in curves.items():
             name = row.title if curve == row.title else f"{row.title}: {curve}"
@@ -220,7 +253,7 @@ def spacing(times: Float[np.ndarray, "t"]) -> float:
 
 
 class Packer:
-    """Collects arrays behind a description that says where each lies, since JSON would make numbers of them slowly.
+    """Collects arrays behind a description of where each lies, as JSON would be slow with numbers.
 
     Attributes:
         digest: Names what was finished, but for what changes.
@@ -242,7 +275,7 @@ class Packer:
         return place
 
     def finish(self, described: Mapping[str, Any], changing: Mapping[str, Any]) -> bytes:
-        """The length of the description, the description and the arrays; ``changing`` is not part of the digest."""
+        """The description after its length, then the arrays; the digest leaves out ``changing``."""
         body = b"".join(self._parts)
         text = json.dumps(described).encode()
         self.digest = hashlib.blake2b(text + body, digest_size=12).hexdigest()
@@ -252,13 +285,19 @@ class Packer:
 
 
 def pack(scene: Scene, orders: Orders) -> tuple[bytes, str]:
-    """A scene as the browser takes it, and a digest of it; the orders go with it and are not part of the digest."""
+    """A scene as the browser takes it, with the orders, and its digest, which leaves them out."""
     packer = Packer()
-    notes = [f"{row.title}: {row.note}." for row in scene.rows if isinstance(row, Lines) and row.note]
+    notes = [
+        f"{row.title}: {row.note}." for row in scene.rows if isinstance(row, Lines) and row.note
+    ]
     content: Content = {
         "rows": [pack_row(row, packer) for row in scene.rows],
         "end": scene.length,
-        "frame": {"start": float(scene.times[0]) - scene.step / 2, "step": scene.step, "count": len(scene.times)},
+        "frame": {
+            "start": float(scene.times[0]) - scene.step / 2,
+            "step": scene.step,
+            "count": len(scene.times),
+        },
         "unit": scene.unit,
         "seconds": scene.seconds,
         "marks": packer.add(scene.marks, "f4"),

@@ -29,7 +29,9 @@ from srnn_lab.pictures.scene import Line, Lines, Picture, Row
 KL_TITLE = "KL(q ‖ p) per frame"
 
 
-def comparison_rows(data: DataConfig, signal: np.ndarray, found: Comparison, moments: np.ndarray) -> list[Row]:
+def comparison_rows(
+    data: DataConfig, signal: np.ndarray, found: Comparison, moments: np.ndarray
+) -> list[Row]:
     """A clip, and what several models make of it, overlaid, with circles at chosen frames."""
     kl, less, bounds = (
         {name: (found.times, line) for name, line in zip(found.names, lines, strict=True)}
@@ -50,7 +52,10 @@ def comparison_rows(data: DataConfig, signal: np.ndarray, found: Comparison, mom
 
 
 def reconstruction_rows(
-    checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, found: Mapping[str, Reconstruction]
+    checkpoint: Checkpoint,
+    signal: np.ndarray,
+    clip: Inspection,
+    found: Mapping[str, Reconstruction],
 ) -> list[Row]:
     """A clip, its reconstructions on its own scale, and log p(x | z, d) per frame of all of them.
 
@@ -67,7 +72,10 @@ def reconstruction_rows(
         first = mean_row("The clip", checkpoint, signal, clip, clip.frames)
     else:
         first = signal_row("The clip", signal, checkpoint.config.data, [signal])
-    means = [mean_row(f"E[x | z, d], z: {name}", checkpoint, signal, clip, one.mean) for name, one in found.items()]
+    means = [
+        mean_row(f"E[x | z, d], z: {name}", checkpoint, signal, clip, one.mean)
+        for name, one in found.items()
+    ]
     lines = {name: (clip.times, one.log_px) for name, one in found.items()}
     return [first, *means, overlay("log p(x | z, d) per frame", lines)]
 
@@ -75,13 +83,19 @@ def reconstruction_rows(
 def steering_rows(
     checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, before: Decoded, after: Decoded
 ) -> list[Row]:
-    """A clip, its reconstruction before and after z is steered, what changes, and log p(x | z, d) of both."""
+    """A clip, its reconstruction before and after z is steered, what changes, and log p(x | z, d)
+    of both.
+    """
     both = {"as it is": before, "steered": after}
     first, mean, steered, last = reconstruction_rows(checkpoint, signal, clip, both)
-    changes = [change_row("Change of the mean", checkpoint, signal, clip, after.mean - before.mean, "sd")]
+    changes = [
+        change_row("Change of the mean", checkpoint, signal, clip, after.mean - before.mean, "sd")
+    ]
     if not checkpoint.config.data.kind.notes:  # of notes the variance follows from the mean
         logvar, unit = after.logvar - before.logvar, "log sd²"
-        changes.append(change_row("Change of the log-variance", checkpoint, signal, clip, logvar, unit))
+        changes.append(
+            change_row("Change of the log-variance", checkpoint, signal, clip, logvar, unit)
+        )
     return [first, mean, steered, *changes, last]
 
 
@@ -93,7 +107,9 @@ def change_row(
     change: Float[np.ndarray, "t x"],
     unit: str,
 ) -> Row:
-    """What is added to the values of each frame, in units of the frames: blue above 0, orange below."""
+    """What is added to the values of each frame, in units of the frames: blue above 0, orange
+    below.
+    """
     kind = checkpoint.config.data.kind
     limit = max(float(np.abs(change).max()), 1e-6)
     if isinstance(kind, LogMel):
@@ -125,7 +141,10 @@ def edit_rows(
     Returns:
         From top to bottom, the clip before, the clip after, and the KL in nats per frame.
     """
-    rows = [signal_row(name, one, data, [before, after]) for name, one in {"Before": before, "After": after}.items()]
+    rows = [
+        signal_row(name, one, data, [before, after])
+        for name, one in {"Before": before, "After": after}.items()
+    ]
     lines = {"before": effect.aligned, "after": (effect.after.times, effect.after.kl), **others}
     return [*rows, overlay(KL_TITLE, lines, under="before")]
 

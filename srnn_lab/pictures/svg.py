@@ -1,6 +1,7 @@
 """The player's rows as a file to print or to edit: SVG, in which lines stay lines, or PDF.
 
-All is said by attributes of the elements, since pages that show a notebook's SVG (GitHub) drop styles and scripts.
+All is said by attributes of the elements, since pages that show a notebook's SVG (GitHub) drop
+styles and scripts.
 """
 
 import base64
@@ -32,8 +33,8 @@ from srnn_lab.pictures.scene import (
 from srnn_lab.system.extras import optional_packages
 
 WIDTH, LEFT, RIGHT, TITLE, LEGEND, HEIGHT, NAMES, GAP, AXIS = 1000, 70, 20, 24, 15, 90, 30, 12, 44
-"""Pixels (96 an inch): the whole width, by default; the margins; of each row its title, each further line above it,
-its height, that of names, and the gap below it; the time axis."""
+"""Pixels (96 an inch): the whole width, by default; the margins; of each row its title, each
+further line above it, its height, that of names, and the gap below it; the time axis."""
 NARROWEST = 200
 """Pixels below which an axis would have no room."""
 SWATCH, COLOURS = 20, 50
@@ -41,7 +42,8 @@ SWATCH, COLOURS = 20, 50
 TICK = 80
 """Pixels from one number of the time axis to the next, at least."""
 CHARACTER = 0.6
-"""Width of a character, in sizes of the font: a guess, since a file does not know the fonts of its reader."""
+"""Width of a character, in sizes of the font: a guess, since a file does not know the fonts of its
+reader."""
 MAX_POINTS = 2000
 """Points of a line that are drawn; more are reduced to the extremes of each stretch."""
 MM = 25.4 / 96
@@ -77,11 +79,13 @@ def scene_svg(
 
     Args:
         scene: What is drawn.
-        selection: Where it begins and ends, as far as that is drawn; nothing is drawn if both are the same.
-        view: Stretch of the axis that is asked for, which ``Scene.stretch`` keeps on the axis; None: all of it.
+        selection: Where it begins and ends, as far as that is drawn; nothing is drawn if both are
+            the same.
+        view: Stretch of the axis that is asked for, which ``Scene.stretch`` keeps on the axis;
+            None: all of it.
         title: What stands above the rows, such as the names of clip and model.
-        width: Of the file, in pixels (``MM`` millimetres each). Text keeps its size of 8 points, so a file as wide as
-            the column of a paper is set in it as it is.
+        width: Of the file, in pixels (``MM`` millimetres each). Text keeps its size of 8 points, so
+            a file as wide as the column of a paper is set in it as it is.
 
     Returns:
         The text of the file, ``width`` pixels wide and as high as its rows need.
@@ -91,7 +95,8 @@ def scene_svg(
     """
     if not width >= NARROWEST:
         raise ValueError(
-            f"The width is {width * MM:.0f} mm; give at least {math.ceil(NARROWEST * MM)} mm, as the axis takes some."
+            f"The width is {width * MM:.0f} mm; give at least {math.ceil(NARROWEST * MM)} mm, as "
+            f"the axis takes some."
         )
     begin, end = zoomed = scene.stretch(*(view or (0.0, scene.length)))
     right = width - RIGHT
@@ -114,7 +119,9 @@ def scene_svg(
     for time in scene.marks[(scene.marks >= begin) & (scene.marks <= end)]:
         x = place(float(time))
         through = "".join(f"M{x:.2f} {band.top:g}v{band.height}" for band in bands)
-        parts.append(f'<path d="{through}" stroke="#555" stroke-dasharray="2 3" stroke-width="0.7"/>')
+        parts.append(
+            f'<path d="{through}" stroke="#555" stroke-dasharray="2 3" stroke-width="0.7"/>'
+        )
     start, stop = (min(max(time, begin), end) for time in selection or (0.0, 0.0))
     if stop > start:
         x, chosen = place(start), place(stop) - place(start)
@@ -143,9 +150,12 @@ def svg_pdf(svg: str) -> bytes:
             import cairosvg
     except OSError as error:  # cairo, which it asks the system for
         raise ValueError(
-            "A PDF file needs the library cairo (Debian: apt-get install libcairo2); or write an .svg."
+            "A PDF file needs the library cairo (Debian: apt-get install libcairo2); or write an "
+            ".svg."
         ) from error
-    sharp = svg.replace('image-rendering="pixelated"', 'image-rendering="optimizeSpeed"')  # the name that it knows
+    sharp = svg.replace(
+        'image-rendering="pixelated"', 'image-rendering="optimizeSpeed"'
+    )  # the name that it knows
     return bytes(cairosvg.svg2pdf(bytestring=sharp.encode()) or b"")
 
 
@@ -162,7 +172,7 @@ def _text(x: Pixels, y: Pixels, text: str, anchor: str = "start", more: str = ""
 
 
 def _band(row: Row, above: Pixels, right: Pixels) -> _Band:
-    """Where a row lies that begins ``above``, with its title, legend and note over as many lines as they take."""
+    """Where a row that begins ``above`` is, with title, legend and note on the lines they take."""
     x, y = LEFT, above + TITLE - 7
     header = [_text(x, y, row.title, more='font-weight="bold" font-size="12"')]
     x += _width(row.title, 12) + 12
@@ -176,7 +186,8 @@ def _band(row: Row, above: Pixels, right: Pixels) -> _Band:
         x += taken + 12
         return found
 
-    # The legend and the note of lines, or the colours of a picture between the values at their ends.
+    # The legend and the note of lines, or the colours of a picture between the values at their
+    # ends.
     if isinstance(row, Lines):
         for line in row.lines if len(row.lines) > 1 else ():
             at, height = room(SWATCH + _width(line.name))
@@ -197,7 +208,8 @@ def _band(row: Row, above: Pixels, right: Pixels) -> _Band:
             _text(at + before + COLOURS, height, most),
         ]
     top, height = y + 7, NAMES if isinstance(row, Names) else HEIGHT
-    # Named by what it is: pages put several files into one document, in which equal names must mean the same.
+    # Named by what it is: pages put several files into one document, in which equal names must mean
+    # the same.
     clip = f"clip-{LEFT}-{top - 4:g}-{right:g}-{height + 8}"
     header.append(
         f'<clipPath id="{clip}"><rect x="{LEFT}" y="{top - 4:g}" width="{right - LEFT:g}" height="{height + 8}"/>'
@@ -230,7 +242,9 @@ def _row(band: _Band, place: Place, view: tuple[float, float]) -> Iterator[str]:
         return
     low, high = limits_of(row)
     label = row.axis if isinstance(row, Picture) else row.unit
-    yield _text(0, 0, label, "middle", f'transform="translate(14 {(top + bottom) / 2:g}) rotate(-90)"')
+    yield _text(
+        0, 0, label, "middle", f'transform="translate(14 {(top + bottom) / 2:g}) rotate(-90)"'
+    )
     if isinstance(row, Picture):
         times, index = shades(row)
         step = spacing(times)
@@ -277,7 +291,10 @@ def _names(row: Names, band: _Band, place: Place, view: tuple[float, float]) -> 
 
 def _beyond(line: Line, limits: tuple[float, float], top: Pixels, place: Place) -> Iterator[str]:
     """Triangles at the edge of the axis, where a line leaves it."""
-    for outside, y, to in (line.values > limits[1], top, 6), (line.values < limits[0], top + HEIGHT, -6):
+    for outside, y, to in (
+        (line.values > limits[1], top, 6),
+        (line.values < limits[0], top + HEIGHT, -6),
+    ):
         for x in place(line.times[outside]):
             yield f'<path d="M{x:.2f} {y:g}l4 {to}h-8z" fill="{line.colour}"/>'
 
@@ -309,21 +326,34 @@ def _axis(begin: float, end: float, place: Place, top: Pixels, unit: str) -> Ite
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * most >= end - begin)
     for i in range(math.ceil(begin / step - 1e-9), int(end / step + 1e-9) + 1):
         x = place(i * step)
-        yield f'<path d="M{x:.2f} {top:g}v5" stroke="#333"/>' + _text(x, top + 17, f"{i * step:.6g}", "middle")
-    yield _text((place(begin) + place(end)) / 2, top + AXIS - 8, f"time ({unit})", "middle", 'font-size="12"')
+        yield f'<path d="M{x:.2f} {top:g}v5" stroke="#333"/>' + _text(
+            x, top + 17, f"{i * step:.6g}", "middle"
+        )
+    yield _text(
+        (place(begin) + place(end)) / 2,
+        top + AXIS - 8,
+        f"time ({unit})",
+        "middle",
+        'font-size="12"',
+    )
 
 
 def png(pixels: UInt8[np.ndarray, "h w 4"]) -> bytes:
     """A PNG file of red, green, blue and opacity."""
     height, width = pixels.shape[:2]
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], 1)  # 0: no filter
+    rows = np.concatenate(
+        [np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], 1
+    )  # 0: no filter
     parts = {
         b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0),
         b"IDAT": zlib.compress(rows.tobytes()),
         b"IEND": b"",
     }
     chunks = (
-        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
         for name, content in parts.items()
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

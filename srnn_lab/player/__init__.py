@@ -1,1 +1,1 @@
-"""Rows over one time axis that play: in the dashboard (``component``), and as one HTML file (``page``)."""
+"""Rows over a time axis that play: in the dashboard (``component``), as an HTML file (``page``)."""

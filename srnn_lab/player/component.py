@@ -1,7 +1,7 @@
-"""The synchronised player: rows over one time axis with the sounds that belong to them, as a Streamlit component.
+"""The synchronised player: rows over one time axis and their sounds, as a Streamlit component.
 
-``player`` draws them, ``deliver`` brings it further sounds, ``jump`` and ``look_at`` move it from Python, ``place_of``
-and ``look_of`` are where it stands.
+``player`` draws them, ``deliver`` brings it further sounds, ``jump`` and ``look_at`` move it from
+Python, ``place_of`` and ``look_of`` are where it stands.
 """
 
 import math
@@ -23,7 +23,8 @@ _HERE = Path(__file__).parent
 _MOUNT = component("srnn_player", js=player_script(), css=(_HERE / "player.css").read_text())
 _COURIER = component("srnn_sounds", js=(_HERE / "courier.js").read_text())
 HEAD_START = 0.1
-"""Seconds that new rows have before the rest of a page follows: the charts below would have the browser first."""
+"""Seconds that new rows have before the rest of a page follows: the charts below would have the
+browser first."""
 
 
 class Place(NamedTuple):
@@ -62,22 +63,24 @@ def player(
 ) -> None:
     """Show rows with a playhead over all of them; ``place_of`` says what is chosen in them.
 
-    A click puts the playhead; dragging selects, from edge to edge of the frames, and the edges can be dragged again.
-    Keys: space plays and pauses, arrows step by a frame, Page keys by ten, Home and End go to the ends, and with shift
-    all of these select; L loops the selection, Escape drops it, + and - zoom, 0 shows everything, digits choose a
-    sound, < and > a slower or faster speed, at which the pitch stays. All sounds are played at one gain: samples beyond
-    full scale are clipped, and nothing is rescaled. The browser fetches them when it first plays.
+    A click puts the playhead; dragging selects, from edge to edge of the frames, and the edges can
+    be dragged again. Keys: space plays and pauses, arrows step by a frame, Page keys by ten, Home
+    and End go to the ends, and with shift all of these select; L loops the selection, Escape drops
+    it, + and - zoom, 0 shows everything, digits choose a sound, < and > a slower or faster speed,
+    at which the pitch stays. All sounds are played at one gain: samples beyond full scale are
+    clipped, and nothing is rescaled. The browser fetches them when it first plays.
 
-    Give the same ``key`` in every run; the player then keeps its position, sound and zoom when its rows change. What is
-    unchanged is not sent again.
+    Give the same ``key`` in every run; the player then keeps its position, sound and zoom when its
+    rows change. What is unchanged is not sent again.
 
     Args:
         scene: What is drawn.
-        sounds: What can be heard; all begin at time 0. The first is played until another is chosen. Without any, the
-            player only shows.
+        sounds: What can be heard; all begin at time 0. The first is played until another is chosen.
+            Without any, the player only shows.
         key: Names the player in the session.
         missing: Names of sounds that will be delivered, which stand in the switch already.
-        on_request: Names of sounds that stand there too, but are made only when someone presses their button.
+        on_request: Names of sounds that stand there too, but are made only when someone presses
+            their button.
         on_ask: What is then called with the name, before the next run.
     """
     state = st.session_state
@@ -104,11 +107,13 @@ def player(
         time.sleep(HEAD_START)
 
 
-def deliver(key: str, sounds: Sounds, missing: Sequence[str] = (), on_request: Sequence[str] = ()) -> None:
+def deliver(
+    key: str, sounds: Sounds, missing: Sequence[str] = (), on_request: Sequence[str] = ()
+) -> None:
     """Bring a player that this run has shown other sounds, without showing it again.
 
-    What takes long to make can follow its rows in this way; another run of the page for each sound would make the
-    browser draw everything anew.
+    What takes long to make can follow its rows in this way; another run of the page for each sound
+    would make the browser draw everything anew.
 
     Args:
         key: The player's.
@@ -122,16 +127,22 @@ def deliver(key: str, sounds: Sounds, missing: Sequence[str] = (), on_request: S
     _COURIER(key=f"{key} sounds {len(sounds)}", data=data)
 
 
-def _addresses(key: str, sounds: Sounds, missing: Sequence[str], on_request: Sequence[str]) -> list[SoundSent]:
+def _addresses(
+    key: str, sounds: Sounds, missing: Sequence[str], on_request: Sequence[str]
+) -> list[SoundSent]:
     made = {name: _served(wav_file(*sound), f"{key} {name}") for name, sound in sounds.items()}
     names = [*made, *(name for name in (*missing, *on_request) if name not in made)]
-    return [{"name": name, "address": made.get(name, ""), "onRequest": name in on_request} for name in names]
+    return [
+        {"name": name, "address": made.get(name, ""), "onRequest": name in on_request}
+        for name in names
+    ]
 
 
 def _served(content: bytes, name: str) -> str:
-    """The address at which this server has a sound, for as long as the page that was last shown has it.
+    """The address at which this server has a sound, as long as the page that was last shown has it.
 
-    Sounds could travel with the rows, but a minute of four of them would keep the connection, and so the page, waiting.
+    Sounds could travel with the rows, but a minute of four of them would keep the connection, and
+    so the page, waiting.
 
     Args:
         content: A WAV file.
@@ -146,15 +157,19 @@ def _served(content: bytes, name: str) -> str:
 
 
 def place_of(key: str) -> Place | None:
-    """What is chosen in the player of that key, or None before anything is; known before it is drawn."""
+    """What is chosen in that key's player, or None before anything is; known before it is drawn."""
     return st.session_state.get(f"{key} place")
 
 
 def jump(key: str, place: Place | None) -> None:
-    """Move a player when it is next drawn, for instance from the callback of a button; None: to the start."""
+    """Move a player when it is next drawn, as from a button's callback; None: to the start."""
     st.session_state[f"{key} place"] = place
     start, end = place or (0.0, 0.0)
-    st.session_state[f"{key} jump"] = {"start": float(start), "end": float(end), "number": time.time_ns()}
+    st.session_state[f"{key} jump"] = {
+        "start": float(start),
+        "end": float(end),
+        "number": time.time_ns(),
+    }
 
 
 def look_of(key: str) -> Look:
@@ -163,7 +178,10 @@ def look_of(key: str) -> Look:
 
 
 def look_at(key: str, look: Look) -> None:
-    """Zoom a player and choose its sound when it is next drawn; a sound that is not there yet is chosen when it is."""
+    """Zoom a player and choose its sound when it is next drawn.
+
+    A sound that is not there yet is chosen when it is.
+    """
     st.session_state[f"{key} look"] = look
     st.session_state[f"{key} aim"] = {**look._asdict(), "number": time.time_ns()}
 

@@ -1,4 +1,4 @@
-"""The player as a page of its own, in one file with its sounds: it needs no server and asks no other machine."""
+"""The player as a page in one file with its sounds: it needs no server and no other machine."""
 
 import base64
 from html import escape

@@ -16,16 +16,18 @@ from srnn_lab.data.kinds import LogMel
 from srnn_lab.data.sound import midi_to_wav, roll_to_midi
 
 Sounds = Mapping[str, tuple[Num[np.ndarray, "n"], int]]
-"""By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a second."""
+"""By the name on its button, samples (floats with full scale 1, or of 16 bits) and their number a
+second."""
 ORIGINAL, MEAN = "original", "reconstructed mean"
 MIN_RATE = 8_000
 """Lowest sample rate that every browser plays."""
 MAX_SECONDS, MAX_MEL_SECONDS = 300, 30
-"""Longest sound of notes, and of a reconstruction, that is made; phases for log-mel energies take long to find."""
+"""Longest sound of notes, and of a reconstruction, that is made; phases for log-mel energies take
+long to find."""
 
 
 def clip_sounds(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> Sounds:
-    """A clip as it is heard, and the mean that the model reconstructs, which is silent where no frame is scored.
+    """A clip as it is heard, and the reconstruction's mean, silent where no frame is scored.
 
     Args:
         checkpoint: The model.
@@ -47,7 +49,11 @@ def clip_sounds(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
     if not kind.notes:
         return {name: (wave, data.sample_rate) for name, wave in signals.items()}
     rolls = {name: roll[:frames] for name, roll in signals.items()}
-    midis = {name: roll_to_midi(roll, data.frames_per_quarter) for name, roll in rolls.items() if roll.any()}
+    midis = {
+        name: roll_to_midi(roll, data.frames_per_quarter)
+        for name, roll in rolls.items()
+        if roll.any()
+    }
     return {name: read_wav(midi_to_wav(midi)) for name, midi in midis.items()}
 
 
@@ -69,7 +75,7 @@ def read_wav(content: bytes) -> tuple[Num[np.ndarray, "n"], int]:
 
 
 def wav_file(wave: Num[np.ndarray, "n"], rate: int) -> bytes:
-    """A 16-bit WAV file with a header of 44 bytes; a rate below ``MIN_RATE`` becomes a multiple of it.
+    """A 16-bit WAV file with a 44-byte header; a rate below ``MIN_RATE`` becomes a multiple of it.
 
     Args:
         wave: Samples of 16 bits, or floats with full scale 1, which are clipped and not rescaled.
@@ -86,5 +92,8 @@ def wav_file(wave: Num[np.ndarray, "n"], rate: int) -> bytes:
         wave = np.clip(np.round(resample_poly(wave.astype(float), factor, 1)), -32768, 32767)
     samples, rate = wave.astype("<i2").tobytes(), rate * factor
     described = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
-    sizes = struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE"), struct.pack("<4sI", b"data", len(samples))
+    sizes = (
+        struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE"),
+        struct.pack("<4sI", b"data", len(samples)),
+    )
     return sizes[0] + described + sizes[1] + samples

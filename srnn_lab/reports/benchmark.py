@@ -1,4 +1,4 @@
-"""How fast the library is: as ratios to two other implementations and to the machine's peak, measured in one run."""
+"""The library's speed as ratios to two other implementations and the machine's peak, in one run."""
 
 import resource
 import sys
@@ -24,7 +24,8 @@ from srnn_lab.system.memory import keep_freed_memory
 from srnn_lab.training.precision import use_bf16
 
 SHAPES = {"music": PRESETS["jsb"], "timit": PRESETS["timit"], "blizzard": PRESETS["blizzard"]}
-"""The paper's models and batches: 16 x 100 frames of 88 notes, 64 x 40 and 128 x 40 frames of 200 samples."""
+"""The paper's models and batches: 16 x 100 frames of 88 notes, 64 x 40 and 128 x 40 frames of 200
+samples."""
 TIMINGS, WARM_UP = 9, 2
 """Timings whose median counts, and those before them that do not."""
 
@@ -35,12 +36,14 @@ class Benchmark:
 
     Attributes:
         shape: A name in ``SHAPES``.
-        device: Where the training steps ran: the name of the GPU, or ``cpu``; inference and sampling are the CPU's.
+        device: Where the training steps ran: the name of the GPU, or ``cpu``; inference and
+            sampling are the CPU's.
         frames: Frames of one training step.
         parameters: Of the model.
         threads: Of each operation, but for inference and sampling, which have one.
         peak_fp32_gflops: Largest rate of a matrix product, 2048 x 2048; on a GPU 8192 x 8192.
-        peak_bf16_gflops: The same in bf16; None where the hardware is not made for it, as for all of bf16.
+        peak_bf16_gflops: The same in bf16; None where the hardware is not made for it, as for all
+            of bf16.
         plain_ms: A training step (forward, backward, clip, Adam) of ``PlainSRNN``, in fp32.
         peer_parameters: Of ``PeerSRNN``.
         peer_ms: A training step of ``PeerSRNN``, in fp32.
@@ -48,8 +51,10 @@ class Benchmark:
         fp32_ms: The library's.
         bf16_ms: The library's in bf16.
         grus_ms: The library's two GRUs alone, in fp32: on a GPU what cuDNN leaves as a floor.
-        arithmetic_floor_ms: 6 x parameters x frames operations at the peak, of bf16 where there is one.
-        sequential_floor_ms: As many small products as wait for one another in a step, one after the other.
+        arithmetic_floor_ms: 6 x parameters x frames operations at the peak, of bf16 where there is
+            one.
+        sequential_floor_ms: As many small products as wait for one another in a step, one after the
+            other.
         fp32_frames_per_s: Frames that it trains on a second.
         bf16_frames_per_s: The same in bf16.
         fp32_gflops: 6 x parameters x frames operations a step, a second.
@@ -61,7 +66,8 @@ class Benchmark:
         fp32_over_peer: How many times as fast as the peer the library is.
         bf16_over_peer: The same in bf16, of the peer in fp32.
         bf16_over_peer_bf16: The same, both in bf16.
-        growth_4t: Time of a step of sequences four times as long, over that of a step; 4 if the cost is linear.
+        growth_4t: Time of a step of sequences four times as long, over that of a step; 4 if the
+            cost is linear.
         posterior_2s_ms: The bound of 2 s of audio under the bundled ``voice`` model, on one thread.
         posterior_60s_ms: The same of 60 s.
         sample_frames_per_s: Frames that model draws a second, one sequence on one thread.
@@ -103,7 +109,7 @@ class Benchmark:
 
 
 def medians(runs: dict[str, Callable[[], object]], device: str = "cpu") -> dict[str, float]:
-    """Median seconds of each run; they take turns, so that a noisy machine disturbs all of them alike."""
+    """Median seconds of each run; they take turns, so a noisy machine disturbs all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in tqdm(range(WARM_UP + TIMINGS), ", ".join(runs), leave=False):
         for name, run in runs.items():
@@ -119,7 +125,7 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 def seconds_on_gpu(run: Callable[[], object]) -> float:
-    """How long it takes on the GPU, from its first kernel to its last, launches that it waits for included."""
+    """How long it takes on the GPU, from first kernel to last, with launches that it waits for."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start.record()
     run()
@@ -132,11 +138,17 @@ def random_batch(shape: str, num_frames: int) -> Batch:
     """A batch of the shape's size, with values like those of its data."""
     config = SHAPES[shape]
     size = (config.train.batch_size, num_frames + 1, config.model.x_dim)
-    x = torch.bernoulli(torch.full(size, 0.05)) if config.model.likelihood == "bernoulli" else torch.randn(size)
+    x = (
+        torch.bernoulli(torch.full(size, 0.05))
+        if config.model.likelihood == "bernoulli"
+        else torch.randn(size)
+    )
     return make_batch(list(x.numpy()), first_frame=False)
 
 
-def training_step(model: nn.Module, loss: Callable[[], Tensor], fused: bool = False) -> Callable[[], object]:
+def training_step(
+    model: nn.Module, loss: Callable[[], Tensor], fused: bool = False
+) -> Callable[[], object]:
     """Forward, backward, clip and Adam."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=fused)
 
@@ -173,15 +185,22 @@ def grus_step(model: SRNN, batch: Batch) -> Callable[[], object]:
 
     def step() -> None:
         losses = [gru(x, zeros).sum() for gru, x in zip(grus, inputs, strict=True)]
-        torch.autograd.grad(torch.stack(losses).sum(), [*inputs, *(p for gru in grus for p in gru.parameters())])
+        torch.autograd.grad(
+            torch.stack(losses).sum(), [*inputs, *(p for gru in grus for p in gru.parameters())]
+        )
 
     return step
 
 
 def sequential_products(model: SRNN, batch: Batch) -> Callable[[], object]:
-    """Small products that wait for one another: forward and backward, one of d, one of a and those of z a frame."""
+    """Small products that wait for one another, forward and backward.
+
+    They are one of d, one of a and those of z a frame.
+    """
     count = 2 * batch.x.shape[1] * (3 + model.config.num_layers)
-    z, weight = (torch.zeros(n, model.z_dim, device=batch.x.device) for n in (len(batch.x), model.z_dim))
+    z, weight = (
+        torch.zeros(n, model.z_dim, device=batch.x.device) for n in (len(batch.x), model.z_dim)
+    )
 
     def run() -> None:
         values = z
@@ -204,10 +223,13 @@ def one_thread():
 
 @torch.inference_mode()
 def time_inference() -> dict[str, float]:
-    """Seconds for 2 s and for 60 s of audio, and for 200 sampled frames, with the bundled ``voice`` model."""
+    """Seconds for 2 s and 60 s of audio, and for 200 sampled frames, with the bundled ``voice``."""
     checkpoint = load_checkpoint("voice")
     model, data = checkpoint.model, checkpoint.config.data
-    clips = {s: random_frames(s * data.sample_rate // data.frame_length + 1, model.config.x_dim) for s in (2, 60)}
+    clips = {
+        s: random_frames(s * data.sample_rate // data.frame_length + 1, model.config.x_dim)
+        for s in (2, 60)
+    }
     with one_thread():
         return medians(
             {
@@ -224,7 +246,7 @@ def random_frames(num_frames: int, x_dim: int) -> Batch:
 
 
 def benchmark(shape: str, device: str = "cpu") -> Benchmark:
-    """Measure everything at one shape; on a CPU it takes one to three minutes, far longer at ``blizzard``.
+    """Measure everything at a shape; on a CPU it takes one to three minutes, ``blizzard`` longer.
 
     Args:
         shape: A name in ``SHAPES``.
@@ -245,10 +267,14 @@ def benchmark(shape: str, device: str = "cpu") -> Benchmark:
     torch.manual_seed(0)
     model = build_model(config.model)
     if not isinstance(model, SRNN):
-        raise ValueError(f"The shape {shape!r} is one of {config.model.model!r}; yardsticks are of the SRNN.")
+        raise ValueError(
+            f"The shape {shape!r} is one of {config.model.model!r}; yardsticks are of the SRNN."
+        )
     plain, peer = PlainSRNN(model).to(device), PeerSRNN.of_size(model).to(device)
     model.to(device)
-    batch, longer = (random_batch(shape, n * config.train.segment_length).to(device) for n in (1, 4))
+    batch, longer = (
+        random_batch(shape, n * config.train.segment_length).to(device) for n in (1, 4)
+    )
     side = 8192 if device == "cuda" else 2048
     yardsticks = {"plain": plain, "peer": peer}
 
@@ -270,12 +296,21 @@ def benchmark(shape: str, device: str = "cpu") -> Benchmark:
         del runs["plain_bf16"]
     runs |= {"grus": grus_step(model, batch), "sequential": sequential_products(model, batch)}
     s = medians(runs, device)
-    growing = {"t": runs["fp32"], "4t": training_step(model, lambda: bound_loss(model, longer, False), fused=True)}
+    growing = {
+        "t": runs["fp32"],
+        "4t": training_step(model, lambda: bound_loss(model, longer, False), fused=True),
+    }
     growth = medians(growing, device)
     inference = time_inference()
     # What follows from them.
-    parameters, frames = sum(p.numel() for p in model.parameters()), batch.x.shape[0] * batch.x.shape[1]
-    gflop, peaks = 6e-9 * parameters * frames, {name: 2e-9 * side**3 / s[name] for name in s if "peak" in name}
+    parameters, frames = (
+        sum(p.numel() for p in model.parameters()),
+        batch.x.shape[0] * batch.x.shape[1],
+    )
+    gflop, peaks = (
+        6e-9 * parameters * frames,
+        {name: 2e-9 * side**3 / s[name] for name in s if "peak" in name},
+    )
     return Benchmark(
         shape=shape,
         device=torch.cuda.get_device_name() if device == "cuda" else device,
@@ -308,5 +343,6 @@ def benchmark(shape: str, device: str = "cpu") -> Benchmark:
         posterior_2s_ms=1e3 * inference["posterior_2s"],
         posterior_60s_ms=1e3 * inference["posterior_60s"],
         sample_frames_per_s=200 / inference["sample"],
-        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        / (2**20 if sys.platform == "darwin" else 2**10),
     )

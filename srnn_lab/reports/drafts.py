@@ -1,4 +1,4 @@
-"""A record before its figures: what would keep it from being recorded is said before anything is measured."""
+"""A record before its figures: what would prevent it is said before anything is measured."""
 
 import hashlib
 from collections.abc import Sequence
@@ -34,7 +34,8 @@ def draft(
         checkpoint: What is measured.
         convention: How.
         scored: Data, split and signals that it is measured on.
-        row: Name of the row; by default that of the checkpoint's folder, or bundled/NAME of a bundled one.
+        row: Name of the row; by default that of the checkpoint's folder, or bundled/NAME of a
+            bundled one.
         device: Where it is measured.
         how: Further values of the ``Result``.
 
@@ -42,7 +43,8 @@ def draft(
         A record that has 0 for what is not measured yet.
 
     Raises:
-        ValueError: The row is a table's of other measurements, or the run has not ended or lacks what a record says.
+        ValueError: The row is a table's of other measurements, or the run has not ended or lacks
+            what a record says.
     """
     # The row that is written, and whether it may be.
     (data, split, signals), bundled = scored, list_checkpoints().get(name)
@@ -52,17 +54,27 @@ def draft(
     check_place(row, command, data, split, convention.average, convention.first_frame)
     scores, config, train = checkpoint.scores, checkpoint.config, checkpoint.config.train
     if "test" not in scores:
-        raise ValueError(f"{name} is of a run that has not ended; a row is recorded of one that has.")
-    # What "auto" means depends on the machine; a checkpoint of an earlier version does not say what it was.
+        raise ValueError(
+            f"{name} is of a run that has not ended; a row is recorded of one that has."
+        )
+    # What "auto" means depends on the machine; a checkpoint of an earlier version does not say what
+    # it was.
     settings = {**asdict(train), "precision": scores.get("precision", train.precision)}
-    own = {"resampling": train.resampling, "resampling_share": train.resampling_share, "repetitions": 1, "seed": 0}
+    own = {
+        "resampling": train.resampling,
+        "resampling_share": train.resampling_share,
+        "repetitions": 1,
+        "seed": 0,
+    }
     try:
         return Result.from_dict(
             {
                 "row": row,
                 "command": command,
                 "checkpoint": name if bundled else "",
-                "checkpoint_sha256": hashlib.sha256((bundled or Path(name)).read_bytes()).hexdigest(),
+                "checkpoint_sha256": hashlib.sha256(
+                    (bundled or Path(name)).read_bytes()
+                ).hexdigest(),
                 "figures": {MEASURES[command]: 0.0},
                 "sequences": 0,
                 "frames": 0,

@@ -1,11 +1,13 @@
-"""Is an SRNN worth it on small series? ``python -m srnn_lab.reports.forecasts``, with the extra ``forecast``.
+"""Is an SRNN worth it on small series? ``python -m srnn_lab.reports.forecasts``, with the extra
+``forecast``.
 
-Trains small models on two public sets that statsmodels ships, and scores their forecasts of the last fifth of each
-beside those of naive forecasts, exponential smoothing and ARIMA: from each row of it that has so many after it, a
-number of rows ahead. Prints the table; with ``--write`` keeps the figures and writes the table into docs/forecasts.md.
+Trains small models on two public sets that statsmodels ships, and scores their forecasts of the
+last fifth of each beside those of naive forecasts, exponential smoothing and ARIMA: from each row
+of it that has so many after it, a number of rows ahead. Prints the table; with ``--write`` keeps
+the figures and writes the table into docs/forecasts.md.
 
-All see the same rows: the baselines are fitted to the first four fifths, of which the networks take the last eighth to
-choose their epoch. Nobody is fitted again as the origin moves on.
+All see the same rows: the baselines are fitted to the first four fifths, of which the networks take
+the last eighth to choose their epoch. Nobody is fitted again as the origin moves on.
 """
 
 import argparse
@@ -36,7 +38,8 @@ FORECASTS = Path(__file__).parent / "forecasts.json"
 SHARES = (0.7, 0.8)
 """Where training ends and validation does."""
 WINDOW, STRIDE = 64, 4
-"""Rows of a sequence that the networks are trained on, and from one to the next; they forecast from as many."""
+"""Rows of a sequence that the networks are trained on, and from one to the next; they forecast from
+as many."""
 PATHS, INTERVAL = 200, 0.9
 SEEDS = (1, 2, 3)
 MEASURES = ("crps", "log_score", "coverage", "error")
@@ -83,8 +86,22 @@ def load() -> dict[str, Data]:
     angle = 2 * np.pi * np.arange(len(sea)) / 12
     month = np.stack([np.sin(angle), np.cos(angle)], 1).astype(np.float32)
     return {
-        "sunspots": Data(spots, np.zeros((len(spots), 0), np.float32), 11, 8, 100, "sunspots a year, 1700 to 2008"),
-        "elnino": Data(sea, month, 12, 12, 40, "temperature of the sea in degrees Celsius by month, 1950 to 2010"),
+        "sunspots": Data(
+            spots,
+            np.zeros((len(spots), 0), np.float32),
+            11,
+            8,
+            100,
+            "sunspots a year, 1700 to 2008",
+        ),
+        "elnino": Data(
+            sea,
+            month,
+            12,
+            12,
+            40,
+            "temperature of the sea in degrees Celsius by month, 1950 to 2010",
+        ),
     }
 
 
@@ -93,8 +110,23 @@ def config_of(model: str, seed: int, epochs: int) -> RunConfig:
     run = PRESETS["series"]
     return replace(
         run,
-        model=replace(run.model, model=model, d_dim=32, z_dim=4, hidden_dim=32, dropout_features=0.1, dropout_d=0.1),
-        train=replace(run.train, epochs=epochs, batch_size=16, segment_length=WINDOW, learning_rate=3e-3, seed=seed),
+        model=replace(
+            run.model,
+            model=model,
+            d_dim=32,
+            z_dim=4,
+            hidden_dim=32,
+            dropout_features=0.1,
+            dropout_d=0.1,
+        ),
+        train=replace(
+            run.train,
+            epochs=epochs,
+            batch_size=16,
+            segment_length=WINDOW,
+            learning_rate=3e-3,
+            seed=seed,
+        ),
     )
 
 
@@ -122,7 +154,9 @@ def forecasts_of_network(data: Data, checkpoint: Checkpoint) -> list[Predicted]:
     found: list[Predicted] = []
     for t in data.origins:
         u = data.inputs[t : t + data.steps] if data.inputs.shape[1] else None
-        found.append(forecast(checkpoint, table[t - WINDOW : t], data.steps, u=u, paths=PATHS, seed=t))
+        found.append(
+            forecast(checkpoint, table[t - WINDOW : t], data.steps, u=u, paths=PATHS, seed=t)
+        )
     return found
 
 
@@ -149,7 +183,9 @@ def measure(name: str, data: Data) -> dict[str, list[dict[str, float]]]:
         print(f"{name}, {baseline}: {found[baseline][0]}", flush=True)
     for model in ("rnn", "srnn"):
         checkpoints = [train_network(data, config_of(model, seed, data.epochs)) for seed in SEEDS]
-        found[model] = [score(data, forecasts_of_network(data, checkpoint)) for checkpoint in checkpoints]
+        found[model] = [
+            score(data, forecasts_of_network(data, checkpoint)) for checkpoint in checkpoints
+        ]
         print(f"{name}, {model}: {found[model]}", flush=True)
     return found
 
@@ -159,13 +195,19 @@ def tables(kept: Mapping[str, Any]) -> list[Table]:
     made = []
     for record in kept.values():
         rows: list[tuple[Cell, ...]] = []
-        for model, scores in sorted(record["scores"].items(), key=lambda item: fmean(s["crps"] for s in item[1])):
-            cells = [_figure([one[name] * (100 if name == "coverage" else 1) for one in scores]) for name in MEASURES]
+        for model, scores in sorted(
+            record["scores"].items(), key=lambda item: fmean(s["crps"] for s in item[1])
+        ):
+            cells = [
+                _figure([one[name] * (100 if name == "coverage" else 1) for one in scores])
+                for name in MEASURES
+            ]
             rows.append((model, *cells, "python -m srnn_lab.reports.forecasts"))
         caption = (
-            f"{record['told']}: {record['rows']} rows, {record['origins']} origins, {record['steps']} rows ahead of "
-            f"each. CRPS and error (of the median) in the units of the table, log score in nats a row: the lower, the "
-            f"better; coverage of the interval of 90 %, in percent. sd: over training seeds."
+            f"{record['told']}: {record['rows']} rows, {record['origins']} origins, "
+            f"{record['steps']} rows ahead of each. CRPS and error (of the median) in the units "
+            f"of the table, log score in nats a row: the lower, the better; coverage of the "
+            f"interval of 90 %, in percent. sd: over training seeds."
         )
         header = ("forecast", "CRPS", "log score", "coverage", "error", "command")
         made.append(Table(f"Forecasts of {record['name']}", caption, header, tuple(rows)))
@@ -181,16 +223,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", nargs="*", help="sunspots or elnino. Default: both.")
     parser.add_argument(
-        "--write", type=Path, metavar="FILE.md", help=f"Keep the figures in {FORECASTS.name}, and fill in FILE.md."
+        "--write",
+        type=Path,
+        metavar="FILE.md",
+        help=f"Keep the figures in {FORECASTS.name}, and fill in FILE.md.",
     )
     chosen = parser.parse_args()
     kept = json.loads(FORECASTS.read_text()) if FORECASTS.exists() else {}
     for name, data in load().items():
         if chosen.data and name not in chosen.data:
             continue
-        about = {"name": name, "told": data.told, "rows": len(data.rows), "origins": len(data.origins)}
+        about = {
+            "name": name,
+            "told": data.told,
+            "rows": len(data.rows),
+            "origins": len(data.origins),
+        }
         sha = signals_sha256([data.rows, data.inputs])
-        about |= {"steps": data.steps, "data_sha256": sha, "epochs": data.epochs, "seeds": SEEDS, **surroundings()}
+        about |= {
+            "steps": data.steps,
+            "data_sha256": sha,
+            "epochs": data.epochs,
+            "seeds": SEEDS,
+            **surroundings(),
+        }
         kept[name] = {**about, "scores": measure(name, data)}
     print("\n\n".join(table.text() for table in tables(kept)))
     if chosen.write:

@@ -1,7 +1,10 @@
-"""What knowing nothing of time is worth: ``python -m srnn_lab.reports.gaussian_baseline``, with the data of ``voice``.
+"""What knowing nothing of time is worth, on the data of ``voice``.
 
-Prints the log-likelihood of the test frames, in nats per frame, under one Gaussian for all frames, fitted to the
-training frames: with a diagonal and with a full covariance. Frames and average are those of the speech checkpoints.
+Run it by ``python -m srnn_lab.reports.gaussian_baseline``.
+
+Prints the log-likelihood of the test frames, in nats per frame, under one Gaussian for all frames,
+fitted to the training frames: with a diagonal and with a full covariance. Frames and average are
+those of the speech checkpoints.
 """
 
 import numpy as np
@@ -18,7 +21,9 @@ def main() -> None:
         x_dim = config.model.x_dim
         train, test = (list(load_split(config.data, split).values()) for split in ("train", "test"))
         frontend = Frontend.fit(config.data, x_dim, train)
-        seen = np.concatenate([frontend.frames(signal, x_dim) for signal in train]).astype(np.float64)
+        seen = np.concatenate([frontend.frames(signal, x_dim) for signal in train]).astype(
+            np.float64
+        )
         scored = np.concatenate([frontend.frames(signal, x_dim)[1:] for signal in test])
         for name, covariance in (("diagonal", np.diag(seen.var(0))), ("full", np.cov(seen.T))):
             value = multivariate_normal(seen.mean(0), covariance).logpdf(scored).mean()  # pyright: ignore[reportArgumentType]

@@ -1,9 +1,9 @@
 """What a GPU computes, how fast, and whether it trains: one script for a machine that has one.
 
-Where there is no GPU, ``prepare`` puts the data that the checks need into a folder, since a bare machine has no
-libraries for audio; ``run`` measures on a machine with torch, NumPy, SciPy, safetensors, jaxtyping and tqdm alone.
-``docs/gpu.md`` says how. After each part the results are written to ``results.json``, so that a stop keeps what was
-done.
+Where there is no GPU, ``prepare`` puts the data that the checks need into a folder, since a bare
+machine has no libraries for audio; ``run`` measures on a machine with torch, NumPy, SciPy,
+safetensors, jaxtyping and tqdm alone. ``docs/gpu.md`` says how. After each part the results are
+written to ``results.json``, so that a stop keeps what was done.
 """
 
 import argparse
@@ -59,7 +59,8 @@ CASES = [
 ]
 """Model, bound and options whose loss and gradients are compared with those of a CPU in float64."""
 ALLOWED = {"float64": 1e-10, "float64, recorded": 1e-10, "fp32": 1e-4, "tf32": 1e-2, "bf16": 5e-2}
-"""Largest relative error of each mode that is taken for rounding, unless a CPU has half as much in the same mode."""
+"""Largest relative error of each mode that is taken for rounding, unless a CPU has half as much in
+the same mode."""
 
 
 def prepare(folder: Path, data_dir: Path | None = None) -> None:
@@ -75,7 +76,10 @@ def prepare(folder: Path, data_dir: Path | None = None) -> None:
     arrays = {}
     for split in ("train", "valid", "test"):
         waves = list(load_split(PRESETS["voice"].data, split, data_dir).values())
-        arrays |= {split: np.concatenate(waves), f"{split}_lengths": np.array([len(wave) for wave in waves])}
+        arrays |= {
+            split: np.concatenate(waves),
+            f"{split}_lengths": np.array([len(wave) for wave in waves]),
+        }
     np.savez_compressed(folder / "voice.npz", **arrays)
 
 
@@ -87,7 +91,7 @@ def prepared_voice(config: DataConfig, split: str, folder: Path | None) -> dict[
 
 
 class Checks:
-    """The parts of a run, in the order in which they matter; each returns what belongs into ``results.json``.
+    """A run's parts, the most important first; each returns what belongs into ``results.json``.
 
     Args:
         out: Folder for the results and the runs that are trained.
@@ -100,7 +104,7 @@ class Checks:
         self.rehearsal = device == "cpu"
 
     def machine(self) -> dict[str, Any]:
-        """The device, the speed of large products, and what a launch costs, one by one and recorded."""
+        """The device, the speed of large products, what a launch costs, one by one and recorded."""
         found: dict[str, Any] = {
             "device": name_of(self.device),
             "torch": str(torch.__version__),
@@ -109,7 +113,9 @@ class Checks:
         side = 64 if self.rehearsal else 8192
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
             square = torch.randn(side, side, device=self.device, dtype=dtype)
-            found[f"{name}_tflops"] = 2e-9 * side**3 / self._ms(lambda square=square: square @ square)
+            found[f"{name}_tflops"] = (
+                2e-9 * side**3 / self._ms(lambda square=square: square @ square)
+            )
         layer, x = nn.Linear(1, 1).to(self.device), torch.ones(16, 100, device=self.device)
 
         def launches(x: Tensor) -> tuple[Tensor]:
@@ -124,12 +130,14 @@ class Checks:
         return found
 
     def correct(self) -> dict[str, Any]:
-        """Relative errors of loss and gradients against a CPU in float64, of each case in each mode."""
+        """Relative errors of loss and gradients against a CPU in float64, by case and mode."""
         rows, wrong = {}, []
         for case in CASES:
             expected = self._loss_and_gradients(case, "float64", "cpu")
 
-            def error(mode: str, device: str, case: Case = case, expected: Tensor = expected) -> float:
+            def error(
+                mode: str, device: str, case: Case = case, expected: Tensor = expected
+            ) -> float:
                 found = self._loss_and_gradients(case, mode, device)
                 return float((found - expected).norm() / expected.norm())
 
@@ -148,9 +156,16 @@ class Checks:
         torch.manual_seed(0)
         likelihood = options.get("likelihood", "bernoulli")
         changes: dict[str, Any] = {
-            key: bool(value) if value in (0, 1) and key != "num_layers" else value for key, value in options.items()
+            key: bool(value) if value in (0, 1) and key != "num_layers" else value
+            for key, value in options.items()
         }
-        sizes: dict[str, Any] = {"x_dim": 12, "d_dim": 16, "z_dim": 8, "hidden_dim": 24, "num_components": 3}
+        sizes: dict[str, Any] = {
+            "x_dim": 12,
+            "d_dim": 16,
+            "z_dim": 8,
+            "hidden_dim": 24,
+            "num_components": 3,
+        }
         dtype = torch.float64 if mode.startswith("float64") else torch.float32
         model = build_model(ModelConfig(model=name, **sizes | changes)).to(device, dtype)
         whole, lengths = torch.rand(4, 14, 12), torch.tensor([13, 9, 1, 5])
@@ -159,7 +174,8 @@ class Checks:
         state = [0.3 * torch.randn(values.shape) for values in model.initial_state(4)]
         noise, uniforms = torch.randn(4 * paths, 13, model.z_dim), torch.rand(4, 13, 1)
         inputs = [
-            v.to(device, dtype if v.is_floating_point() else None) for v in (whole, lengths, *state, noise, uniforms)
+            v.to(device, dtype if v.is_floating_point() else None)
+            for v in (whole, lengths, *state, noise, uniforms)
         ]
 
         def passes(*inputs: Tensor) -> tuple[Tensor]:
@@ -176,7 +192,10 @@ class Checks:
         return torch.cat([loss[None].double().cpu(), *(g.double().cpu().flatten() for g in grads)])
 
     def speed(self, shape: str) -> dict[str, Any]:
-        """Milliseconds of an update at a shape: kernel by kernel, and recorded; and the yardsticks of ``benchmark``."""
+        """Milliseconds of an update at a shape: kernel by kernel, and recorded.
+
+        The yardsticks of ``benchmark`` are there too.
+        """
         config = PRESETS[SHAPES[shape]]
         model_config, b, t = config.model, config.train.batch_size, config.train.segment_length
         if self.rehearsal:
@@ -191,10 +210,16 @@ class Checks:
         for mode in ("fp32", "bf16", "fp32, recorded", "bf16, recorded"):
             found[mode] = self._ms(step := self._update(model, inputs, mode))
         found["kernels"] = self._kernels(step)
-        return found if self.rehearsal else found | {"yardsticks": asdict(benchmark(shape, self.device))}
+        return (
+            found
+            if self.rehearsal
+            else found | {"yardsticks": asdict(benchmark(shape, self.device))}
+        )
 
-    def _update(self, model: SequenceModel, inputs: Sequence[Tensor], mode: str) -> Callable[[], object]:
-        """Forward, backward, clip and Adam; the norm of the gradient is looked at, as in a training."""
+    def _update(
+        self, model: SequenceModel, inputs: Sequence[Tensor], mode: str
+    ) -> Callable[[], object]:
+        """Forward, backward, clip and Adam; the gradient's norm is looked at, as in a training."""
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
         low = mode.startswith("bf16")
 
@@ -227,17 +252,23 @@ class Checks:
         kernels = [e for e in profiled.events() or () if str(e.device_type).endswith("CUDA")]
         ms: dict[str, float] = {}
         for kernel in kernels:
-            ms[kernel.name[:80]] = ms.get(kernel.name[:80], 0) + kernel.time_range.elapsed_us() / 1000
+            ms[kernel.name[:80]] = (
+                ms.get(kernel.name[:80], 0) + kernel.time_range.elapsed_us() / 1000
+            )
         longest = dict(sorted(ms.items(), key=lambda item: -item[1])[:12])
         return {"count": len(kernels), "ms": sum(ms.values()), "longest": longest}
 
-    def train(self, preset: str, epochs: int | None = None, *, eager: bool = False) -> dict[str, Any]:
-        """A training, to its end unless ``epochs`` says otherwise, and what the CPU makes of the model it left."""
+    def train(
+        self, preset: str, epochs: int | None = None, *, eager: bool = False
+    ) -> dict[str, Any]:
+        """A training, to its end or for ``epochs``, and what the CPU makes of the model it left."""
         out = self.out / f"{preset}{'-eager' * eager}"
         config = self._config(preset, epochs)
         run = fit(config, out, data_dir=self.data, device=self.device, eager=eager)
         best = run.best
-        test = best.frontend.sequences(load_split(config.data, "test", self.data).values(), config.model.x_dim)
+        test = best.frontend.sequences(
+            load_split(config.data, "test", self.data).values(), config.model.x_dim
+        )
         again = evaluate(best.model, test, config.evaluation)  # ``fit`` has put it on the CPU
         return {
             "seconds": run.seconds, "frames_per_second": run.frames_per_second, "precision": run.precision,
@@ -251,10 +282,12 @@ class Checks:
             config = replace(config, model=replace(config.model, **TINY))
             train |= {"batch_size": 3, "segment_length": 8, "segments_per_reset": 0}
             epochs = min(epochs or 1, 2)
-        return replace(config, train=replace(config.train, epochs=epochs or config.train.epochs, **train))
+        return replace(
+            config, train=replace(config.train, epochs=epochs or config.train.epochs, **train)
+        )
 
     def resume(self) -> dict[str, Any]:
-        """Largest differences of weights between two trainings, and between one and one that was continued."""
+        """Largest weight differences between two trainings, and between one and one continued."""
         whole = self._config("jsb", 2)
         half = replace(whole, train=replace(whole.train, epochs=1))
         folders = [self.out / f"resume-{name}" for name in ("whole", "again", "continued")]
@@ -271,7 +304,9 @@ class Checks:
         found = {}
         for count in (1, 2) if self.rehearsal else (1, 2, 4, 8):
             configs = {
-                self.out / f"{count}-side-by-side" / f"seed{seed}": self._config("jsb", 2, seed=seed)
+                self.out / f"{count}-side-by-side" / f"seed{seed}": self._config(
+                    "jsb", 2, seed=seed
+                )
                 for seed in range(count)
             }
             options = {"data_dir": self.data, "eager": False}
@@ -329,7 +364,9 @@ def _loss(
     return -fivo(model, batch, noise, uniforms[0], state, kl_weight=0.7).value.sum()
 
 
-def run(out: Path, data: Path, device: str, only: Sequence[str] = (), limit: float = 540.0) -> dict[str, Any]:
+def run(
+    out: Path, data: Path, device: str, only: Sequence[str] = (), limit: float = 540.0
+) -> dict[str, Any]:
     """Measure part after part; one that fails does not keep the next from being tried.
 
     Args:
@@ -363,19 +400,29 @@ def run(out: Path, data: Path, device: str, only: Sequence[str] = (), limit: flo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """``python -m srnn_lab.reports.gpu prepare FOLDER`` or ``run OUT FOLDER``; 1 if a part failed."""
+    """``python -m srnn_lab.reports.gpu prepare FOLDER``, ``run OUT FOLDER``; 1 if a part failed."""
     described = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m srnn_lab.reports.gpu", description=described)
     commands = parser.add_subparsers(required=True, dest="command")
-    prepared = commands.add_parser("prepare", help="put the data that the checks need into a folder")
+    prepared = commands.add_parser(
+        "prepare", help="put the data that the checks need into a folder"
+    )
     prepared.add_argument("folder", type=Path)
-    prepared.add_argument("--data-dir", type=Path, help="Folder of the data sets' files. Default: they are downloaded.")
+    prepared.add_argument(
+        "--data-dir",
+        type=Path,
+        help="Folder of the data sets' files. Default: they are downloaded.",
+    )
     measured = commands.add_parser("run", help="measure")
     measured.add_argument("out", type=Path)
     measured.add_argument("data", type=Path, help="What prepare made.")
     measured.add_argument("--only", default="", metavar="PART,...", help="Default: all.")
-    measured.add_argument("--limit", type=float, default=540.0, help="Seconds after which no part begins.")
-    measured.add_argument("--cpu", action="store_true", help="Rehearse on tiny sizes, without a GPU.")
+    measured.add_argument(
+        "--limit", type=float, default=540.0, help="Seconds after which no part begins."
+    )
+    measured.add_argument(
+        "--cpu", action="store_true", help="Rehearse on tiny sizes, without a GPU."
+    )
     args = parser.parse_args(argv)
     if args.command == "prepare":
         prepare(args.folder, args.data_dir)

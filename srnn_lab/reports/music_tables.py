@@ -41,7 +41,10 @@ def fivo(results: Results) -> list[Table]:
     """What training on FIVO gains over training on the ELBO."""
     data, convention = PLACES["fivo/bl-jsb"]
     rows = []
-    for name, label, with_elbo in (("srnn", MODELS["srnn-smooth-res"], "srnn-smooth-res"), ("vrnn", "VRNN", "vrnn")):
+    for name, label, with_elbo in (
+        ("srnn", MODELS["srnn-smooth-res"], "srnn-smooth-res"),
+        ("vrnn", "VRNN", "vrnn"),
+    ):
         base = None
         for row in (f"family/bl-jsb/{with_elbo}", f"fivo/bl-jsb/{name}"):
             found = rows_of(results, row)
@@ -50,7 +53,15 @@ def fivo(results: Results) -> list[Table]:
             gain = _gain(figures[-1], base) if base and figures[-1] else None
             rows.append((label, objective, *described(found), *figures, gain, row))
             base = figures[-1]
-    header = ("model", "trained on", "parameters", "epochs", *BOUNDS.values(), "gain in FIVO-128", "row")
+    header = (
+        "model",
+        "trained on",
+        "parameters",
+        "epochs",
+        *BOUNDS.values(),
+        "gain in FIVO-128",
+        "row",
+    )
     caption = f"{caption_of(data, convention)} The error of a gain is that of independent numbers, which these are not."
     return [table_of("Training on FIVO", caption, header, rows)]
 
@@ -73,10 +84,19 @@ def objectives(results: Results) -> list[Table]:
                 figures = [figure_of(found, bound) for bound in BOUNDS]
                 share = figure_of(found, "ess:128", lambda _: 100)
                 rows.append((MODELS[name], objective, *described(found), *figures, share, row))
-        header = ("model", "trained by", "parameters", "epochs", *BOUNDS.values(), "effective particles, %", "row")
+        header = (
+            "model",
+            "trained by",
+            "parameters",
+            "epochs",
+            *BOUNDS.values(),
+            "effective particles, %",
+            "row",
+        )
         caption = (
-            f"{caption_of(data, convention)} Effective particles: effective sample size of 128 particles by the "
-            "weights of one frame alone; the more, the better the posterior is as a proposal."
+            f"{caption_of(data, convention)} Effective particles: effective sample size of 128 "
+            f"particles by the weights of one frame alone; the more, the better the posterior is "
+            "as a proposal."
         )
         tables.append(table_of(f"Objectives on {data}", caption, header, rows, labels=2))
     return tables
@@ -85,14 +105,30 @@ def objectives(results: Results) -> list[Table]:
 def table2(results: Results) -> list[Table]:
     """The paper's Table 2: its SRNN beside ours, and its other rows as printed."""
     header = ("model", *SETS.values(), "source or row")
-    published = [entry for entry in published_figures()["music"] if entry["source"] == "SRNN paper, Table 2"]
+    published = [
+        entry for entry in published_figures()["music"] if entry["source"] == "SRNN paper, Table 2"
+    ]
     rows = [_music_row(entry) for entry in published if entry["data"] == "fraccaro"]
     for place, label in OURS.items():
-        rows.append((label, *(figure_of(rows_of(results, f"{place}/{name}"), "elbo") for name in SETS), f"{place}/SET"))
+        rows.append(
+            (
+                label,
+                *(figure_of(rows_of(results, f"{place}/{name}"), "elbo") for name in SETS),
+                f"{place}/SET",
+            )
+        )
     caption = f"{caption_of('fraccaro/SET', MUSIC)} ELBO, one sampled path. {OF_SET}"
     theirs = [_music_row(entry) for entry in published if entry["model"] == "TSBN"]
-    ours = ("TSBN (ours)", *(figure_of(rows_of(results, f"tsbn/{name}"), "elbo") for name in SETS), "tsbn/SET")
-    others = [_music_row(entry) for entry in published if entry["data"] != "fraccaro" and entry["model"] != "TSBN"]
+    ours = (
+        "TSBN (ours)",
+        *(figure_of(rows_of(results, f"tsbn/{name}"), "elbo") for name in SETS),
+        "tsbn/SET",
+    )
+    others = [
+        _music_row(entry)
+        for entry in published
+        if entry["data"] != "fraccaro" and entry["model"] != "TSBN"
+    ]
     not_known = (
         "As quoted in the paper: another version of the data or one that is not known, bounds "
         "and averages of their own, so none of it compares with the table above. Nats per frame."
@@ -119,22 +155,42 @@ def systems(results: Results) -> list[Table]:
             theirs = [Figure(entry["values"][name]) for name in SETS]
             rows.append((entry["model"], here, compares, _slashed(theirs), _slashed(found), row))
     for name, label in SPEECH.items():
-        theirs = [Figure(published["speech"]["values"][name][data]) for data in ("blizzard", "timit")]
+        theirs = [
+            Figure(published["speech"]["values"][name][data]) for data in ("blizzard", "timit")
+        ]
         units = {"voice": half_seconds, "voices": lambda _: 1}
-        found = [figure_of(rows_of(results, f"table1/{data}/{name}"), "elbo", unit) for data, unit in units.items()]
+        found = [
+            figure_of(rows_of(results, f"table1/{data}/{name}"), "elbo", unit)
+            for data, unit in units.items()
+        ]
         here = f"{name.split('-')[0]} --likelihood {'gaussian-mixture' if name.endswith('gmm') else 'gaussian'}"
-        rows.append((label, here, "no: other recordings", _slashed(theirs), _slashed(found), f"table1/SET/{name}"))
+        rows.append(
+            (
+                label,
+                here,
+                "no: other recordings",
+                _slashed(theirs),
+                _slashed(found),
+                f"table1/SET/{name}",
+            )
+        )
     header = ("system", "model here", "do they compare?", "published", "ours", "row")
     caption = (
-        f"Of music (Table 2): {', '.join(SETS.values())}, nats per frame. Of speech (Table 1): Blizzard (here voice), "
-        "nats per 0.5 s, and TIMIT (here voices), nats per utterance. Bound, average and whether the first frame is "
-        f"scored are those of the row's own table. {OF_SET}"
+        f"Of music (Table 2): {', '.join(SETS.values())}, nats per frame. Of speech (Table 1): "
+        f"Blizzard (here voice), nats per 0.5 s, and TIMIT (here voices), nats per utterance. "
+        f"Bound, average and whether the first frame is scored are those of the row's own table. "
+        f"{OF_SET}"
     )
     return [Table("Every system of the paper", caption, header, tuple(rows), labels=4)]
 
 
 SYSTEMS = {
-    "SRNN smooth+Res_q (paper)": ("srnn", "table2/SET", "elbo", "yes: same data, bound and average"),
+    "SRNN smooth+Res_q (paper)": (
+        "srnn",
+        "table2/SET",
+        "elbo",
+        "yes: same data, bound and average",
+    ),
     "TSBN": ("tsbn", "tsbn/SET", "elbo", "yes: same data, bound and average"),
     "NASMC": (
         "storn --objective nasmc",
@@ -142,11 +198,27 @@ SYSTEMS = {
         "fivo:128",
         "with nothing: their sizes, particles and version of the data are not published",
     ),
-    "STORN": ("storn", "family/bl-SET/storn", "iwae:128", "nearly: their average is not known, our network is a GRU"),
-    "RNN-NADE": ("rnn --likelihood nade", "systems/bl-SET/rnn-nade", "elbo", "nearly: their average is not known"),
-    "RNN": ("rnn", "family/bl-SET/rnn", "elbo", "nearly: their average is not known, our network is a GRU"),
+    "STORN": (
+        "storn",
+        "family/bl-SET/storn",
+        "iwae:128",
+        "nearly: their average is not known, our network is a GRU",
+    ),
+    "RNN-NADE": (
+        "rnn --likelihood nade",
+        "systems/bl-SET/rnn-nade",
+        "elbo",
+        "nearly: their average is not known",
+    ),
+    "RNN": (
+        "rnn",
+        "family/bl-SET/rnn",
+        "elbo",
+        "nearly: their average is not known, our network is a GRU",
+    ),
 }
-"""Published in Table 2 -> model here, its row, the bound (exact without z), and whether the two compare."""
+"""Published in Table 2 -> model here, its row, the bound (exact without z), and whether the two
+compare."""
 
 
 def _slashed(figures: Iterable[Figure | None]) -> str | None:
@@ -159,11 +231,15 @@ def _slashed(figures: Iterable[Figure | None]) -> str | None:
 
 def _music_row(entry: Mapping[str, Any]) -> tuple[Cell, ...]:
     source = "; ".join(filter(None, [entry["source"], entry["note"]]))
-    return entry["model"], *(Figure(entry["values"][s]) if s in entry["values"] else None for s in SETS), source
+    return (
+        entry["model"],
+        *(Figure(entry["values"][s]) if s in entry["values"] else None for s in SETS),
+        source,
+    )
 
 
 def field(results: Results) -> list[Table]:
-    """The SRNN against what others have published on the standard version of the music, a table for each bound."""
+    """The SRNN against published results on the music's standard version, a table a bound."""
     printed = [entry for entry in published_figures()["music"] if entry["data"] == "bl"]
     published = [entry for entry in printed if not entry["recalled"]]
     recalled = [entry for entry in printed if entry["recalled"]]
@@ -173,26 +249,32 @@ def field(results: Results) -> list[Table]:
         "fivo:128": ("fivo:128", "particle filters (FIVO-128)"),
         "exact": ("", "exact log-likelihoods, to which a lower bound may be compared"),
     }
-    ours = {"bernoulli": "SRNN (ours), factorised output", "nade": "SRNN (ours), autoregressive output"}
+    ours = {
+        "bernoulli": "SRNN (ours), factorised output",
+        "nade": "SRNN (ours), autoregressive output",
+    }
     tables = []
     for bound, (measured, title) in titles.items():
         rows = [_music_row(entry) for entry in published if entry["bound"] == bound]
         for name, label in ours.items() if measured else ():
-            figures = [figure_of(rows_of(results, f"field/{data}/{name}"), measured) for data in SETS]
+            figures = [
+                figure_of(rows_of(results, f"field/{data}/{name}"), measured) for data in SETS
+            ]
             rows.append((label, *figures, f"field/SET/{name}"))
-        caption = (
-            f"{caption_of('bl/SET', FIELD)} Where the average of a published result is not known, it says so. {OF_SET}"
-        )
+        caption = f"{caption_of('bl/SET', FIELD)} Where the average of a published result is not known, it says so. {OF_SET}"
         header = ("model", *SETS.values(), "source or row" if measured else "source")
         tables.append(
             table_of(
-                f"Compared with published results, on Boulanger-Lewandowski's version: {title}", caption, header, rows
+                f"Compared with published results, on Boulanger-Lewandowski's version: {title}",
+                caption,
+                header,
+                rows,
             )
         )
     rows = [(f"{entry['model']} ({entry['bound']})", *_music_row(entry)[1:]) for entry in recalled]
     caption = (
-        "None of these numbers was looked up: their publications could not be opened. bl/SET (test); nats per frame; "
-        "average and first frame as above, as far as is known."
+        "None of these numbers was looked up: their publications could not be opened. bl/SET "
+        "(test); nats per frame; average and first frame as above, as far as is known."
     )
     title = "Compared with published results: recalled, not looked up"
     tables.append(Table(title, caption, ("model (bound)", *SETS.values(), "source"), tuple(rows)))

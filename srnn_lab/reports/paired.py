@@ -1,7 +1,9 @@
-"""By how much checkpoint A's ELBO lies above that of B on the same test set: ``python -m srnn_lab.reports.paired A B``.
+"""How far A's ELBO lies above B's on the same test set: ``python -m srnn_lab.reports.paired A B``.
 
-Sequences differ far more from each other than two models do on one of them, so that the error of this difference is far
-smaller than the errors of the two figures.
+A and B are checkpoints.
+
+Sequences differ far more from each other than two models do on one of them, so that the error of
+this difference is far smaller than the errors of the two figures.
 """
 
 import sys
@@ -15,7 +17,7 @@ from srnn_lab.inference.bounds import Score, evaluate, reduce
 
 
 def difference(a: str, b: str) -> tuple[Score, int]:
-    """The ELBO of ``a`` less that of ``b``, by their convention, and the sequences on which it is above 0.
+    """``a``'s ELBO less ``b``'s, by their convention, and the sequences on which it is above 0.
 
     Returns:
         The difference in nats with its standard error, and a number of sequences.
@@ -27,7 +29,9 @@ def difference(a: str, b: str) -> tuple[Score, int]:
     config, convention = second.config, second.config.evaluation
     compared = (first.config.data, first.config.model.x_dim, first.config.evaluation)
     if compared != (config.data, config.model.x_dim, convention):
-        raise ValueError(f"{a} and {b} differ in their data, frames or convention; give two that agree in them.")
+        raise ValueError(
+            f"{a} and {b} differ in their data, frames or convention; give two that agree in them."
+        )
     alone = replace(convention, average="sequence")
     differences, lengths = [], []
     for signal in load_split(config.data, "test").values():

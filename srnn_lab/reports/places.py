@@ -5,7 +5,12 @@ import re
 from srnn_lab.config import CONVENTIONS, EvaluationConfig
 from srnn_lab.reports.records import check_row
 
-SETS = {"nottingham": "Nottingham", "jsb": "JSB chorales", "muse": "MuseData", "piano": "Piano-midi.de"}
+SETS = {
+    "nottingham": "Nottingham",
+    "jsb": "JSB chorales",
+    "muse": "MuseData",
+    "piano": "Piano-midi.de",
+}
 MODELS = {
     "rnn": "RNN (exact)",
     "vrae": "VRAE",
@@ -21,7 +26,10 @@ MODELS = {
     "srnn-smooth-res": "SRNN smooth+Res_q",
 }
 SPEECH = {
-    **{name: MODELS[name] for name in ("srnn-smooth-res", "srnn-smooth", "srnn-filt-res", "srnn-filt")},
+    **{
+        name: MODELS[name]
+        for name in ("srnn-smooth-res", "srnn-smooth", "srnn-filt-res", "srnn-filt")
+    },
     "vrnn-gmm": "VRNN-GMM",
     "vrnn-gauss": "VRNN-Gauss",
     "vrnn-i-gauss": "VRNN-I-Gauss",
@@ -68,35 +76,42 @@ PLACES: dict[str, tuple[str, EvaluationConfig]] = {
     "probe": ("reader", VOICE),
     "figure3/jsb": ("fraccaro/jsb", MUSIC),
 }
-"""Beginning of a row's name -> the data and the convention that the tables ask of it, on the test split."""
+"""Beginning of a row's name -> the data and the convention that the tables ask of it, on the test
+split."""
 
 
-def check_place(row: str, command: str, data: str, split: str, average: str, first_frame: bool) -> None:
+def check_place(
+    row: str, command: str, data: str, split: str, average: str, first_frame: bool
+) -> None:
     """Whether a row's name is one, and fits what the row is measured on and with.
 
     Raises:
-        ValueError: It is none, or a table would show the row in a column of another measure, data version or
-            convention.
+        ValueError: It is none, or a table would show the row in a column of another measure, data
+            version or convention.
     """
     check_row(row)
     table = row.partition("/")[0]
     measured_by = {"figure3": "transitions", "probe": "probe"}.get(table, "evaluate")
     if command != measured_by and table in {"bundled", *(p.split("/")[0] for p in PLACES)}:
-        raise ValueError(f"The row {row} is measured by {command!r}; a table shows another measure there: rename it.")
+        raise ValueError(
+            f"The row {row} is measured by {command!r}; a table shows another measure there: "
+            f"rename it."
+        )
     if table == "figure3" and not re.fullmatch(
         rf"figure3/({'|'.join(FRAMES)})/[^/]+(/epochs[1-9]\d*|/tried-[^/]+)?", row
     ):
         raise ValueError(
-            f"The row is named {row}; the table of Figure 3 has figure3/FRAMES/MODEL, figure3/FRAMES/MODEL/epochsN and "
-            f"figure3/FRAMES/MODEL/tried-NAME, with FRAMES one of {', '.join(FRAMES)}."
+            f"The row is named {row}; the table of Figure 3 has figure3/FRAMES/MODEL, "
+            f"figure3/FRAMES/MODEL/epochsN and figure3/FRAMES/MODEL/tried-NAME, with FRAMES one "
+            f"of {', '.join(FRAMES)}."
         )
     for place, (expected, convention) in PLACES.items():
         if row.startswith(f"{place}/") or row == place:
             found = (data, split, average, first_frame)
             if found != (wanted := (expected, "test", convention.average, convention.first_frame)):
                 raise ValueError(
-                    f"The row {row} is measured on {told_as(*found)}; the tables show a row of this name on "
-                    f"{told_as(*wanted)}: choose other options or another --row."
+                    f"The row {row} is measured on {told_as(*found)}; the tables show a row of "
+                    f"this name on {told_as(*wanted)}: choose other options or another --row."
                 )
 
 

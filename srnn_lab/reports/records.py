@@ -1,4 +1,4 @@
-"""The results file: JSON lines, each a measured figure with all that it takes to check it and to make it again."""
+"""The results file: JSON lines, each a figure with all that it takes to check and to repeat it."""
 
 import hashlib
 import json
@@ -47,12 +47,14 @@ class Result:
         command: The command that measured it: ``evaluate``, ``transitions`` or ``probe``.
         checkpoint: Name of the bundled checkpoint that was evaluated; empty if it was one of a run.
         checkpoint_sha256: Of the checkpoint's file.
-        figures: Of ``transitions`` those of ``transitions.Transitions``, its areas as ``onset/active/2/auc``. Of
-            ``probe`` those of ``probe.Probe``, such as ``z/accuracy``, and the minutes that it was trained on. Of
-            ``evaluate`` ``elbo``, ``log_px``, ``kl``, further bounds such as ``fivo:128``, and of each bound its
-            standard errors, as in ``bounds.Score``; nats per frame, or per sequence if the average is ``sequence``.
-        sums: Of ``evaluate``: the ELBO of each sequence of the split, in its order, in nats. From two records of one
-            split follows how far one model is above the other, far more closely than from their two errors.
+        figures: Of ``transitions`` those of ``transitions.Transitions``, its areas as
+            ``onset/active/2/auc``. Of ``probe`` those of ``probe.Probe``, such as ``z/accuracy``,
+            and the minutes that it was trained on. Of ``evaluate`` ``elbo``, ``log_px``, ``kl``,
+            further bounds such as ``fivo:128``, and of each bound its standard errors, as in
+            ``bounds.Score``; nats per frame, or per sequence if the average is ``sequence``.
+        sums: Of ``evaluate``: the ELBO of each sequence of the split, in its order, in nats. From
+            two records of one split follows how far one model is above the other, far more closely
+            than from their two errors.
         lengths: Of ``evaluate``: scored frames of each sequence.
         average: ``micro``, ``macro`` or ``sequence``.
         first_frame: Whether x_1 is scored.
@@ -117,20 +119,24 @@ class Result:
         needed = MEASURES[self.command]
         if needed not in self.figures or not all(map(_is_finite, self.figures.values())):
             raise ValueError(
-                f"The figures are {reprlib.repr(self.figures)}; expected finite numbers, the {needed} among them."
+                f"The figures are {reprlib.repr(self.figures)}; expected finite numbers, the "
+                f"{needed} among them."
             )
         if self.sums and not (
-            len(self.sums) == len(self.lengths) == self.sequences and all(map(_is_finite, self.sums))
+            len(self.sums) == len(self.lengths) == self.sequences
+            and all(map(_is_finite, self.sums))
         ):
             raise ValueError(
-                f"sums and lengths have {len(self.sums)} and {len(self.lengths)} values; expected finite ones, one for "
-                f"each of the {self.sequences} sequences."
+                f"sums and lengths have {len(self.sums)} and {len(self.lengths)} values; expected "
+                f"finite ones, one for each of the {self.sequences} sequences."
             )
 
     @property
     def bounds(self) -> list[str]:
         """The names of the bounds among the figures."""
-        return [name for name in self.figures if name == "elbo" or name.partition(":")[2].isdecimal()]
+        return [
+            name for name in self.figures if name == "elbo" or name.partition(":")[2].isdecimal()
+        ]
 
     @property
     def run(self) -> str:
@@ -139,40 +145,63 @@ class Result:
 
     @property
     def train(self) -> str:
-        """The command that trains the model, made from its configuration: the nearest preset and what differs from it.
+        """The command that trains the model: the nearest preset and what the configuration changes.
 
         It begins the run or, where it was interrupted, continues it.
         """
         differences = {name: self.config.differences(preset) for name, preset in PRESETS.items()}
         preset = min(differences, key=lambda name: len(differences[name]))
-        return shlex.join(["srnn-lab", "train", preset, *options_of(differences[preset]), f"--resume={self.run}"])
+        return shlex.join(
+            ["srnn-lab", "train", preset, *options_of(differences[preset]), f"--resume={self.run}"]
+        )
 
     @property
     def measure(self) -> str:
         """The command that measures the model, a bundled one by its name, and records the row."""
-        evaluation, train, trained_on = self.config.evaluation, self.config.train, self.config.data.data
+        evaluation, train, trained_on = (
+            self.config.evaluation,
+            self.config.train,
+            self.config.data.data,
+        )
         defaults = {
             "average": evaluation.average,
             "first_frame": evaluation.first_frame,
             "resampling": train.resampling,
             "resampling_share": train.resampling_share,
             "data": trained_on,
-            "split": "test" if self.data == trained_on else "",  # of other data it depends on what they are
+            "split": "test"
+            if self.data == trained_on
+            else "",  # of other data it depends on what they are
             "repetitions": 1,
             "seed": 0,
         }
-        others = {name: getattr(self, name) for name in defaults if getattr(self, name) != defaults[name]}
+        others = {
+            name: getattr(self, name) for name in defaults if getattr(self, name) != defaults[name]
+        }
         if self.command == "evaluate":
             others = {"bound": ",".join(self.bounds), **others}
         if self.command == "probe":  # always of the test split
             others.pop("split", None)
-            others |= {"minutes": round(minutes)} if (minutes := self.figures["minutes"]) != PROBE_MINUTES else {}
+            others |= (
+                {"minutes": round(minutes)}
+                if (minutes := self.figures["minutes"]) != PROBE_MINUTES
+                else {}
+            )
         checkpoint = self.checkpoint or f"{self.run}/best.safetensors"
-        return shlex.join(["srnn-lab", self.command, checkpoint, *options_of(others), "--record", f"--row={self.row}"])
+        return shlex.join(
+            [
+                "srnn-lab",
+                self.command,
+                checkpoint,
+                *options_of(others),
+                "--record",
+                f"--row={self.row}",
+            ]
+        )
 
     @property
     def commands(self) -> list[str]:
-        """What makes the figures again: training, unless the checkpoint is bundled, then the measurement."""
+        """What makes figures again: training, unless the model is bundled, then measurement."""
         return [self.measure] if self.checkpoint else [self.train, self.measure]
 
     def to_dict(self) -> dict[str, Any]:
@@ -187,7 +216,8 @@ class Result:
             A record that has passed all checks.
 
         Raises:
-            ValueError: A key is missing or unknown, or a value is of the wrong type or out of range.
+            ValueError: A key is missing or unknown, or a value is of the wrong type or out of
+                range.
         """
         types = {f.name: f.type for f in fields(cls)}
         if not isinstance(values, dict):
@@ -195,7 +225,9 @@ class Result:
         values = _ALWAYS_BEFORE | values
         expected = {*types, "train", "measure"}
         if wrong := sorted(values.keys() ^ expected):
-            raise ValueError(f"its key {wrong[0]!r} is {'missing' if wrong[0] in expected else 'unknown'}.")
+            raise ValueError(
+                f"its key {wrong[0]!r} is {'missing' if wrong[0] in expected else 'unknown'}."
+            )
         checked: dict[str, Any] = {}
         for name, kind in types.items():
             value = values[name]
@@ -204,7 +236,9 @@ class Result:
             elif name == "figures" and isinstance(value, dict):
                 value = {key: _plain(f"figures[{key!r}]", value[key], float) for key in value}
             elif name in ("sums", "lengths") and isinstance(value, list):
-                value = [_plain(f"{name}[{i}]", one, *get_args(kind)) for i, one in enumerate(value)]
+                value = [
+                    _plain(f"{name}[{i}]", one, *get_args(kind)) for i, one in enumerate(value)
+                ]
             else:
                 value = _plain(name, value, kind)
             checked[name] = value
@@ -227,8 +261,8 @@ def check_row(row: str) -> None:
     name = r"[A-Za-z0-9][\w.+-]*"
     if len(row) > MAX_ROW or not re.fullmatch(rf"{name}(/{name})*", row, re.ASCII):
         raise ValueError(
-            f"The row is named {row!r}; expected words joined by /, such as table2/jsb/seed1, of {MAX_ROW} characters "
-            f"at most."
+            f"The row is named {row!r}; expected words joined by /, such as table2/jsb/seed1, of "
+            f"{MAX_ROW} characters at most."
         )
 
 
@@ -247,7 +281,13 @@ def options_of(values: Mapping[str, Any]) -> list[str]:
 
     def option(name: str, value: Any) -> str:
         flag = name.replace("_", "-")
-        return f"--{flag}={value}" if not isinstance(value, bool) else f"--{flag}" if value else f"--no-{flag}"
+        return (
+            f"--{flag}={value}"
+            if not isinstance(value, bool)
+            else f"--{flag}"
+            if value
+            else f"--no-{flag}"
+        )
 
     return [option(name, value) for name, value in values.items()]
 
@@ -255,14 +295,16 @@ def options_of(values: Mapping[str, Any]) -> list[str]:
 def read_results(path: str | Path = RESULTS) -> dict[str, Result]:
     """The recorded rows, in the order in which they were first recorded.
 
-    A line that is no result is left out with a warning; of a file that holds no other, one can only be mistaken.
+    A line that is no result is left out with a warning; of a file that holds no other, one can only
+    be mistaken.
 
     Returns:
         The last record of each row, by the name of the row.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It holds lines, but no result, or is a device, a pipe or larger than ``files.MAX_BYTES``.
+        ValueError: It holds lines, but no result, or is a device, a pipe or larger than
+            ``files.MAX_BYTES``.
     """
     path, results, wrong = Path(path), {}, []
     for number, line in enumerate(read_bounded(path).decode(errors="replace").split("\n"), 1):
@@ -271,7 +313,11 @@ def read_results(path: str | Path = RESULTS) -> dict[str, Result]:
         try:
             result = Result.from_dict(json.loads(line))
         except (ValueError, RecursionError) as error:
-            reason = "it is no JSON" if isinstance(error, json.JSONDecodeError | RecursionError) else f"{error}"
+            reason = (
+                "it is no JSON"
+                if isinstance(error, json.JSONDecodeError | RecursionError)
+                else f"{error}"
+            )
             wrong.append(f"Line {number} of {path} is no result ({reason.rstrip('.')})")
         else:
             results[result.row] = result
@@ -280,16 +326,19 @@ def read_results(path: str | Path = RESULTS) -> dict[str, Result]:
     for sentence in wrong[:MAX_WARNINGS]:
         warnings.warn(f"{sentence}, so it was left out; mend or remove it.", stacklevel=2)
     if len(wrong) > MAX_WARNINGS:
-        warnings.warn(f"{len(wrong) - MAX_WARNINGS} more lines of {path} are no results.", stacklevel=2)
+        warnings.warn(
+            f"{len(wrong) - MAX_WARNINGS} more lines of {path} are no results.", stacklevel=2
+        )
     return results
 
 
 def record(result: Result, path: str | Path = RECORD) -> None:
-    """Append a line to the results file: the whole line or nothing of it, and only one that can be read again.
+    """Append a line to the results file: the whole or nothing of it, and only one that can be read.
 
     Raises:
         OSError: The file cannot be written; what was in it before is unchanged.
-        ValueError: The result has a value of a wrong type or out of its range, or the file is a device or a pipe.
+        ValueError: The result has a value of a wrong type or out of its range, or the file is a
+            device or a pipe.
     """
     path, text = Path(path), json.dumps(result.to_dict())
     Result.from_dict(json.loads(text))
@@ -310,13 +359,13 @@ def record(result: Result, path: str | Path = RECORD) -> None:
                 raise
     except OSError as error:
         raise OSError(
-            f"{path} could not be written ({error.strerror or error}); what was there before is unchanged. Free some "
-            f"space or choose another file."
+            f"{path} could not be written ({error.strerror or error}); what was there before is "
+            f"unchanged. Free some space or choose another file."
         ) from error
 
 
 def signals_sha256(signals: Iterable[np.ndarray]) -> str:
-    """The SHA-256 of a split's signals: of each, in order, its type and shape as NumPy prints them, and its bytes."""
+    """The SHA-256 of a split's signals in order: type and shape as NumPy prints them, and bytes."""
     found = hashlib.sha256()
     for signal in signals:
         found.update(f"{signal.dtype}{signal.shape}".encode())
@@ -349,7 +398,7 @@ def surroundings(device: str = "cpu") -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """The commit of this package's own repository, not of one in whose .venv it happens to be installed."""
+    """The commit of this package's own repository, not of one whose .venv it is installed in."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
@@ -357,14 +406,18 @@ def _commit() -> str:
 
     try:
         git("ls-files", "--error-unmatch", Path(__file__).name)
-        return git("rev-parse", "HEAD") + "+" * bool(git("status", "--porcelain", "--", ":(top)*.py"))
+        return git("rev-parse", "HEAD") + "+" * bool(
+            git("status", "--porcelain", "--", ":(top)*.py")
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
 def _cpu() -> str:
     try:
-        names = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        names = re.findall(
+            r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
+        )
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()

@@ -34,7 +34,9 @@ def measure_again(result: Result) -> dict[str, Any]:
             raise ValueError(f"Stopped, since this command failed with status {status}: {command}")
     again = read_results(RECORD)[result.row]
     names = result.bounds or result.figures
-    pairs = {name: {"recorded": result.figures[name], "again": again.figures[name]} for name in names}
+    pairs = {
+        name: {"recorded": result.figures[name], "again": again.figures[name]} for name in names
+    }
     return {"row": result.row, **pairs, "same_data": result.data_sha256 == again.data_sha256}
 
 

@@ -32,7 +32,16 @@ def table1(results: Results) -> list[Table]:
         paper = published["values"][name]
         voice = figure_of(rows_of(results, f"table1/voice/{name}"), "elbo", half_seconds)
         voices = figure_of(rows_of(results, f"table1/voices/{name}"), "elbo")
-        rows.append((label, Figure(paper["blizzard"]), voice, Figure(paper["timit"]), voices, f"table1/SET/{name}"))
+        rows.append(
+            (
+                label,
+                Figure(paper["blizzard"]),
+                voice,
+                Figure(paper["timit"]),
+                voices,
+                f"table1/SET/{name}",
+            )
+        )
     header = (
         "model",
         "Blizzard (paper), nats per 0.5 s",
@@ -42,15 +51,16 @@ def table1(results: Results) -> list[Table]:
         "row",
     )
     caption = (
-        f"ELBO, first frame not scored. Blizzard and TIMIT: {published['source']}, average over chunks or utterances. "
-        "voice: one voice in place of Blizzard, whole utterances, all nats by all seconds. voices: five voices in "
-        "place of TIMIT, average over utterances. SET is voice or voices. Numbers on different data are not "
-        "comparable; their order may be."
+        f"ELBO, first frame not scored. Blizzard and TIMIT: {published['source']}, average over "
+        f"chunks or utterances. voice: one voice in place of Blizzard, whole utterances, all nats "
+        "by all seconds. voices: five voices in place of TIMIT, average over utterances. SET is "
+        "voice or voices. Numbers on different data are not comparable; their order may be."
     )
     later = Table(
         "Table 1: published later, not seen",
-        "Models of Blizzard and TIMIT after the SRNN. Abstracts were seen; the pages with their numbers (nats per "
-        "chunk and utterance, average, first frame) could not be opened, so none is repeated here.",
+        "Models of Blizzard and TIMIT after the SRNN. Abstracts were seen; the pages with their "
+        "numbers (nats per chunk and utterance, average, first frame) could not be opened, so "
+        "none is repeated here.",
         ("model", "Blizzard", "TIMIT", "source"),
         tuple((entry["model"], None, None, entry["source"]) for entry in published["later"]),
     )
@@ -58,7 +68,7 @@ def table1(results: Results) -> list[Table]:
 
 
 def _by_data(results: Results) -> list[Table]:
-    """Every model of one reader and one telephone voice, the best first, with the untrained densities."""
+    """Every model of one reader and one telephone voice, best first, with untrained densities."""
     header = (
         "model",
         "output",
@@ -72,7 +82,11 @@ def _by_data(results: Results) -> list[Table]:
     )
     tables = []
     for data in ("reader", "voice"):
-        found = [r for row, r in results.items() if row.startswith((f"outputs/{data}/", f"table1/{data}/"))]
+        found = [
+            r
+            for row, r in results.items()
+            if row.startswith((f"outputs/{data}/", f"table1/{data}/"))
+        ]
         if not found:
             continue
         frames = half_seconds(found[0])
@@ -83,7 +97,15 @@ def _by_data(results: Results) -> list[Table]:
             scaled = [figure_of([r], name, half_seconds) for name in ("elbo", "elbo_active")]
             above = _above(r.sums, base, r.data_sha256, frames) if r is not base else None
             kl = f"{nats:.2f}" if (nats := r.figures.get("kl")) else None
-            cells = (_named(r), r.config.model.likelihood, *described([r]), *scaled, above, kl, r.row)
+            cells = (
+                _named(r),
+                r.config.model.likelihood,
+                *described([r]),
+                *scaled,
+                above,
+                kl,
+                r.row,
+            )
             lines.append((r.figures["elbo"], cells))
         # A line for each density that needs no training.
         for one in json.loads(UNTRAINED.read_text(encoding="utf-8")):
@@ -96,17 +118,36 @@ def _by_data(results: Results) -> list[Table]:
             above = _above(one["sums"], base, one["data_sha256"], frames)
             source = f"python -m srnn_lab.reports.untrained {data}"
             lines.append(
-                (one["elbo"], (f"untrained: {density}", output, None, None, whole, active, above, None, source))
+                (
+                    one["elbo"],
+                    (
+                        f"untrained: {density}",
+                        output,
+                        None,
+                        None,
+                        whole,
+                        active,
+                        above,
+                        None,
+                        source,
+                    ),
+                )
             )
         lines.sort(key=lambda line: -line[0])
         caption = (
-            f"{told_as(data, 'test', 'micro', False)}; nats per half a second ({frames:g} frames of 200 samples). "
-            "Active: frames whose level is above 1 % of the clip's largest. Above SRNN smooth+Res_q (with independent "
-            "samples): difference on the same sequences, whose error is that of the differences. The row's command "
-            "has options."
+            f"{told_as(data, 'test', 'micro', False)}; nats per half a second ({frames:g} frames "
+            f"of 200 samples). Active: frames whose level is above 1 % of the clip's largest. "
+            "Above SRNN smooth+Res_q (with independent samples): difference on the same "
+            "sequences, whose error is that of the differences. The row's command has options."
         )
         tables.append(
-            table_of(f"Table 1 on {data}: models and outputs", caption, header, (cells for _, cells in lines), 2)
+            table_of(
+                f"Table 1 on {data}: models and outputs",
+                caption,
+                header,
+                (cells for _, cells in lines),
+                2,
+            )
         )
     return tables
 
@@ -126,17 +167,25 @@ def _above(sums: Sequence[float], base: Result | None, data: str, frames: float)
 
 
 def _scaled(figure: Figure, factor: float) -> Figure:
-    return replace(figure, value=float(figure.value) * factor, se=None if figure.se is None else figure.se * factor)
+    return replace(
+        figure,
+        value=float(figure.value) * factor,
+        se=None if figure.se is None else figure.se * factor,
+    )
 
 
 def figure3(results: Results) -> list[Table]:
-    """Whether the KL rises at transitions (the paper's Figure 3): of each model, along training, and what was tried."""
+    """Whether the KL rises at transitions (the paper's Figure 3).
+
+    It is told of each model, along training, and of what was tried.
+    """
     # Each record in the table that its name asks for.
     trained, training, tried, followed = [], [], [], set()
     order = [*FRAMES, *MODELS]
     rows = [row for row in results if row.startswith("figure3/")]
     for row in sorted(
-        rows, key=lambda row: [order.index(p) if p in order else len(order) for p in row.split("/")[1:3]]
+        rows,
+        key=lambda row: [order.index(p) if p in order else len(order) for p in row.split("/")[1:3]],
     ):
         _, frames, model, *how = row.split("/")
         result = results[row]
@@ -155,7 +204,9 @@ def figure3(results: Results) -> list[Table]:
         if how and how[0].startswith("tried-"):
             base = results.get(f"figure3/{frames}/{model}")
             changed = result.config.differences(base.config) if base else {}
-            tried.append((*what, ", ".join(f"{k} {v}" for k, v in changed.items()) or "–", *measured))
+            tried.append(
+                (*what, ", ".join(f"{k} {v}" for k, v in changed.items()) or "–", *measured)
+            )
             continue
         training.append((*what, result.config.train.epochs, *measured))
         if how:
@@ -176,21 +227,35 @@ def figure3(results: Results) -> list[Table]:
         "row",
     )
     caption = (
-        "Test split, 8 posterior paths. AUC: the KL of frames within 2 of an onset (a peak of the spectral flux) "
-        "against the other active frames; of notes, of frames in which the chord changes. Null: mean ± standard "
-        "deviation over 1,000 circular shifts, and how many of them reach the AUC. Splice: largest KL within 2 frames "
-        "of the point where two half clips are spliced, against the same frames before the cut."
+        "Test split, 8 posterior paths. AUC: the KL of frames within 2 of an onset (a peak of the "
+        "spectral flux) against the other active frames; of notes, of frames in which the chord "
+        "changes. Null: mean ± standard deviation over 1,000 circular shifts, and how many of "
+        "them reach the AUC. Splice: largest KL within 2 frames of the point where two half clips "
+        "are spliced, against the same frames before the cut."
     )
     tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
     if (by_kind := _areas_table(results)).rows:
         tables.insert(0, by_kind)
     if followed:
-        rows = sorted((cells for cells in training if cells[:2] in followed), key=lambda cells: cells[:3])
+        rows = sorted(
+            (cells for cells in training if cells[:2] in followed), key=lambda cells: cells[:3]
+        )
         caption = "The same, of models after a few epochs and after all."
-        tables.append(Table("Figure 3, measured: along training", caption, _with(header, "epochs"), tuple(rows)))
+        tables.append(
+            Table(
+                "Figure 3, measured: along training", caption, _with(header, "epochs"), tuple(rows)
+            )
+        )
     if tried:
         caption = "The same, of models that were trained otherwise than those of the first table; each in what differs."
-        tables.append(Table("Figure 3, measured: what was tried", caption, _with(header, "changed"), tuple(tried)))
+        tables.append(
+            Table(
+                "Figure 3, measured: what was tried",
+                caption,
+                _with(header, "changed"),
+                tuple(tried),
+            )
+        )
     return tables
 
 
@@ -209,15 +274,20 @@ def _areas_table(results: Results) -> Table:
                 cells = [_area_text(area) for area in areas]
                 rows.append((*what, title, int(known[0]["events"]), *cells, f"{null:.3f}", row))
     order = [*FRAMES.values(), *EVENT_KINDS.values(), *MODELS.values()]
-    rows.sort(key=lambda cells: [order.index(cells[i]) if cells[i] in order else len(order) for i in (0, 2, 1)])
+    rows.sort(
+        key=lambda cells: [
+            order.index(cells[i]) if cells[i] in order else len(order) for i in (0, 2, 1)
+        ]
+    )
     header = ("frames", "model", "event", "events", *_AREAS.values(), "null, sd", "row")
     caption = (
-        "Test split, 8 posterior paths. AUC: the probability that the KL of a frame at an event exceeds that of "
-        "another, over the frames of all clips; in brackets its mean over clips ± standard error. In the frame of the "
-        "event alone, or within 2 frames of it; among all frames, or those that are not silent. The null, over 1,000 "
-        "circular shifts, has a mean of ½ and at most the standard deviation of its column. Sound sets in after, or "
-        "ends before, 50 ms below 1 % of the clip's largest level; an onset is a peak of the spectral flux; boundaries "
-        "of phones are those of an automatic alignment."
+        "Test split, 8 posterior paths. AUC: the probability that the KL of a frame at an event "
+        "exceeds that of another, over the frames of all clips; in brackets its mean over clips ± "
+        "standard error. In the frame of the event alone, or within 2 frames of it; among all "
+        "frames, or those that are not silent. The null, over 1,000 circular shifts, has a mean "
+        "of ½ and at most the standard deviation of its column. Sound sets in after, or ends "
+        "before, 50 ms below 1 % of the clip's largest level; an onset is a peak of the spectral "
+        "flux; boundaries of phones are those of an automatic alignment."
     )
     return Table("Figure 3, measured: by kind of event", caption, header, tuple(rows))
 
@@ -233,13 +303,17 @@ _AREAS = {
 
 def _area(result: Result, place: str) -> dict[str, float]:
     """The figures of one area by their names in ``event_areas.Area``, or none."""
-    return {key[len(place) :]: value for key, value in result.figures.items() if key.startswith(place)}
+    return {
+        key[len(place) :]: value for key, value in result.figures.items() if key.startswith(place)
+    }
 
 
 def _area_text(area: Mapping[str, float]) -> str | None:
     if not area:
         return None
-    by_clip = f"{area['by_clip']:.2f} ± {area['by_clip_se']:.2f}" if "by_clip_se" in area else "one clip"
+    by_clip = (
+        f"{area['by_clip']:.2f} ± {area['by_clip_se']:.2f}" if "by_clip_se" in area else "one clip"
+    )
     return f"{area['auc']:.3f} ({by_clip})"
 
 
@@ -252,15 +326,17 @@ def probe(results: Results) -> list[Table]:
             f, config = result.figures, result.config
             known = [name if f"{name}/accuracy" in f else None for name in PROBED]
             cells = [
-                name and f"{100 * f[f'{name}/accuracy']:.1f} ({100 * f[f'{name}/macro_f1']:.1f})" for name in known
+                name and f"{100 * f[f'{name}/accuracy']:.1f} ({100 * f[f'{name}/macro_f1']:.1f})"
+                for name in known
             ]
             how = config.data.data, config.data.features, config.model.likelihood
             rows.append((row.partition("/")[2], *how, *cells, row))
     caption = (
-        "reader (test). Accuracy of the phone of a frame, %, and in brackets macro F1, %; a linear classifier "
-        "(multinomial logistic regression) trained on 10 minutes of training sentences. z: mean of its posterior; d "
-        "knows the frames before; log-mel: 80 bins of a window around the frame, without any model; majority: always "
-        "the most frequent phone, a pause."
+        "reader (test). Accuracy of the phone of a frame, %, and in brackets macro F1, %; a "
+        "linear classifier (multinomial logistic regression) trained on 10 minutes of training "
+        "sentences. z: mean of its posterior; d knows the frames before; log-mel: 80 bins of a "
+        "window around the frame, without any model; majority: always the most frequent phone, a "
+        "pause."
     )
     return [Table("What the states know of the phones", caption, header, tuple(rows))]
 

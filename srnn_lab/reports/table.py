@@ -25,7 +25,8 @@ class Figure:
     Attributes:
         value: Measured (a float), or published (in the digits of its source).
         se: Standard error over the sequences.
-        sd: Standard deviation over training seeds, of which ``value`` and ``se`` are then the averages.
+        sd: Standard deviation over training seeds, of which ``value`` and ``se`` are then the
+            averages.
         seeds: How many they are.
         repetitions: Evaluations, each with noise of its own, that ``value`` averages.
     """
@@ -67,7 +68,8 @@ class Table:
     Attributes:
         title: What it shows.
         caption: On which data, and how its figures are made.
-        header: Its columns; the last names the source of a row or the row of ``srnn-lab reproduce``.
+        header: Its columns; the last names the source of a row or the row of ``srnn-lab
+            reproduce``.
         rows: A cell for each column; None where nothing is recorded.
         labels: Columns at the beginning in which nothing is measured here.
     """
@@ -82,7 +84,9 @@ class Table:
     def measured(self) -> bool:
         """Whether anything between the labels and the names of the rows was measured here."""
         cells = [cell for row in self.rows for cell in row[self.labels : -1]]
-        return any(not cell.published if isinstance(cell, Figure) else cell is not None for cell in cells)
+        return any(
+            not cell.published if isinstance(cell, Figure) else cell is not None for cell in cells
+        )
 
     def text(self) -> str:
         """For a terminal."""
@@ -91,19 +95,26 @@ class Table:
 
     def markdown(self) -> str:
         """For GitHub."""
-        header, *rows = (f"| {' | '.join(row)} |" for row in self._padded(lambda text: text.replace("|", r"\|")))
+        header, *rows = (
+            f"| {' | '.join(row)} |" for row in self._padded(lambda text: text.replace("|", r"\|"))
+        )
         rule = re.sub(r"[^|]", "-", header)
         return "\n".join([f"**{self.title}.** {self.caption}", "", header, rule, *rows])
 
     def columns(self) -> list[list[str]]:
-        """What is printed, column by column below their titles; one in which nothing is recorded is left out."""
+        """What is printed, by columns below their titles; columns without records are left out."""
         columns = zip(self.header, *self.rows, strict=True)
         filled = (column for column in columns if set(column[1:]) != {None})
         return [["–" if cell is None else f"{cell}" for cell in column] for column in filled]
 
     def _padded(self, escape: Callable[[str], str] = str) -> list[tuple[str, ...]]:
         columns = [[escape(text) for text in column] for column in self.columns()]
-        return list(zip(*([text.ljust(max(map(len, column))) for text in column] for column in columns), strict=True))
+        return list(
+            zip(
+                *([text.ljust(max(map(len, column))) for text in column] for column in columns),
+                strict=True,
+            )
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; a figure is a number with its standard errors."""
@@ -117,7 +128,7 @@ class Table:
 
 
 def gain(sums: Sequence[float], base: Sequence[float], sizes: Sequence[int]) -> Figure:
-    """How far one model is above another on the same sequences: a ratio of sums, with its standard error.
+    """How far a model is above another on the same sequences: a ratio of sums, its standard error.
 
     Args:
         sums: Of each sequence, in nats.
@@ -152,22 +163,31 @@ def rows_of(results: Results, place: str) -> list[Result]:
     return [result for name, result in results.items() if re.fullmatch(rf"{row}(/seed\d+)?", name)]
 
 
-def figure_of(found: Sequence[Result], bound: str, unit: Callable[[Result], float] = lambda _: 1) -> Figure | None:
-    """A bound of a row, averaged over its seeds; ``unit`` turns nats per frame into another unit."""
+def figure_of(
+    found: Sequence[Result], bound: str, unit: Callable[[Result], float] = lambda _: 1
+) -> Figure | None:
+    """A row's bound, averaged over its seeds; ``unit`` turns nats per frame into another unit."""
     found = [result for result in found if bound in result.figures]
     values = [result.figures[bound] * unit(result) for result in found]
-    errors = [result.figures[f"{bound}_se"] * unit(result) for result in found if f"{bound}_se" in result.figures]
+    errors = [
+        result.figures[f"{bound}_se"] * unit(result)
+        for result in found
+        if f"{bound}_se" in result.figures
+    ]
     if not values:
         return None
     sd = stdev(values) if len(values) > 1 else None
-    repeated = min(result.repetitions if f"{bound}_se_repetitions" in result.figures else 1 for result in found)
+    repeated = min(
+        result.repetitions if f"{bound}_se_repetitions" in result.figures else 1 for result in found
+    )
     return Figure(fmean(values), fmean(errors) if errors else None, sd, len(values), repeated)
 
 
 def with_means(results: Results) -> Results:
-    """Records with means over many evaluations, where ``means/NAME`` has them of the same checkpoint.
+    """Records with means over many evaluations, if ``means/NAME`` has them of the same checkpoint.
 
-    One evaluation draws one path of each sequence, and that noise moves the last digit which a table prints.
+    One evaluation draws one path of each sequence, and that noise moves the last digit which a
+    table prints.
 
     Returns:
         All records by row, in the same order.
@@ -181,7 +201,9 @@ def with_means(results: Results) -> Results:
     for row, result in results.items():
         mean = means.get(what(result)) if result.command == "evaluate" else None
         if mean:
-            result = replace(result, figures=result.figures | mean.figures, repetitions=mean.repetitions)
+            result = replace(
+                result, figures=result.figures | mean.figures, repetitions=mean.repetitions
+            )
         found[row] = result
     return found
 
@@ -203,20 +225,32 @@ def caption_of(data: str, convention: EvaluationConfig, split: str = "test") -> 
 
 
 def table_of(
-    title: str, caption: str, header: Sequence[str], rows: Iterable[tuple[Cell, ...]], labels: int = 1
+    title: str,
+    caption: str,
+    header: Sequence[str],
+    rows: Iterable[tuple[Cell, ...]],
+    labels: int = 1,
 ) -> Table:
     """A table whose caption also says what its errors are, if it has any."""
     rows = tuple(rows)
     figures = [cell for row in rows for cell in row if isinstance(cell, Figure)]
-    errors = " ± standard error over sequences." if any(figure.se is not None for figure in figures) else ""
-    spread = " sd: standard deviation over training seeds." if any(figure.sd is not None for figure in figures) else ""
+    errors = (
+        " ± standard error over sequences."
+        if any(figure.se is not None for figure in figures)
+        else ""
+    )
+    spread = (
+        " sd: standard deviation over training seeds."
+        if any(figure.sd is not None for figure in figures)
+        else ""
+    )
     noise = ""
     if any(not figure.published for figure in figures):
         noise = " Each number is one evaluation, whose sampled paths move its last digit."
     if any(figure.repetitions > 1 for figure in figures):
         noise = (
-            " mean of N: of N evaluations, whose noise is below the last digit; other numbers are of one evaluation, "
-            "whose sampled paths move theirs."
+            " mean of N: of N evaluations, whose noise is below the last digit; other numbers are "
+            "of one evaluation, whose sampled paths move theirs."
         )
     return Table(title, caption + errors + spread + noise, tuple(header), rows, labels)
 

@@ -9,7 +9,15 @@ from srnn_lab.reports.music_tables import family, field, fivo, objectives, syste
 from srnn_lab.reports.places import BOUNDS, check_place
 from srnn_lab.reports.records import Result
 from srnn_lab.reports.speech_tables import figure3, probe, table1
-from srnn_lab.reports.table import Results, Table, caption_of, described, figure_of, table_of, with_means
+from srnn_lab.reports.table import (
+    Results,
+    Table,
+    caption_of,
+    described,
+    figure_of,
+    table_of,
+    with_means,
+)
 
 
 def bundled(results: Results) -> list[Table]:
@@ -21,15 +29,36 @@ def bundled(results: Results) -> list[Table]:
             average: Any = result.average
             convention = EvaluationConfig(average=average, first_frame=result.first_frame)
             title = f"Bundled: {version}, {config.data.kind.called(config.model.x_dim)}"
-            groups.setdefault((title, caption_of(version, convention, result.split)), []).append(result)
-    header = ("checkpoint", "data", "model", "likelihood", "parameters", "epochs", *BOUNDS.values(), "row")
+            groups.setdefault((title, caption_of(version, convention, result.split)), []).append(
+                result
+            )
+    header = (
+        "checkpoint",
+        "data",
+        "model",
+        "likelihood",
+        "parameters",
+        "epochs",
+        *BOUNDS.values(),
+        "row",
+    )
     tables = []
     for (title, caption), found in groups.items():
         rows = []
         for result in found:
             name, model = result.row.partition("/")[2], result.config.model
             figures = [figure_of([result], bound) for bound in BOUNDS]
-            rows.append((name, result.data, model.model, model.likelihood, *described([result]), *figures, result.row))
+            rows.append(
+                (
+                    name,
+                    result.data,
+                    model.model,
+                    model.likelihood,
+                    *described([result]),
+                    *figures,
+                    result.row,
+                )
+            )
         tables.append(table_of(title, caption, header, rows))
     return tables
 
@@ -56,15 +85,18 @@ def make_tables(name: str, results: Results) -> list[Table]:
         The tables, from top to bottom of a page.
 
     Raises:
-        ValueError: A recorded row is measured on other data or by another convention than its column.
+        ValueError: A recorded row is measured on other data or by another convention than its
+            column.
     """
     for row, result in results.items():
-        check_place(row, result.command, result.data, result.split, result.average, result.first_frame)
+        check_place(
+            row, result.command, result.data, result.split, result.average, result.first_frame
+        )
     return TABLES[name](with_means(results))
 
 
 def write_tables(text: str, results: Results) -> str:
-    """``text`` with what stands between each ``<!-- results:NAME -->`` and ``<!-- /results -->`` made anew.
+    """``text`` with all between any ``<!-- results:NAME -->`` and ``<!-- /results -->`` made anew.
 
     Returns:
         The text with new tables; everything else is as it was.
@@ -75,9 +107,13 @@ def write_tables(text: str, results: Results) -> str:
     begins, ends = r"<!-- results:([^>\n]*?) -->", "<!-- /results -->"
     blocks = re.findall(begins, text)
     if not blocks:
-        raise ValueError(f"it has no block that begins with <!-- results:NAME --> and ends with {ends}.")
+        raise ValueError(
+            f"it has no block that begins with <!-- results:NAME --> and ends with {ends}."
+        )
     if unknown := [name for name in blocks if name not in TABLES]:
-        raise ValueError(f"its block {unknown[0]!r} is no table; choose one of {', '.join(TABLES)}.")
+        raise ValueError(
+            f"its block {unknown[0]!r} is no table; choose one of {', '.join(TABLES)}."
+        )
 
     def made(block: re.Match[str]) -> str:
         tables = "\n\n".join(table.markdown() for table in make_tables(block[1], results))

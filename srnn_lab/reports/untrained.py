@@ -1,11 +1,13 @@
-"""What a waveform is worth without a trained network: ``python -m srnn_lab.reports.untrained voice reader``.
+"""What a waveform is worth without training: ``python -m srnn_lab.reports.untrained voice reader``.
 
-Prints, and with ``--write`` keeps for Table 1, nats per frame, first frame not scored, over all frames and over the
-active ones, of
+Prints, and with ``--write`` keeps for Table 1, nats per frame, first frame not scored, over all
+frames and over the active ones, of
 
-- an adaptive linear predictor, whose coefficients and scale come from past samples alone, so that it is a density of
-  the whole waveform: with taps that cross the border of a frame, and with taps inside the frame;
-- one Gaussian with full covariance for all frames, fitted to the training set, which knows nothing of time.
+- an adaptive linear predictor, whose coefficients and scale come from past samples alone, so that
+  it is a density of the whole waveform: with taps that cross the border of a frame, and with taps
+  inside the frame;
+- one Gaussian with full covariance for all frames, fitted to the training set, which knows nothing
+  of time.
 
 The predictor's window, memory and share were set on the validation split of ``voice``.
 """
@@ -34,7 +36,8 @@ from srnn_lab.reports.table import UNTRAINED
 from srnn_lab.system.files import write_atomically
 
 FLOOR = 1e-9
-"""Variance of the white noise added to the past, far below one step of 16 bits in any of the data sets."""
+"""Variance of the white noise added to the past, far below one step of 16 bits in any of the data
+sets."""
 
 
 def predictor_nats(
@@ -49,8 +52,9 @@ def predictor_nats(
 ) -> Float[np.ndarray, "t"]:
     """Log density of each frame of a waveform, in nats, under the adaptive linear predictor.
 
-    The taps of a frame are those of the best predictor of the ``window`` samples before it (autocorrelation method). A
-    residual is Student-t, and its squared scale is ``share`` times the running mean of the squared residuals before it.
+    The taps of a frame are those of the best predictor of the ``window`` samples before it
+    (autocorrelation method). A residual is Student-t, and its squared scale is ``share`` times the
+    running mean of the squared residuals before it.
 
     Args:
         frames: Consecutive frames of one waveform.
@@ -59,8 +63,9 @@ def predictor_nats(
         memory: Samples after which a residual counts 1/e times as much in the scale.
         share: Squared scale over mean square.
         df: Degrees of freedom of the residual.
-        inside: Whether taps read samples of the frame alone; its first ones are then predicted by the predictors of
-            lower order, whose errors are larger by a factor that the reflection coefficients say.
+        inside: Whether taps read samples of the frame alone; its first ones are then predicted by
+            the predictors of lower order, whose errors are larger by a factor that the reflection
+            coefficients say.
 
     Returns:
         The log density of each frame, in the units of ``frames``.
@@ -90,8 +95,10 @@ def _running_mean(e: Float[Tensor, "n"], memory: float) -> Float[Tensor, "n"]:
     return torch.as_tensor(lfilter([0.0, 1 - decay], [1.0, -decay], e.square().numpy()))
 
 
-def gaussian_nats(seen: Float[np.ndarray, "n x"], scored: Float[np.ndarray, "t x"]) -> Float[np.ndarray, "t"]:
-    """Log density of each scored frame, in nats, under one Gaussian with the mean and the covariance of those seen."""
+def gaussian_nats(
+    seen: Float[np.ndarray, "n x"], scored: Float[np.ndarray, "t x"]
+) -> Float[np.ndarray, "t"]:
+    """Nats of each scored frame under one Gaussian with the mean and covariance of those seen."""
     return multivariate_normal(seen.mean(0), cov=np.cov(seen.T)).logpdf(scored)  # pyright: ignore[reportArgumentType]
 
 
@@ -123,7 +130,9 @@ def measure(
     active = [kind.active(widen(signal))[1:] for signal in scored]
     seen = np.concatenate([frontend.frames(signal, x_dim) for signal in train]).astype(np.float64)
     nats = {
-        f"linear predictor, taps {where}": [predictor_nats(frames, inside=inside, **options)[1:] for frames in clips]
+        f"linear predictor, taps {where}": [
+            predictor_nats(frames, inside=inside, **options)[1:] for frames in clips
+        ]
         for where, inside in (("also before the frame", False), ("inside the frame", True))
     }
     nats["Gaussian, full covariance"] = [gaussian_nats(seen, frames[1:]) for frames in clips]
@@ -136,12 +145,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("preset", nargs="+", choices=raw, help="What the frames are.")
     parser.add_argument("--data", help="Another data set, or a folder of audio files.")
-    parser.add_argument("--data-dir", help="Folder of the data sets' files. Default: SRNN_LAB_DATA.")
+    parser.add_argument(
+        "--data-dir", help="Folder of the data sets' files. Default: SRNN_LAB_DATA."
+    )
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test")
     parser.add_argument("--order", type=int, default=16, help="Taps of the predictor. Default: 16.")
-    parser.add_argument("--window", type=int, default=280, help="Samples that its taps come from. Default: 280.")
-    parser.add_argument("--memory", type=float, default=20.0, help="Samples that its scale comes from. Default: 20.")
-    parser.add_argument("--write", action="store_true", help=f"Keep the figures in {UNTRAINED.name}.")
+    parser.add_argument(
+        "--window", type=int, default=280, help="Samples that its taps come from. Default: 280."
+    )
+    parser.add_argument(
+        "--memory", type=float, default=20.0, help="Samples that its scale comes from. Default: 20."
+    )
+    parser.add_argument(
+        "--write", action="store_true", help=f"Keep the figures in {UNTRAINED.name}."
+    )
     chosen = parser.parse_args()
     kept = []
     options = {"order": chosen.order, "window": chosen.window, "memory": chosen.memory}
@@ -153,12 +170,23 @@ def main() -> None:
         for density, clips in found.items():
             nats, active = (np.concatenate(parts) for parts in zip(*clips, strict=True))
             print(
-                f"{config.data} ({chosen.split}), {density}: {nats.mean():.2f} nats per frame ({len(nats)}), "
-                f"active frames {nats[active].mean():.2f} ({active.sum()})"
+                f"{config.data} ({chosen.split}), {density}: {nats.mean():.2f} nats per frame "
+                f"({len(nats)}), active frames {nats[active].mean():.2f} ({active.sum()})"
             )
             figures = {"elbo": nats.mean(), "elbo_active": nats[active].mean()}
-            sums, lengths = [values.sum() for values, _ in clips], [len(values) for values, _ in clips]
-            kept.append({"data": config.data, "density": density, **figures, "sums": sums, "lengths": lengths})
+            sums, lengths = (
+                [values.sum() for values, _ in clips],
+                [len(values) for values, _ in clips],
+            )
+            kept.append(
+                {
+                    "data": config.data,
+                    "density": density,
+                    **figures,
+                    "sums": sums,
+                    "lengths": lengths,
+                }
+            )
             kept[-1] |= {"data_sha256": signals, "options": options}
     if chosen.write:
         write_atomically(UNTRAINED, f"{json.dumps(kept, default=float)}\n".encode())

@@ -1,4 +1,6 @@
-"""The bundled views, moments and notebooks as pages with sound that any web host shows, without a server of ours."""
+"""The bundled views, moments and notebooks as pages with sound that any web host shows, without a
+server of ours.
+"""
 
 import base64
 import html
@@ -35,7 +37,8 @@ from srnn_lab.system.files import write_atomically
 RATE = 12_000
 """Samples a second to which the sound of music is reduced, which takes a quarter of the room."""
 SHOWN = 2
-"""Clips that are shown with the first model of a kind; with the others the first of them, to be compared."""
+"""Clips that are shown with the first model of a kind; with the others the first of them, to be
+compared."""
 MOMENTS, APART = 12, 4 * NEAR
 """Moments of a model, and frames between two of a clip."""
 AROUND = {"s": 0.4, "quarter notes": 2.0}
@@ -90,7 +93,8 @@ def export_site(
     Args:
         folder: Where they are written.
         models: By the heading of their group, what is said of each bundled checkpoint, by name.
-        clips: By kind of frame, the clips in which moments are looked for, by name; the first of them are shown.
+        clips: By kind of frame, the clips in which moments are looked for, by name; the first of
+            them are shown.
         lessons: The notebooks, by file name without its ending; none if they are not installed.
 
     Returns:
@@ -122,7 +126,12 @@ def export_site(
     for lesson in lessons.values():
         write(f"notebooks/{lesson.file}.html", notebook_page(lesson, lessons, shown))
     write("index.html", index_page(models, shown, lessons))
-    return {"out": str(folder), "players": len(shown), "notebooks": len(lessons), "MB": written / 2**20}
+    return {
+        "out": str(folder),
+        "players": len(shown),
+        "notebooks": len(lessons),
+        "MB": written / 2**20,
+    }
 
 
 def page_of(title: str, body: str, home: str = "") -> str:
@@ -136,7 +145,9 @@ def player_page(checkpoint: Checkpoint, path: Path, model: str) -> str:
     signal = read_signal(path, checkpoint.config.data)
     clip = inspect_signal(checkpoint, signal)
     scene = clip_scene(checkpoint, signal, clip, path.stem)
-    sounds = {name: reduced(*sound) for name, sound in clip_sounds(checkpoint, signal, clip).items()}
+    sounds = {
+        name: reduced(*sound) for name, sound in clip_sounds(checkpoint, signal, clip).items()
+    }
     return scene_html(scene, sounds, f"{path.stem}, model {model}", home="../index.html")
 
 
@@ -148,7 +159,9 @@ def reduced(samples: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
 
     fewer = resample_poly(samples.astype(float), 1, factor)
     low, high = (-32768, 32767) if samples.dtype == np.int16 else (-1.0, 1.0)
-    return np.clip(np.round(fewer) if samples.dtype == np.int16 else fewer, low, high).astype(samples.dtype), RATE
+    return np.clip(np.round(fewer) if samples.dtype == np.int16 else fewer, low, high).astype(
+        samples.dtype
+    ), RATE
 
 
 def moments_of(checkpoint: Checkpoint, clips: Mapping[str, Path], model: str) -> str:
@@ -156,7 +169,10 @@ def moments_of(checkpoint: Checkpoint, clips: Mapping[str, Path], model: str) ->
     data = checkpoint.config.data
     signals = {name: read_signal(path, data) for name, path in clips.items()}
     near = 0 if data.kind.notes else NEAR
-    found = {name: summarise(inspect_signal(checkpoint, signal), near) for name, signal in signals.items()}
+    found = {
+        name: summarise(inspect_signal(checkpoint, signal), near)
+        for name, signal in signals.items()
+    }
     values = {name: summary.kl for name, summary in found.items()}
     left_out = {name: summary.left_out for name, summary in found.items()}
     unit, half, rows = data.kind.time_unit, AROUND[data.kind.time_unit], []
@@ -182,7 +198,13 @@ def notebook_page(lesson: Notebook, lessons: Mapping[str, Notebook], shown: Sequ
 
     def target_of(link: str) -> str | None:
         stem = link.removesuffix(".ipynb")
-        return f"{stem}.html" if stem in lessons else None if link.startswith(SERVER) or "://" not in link else link
+        return (
+            f"{stem}.html"
+            if stem in lessons
+            else None
+            if link.startswith(SERVER) or "://" not in link
+            else link
+        )
 
     def section_of(section: Section) -> Iterator[str]:
         if section is not lesson.sections[0]:
@@ -197,7 +219,9 @@ def notebook_page(lesson: Notebook, lessons: Mapping[str, Notebook], shown: Sequ
 
 
 def player_of(view: View, shown: Sequence[Shown]) -> Shown | None:
-    """The player that comes closest to a view of the dashboard: of its model, and of its clip if that is there."""
+    """The player that comes closest to a view of the dashboard: of its model, and of its clip if
+    that is there.
+    """
     model = view.params.get("checkpoint", view.params.get("music"))
     clip = view.params.get("prompt", view.params.get("clip"))
     of_model = [one for one in shown if one.model == model]
@@ -224,18 +248,23 @@ def part_html(part: Part, about: str, target_of: Any) -> str:
         case Printed(text):
             return f"<pre>{html.escape(text)}</pre>"
         case Picture(content, kind):
-            return f'<p><img src="{data_of(content, kind)}" alt="Picture: {html.escape(about)}"></p>'
+            return (
+                f'<p><img src="{data_of(content, kind)}" alt="Picture: {html.escape(about)}"></p>'
+            )
         case Sound(content, kind):
             return f'<p><audio controls src="{data_of(content, kind)}"></audio></p>'
 
 
-def index_page(models: Mapping[str, Mapping[str, str]], shown: Sequence[Shown], lessons: Mapping[str, Notebook]) -> str:
+def index_page(
+    models: Mapping[str, Mapping[str, str]], shown: Sequence[Shown], lessons: Mapping[str, Notebook]
+) -> str:
     """The first page: what there is, and how to look at it."""
     parts = [
-        "<p>A recurrent network predicts a recording frame by frame. A <em>stochastic</em> recurrent network (SRNN, "
-        "Fraccaro et al., 2016) also guesses a latent state z. The KL divergence between what it guessed "
-        "before and after a frame says how much that frame surprised it. These pages let you see and hear where "
-        "that happens. They are files: nothing is computed here, and nothing is sent anywhere.</p>",
+        "<p>A recurrent network predicts a recording frame by frame. A <em>stochastic</em> "
+        "recurrent network (SRNN, Fraccaro et al., 2016) also guesses a latent state z. The KL "
+        "divergence between what it guessed before and after a frame says how much that frame "
+        "surprised it. These pages let you see and hear where that happens. They are files: "
+        "nothing is computed here, and nothing is sent anywhere.</p>",
         '<h2>See and hear a clip</h2><p>Press <em>Play</em>, drag over a spike of the row "KL", and press <em>Loop'
         "</em>. Switch to the reconstruction to hear what the model kept.</p>",
     ]
@@ -243,16 +272,21 @@ def index_page(models: Mapping[str, Mapping[str, str]], shown: Sequence[Shown], 
         rows = []
         for name, about in group.items():
             links = " · ".join(
-                f'<a href="{quote(one.file)}">{html.escape(one.clip)}</a>' for one in shown if one.model == name
+                f'<a href="{quote(one.file)}">{html.escape(one.clip)}</a>'
+                for one in shown
+                if one.model == name
             )
-            rows.append(f"<tr><td><b>{html.escape(name)}</b></td><td>{html.escape(about)}<br>{links}</td></tr>")
+            rows.append(
+                f"<tr><td><b>{html.escape(name)}</b></td><td>{html.escape(about)}<br>{links}</td></tr>"
+            )
         parts.append(f"<h3>{html.escape(title)}</h3><table>{''.join(rows)}</table>")
     parts.append(
         '<h2>The strongest moments</h2><p><a href="moments.html">The moments with the largest KL</a> in these '
         "clips, for a model of each kind, with their sounds.</p><h2>Read the paper, section by section</h2>"
     )
     links = "".join(
-        f'<li><a href="notebooks/{one.file}.html">{html.escape(one.title)}</a></li>' for one in lessons.values()
+        f'<li><a href="notebooks/{one.file}.html">{html.escape(one.title)}</a></li>'
+        for one in lessons.values()
     )
     none = "<p>The notebooks were not at hand when this site was made.</p>"
     parts.append(f"<ul>{links}</ul>" if lessons else none)

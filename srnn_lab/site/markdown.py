@@ -1,4 +1,6 @@
-"""Markdown with formulas as HTML that asks no other machine for anything: formulas are MathML, which browsers draw."""
+"""Markdown with formulas as HTML that asks no other machine for anything: formulas are MathML,
+which browsers draw.
+"""
 
 import html
 from collections.abc import Callable
@@ -37,7 +39,8 @@ def html_of(markdown: str, target_of: Callable[[str], str | None]) -> str:
 
     Args:
         markdown: Text with formulas between dollars.
-        target_of: Gives the target of a link on the page, by the one in the text; None makes the link plain words.
+        target_of: Gives the target of a link on the page, by the one in the text; None makes the
+            link plain words.
 
     Returns:
         The elements of a page.

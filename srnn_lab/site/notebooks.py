@@ -1,4 +1,7 @@
-"""Notebooks as they are stored: sections of text, code and outputs, in which one can search. Nothing is ever run."""
+"""Notebooks as they are stored: sections of text, code and outputs, in which one can search.
+
+Nothing is ever run.
+"""
 
 import base64
 import binascii
@@ -16,7 +19,8 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 MAX_BYTES = 5 * 2**20
 """Of a notebook's file; those of this project have 0.4 MB at the most."""
 VIEW = "view:"
-"""What a tag of a cell begins with that names a view of the dashboard by its address, such as ``view:/clips?of=KL``."""
+"""What a tag of a cell begins with that names a view of the dashboard by its address, such as
+``view:/clips?of=KL``."""
 SERVER = "http://localhost:8501"
 """Where the notebooks expect the dashboard."""
 AROUND = 60
@@ -60,7 +64,7 @@ Part = Text | Code | Printed | Picture | Sound
 
 
 class View(NamedTuple):
-    """A view of the dashboard: a page by the end of its address, empty for the first, and what it is to show."""
+    """A dashboard view: the end of a page's address, empty for the first, and what it shows."""
 
     page: str
     params: dict[str, str | list[str]]
@@ -71,7 +75,8 @@ class Section:
     """A section of a notebook.
 
     Attributes:
-        heading: As it is written, perhaps with formulas; of what stands before the first section, the notebook's title.
+        heading: As it is written, perhaps with formulas; of what stands before the first section,
+            the notebook's title.
         parts: What is in it, from top to bottom.
         views: The views of the dashboard that it speaks of.
     """
@@ -129,7 +134,9 @@ def notebooks(folder: Path = FOLDER) -> dict[str, Notebook]:
     Raises:
         ValueError: A file is no notebook, or is too large.
     """
-    return {path.stem: _read(path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.ipynb"))}
+    return {
+        path.stem: _read(path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.ipynb"))
+    }
 
 
 @lru_cache(maxsize=32)
@@ -147,13 +154,18 @@ def read_notebook(path: Path) -> Notebook:
         ValueError: The file is no notebook of format 4, or is too large.
     """
     if (size := path.stat().st_size) > MAX_BYTES:
-        raise ValueError(f"{path} has {size / 2**20:.0f} MB; a notebook of at most {MAX_BYTES >> 20} MB is shown.")
+        raise ValueError(
+            f"{path} has {size / 2**20:.0f} MB; a notebook of at most {MAX_BYTES >> 20} MB is "
+            f"shown."
+        )
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         sections = tuple(_sections(cells, path.stem))
         executed = any(cell.get("outputs") for cell in cells)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a Jupyter notebook of format 4 ({error}); save it with Jupyter.") from error
+        raise ValueError(
+            f"{path} is not a Jupyter notebook of format 4 ({error}); save it with Jupyter."
+        ) from error
     return Notebook(path.stem, sections, executed)
 
 
@@ -171,7 +183,11 @@ def _sections(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Section
             if found := re.match(r"##? +(.*)\n*", text):
                 if parts:
                     yield Section(heading, tuple(parts), tuple(views))
-                heading, parts, views = found[1].strip(), [], [*tagged]  # of each section that begins in the cell
+                heading, parts, views = (
+                    found[1].strip(),
+                    [],
+                    [*tagged],
+                )  # of each section that begins in the cell
                 text = text[found.end() :]
             if text.strip():
                 parts.append(Text(on_one_line(text.strip())))
@@ -181,7 +197,9 @@ def _sections(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Section
 
 def _code(cell: Mapping[str, Any], source: str) -> Iterator[Part]:
     yield Code(source, "solution" in cell.get("metadata", {}).get("tags", []))
-    printed = [output["text"] for output in cell.get("outputs", []) if output["output_type"] == "stream"]
+    printed = [
+        output["text"] for output in cell.get("outputs", []) if output["output_type"] == "stream"
+    ]
     if printed:
         yield Printed("".join(map(_joined, printed)).rstrip())
     for output in cell.get("outputs", []):
@@ -194,13 +212,15 @@ def _joined(content: Any) -> str:
 
 
 def _shown(data: Mapping[str, str]) -> Part:
-    """Of the forms in which an output is stored, the one that is shown: of HTML, no more than the sound in it."""
+    """Of an output's stored forms, the one that is shown: of HTML, only the sound in it."""
     if "image/svg+xml" in data:
         return Picture(data["image/svg+xml"].encode(), "image/svg+xml")
     try:
         if "image/png" in data:
             return Picture(base64.b64decode(data["image/png"]), "image/png")
-        if sound := re.search(r'"data:(audio/[\w.+-]+);base64,([\w+/=]+)"', data.get("text/html", "")):
+        if sound := re.search(
+            r'"data:(audio/[\w.+-]+);base64,([\w+/=]+)"', data.get("text/html", "")
+        ):
             return Sound(base64.b64decode(sound[2]), sound[1])
     except binascii.Error as error:
         raise ValueError(f"an output is damaged: {error}") from error
@@ -211,13 +231,19 @@ def view_of(address: str) -> View:
     """The view at an address of the dashboard, without its server."""
     parts = urlsplit(address)
     values = parse_qs(parts.query)
-    params = {name: several[0] if len(several) == 1 else several for name, several in values.items()}
+    params = {
+        name: several[0] if len(several) == 1 else several for name, several in values.items()
+    }
     return View(parts.path.strip("/"), params)
 
 
 def on_one_line(markdown: str) -> str:
-    """Markdown whose formulas have no line breaks: a line of one that begins with + would be read as a list."""
-    return re.sub(r"(\$\$?)(.+?)\1", lambda found: found[0].replace("\n", " "), markdown, flags=re.DOTALL)
+    """Markdown whose formulas have no line breaks: a line of one that begins with + would be read
+    as a list.
+    """
+    return re.sub(
+        r"(\$\$?)(.+?)\1", lambda found: found[0].replace("\n", " "), markdown, flags=re.DOTALL
+    )
 
 
 def without_formulas(text: str) -> str:
@@ -226,7 +252,7 @@ def without_formulas(text: str) -> str:
 
 
 def search(found: Mapping[str, Notebook], words: str) -> list[Found]:
-    """The sections in which all words occur, upper and lower case alike: first those whose heading has them.
+    """Sections with all words, upper and lower case alike: first those with them in the heading.
 
     Args:
         found: The notebooks.
@@ -242,7 +268,9 @@ def search(found: Mapping[str, Notebook], words: str) -> list[Found]:
         for section in notebook.sections
         if wanted and all(word in section.text.lower() for word in wanted)
     ]
-    return sorted(hits, key=lambda hit: not all(word in hit.section.heading.lower() for word in wanted))
+    return sorted(
+        hits, key=lambda hit: not all(word in hit.section.heading.lower() for word in wanted)
+    )
 
 
 def _around(text: str, word: str) -> str:

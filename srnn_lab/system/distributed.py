@@ -1,4 +1,4 @@
-"""This process's share of the work, where torchrun started several; a single process has it all and asks nobody."""
+"""This process's share of the work under torchrun; a single process has it all and asks nobody."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -28,16 +28,21 @@ def world_size() -> int:
 
 
 def launcher() -> list[str]:
-    """What begins a command as this one was begun; of several machines, each needs its rendezvous options as well."""
+    """What begins a command as this one was begun.
+
+    Of several machines, each needs its rendezvous options as well.
+    """
     if world_size() == 1:
         return ["srnn-lab"]
     machines = int(os.environ["GROUP_WORLD_SIZE"])
-    here = [f"--nnodes={machines}"] * (machines > 1) + [f"--nproc-per-node={os.environ['LOCAL_WORLD_SIZE']}"]
+    here = [f"--nnodes={machines}"] * (machines > 1) + [
+        f"--nproc-per-node={os.environ['LOCAL_WORLD_SIZE']}"
+    ]
     return ["torchrun", *here, "-m", "srnn_lab"]
 
 
 def usable_device(device: str | None) -> str:
-    """The device of this process: as asked for, by default a GPU if there is one; each process takes a GPU of its own.
+    """This process's device: as asked for, else a GPU if there is one; each process takes its own.
 
     Returns:
         The name of a device that has been tried, such as ``cpu`` or ``cuda:1``.
@@ -48,14 +53,20 @@ def usable_device(device: str | None) -> str:
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if world_size() > 1 and device.startswith("cuda"):
         if device != "cuda":
-            raise ValueError(f"--device is {device}; give cuda, so that each process takes a GPU of its own.")
+            raise ValueError(
+                f"--device is {device}; give cuda, so that each process takes a GPU of its own."
+            )
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, ImportError) as error:  # torch raises any, by what is missing
+    except (
+        RuntimeError,
+        AssertionError,
+        ImportError,
+    ) as error:  # torch raises any, by what is missing
         raise ValueError(
-            f"The device {device!r} cannot be used ({str(error).splitlines()[0]}); choose cpu, or cuda or mps where "
-            f"there is one."
+            f"The device {device!r} cannot be used ({str(error).splitlines()[0]}); choose cpu, or "
+            f"cuda or mps where there is one."
         ) from error
     return device
 
@@ -87,14 +98,17 @@ def process_group(device: str) -> Iterator[None]:
         dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=TIMEOUT)
         yield
     except RuntimeError as error:
-        if not (isinstance(error, dist.DistError) or "gloo" in f"{error}"):  # gloo's own come without a type
+        if not (
+            isinstance(error, dist.DistError) or "gloo" in f"{error}"
+        ):  # gloo's own come without a type
             raise
         raise ConnectionError(
-            f"Process {rank()} of {world_size()} cannot go on ({str(error).splitlines()[0]}); where another one ended, "
-            f"its message tells why. Start the job again with --resume."
+            f"Process {rank()} of {world_size()} cannot go on ({str(error).splitlines()[0]}); "
+            f"where another one ended, its message tells why. Start the job again with --resume."
         ) from error
     finally:
-        # Where another process ended, torchrun terminates this one too: it first says why it cannot go on.
+        # Where another process ended, torchrun terminates this one too: it first says why it cannot
+        # go on.
         with noted_signals():
             if dist.is_initialized():
                 dist.destroy_process_group()
@@ -111,8 +125,8 @@ def share(num_rows: int) -> slice:
     """
     if num_rows < world_size():
         raise ValueError(
-            f"TrainConfig.batch_size is {num_rows}; the {world_size()} processes need a stream each. Raise it or start "
-            f"fewer processes."
+            f"TrainConfig.batch_size is {num_rows}; the {world_size()} processes need a stream "
+            f"each. Raise it or start fewer processes."
         )
     return slice(num_rows * rank() // world_size(), num_rows * (rank() + 1) // world_size())
 
@@ -127,13 +141,15 @@ def from_rank_0(make: Callable[[], T]) -> T:
 
 
 def add_up(gradients: Iterable[Tensor], values: Tensor) -> Tensor:
-    """Sum gradients over the processes, in place, and ``values``, which are returned: one message for both."""
+    """Sum gradients over processes in place, and ``values``, which are returned, in one message."""
     if world_size() == 1:
         return values
     tensors = [*gradients, values]
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)
-    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+    for tensor, part in zip(
+        tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True
+    ):
         tensor.copy_(part.view_as(tensor))
     return values
 

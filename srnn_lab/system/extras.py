@@ -1,4 +1,4 @@
-"""What of the installation is optional, and the sentence that says what to install where it is missing."""
+"""What of the installation is optional, and the sentence on what to install where it is missing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +38,8 @@ def explained(error: ModuleNotFoundError) -> Exception:
     for extra, modules in EXTRAS.items():
         if module in modules:
             return MissingExtraError(
-                f"This needs the package {NAMES.get(module, module)}, which is not installed; install it with: "
-                f"pip install 'srnn-lab[{extra}]'"
+                f"This needs the package {NAMES.get(module, module)}, which is not installed; "
+                f"install it with: pip install 'srnn-lab[{extra}]'"
             )
     return error
 

@@ -1,4 +1,7 @@
-"""Files that may be anything, and what a killed process leaves: regular ones of a bounded size are read, no others."""
+"""Files that may be anything, and what a killed process leaves.
+
+Regular files of a bounded size are read, no others.
+"""
 
 import fcntl
 import os
@@ -12,7 +15,8 @@ from shutil import rmtree
 from tempfile import NamedTemporaryFile, TemporaryDirectory, gettempdir
 
 MAX_BYTES = 64 * 2**20
-"""Largest table, record or page that is read whole; what a training writes for 100,000 epochs is smaller."""
+"""Largest table, record or page that is read whole; what a training writes for 100,000 epochs is
+smaller."""
 PART = ".part"
 """Ending of a file that is being written; one that was killed leaves it behind."""
 SERVER = "srnn_lab-"
@@ -20,11 +24,12 @@ SERVER = "srnn_lab-"
 _IN_USE = ".in-use"
 """File in a server's temporary folder that is locked while the server lives."""
 _FORGOTTEN = 24 * 3600
-"""Seconds after which a temporary folder without such a file, of an earlier version, is nobody's."""
+"""Seconds after which a temporary folder without such a file, of an earlier version, is nobody's.
+"""
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """The descriptor of a regular file; a device could be read without end, and a pipe lets one wait.
+    """A regular file's descriptor; a device could be read without end, and a pipe lets one wait.
 
     Returns:
         A descriptor, which the caller closes.
@@ -63,7 +68,9 @@ def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes:
     with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise ValueError(f"{path} has more than {limit} bytes, so it is not read; give a smaller file.")
+        raise ValueError(
+            f"{path} has more than {limit} bytes, so it is not read; give a smaller file."
+        )
     return content
 
 
@@ -75,7 +82,7 @@ def sweep(path: Path) -> None:
 
 @contextmanager
 def _sharing(path: Path) -> Iterator[None]:
-    """Lock the folder of ``path`` with whoever else writes there; where nobody does, sweep first."""
+    """Lock the folder of ``path`` with whoever else writes there; if nobody does, sweep first."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -90,7 +97,7 @@ def _sharing(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that ``path`` is always either the old content or the new, never a part of it.
+    """Write a file so that ``path`` is always either the old content or the new, never a part.
 
     Raises:
         OSError: The file cannot be written; what was there before is still there.
@@ -101,7 +108,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise OSError("it is a device or a pipe")
         with _sharing(path):
-            with NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=PART, delete=False) as file:
+            with NamedTemporaryFile(
+                dir=path.parent, prefix=f"{path.name}.", suffix=PART, delete=False
+            ) as file:
                 temporary = Path(file.name)
                 file.write(content)
                 file.flush()
@@ -110,8 +119,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.replace(path)
     except OSError as error:
         raise OSError(
-            f"{path} could not be written ({error.strerror or error}); what was there before is unchanged. Free some "
-            f"space or choose another folder."
+            f"{path} could not be written ({error.strerror or error}); what was there before is "
+            f"unchanged. Free some space or choose another folder."
         ) from error
     finally:
         if temporary:
@@ -120,7 +129,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """A folder of temporary files that goes with the server; those of servers that were killed go first."""
+    """A folder of temporary files that goes with the server; those of killed servers go first."""
     for folder in Path(gettempdir()).glob(f"{SERVER}*"):
         if not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.getuid():
             _remove_unused(folder)
@@ -138,7 +147,10 @@ def _remove_unused(folder: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    except (OSError, ValueError):  # there is no lock: of an earlier version, or of a server that begins just now
+    except (
+        OSError,
+        ValueError,
+    ):  # there is no lock: of an earlier version, or of a server that begins just now
         if time.time() - folder.stat().st_mtime < _FORGOTTEN:
             return
     rmtree(folder, ignore_errors=True)

@@ -21,7 +21,7 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def noted_signals() -> Iterator[Sequence[int]]:
-    """Note the first Ctrl-C, and SIGTERM, instead of obeying at once; a second Ctrl-C interrupts as usual.
+    """Note the first Ctrl-C, and SIGTERM, instead of obeying; a second Ctrl-C interrupts as usual.
 
     Yields:
         The signals that have come.

@@ -1,4 +1,4 @@
-"""One process at a time trains in a run's folder: it holds a lock there, which ends with it, however it ends."""
+"""One process at a time trains in a run's folder: its lock there ends with it, however it ends."""
 
 import fcntl
 import os
@@ -15,7 +15,8 @@ from typing import TextIO
 from srnn_lab.system.files import open_regular, read_bounded
 
 LOCK = "train.pid"
-"""The file that is locked, in which the process's number and machine stand; empty until they are known."""
+"""The file that is locked, in which the process's number and machine stand; empty until they are
+known."""
 MAX_BYTES = 1000
 """Longest such file that is read."""
 PATIENCE = 1.0
@@ -49,8 +50,8 @@ def hold(run: Path) -> TextIO:
             file.close()
             if time.monotonic() >= end:
                 raise ValueError(
-                    f"{run} is being trained already; stop it first (the number of its process and its machine are in "
-                    f"{LOCK}), or choose another folder."
+                    f"{run} is being trained already; stop it first (the number of its process "
+                    f"and its machine are in {LOCK}), or choose another folder."
                 ) from error
             time.sleep(0.01)
         else:
@@ -76,9 +77,9 @@ def check_held(run: Path, lock: TextIO) -> None:
     """
     if not _is_held(run, lock):
         raise ValueError(
-            f"{run} is not the folder any more that this training locked: it, or {LOCK} in it, was removed, moved or "
-            f"replaced meanwhile. Nothing more is written there; begin anew, or move the folder back and continue it "
-            f"with --resume."
+            f"{run} is not the folder any more that this training locked: it, or {LOCK} in it, "
+            f"was removed, moved or replaced meanwhile. Nothing more is written there; begin "
+            f"anew, or move the folder back and continue it with --resume."
         )
 
 
@@ -89,24 +90,31 @@ def sign(lock: TextIO, process: int) -> None:
 
 
 def terminate(run: Path) -> None:
-    """Send SIGTERM to the training that works on a run; nothing happens if none does, or it is only beginning.
+    """Send SIGTERM to a run's training; nothing happens if there is none, or it is only beginning.
 
     Raises:
-        ValueError: It works on another machine, with which the folder is shared, or the lock names no training.
+        ValueError: It works on another machine, with which the folder is shared, or the lock names
+            no training.
     """
-    if not is_running(run) or not (signed := read_bounded(run / LOCK, MAX_BYTES).decode(errors="replace")):
+    if not is_running(run) or not (
+        signed := read_bounded(run / LOCK, MAX_BYTES).decode(errors="replace")
+    ):
         return
     by_hand = "nobody was asked to stop; end the training where it was begun"
     if not re.fullmatch(r"[1-9][0-9]{0,9} \S+", signed):
         raise ValueError(
-            f"{run / LOCK} holds {reprlib.repr(signed)}, not the number of a process and its machine: {by_hand}."
+            f"{run / LOCK} holds {reprlib.repr(signed)}, not the number of a process and its "
+            f"machine: {by_hand}."
         )
     number, host = signed.split()
     if host != socket.gethostname():
-        raise ValueError(f"{run} is being trained on the machine {host}, as process {number}; stop it there.")
+        raise ValueError(
+            f"{run} is being trained on the machine {host}, as process {number}; stop it there."
+        )
     if not (_is_training(int(number)) and _has_open(int(number), run / LOCK)):
         raise ValueError(
-            f"{run / LOCK} names process {number}, which is no srnn-lab train that holds this lock: {by_hand}."
+            f"{run / LOCK} names process {number}, which is no srnn-lab train that holds this "
+            f"lock: {by_hand}."
         )
     os.kill(int(number), signal.SIGTERM)
 

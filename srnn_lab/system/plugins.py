@@ -8,9 +8,10 @@ T = TypeVar("T")
 
 
 class Registry(dict[str, T]):
-    """Things by name: this package's own, and those that installed packages declare as entry points of a group.
+    """Things by name: this package's, and what installed ones declare as entry points of a group.
 
-    Iterated over, it has its own alone; one of another package is imported when it is asked for by its name.
+    Iterated over, it has its own alone; one of another package is imported when it is asked for by
+    its name.
 
     Args:
         group: Such as ``srnn_lab.models``.
@@ -23,7 +24,11 @@ class Registry(dict[str, T]):
         self.group, self.expected = group, expected
 
     @property
-    def _others(self) -> dict[str, Any]:  # entry points; those of the backport importlib_metadata are of its own type
+    def _others(
+        self,
+    ) -> dict[
+        str, Any
+    ]:  # entry points; those of the backport importlib_metadata are of its own type
         return {found.name: found for found in entry_points(group=self.group)}
 
     def __contains__(self, name: object) -> bool:
@@ -47,10 +52,14 @@ class Registry(dict[str, T]):
         try:
             found: Any = declared.load()
         except (ImportError, AttributeError) as error:
-            raise ValueError(f"{where}, which cannot be imported ({error}); mend or remove that package.") from error
+            raise ValueError(
+                f"{where}, which cannot be imported ({error}); mend or remove that package."
+            ) from error
         check = issubclass if isinstance(found, type) else isinstance
         if not check(found, self.expected):
-            raise ValueError(f"{where}; expected a {self.expected.__name__}: mend or remove that package.")
+            raise ValueError(
+                f"{where}; expected a {self.expected.__name__}: mend or remove that package."
+            )
         self[name] = plugin = cast(T, found)
         return plugin
 

@@ -1,4 +1,7 @@
-"""What is printed: messages of bounded length that steer no terminal, to streams that may end before the work does."""
+"""What is printed: messages of bounded length that steer no terminal.
+
+They go to streams that may end before the work does.
+"""
 
 import os
 import signal
@@ -15,7 +18,7 @@ _ASCII = str.maketrans({"±": "+-", "–": "-", "…": "...", "×": "x"})
 
 
 def printable(text: str) -> str:
-    """A text without what would steer a terminal, in escapes instead, as a byte that is no UTF-8; lines stay lines."""
+    """A text with escapes for what steers a terminal or is no UTF-8; lines stay lines."""
     return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
 
 
@@ -27,7 +30,7 @@ def _escaped(character: str) -> str:
 
 
 def one_line(message: str) -> str:
-    """A message as one line to print; of a very long one its beginning and its end, where the advice is."""
+    """A message as a line to print; if very long, its beginning and its end, where advice is."""
     text = " ".join(line.strip() for line in message.splitlines())
     if len(text) > MAX_SENTENCE:
         half = MAX_SENTENCE // 2
@@ -36,7 +39,9 @@ def one_line(message: str) -> str:
 
 
 class Lasting:
-    """A stream whose end is no error: what cannot be written is lost, what cannot be encoded is spelt otherwise.
+    """A stream whose end is no error: what cannot be written is lost.
+
+    What cannot be encoded is spelt otherwise.
 
     Args:
         stream: A text stream, or None where the process has none.
@@ -115,7 +120,10 @@ def outliving_terminal() -> Iterator[None]:
 
 
 def drop_unwritten() -> None:
-    """At the end of a process, give up what standard output and error could not take, which Python would try again."""
+    """At the end of a process, give up what standard output and error could not take.
+
+    Python would try it again.
+    """
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""An update's kernels recorded once and replayed: on a GPU it is thousands of them, each shorter than its launch."""
+"""An update's kernels recorded once and replayed: a GPU has thousands, shorter than a launch."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,13 +27,16 @@ class Recording(NamedTuple):
 
 
 class Captured:
-    """A function of tensors that leaves gradients in a module's parameters, as a CUDA graph for each set of shapes.
+    """A function of tensors that leaves gradients in a module's parameters.
 
-    Its results and the gradients are overwritten by the next call. What it draws (dropout) depends on the seed that
-    was set last, as if it were not recorded.
+    It is a CUDA graph for each set of shapes.
+
+    Its results and the gradients are overwritten by the next call. What it draws (dropout) depends
+    on the seed that was set last, as if it were not recorded.
 
     Args:
-        function: What is recorded; nothing in it may look at the value of a tensor, or copy one from the host.
+        function: What is recorded; nothing in it may look at the value of a tensor, or copy one
+            from the host.
         module: The module whose gradients it computes, on a GPU.
     """
 
@@ -43,14 +46,17 @@ class Captured:
     def __init__(self, function: Callable[..., Sequence[Tensor]], module: nn.Module):
         self.function, self.parameters = function, list(module.parameters())
         self.device = self.parameters[0].device
-        self.side = torch.cuda.Stream(self.device)  # one for all recordings: they share libraries' work space
+        self.side = torch.cuda.Stream(
+            self.device
+        )  # one for all recordings: they share libraries' work space
         self.recordings: dict[tuple[torch.Size, ...], Recording] = {}
 
     def __call__(self, *inputs: Tensor) -> Sequence[Tensor]:
         """Run the function by its recording for inputs of these shapes.
 
         Args:
-            inputs: On the GPU, or in pinned memory of the host, from where they are copied without waiting.
+            inputs: On the GPU, or in pinned memory of the host, from where they are copied without
+                waiting.
 
         Returns:
             What the function returns. The next call with inputs of the same shapes overwrites it.
@@ -78,8 +84,8 @@ class Captured:
             for parameter in self.parameters:
                 parameter.grad = None  # so that the graph writes gradients of its own
             graph = torch.cuda.CUDAGraph()
-            # Graphs are replayed one after another, so that they share their memory. Another thread may pin memory
-            # meanwhile, which would end a recording that forbids it to all threads.
+            # Graphs are replayed one after another, so that they share their memory. Another thread
+            # may pin memory meanwhile, which would end a recording that forbids it to all threads.
             pool = next((recorded.graph.pool() for recorded in self.recordings.values()), None)
             with torch.cuda.graph(graph, pool, self.side, capture_error_mode="thread_local"):
                 outputs = self.function(*own)

@@ -23,8 +23,9 @@ COLUMNS: tuple[str, ...] = (
     "learning_rate",
     "skipped",
 )
-"""Of ``curves.csv``. ``train_bound``, ``train_kl`` and ``valid_bound`` are of the bound that is trained, the others of
-the ELBO; ``kl_weight`` is that of the epoch's last update, ``skipped`` the updates that were no finite numbers."""
+"""Of ``curves.csv``. ``train_bound``, ``train_kl`` and ``valid_bound`` are of the bound that is
+trained, the others of the ELBO; ``kl_weight`` is that of the epoch's last update, ``skipped`` the
+updates that were no finite numbers."""
 FILE = "curves.csv"
 RENAMED = {"train_elbo": "train_bound"}
 """Columns that files of earlier versions call otherwise."""
@@ -43,7 +44,7 @@ def write_curves(path: Path, curves: Sequence[Row]) -> None:
 
 
 def read_curves(run: Path) -> dict[str, np.ndarray]:
-    """The columns of a run's ``curves.csv``, a value for each whole epoch; empty ones if the first is not done.
+    """The columns of a run's ``curves.csv``, a value a whole epoch; empty before the first is done.
 
     Returns:
         Arrays by the names of ``COLUMNS``, whatever an earlier version called them.
@@ -63,7 +64,9 @@ def read_curves(run: Path) -> dict[str, np.ndarray]:
         found = list(rows)
         return {name: np.array([float(row[name]) for row in found]) for name in COLUMNS}
     except (TypeError, ValueError, csv.Error) as error:
-        raise ValueError(f"{path} is not a table of training curves ({error}); it may be damaged.") from error
+        raise ValueError(
+            f"{path} is not a table of training curves ({error}); it may be damaged."
+        ) from error
 
 
 def as_tensor(curves: Sequence[Row]) -> Tensor:

@@ -1,4 +1,4 @@
-"""A training from its beginning to its end, or from where it was stopped; the best and the last epoch are kept."""
+"""A training from its beginning, or from a stop, to its end; best and last epoch are kept."""
 
 import os
 import shlex
@@ -86,19 +86,22 @@ def fit(
 
     Args:
         config: What to train, on what, and how.
-        out: Folder for ``best.safetensors``, ``last.safetensors`` (with all that ``resume`` needs) and ``curves.csv``.
+        out: Folder for ``best.safetensors``, ``last.safetensors`` (with all that ``resume`` needs)
+            and ``curves.csv``.
         data_dir: Folder of the data sets' files.
         device: ``cpu``, ``cuda`` or ``mps``; by default a GPU if there is one.
-        resume: Continue from ``last.safetensors`` in ``out``, if it is there; ``config.train.epochs`` may have changed.
+        resume: Continue from ``last.safetensors`` in ``out``, if it is there;
+            ``config.train.epochs`` may have changed.
         tensorboard: The same as ``tensorboard`` among ``loggers``.
         loggers: Where the curves go as well: names in ``loggers.LOGGERS``.
-        on_epoch: Called after each whole epoch, with all written, in the process that writes: with the epoch's row of
-            the curves and its ``frames_per_second``. What it raises ends the training, which can be resumed.
-        eager: On a GPU, launch the kernels of an update one by one rather than record them once: slower, for a GPU that
-            refuses a recording.
-        data: Instead of what ``config.data`` names, the sequences of ``train``, ``valid`` and ``test``, each an array
-            (T, columns), a tensor or a data frame; of ``series`` frames. A tuple of two is x and known inputs u. To
-            resume a run, give them again.
+        on_epoch: Called after each whole epoch, with all written, in the process that writes: with
+            the epoch's row of the curves and its ``frames_per_second``. What it raises ends the
+            training, which can be resumed.
+        eager: On a GPU, launch the kernels of an update one by one rather than record them once:
+            slower, for a GPU that refuses a recording.
+        data: Instead of what ``config.data`` names, the sequences of ``train``, ``valid`` and
+            ``test``, each an array (T, columns), a tensor or a data frame; of ``series`` frames. A
+            tuple of two is x and known inputs u. To resume a run, give them again.
 
     Returns:
         The best epoch's checkpoint with its scores, the curves, and how long it took.
@@ -106,8 +109,9 @@ def fit(
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is not set.
         NotADirectoryError: ``out`` is a file.
-        ValueError: There is no such model or device, the run to resume has another configuration or other data,
-            another process trains in ``out``, or ``out`` was removed or replaced meanwhile.
+        ValueError: There is no such model or device, the run to resume has another configuration or
+            other data, another process trains in ``out``, or ``out`` was removed or replaced
+            meanwhile.
         FloatingPointError: The bound stopped being a number.
         ConnectionError: Another process ended.
         Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
@@ -149,14 +153,21 @@ class Options:
         """The command line that continues a run in this way."""
         given = {"--data-dir": self.data_dir, "--device": self.device}
         options = [f"{name}={value}" for name, value in given.items() if value]
-        options += [f"--log={','.join(self.loggers)}"] * bool(self.loggers) + ["--eager"] * self.eager
+        options += [f"--log={','.join(self.loggers)}"] * bool(self.loggers) + [
+            "--eager"
+        ] * self.eager
         return shlex.join([*distributed.launcher(), "train", "--resume", str(out), *options])
 
 
 def fit_in_steps(
-    config: RunConfig, out: Path, options: Options, *, label: str = "", noted: Sequence[int] | None = None
+    config: RunConfig,
+    out: Path,
+    options: Options,
+    *,
+    label: str = "",
+    noted: Sequence[int] | None = None,
 ) -> Generator[None, None, Run]:
-    """``fit``, step by step: it hands over whenever the device has its work, so that several take turns.
+    """``fit`` in steps: it hands over whenever the device has its work, so that several take turns.
 
     Args:
         config: As of ``fit``.
@@ -182,7 +193,8 @@ def fit_in_steps(
         stopped = f"stopped, with all written; continue with: {options.again(out)}"
         with noted_signals() if noted is None else nullcontext(noted) as noted:
             frames_per_second = yield from _train(training, frames["valid"], options, label, noted)
-        # A signal may have come to any process, and in the last validation too, after the last update looked for it.
+        # A signal may have come to any process, and in the last validation too, after the last
+        # update looked for it.
         if distributed.add_up((), torch.tensor([float(bool(noted))], device=device)).item():
             raise Stopped(stopped, noted[0] if noted else signal.SIGTERM)
         try:
@@ -209,9 +221,13 @@ def _begin(
     frontend, segments, frames, data = _load(config, options)
     if not torch.equal(data, distributed.from_rank_0(lambda: data)):
         rank = distributed.rank()
-        raise ValueError(f"Process {rank} reads other data than process 0; put the same files on each machine.")
+        raise ValueError(
+            f"Process {rank} reads other data than process 0; put the same files on each machine."
+        )
     if extra is None and (config.train.start_from_mean or config.model.centred_inputs):
-        model.start_from(*_moments(frames["train"], config.model.x_dim), emission=config.train.start_from_mean)
+        model.start_from(
+            *_moments(frames["train"], config.model.x_dim), emission=config.train.start_from_mean
+        )
     optimizer = torch.optim.AdamW(
         model.to(device).parameters(),
         eps=config.train.adam_epsilon,
@@ -227,7 +243,7 @@ def _begin(
 def _train(
     training: Training, valid: Sequence[Frames], options: Options, label: str, noted: Sequence[int]
 ) -> Generator[None, None, float]:
-    """All epochs that are left, or until a signal comes; the frames per second, without validation."""
+    """All epochs that are left, or until a signal; the frames per second, without validation."""
     first, segments = distributed.rank() == 0, training.segments
     epochs, trained, seconds = training.config.train.epochs, 0.0, 0.0
     done = len(training.curves)
@@ -241,7 +257,10 @@ def _train(
         disable=not first,
     )
     keep_freed_memory()  # once the data are read, whose copies are not needed again
-    with opened(options.loggers if first else (), training.out, training.config, done) as log, show() as bar:
+    with (
+        opened(options.loggers if first else (), training.out, training.config, done) as log,
+        show() as bar,
+    ):
         loop = Loop(training, options.eager)
         training.write()  # so that a run killed in its first epoch can be resumed
         while len(training.curves) < epochs:
@@ -257,8 +276,9 @@ def _train(
             if first:
                 best = max(r["valid_bound"] for r in training.curves)
                 bar.write(
-                    f"{label and label + ': '}epoch {row['epoch']}: train {row['train_bound']:.3f}, "
-                    f"valid {row['valid_bound']:.3f} ({score.average}), best {best:.3f}"
+                    f"{label and label + ': '}epoch {row['epoch']}: train "
+                    f"{row['train_bound']:.3f}, valid {row['valid_bound']:.3f} ({score.average}), "
+                    f"best {best:.3f}"
                 )
                 if options.on_epoch:
                     options.on_epoch(shown)
@@ -280,20 +300,25 @@ def _score(config: RunConfig, model: SequenceModel, frames: Sequence[Frames]) ->
 
 
 def _end(training: Training, test: Sequence[Frames]) -> tuple[Checkpoint, UseOfZ | None]:
-    """The best epoch's checkpoint, with its scores on test data, which are written to it, and how much z is used."""
+    """The best epoch's checkpoint, with test scores written to it, and how much z is used."""
     best = distributed.from_rank_0(lambda: load_checkpoint(training.place(BEST)))
     score = _score(training.config, best.model.to(training.device), test)
     use = distributed.from_rank_0(lambda: use_of_z(best.model, test, training.config.evaluation))
     best.model.cpu()
     of_z = {"z": use.sentence()} if use else {}
-    best = replace(best, config=training.config, scores={**best.scores, "test": score.to_dict(), **of_z})
+    best = replace(
+        best, config=training.config, scores={**best.scores, "test": score.to_dict(), **of_z}
+    )
     distributed.from_rank_0(lambda: save_checkpoint(best, training.place(BEST)))
     return best, use
 
 
 @contextmanager
 def _locked(out: Path) -> Iterator[TextIO]:
-    """The lock of a run, with this process's number; a folder that was made for it and got nothing else goes again."""
+    """The lock of a run, with this process's number.
+
+    A folder that was made for it and got nothing else goes again.
+    """
     new = not out.exists()
     with hold(out) as lock:
         sign(lock, os.getpid())
@@ -306,52 +331,65 @@ def _locked(out: Path) -> Iterator[TextIO]:
                     shutil.rmtree(out)
 
 
-def _build(config: RunConfig, out: Path, resume: bool) -> tuple[SequenceModel, dict[str, Tensor] | None]:
+def _build(
+    config: RunConfig, out: Path, resume: bool
+) -> tuple[SequenceModel, dict[str, Tensor] | None]:
     """The model, new or as its training last wrote it, with what was written beside it."""
     path, best = out / LAST, out / BEST
     for file in (path, best, out / curves.FILE):
         sweep(file)
     if not path.exists():
         if best.exists():
-            raise FileExistsError(f"{best} is there, but no {LAST} to continue from; choose another --out.")
+            raise FileExistsError(
+                f"{best} is there, but no {LAST} to continue from; choose another --out."
+            )
         torch.manual_seed(config.train.seed)
         try:
             model = build_model(config.model)
         except (RuntimeError, OverflowError, TypeError) as error:
             raise ValueError(
-                "A model of these sizes does not fit into memory; lower --hidden-dim, --d-dim or --z-dim."
+                "A model of these sizes does not fit into memory; lower --hidden-dim, --d-dim or "
+                "--z-dim."
             ) from error
         if not model.reparameterised and config.train.objective in ("iwae", "fivo"):
             raise ValueError(
-                f"TrainConfig.objective is {config.train.objective!r}, whose gradient passes through the draws of z_t; "
-                f"those of {config.model.model!r} are zeros and ones: choose elbo or nasmc; evaluate with any bound."
+                f"TrainConfig.objective is {config.train.objective!r}, whose gradient passes "
+                f"through the draws of z_t; those of {config.model.model!r} are zeros and ones: "
+                f"choose elbo or nasmc; evaluate with any bound."
             )
         return model, None
     if not resume:
-        raise FileExistsError(f"{out} already holds a run; continue it with --resume {out} or choose another --out.")
+        raise FileExistsError(
+            f"{out} already holds a run; continue it with --resume {out} or choose another --out."
+        )
     try:
         last = load_checkpoint(path)
     except ChecksumError as error:
         raise ValueError(f"{path} holds no state of a training to continue: {error}") from error
     then, now = last.config.differences(config), config.differences(last.config)
     different = [
-        f"--{name.replace('_', '-')} was {then[name]!r}, now {now[name]!r}" for name in then if name != "epochs"
+        f"--{name.replace('_', '-')} was {then[name]!r}, now {now[name]!r}"
+        for name in then
+        if name != "epochs"
     ]
     if different:
         raise ValueError(
-            f"{path} belongs to a run with another configuration ({', '.join(different)}); resume it with the options "
-            f"it began with."
+            f"{path} belongs to a run with another configuration ({', '.join(different)}); resume "
+            f"it with the options it began with."
         )
     return last.model, last.extra
 
 
 def _load(config: RunConfig, options: Options) -> tuple[Frontend, Segments, Any, Tensor]:
-    """What makes frames, the training set's segments, the frames of each split, and the SHA-256 of all signals."""
+    """What makes frames, the training segments, each split's frames, and all signals' SHA-256."""
     signals = options.held or {
-        split: list(load_split(config.data, split, options.data_dir).values()) for split in ("train", "valid", "test")
+        split: list(load_split(config.data, split, options.data_dir).values())
+        for split in ("train", "valid", "test")
     }
     frontend = Frontend.fit(config.data, config.model.x_dim, signals["train"])
-    frames = {split: frontend.sequences(values, config.model.x_dim) for split, values in signals.items()}
+    frames = {
+        split: frontend.sequences(values, config.model.x_dim) for split, values in signals.items()
+    }
     digest = signals_sha256(signal for values in signals.values() for signal in values)
     data = torch.tensor([*bytes.fromhex(digest)], dtype=torch.uint8)
     train = config.train
@@ -372,6 +410,10 @@ def _moments(sequences: Sequence[Frames], x_dim: int) -> tuple[Tensor, Tensor]:
         frames = np.asarray(sequence[:][:, :x_dim], np.float64)
         known = ~np.isnan(frames)
         frames = np.where(known, frames, 0)
-        count, first, second = count + known.sum(0), first + frames.sum(0), second + (frames**2).sum(0)
+        count, first, second = (
+            count + known.sum(0),
+            first + frames.sum(0),
+            second + (frames**2).sum(0),
+        )
     mean = first / count
     return torch.as_tensor(mean), torch.as_tensor(second / count - mean**2)

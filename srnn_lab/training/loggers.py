@@ -38,7 +38,8 @@ def tensorboard(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # 
 def wandb(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: ARG001
     """A run of the project ``srnn_lab`` of Weights & Biases, which goes on where the training does.
 
-    Its own settings hold: with ``WANDB_MODE=offline`` it is written to ``out / "wandb"`` alone, for ``wandb sync``.
+    Its own settings hold: with ``WANDB_MODE=offline`` it is written to ``out / "wandb"`` alone, for
+    ``wandb sync``.
 
     Yields:
         A function that logs an epoch's row of the curves.
@@ -61,7 +62,8 @@ def wandb(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: 
         )
     except Error as error:
         raise ValueError(
-            f"Weights & Biases cannot be used ({error}); log in with: wandb login, or set WANDB_MODE=offline."
+            f"Weights & Biases cannot be used ({error}); log in with: wandb login, or set "
+            f"WANDB_MODE=offline."
         ) from error
     try:
         yield _lasting("Weights & Biases", lambda row: run.log(row, step=int(row["epoch"])), Error)
@@ -89,13 +91,19 @@ def mlflow(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa:
         known = client.get_experiment_by_name(PROJECT)
         experiment = known.experiment_id if known else client.create_experiment(PROJECT)
         runs = client.search_runs([experiment], f"tags.identity = '{identity}'")
-        run = runs[0] if runs else client.create_run(experiment, run_name=out.name, tags={"identity": identity})
+        run = (
+            runs[0]
+            if runs
+            else client.create_run(experiment, run_name=out.name, tags={"identity": identity})
+        )
         for name, value in config.settings().items():
             if name not in run.data.params:
                 client.log_param(run.info.run_id, name, value)
         client.update_run(run.info.run_id, "RUNNING")
     except MlflowException as error:
-        raise ValueError(f"MLflow cannot be used ({error}); set MLFLOW_TRACKING_URI to where it is.") from error
+        raise ValueError(
+            f"MLflow cannot be used ({error}); set MLFLOW_TRACKING_URI to where it is."
+        ) from error
 
     def log(row: Row) -> None:
         for name, value in row.items():
@@ -151,4 +159,5 @@ def _identity(out: Path) -> str:
 
 
 LOGGERS = {"tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
-"""Name -> function of (folder of the run, its configuration, whole epochs that are done), the only list."""
+"""Name -> function of (folder of the run, its configuration, whole epochs that are done), the only
+list."""

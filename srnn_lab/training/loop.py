@@ -35,10 +35,10 @@ def update(
     numbers: Tensor,
     *drawn: Tensor,
 ) -> tuple[Tensor, ...]:
-    """An update up to its gradient, which is left in the model: all of notebook 07's loop but ``optimizer.step()``.
+    """An update up to its gradient, left in the model: notebook 07's loop but ``optimizer.step()``.
 
-    It depends on its arguments alone. On a GPU it is recorded once and replayed: nothing in it may look at the value
-    of a tensor.
+    It depends on its arguments alone. On a GPU it is recorded once and replayed: nothing in it may
+    look at the value of a tensor.
 
     Args:
         model: The model.
@@ -93,7 +93,7 @@ class Loop:
 
     @cached_property
     def on_gpu(self) -> bool:
-        """Whether updates are prepared while the device works and, unless ``eager`` is set, recorded and replayed."""
+        """Whether updates are prepared while the device works and, unless ``eager``, replayed."""
         return self.training.device.type == "cuda"
 
     @cached_property
@@ -143,7 +143,8 @@ class Loop:
         order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
         segments = training.segments.epoch(order, rows=rows, start=first)
         for i, (starts, batch, frames) in enumerate(segments, first):
-            # Its random numbers: for the objective those of all rows, and of dropout each process's own.
+            # Its random numbers: for the objective those of all rows, and of dropout each process's
+            # own.
             seeds = np.random.SeedSequence((config.seed, epoch, i)).generate_state(2).tolist()
             generator = torch.Generator().manual_seed(seeds[0])
             drawn = draw(config, batch.x.shape[1], training.model.z_dim, rows, generator)
@@ -173,12 +174,15 @@ class Loop:
         with _explained():
             bound, kl, *reached = self.update(*state, *inputs)
         training.state = State(*reached)
-        # One message to the other processes: gradients, what is shown, and whether any of them was sent a signal.
+        # One message to the other processes: gradients, what is shown, and whether any of them was
+        # sent a signal.
         values = torch.stack([bound, kl]) / prepared.frames
         values = torch.cat([values, values.new_full((1,), noted), values.new_full((1,), due)])
         parameters = list(training.model.parameters())
         values = distributed.add_up((p.grad for p in parameters if p.grad is not None), values)
-        return torch.nn.utils.clip_grad_norm_(parameters, training.config.train.gradient_norm), values
+        return torch.nn.utils.clip_grad_norm_(
+            parameters, training.config.train.gradient_norm
+        ), values
 
 
 @contextmanager
@@ -189,12 +193,13 @@ def _explained() -> Iterator[None]:
     except RuntimeError as error:  # a CPU's has no type of its own
         if "cuDNN" in str(error):
             raise ValueError(
-                f"cuDNN does not train a GRU of these sizes ({str(error).splitlines()[0]}); choose another --d-dim, a "
-                f"multiple of 4, in a new --out, or train with --device cpu."
+                f"cuDNN does not train a GRU of these sizes ({str(error).splitlines()[0]}); "
+                f"choose another --d-dim, a multiple of 4, in a new --out, or train with --device "
+                f"cpu."
             ) from error
         if not (isinstance(error, torch.OutOfMemoryError) or "tried to allocate" in str(error)):
             raise
         raise ValueError(
-            "An update does not fit into memory; begin anew with a lower --batch-size, --segment-length or "
-            "--num-particles, and another --out."
+            "An update does not fit into memory; begin anew with a lower --batch-size, "
+            "--segment-length or --num-particles, and another --out."
         ) from error

@@ -17,12 +17,12 @@ class Objective(NamedTuple):
 
     Attributes:
         loss: What is minimised.
-        bound: That of the objective, of the ELBO with the KL at full weight; of ``iwae`` and ``fivo`` as weighted, for
-            their weights depend on it; of ``nasmc`` that of ``fivo``.
+        bound: That of the objective, of the ELBO with the KL at full weight; of ``iwae`` and
+            ``fivo`` as weighted, for their weights depend on it; of ``nasmc`` that of ``fivo``.
         kl: The KL; of ``iwae`` and ``fivo`` by the sampled z, averaged over the paths.
-        state: The states that the rows carry on from. Where a row has several paths, it carries on from one of them,
-            drawn by weight: a sample of the past, as with one path, so that a segment's bound means the same under
-            each objective.
+        state: The states that the rows carry on from. Where a row has several paths, it carries on
+            from one of them, drawn by weight: a sample of the past, as with one path, so that a
+            segment's bound means the same under each objective.
     """
 
     loss: Tensor
@@ -31,10 +31,13 @@ class Objective(NamedTuple):
     state: State
 
 
-def draw(config: TrainConfig, length: int, z_dim: int, rows: slice, generator: torch.Generator) -> list[Tensor]:
-    """Noise of some rows, and the uniform numbers that the objective needs: what ``objective`` takes last.
+def draw(
+    config: TrainConfig, length: int, z_dim: int, rows: slice, generator: torch.Generator
+) -> list[Tensor]:
+    """Noise of some rows, and uniform numbers for the objective: what ``objective`` takes last.
 
-    Drawn on the CPU for all rows, so that they depend neither on the device nor on the number of processes.
+    Drawn on the CPU for all rows, so that they depend neither on the device nor on the number of
+    processes.
 
     Returns:
         Noise (K rows, T, Z) for K paths of each row. With several paths, also a uniform number for
@@ -74,7 +77,15 @@ def objective(
         bound = iwae(model, batch, noise, state, kl_weight=kl_weight)
         loss = -bound.value
     elif config.objective == "fivo":
-        bound = fivo(model, batch, noise, for_ancestors[0], state, resampling_share=share, kl_weight=kl_weight)
+        bound = fivo(
+            model,
+            batch,
+            noise,
+            for_ancestors[0],
+            state,
+            resampling_share=share,
+            kl_weight=kl_weight,
+        )
         loss = -bound.value
     else:
         loss, bound = nasmc(model, batch, noise, for_ancestors[0], state, resampling_share=share)

@@ -6,7 +6,7 @@ from srnn_lab.config import TrainConfig
 
 
 def use_bf16(config: TrainConfig, device_type: str) -> bool:
-    """Whether matrix products are done in bf16: as configured, or by what the hardware is made for."""
+    """Whether matrix products are in bf16: as configured, or by what the hardware is made for."""
     if config.precision == "auto":
         if device_type == "cuda":
             return torch.cuda.is_bf16_supported(including_emulation=False)

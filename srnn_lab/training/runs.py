@@ -1,4 +1,4 @@
-"""Trainings as folders of files: begin one in a process of its own, see from its files how far it is, stop it."""
+"""Trainings as folders of files: begin one as a process, see from files how far it is, stop it."""
 
 import os
 import re
@@ -54,7 +54,10 @@ class Progress:
 
 
 def list_runs(folder: Path) -> dict[str, Path]:
-    """The runs in a folder, by name; empty if there is no such folder. A name that cannot be shown is left out."""
+    """The runs in a folder, by name; empty if there is no such folder.
+
+    A name that cannot be shown is left out.
+    """
     found = (path for path in folder.glob("*") if (path / FILE).exists() or (path / LOG).exists())
     return {path.name: path for path in sorted(found) if path.name.isprintable()}
 
@@ -101,7 +104,9 @@ def progress(run: Path) -> Progress:
     files = [path for name in ("best", "last") if (path := run / f"{name}.safetensors").exists()]
     header = read_header(files[0]) if files else None
     if header and len(files) > 1:
-        header = Header(read_header(files[1]).config, header.scores)  # more epochs may have been asked for
+        header = Header(
+            read_header(files[1]).config, header.scores
+        )  # more epochs may have been asked for
     epochs = len(read_curves(run)["epoch"])
     lines = _tail(run / LOG)
     bars = [found for line in lines if (found := _BAR.search(line))]
@@ -115,7 +120,7 @@ def progress(run: Path) -> Progress:
 
 
 def _tail(log: Path) -> list[str]:
-    """The last lines of a log, back to where the run was last begun; a progress bar's states are lines too."""
+    """A log's last lines, since the run last began; a progress bar's states are lines too."""
     if not log.exists():
         return []
     with os.fdopen(open_regular(log), "rb") as file:

@@ -1,4 +1,4 @@
-"""Several runs side by side that differ in their seeds: in turns on one GPU, on a CPU each in a process of its own."""
+"""Runs side by side with different seeds: in turns on one GPU, on a CPU each in its own process."""
 
 import os
 import subprocess
@@ -18,14 +18,18 @@ from srnn_lab.system.terminal import outliving_terminal
 from srnn_lab.training.fitting import Options, Run, fit_in_steps
 
 MOST_ON_A_GPU = 16
-"""Runs side by side on one GPU: each takes two of torch's 32 streams, one to record and one to run on."""
+"""Runs side by side on one GPU: each takes two of torch's 32 streams, one to record and one to run
+on."""
 STOPPED = "stopped, with all written; the same command continues what has begun"
 
 
-def fit_in_turns(configs: Mapping[Path, RunConfig], *, device: str, **options: Any) -> dict[Path, Run]:
-    """Train several models on one GPU, which a single one does not fill: where one is waited for, the others go on.
+def fit_in_turns(
+    configs: Mapping[Path, RunConfig], *, device: str, **options: Any
+) -> dict[Path, Run]:
+    """Train several models on a GPU that one does not fill: while one is waited for, others go on.
 
-    Each has a graph and a stream of its own, and comes out as ``fit`` makes it. Runs that have begun are continued.
+    Each has a graph and a stream of its own, and comes out as ``fit`` makes it. Runs that have
+    begun are continued.
 
     Args:
         configs: What to train, by folder.
@@ -40,12 +44,17 @@ def fit_in_turns(configs: Mapping[Path, RunConfig], *, device: str, **options: A
         Stopped: Ctrl-C or SIGTERM came; all of them can be continued.
     """
     if len(configs) > MOST_ON_A_GPU:
-        raise ValueError(f"--seeds names {len(configs)} runs; at most {MOST_ON_A_GPU} fit side by side on a GPU.")
+        raise ValueError(
+            f"--seeds names {len(configs)} runs; at most {MOST_ON_A_GPU} fit side by side on a GPU."
+        )
     done: dict[Path, Run] = {}
     failed: dict[Path, Exception] = {}
     how = Options(device=device, resume=True, **options)
     with outliving_terminal(), noted_signals() as noted:
-        runs = {out: fit_in_steps(config, out, how, label=out.name, noted=noted) for out, config in configs.items()}
+        runs = {
+            out: fit_in_steps(config, out, how, label=out.name, noted=noted)
+            for out, config in configs.items()
+        }
         on_own_stream = {out: _stream(config.model, device) for out, config in configs.items()}
         # Each run in turn gives its work to the device, until it waits for it.
         while runs:
@@ -71,8 +80,8 @@ def fit_in_turns(configs: Mapping[Path, RunConfig], *, device: str, **options: A
 def _stream(config: ModelConfig, device: str) -> Callable[[], Any]:
     """What makes a run's kernels those of its own stream.
 
-    Runs with dropout share one stream, since a device has one generator of random numbers, which is set for one update
-    after another.
+    Runs with dropout share one stream, since a device has one generator of random numbers, which is
+    set for one update after another.
 
     Returns:
         A function without arguments that makes a context manager.
@@ -84,7 +93,9 @@ def _stream(config: ModelConfig, device: str) -> Callable[[], Any]:
 
 
 def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
-    """Run ``srnn-lab`` several times, as many at once as there are CPUs; what they print comes with their names.
+    """Run ``srnn-lab`` several times, as many at once as there are CPUs.
+
+    What they print comes with their names.
 
     Args:
         commands: The arguments of each, by the folder of its run.
@@ -120,11 +131,18 @@ def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
                 while waiting and len(running) < at_once and not noted:
                     out = next(iter(waiting))
                     command = [sys.executable, "-m", "srnn_lab", *waiting.pop(out)]
-                    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+                    pipes = {
+                        "stdout": subprocess.PIPE,
+                        "stderr": subprocess.STDOUT,
+                        "text": True,
+                        "errors": "replace",
+                    }
                     process = subprocess.Popen(command, env=environment, **pipes)
                     running[out] = process, threading.Thread(target=tell, args=(out, process))
                     running[out][1].start()
-                if noted and not told:  # of a terminal's Ctrl-C they know, and a second one would interrupt them
+                if (
+                    noted and not told
+                ):  # of a terminal's Ctrl-C they know, and a second one would interrupt them
                     told = True
                     _end(running)
                 for out, (process, reader) in list(running.items()):
@@ -132,7 +150,9 @@ def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
                     if not reader.is_alive():
                         del running[out]
                         if process.wait() and not noted:
-                            said = last.get(out, f"status {process.returncode}").removeprefix("srnn-lab: ")
+                            said = last.get(out, f"status {process.returncode}").removeprefix(
+                                "srnn-lab: "
+                            )
                             failed[out] = ValueError(said)
         finally:
             _end(running)

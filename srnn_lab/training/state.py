@@ -36,8 +36,8 @@ ADVICE = "lower --learning-rate or --gradient-norm, or train with --precision fp
 class Training:
     """A training under way.
 
-    There is no state of random numbers: the order of an epoch depends on the seed and the epoch alone, and what an
-    update draws on the seed, the epoch and the update.
+    There is no state of random numbers: the order of an epoch depends on the seed and the epoch
+    alone, and what an update draws on the seed, the epoch and the update.
 
     Attributes:
         config: What is trained, on what, and how.
@@ -87,7 +87,7 @@ class Training:
         return {"device": distributed.name_of(self.device), "precision": precision}
 
     def is_due(self) -> bool:
-        """Whether this is to be written after the next update; sooner before a validation, which may be long."""
+        """Whether this is to be written after the next update; sooner before a long validation."""
         last = self.update + 1 == len(self.segments)
         return time.perf_counter() - self.written >= (WRITE_EVERY / 10 if last else WRITE_EVERY)
 
@@ -104,8 +104,8 @@ class Training:
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
         if self.in_a_row == SKIPS:
             raise FloatingPointError(
-                f"The bound or its gradient was not a finite number {SKIPS} times in a row, up to update "
-                f"{self.update} of epoch {len(self.curves) + 1}; {ADVICE}."
+                f"The bound or its gradient was not a finite number {SKIPS} times in a row, up to "
+                f"update {self.update} of epoch {len(self.curves) + 1}; {ADVICE}."
             )
         self.state = self.state and State(*(values.nan_to_num(0, 0, 0) for values in self.state))
 
@@ -116,14 +116,17 @@ class Training:
             The epoch's row of the curves.
 
         Raises:
-            FloatingPointError: It had no update, or its validation no bound, that was a finite number.
+            FloatingPointError: It had no update, or its validation no bound, that was a finite
+                number.
         """
         config, epoch, updates = self.config.train, len(self.curves), len(self.segments)
         scores: dict[str, Any] = valid.to_dict()
         count = updates - self.skipped
         if not (count and math.isfinite(scores[config.bound])):
             which = "validation bound" if count else "bound or its gradient, at every update,"
-            raise FloatingPointError(f"The {which} is not a finite number in epoch {epoch + 1}; {ADVICE}.")
+            raise FloatingPointError(
+                f"The {which} is not a finite number in epoch {epoch + 1}; {ADVICE}."
+            )
         row: Row = {
             "epoch": epoch + 1,
             "train_bound": self.bound / count,
@@ -156,14 +159,20 @@ class Training:
         adam = self.optimizer.state_dict()["state"]
         position = [self.update, self.bound, self.kl, self.skipped, self.in_a_row]
         extra = {
-            **{f"adam.{i}.{name}": value for i, values in adam.items() for name, value in values.items()},
+            **{
+                f"adam.{i}.{name}": value
+                for i, values in adam.items()
+                for name, value in values.items()
+            },
             "curves": curves.as_tensor(self.curves),
             "position": torch.tensor(position, dtype=torch.float64),
             "data": self.data,
         }
         if self.state is not None:
             for name, values in zip(self.state._fields, self.state, strict=True):
-                extra[f"state.{name}"] = distributed.gather_rows(values, self.config.train.batch_size)
+                extra[f"state.{name}"] = distributed.gather_rows(
+                    values, self.config.train.batch_size
+                )
 
         def write() -> None:
             curves.write_curves(self.place(curves.FILE), self.curves)
@@ -177,7 +186,8 @@ class Training:
         """Continue from what ``write`` put beside the weights.
 
         Raises:
-            ValueError: It is no such thing, or belongs to other data, or the best epoch is of another training.
+            ValueError: It is no such thing, or belongs to other data, or the best epoch is of
+                another training.
             FileNotFoundError: The best epoch's checkpoint is missing.
         """
         try:
@@ -186,10 +196,13 @@ class Training:
             self._restore_adam(extra)
         except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{self.out / LAST} holds no state of a training to continue; train anew, with another --out."
+                f"{self.out / LAST} holds no state of a training to continue; train anew, with "
+                f"another --out."
             ) from error
         if not same_data:
-            raise ValueError(f"{self.out} was trained on other data; continue it on the data it began with.")
+            raise ValueError(
+                f"{self.out} was trained on other data; continue it on the data it began with."
+            )
         self._check_epochs()
 
     def _restore_position(self, extra: dict[str, Tensor]) -> None:
@@ -215,16 +228,20 @@ class Training:
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": adam})
 
     def _check_epochs(self) -> None:
-        """That these epochs are as many as are asked for at most, and that the best of them is there."""
+        """That there are no more epochs than asked for, and that the best of them is there."""
         done, best = len(self.curves), self.out / BEST
         if done > self.config.train.epochs:
-            raise ValueError(f"{self.out} has {done} epochs behind it; give --epochs as many or more.")
+            raise ValueError(
+                f"{self.out} has {done} epochs behind it; give --epochs as many or more."
+            )
         if done and not best.exists():
-            raise FileNotFoundError(f"{best} is missing, which holds the best epoch so far; put it back or train anew.")
+            raise FileNotFoundError(
+                f"{best} is missing, which holds the best epoch so far; put it back or train anew."
+            )
         # A kill may have come between the best epoch's file and the state after it.
         known = range(1, min(done + 1, self.config.train.epochs) + 1)
         if done and (epoch := load_checkpoint(best).scores.get("epoch")) not in known:
             raise ValueError(
-                f"{best} is of epoch {reprlib.repr(epoch)}, of which this training of {done} epochs knows nothing; put "
-                f"its own back, give more --epochs or train anew."
+                f"{best} is of epoch {reprlib.repr(epoch)}, of which this training of {done} "
+                f"epochs knows nothing; put its own back, give more --epochs or train anew."
             )

@@ -1,4 +1,4 @@
-"""Trainings that differ in some settings, which Optuna chooses by the validation bounds of those before."""
+"""Trainings that differ in settings, which Optuna chooses by validation bounds of earlier ones."""
 
 import math
 import reprlib
@@ -42,18 +42,30 @@ class Varied:
         """
         name, _, values = given.partition("=")
         name = name.strip().removeprefix("--").replace("-", "_")
-        kinds = {f.name: f.type for section in fields(RunConfig) for f in fields(getattr(RunConfig(), section.name))}
+        kinds = {
+            f.name: f.type
+            for section in fields(RunConfig)
+            for f in fields(getattr(RunConfig(), section.name))
+        }
         if name not in kinds:
-            raise ValueError(f"{reprlib.repr(name)} is no setting; give the name of an option of train, as z-dim=20,50")
+            raise ValueError(
+                f"{reprlib.repr(name)} is no setting; give the name of an option of train, as "
+                f"z-dim=20,50"
+            )
         kind = kinds[name]
         low, is_range, high = values.partition("..")
         if not is_range:
             return cls(name, tuple(_value(name, kind, text) for text in values.split(",")))
         if kind not in (int, float):
-            raise ValueError(f"{name} is no number, so it has no range; give its values, joined by commas")
+            raise ValueError(
+                f"{name} is no number, so it has no range; give its values, joined by commas"
+            )
         ends = _value(name, kind, low), _value(name, kind, high)
         if not ends[0] < ends[1] < math.inf:
-            raise ValueError(f"{values!r} is no range of {name}; give a smaller and a larger number, as 1e-4..1e-2")
+            raise ValueError(
+                f"{values!r} is no range of {name}; give a smaller and a larger number, as "
+                f"1e-4..1e-2"
+            )
         return cls(name, low=ends[0], high=ends[1])
 
     def distribution(self) -> Any:
@@ -100,9 +112,12 @@ class Trial:
 
 
 def sweep(
-    varied: Sequence[Varied], trials: int, out: Path, train: Callable[[Path, Mapping[str, Any]], float]
+    varied: Sequence[Varied],
+    trials: int,
+    out: Path,
+    train: Callable[[Path, Mapping[str, Any]], float],
 ) -> list[Trial]:
-    """Train until there are so many trials; those that were begun before count, and one that was stopped goes on.
+    """Train until there are so many trials; those begun before count, and a stopped one goes on.
 
     What was tried stands in ``OUT.optuna``, and each trial is a run: ``OUT-1``, ``OUT-2``, ...
 
@@ -133,24 +148,35 @@ def sweep(
         direction="maximize",
         load_if_exists=True,
     )
-    running, done, failed = (optuna.trial.TrialState[name] for name in ("RUNNING", "COMPLETE", "FAIL"))
+    running, done, failed = (
+        optuna.trial.TrialState[name] for name in ("RUNNING", "COMPLETE", "FAIL")
+    )
     space = {one.name: one.distribution() for one in varied}
     for trial in study.trials:
         if trial.distributions != space:
-            raise ValueError(f"The sweep {out} was begun with other settings to vary; choose another --out.")
+            raise ValueError(
+                f"The sweep {out} was begun with other settings to vary; choose another --out."
+            )
     # Trials that were stopped go first.
     waiting, reason = [trial for trial in study.trials if trial.state == running], None
     while waiting or len(study.trials) < trials:
-        # Of the seed that many trials long, so that a sweep that goes on does not draw again what it drew first.
+        # Of the seed that many trials long, so that a sweep that goes on does not draw again what
+        # it drew first.
         study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
         trial = waiting.pop(0) if waiting else study.ask(space)
         try:
-            study.tell(trial.number, train(out.with_name(f"{out.name}-{trial.number + 1}"), trial.params))
+            study.tell(
+                trial.number, train(out.with_name(f"{out.name}-{trial.number + 1}"), trial.params)
+            )
         except (ValueError, FloatingPointError) as error:
             study.tell(trial.number, state=failed)
             reason = error
     found = [
-        Trial(out.with_name(f"{out.name}-{t.number + 1}"), t.params, t.value if t.state == done else None)
+        Trial(
+            out.with_name(f"{out.name}-{t.number + 1}"),
+            t.params,
+            t.value if t.state == done else None,
+        )
         for t in study.trials
     ]
     if all(trial.bound is None for trial in found):

@@ -1,4 +1,4 @@
-"""The arrows of each model against Figure 4 of the paper, and what the documentation says of them."""
+"""Each model's arrows against the paper's Figure 4, and what the documentation says of them."""
 
 from pathlib import Path
 
@@ -55,7 +55,10 @@ def test_two_frames_are_drawn_with_each_arrow_in_both():
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_documentation_answers_the_three_questions_as_the_model_does(model):
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in DOCUMENT.read_text().splitlines()]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in DOCUMENT.read_text().splitlines()
+    ]
     (header,) = [row for row in rows if tuple(row[2:5]) == QUESTIONS]
     (row,) = [row for row in rows if row[0] == f"`{model}`" and len(row) == len(header)]
     for said, answer in zip(row[2:5], arrows(model=model).answers, strict=True):

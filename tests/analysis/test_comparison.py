@@ -15,11 +15,16 @@ def variant(run, **changes):
 
 
 def compared(signal, **checkpoints):
-    return compare(checkpoints, {name: inspect_signal(one, signal) for name, one in checkpoints.items()})
+    return compare(
+        checkpoints, {name: inspect_signal(one, signal) for name, one in checkpoints.items()}
+    )
 
 
 def test_models_stand_on_the_same_frames_with_their_own_numbers():
-    models = {"smooth": untrained(music_run()), "filter": untrained(variant(music_run(), smoothing=False))}
+    models = {
+        "smooth": untrained(music_run()),
+        "filter": untrained(variant(music_run(), smoothing=False)),
+    }
     found = compared(roll(20), **models)
     assert found.names == ("smooth", "filter")
     for row, one in enumerate(models.values()):
@@ -57,10 +62,12 @@ def test_a_first_frame_that_only_one_model_scores_is_left_out():
 
 @pytest.mark.parametrize("features", ["raw", "log-mel"])
 def test_log_px_is_the_density_of_the_first_models_values(features):
-    """The same density of the waveform (or of the energies), written with another normalisation, is no other model."""
+    """The same density of a waveform (or of energies), otherwise normalised, is no other model."""
     first = untrained(speech_run(features=features))
     other = untrained(speech_run(features=features))
-    scaled = Frontend(first.frontend.config, first.frontend.mean, np.asarray(2 * first.frontend.std))
+    scaled = Frontend(
+        first.frontend.config, first.frontend.mean, np.asarray(2 * first.frontend.std)
+    )
     found = compared(wave(), first=first, other=replace(other, frontend=scaled))
     own = inspect_signal(replace(other, frontend=scaled), wave())
     x_dim = first.config.model.x_dim
@@ -69,7 +76,11 @@ def test_log_px_is_the_density_of_the_first_models_values(features):
 
 
 def test_frames_of_another_kind_are_refused():
-    music, raw, mel = untrained(music_run()), untrained(speech_run()), untrained(speech_run(features="log-mel"))
+    music, raw, mel = (
+        untrained(music_run()),
+        untrained(speech_run()),
+        untrained(speech_run(features="log-mel")),
+    )
     assert len({frame_kind(one.config) for one in (music, raw, mel)}) == 3
     with pytest.raises(ValueError, match=r"frames of mel .* are not those of raw"):
         compared(wave(), raw=raw, mel=mel)
@@ -79,7 +90,9 @@ def test_frames_of_another_kind_are_refused():
 
 def test_what_a_frame_does_not_depend_on_is_no_other_kind():
     run = speech_run()
-    same = replace(run, data=replace(run.data, data="voices", window_length=128, frames_per_quarter=4))
+    same = replace(
+        run, data=replace(run.data, data="voices", window_length=128, frames_per_quarter=4)
+    )
     assert frame_kind(run) == frame_kind(same)
     mel = speech_run(features="log-mel")
     assert frame_kind(mel) != frame_kind(replace(mel, data=replace(mel.data, window_length=128)))

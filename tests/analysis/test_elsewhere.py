@@ -55,7 +55,9 @@ def test_the_draws_for_arviz_are_those_of_the_inspection(checkpoint):
     assert z.dims == ("chain", "draw", "time", "dimension")
     assert z.shape == (1, 5, len(clip.kl), checkpoint.model.z_dim)
     np.testing.assert_array_equal(z["time"], clip.times)
-    np.testing.assert_allclose(tree.log_likelihood["x"].mean(("chain", "draw")), clip.log_px, rtol=1e-5)
+    np.testing.assert_allclose(
+        tree.log_likelihood["x"].mean(("chain", "draw")), clip.log_px, rtol=1e-5
+    )
     np.testing.assert_array_equal(tree.observed_data["x"], clip.frames)
 
 
@@ -65,7 +67,10 @@ def test_a_folder_is_inspected_into_one_table(tmp_path, monkeypatch, capsys):
     run = PRESETS["series"]
     sizes = {"x_dim": 2, "d_dim": 5, "z_dim": 2, "hidden_dim": 6}
     config = replace(run, model=replace(run.model, **sizes), data=replace(run.data, columns="0,1"))
-    save_checkpoint(Checkpoint(config, build_model(config.model), Frontend.plain(config.data)), "model.safetensors")
+    save_checkpoint(
+        Checkpoint(config, build_model(config.model), Frontend.plain(config.data)),
+        "model.safetensors",
+    )
     (tmp_path / "tables").mkdir()
     rows = torch.randn(3, 9, 2, generator=torch.Generator().manual_seed(0)).numpy()
     for name, table in zip("abc", rows, strict=True):
@@ -75,6 +80,10 @@ def test_a_folder_is_inspected_into_one_table(tmp_path, monkeypatch, capsys):
     assert "d.csv is left out" in capsys.readouterr().err
     with Path("seen/clips.csv").open() as file:
         found = list(csv.DictReader(file))
-    assert [(row["file"], row["frames"]) for row in found] == [("a.npy", "9"), ("b.npy", "5"), ("c.npy", "9")]
+    assert [(row["file"], row["frames"]) for row in found] == [
+        ("a.npy", "9"),
+        ("b.npy", "5"),
+        ("c.npy", "9"),
+    ]
     assert main(["inspect", "model.safetensors", "tables", "--picture=a.svg"]) == 1
     assert "are of one file" in capsys.readouterr().err

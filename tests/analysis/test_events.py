@@ -8,7 +8,14 @@ from tiny import music_run, roll, speech_run, untrained, wave
 
 from srnn_lab.analysis.event_areas import measure_areas
 from srnn_lab.analysis.event_kinds import EVENT_KINDS, MUSIC_EVENTS, PHONE_EVENTS, SOUND_EVENTS
-from srnn_lab.analysis.events import clip_events, frame_levels, frames_at, kinds_of, phone_events, starts_of_sound
+from srnn_lab.analysis.events import (
+    clip_events,
+    frame_levels,
+    frames_at,
+    kinds_of,
+    phone_events,
+    starts_of_sound,
+)
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.analysis.transitions import measure_transitions, near_frames, roc_area
 from srnn_lab.config import DataConfig
@@ -30,7 +37,11 @@ def test_sound_sets_in_after_enough_silence_and_ends_before_enough():
     assert starts_of_sound(active, 3).tolist() == [7, 15]
     assert starts_of_sound(active, 4).tolist() == [15]
     assert starts_of_sound(np.array([0, 0, 1], bool), 3).tolist() == []
-    assert starts_of_sound(np.ones(4, bool), 1).tolist() == starts_of_sound(np.zeros(4, bool), 1).tolist() == []
+    assert (
+        starts_of_sound(np.ones(4, bool), 1).tolist()
+        == starts_of_sound(np.zeros(4, bool), 1).tolist()
+        == []
+    )
 
 
 def test_a_burst_of_noise_between_silence_sets_in_and_ends_where_it_was_put():
@@ -48,8 +59,12 @@ def test_a_burst_of_noise_between_silence_sets_in_and_ends_where_it_was_put():
 
 
 def test_boundaries_of_phones_by_kind():
-    spoken = phones((0, "pau"), (0.1, "AA1"), (0.15, "S"), (0.2, "S"), (0.25, "sil"), (0.3, ""), (0.35, "t"))
-    found = {kind: TIMES[phone_events(kind, spoken, TIMES, LEVELS)].tolist() for kind in PHONE_EVENTS}
+    spoken = phones(
+        (0, "pau"), (0.1, "AA1"), (0.15, "S"), (0.2, "S"), (0.25, "sil"), (0.3, ""), (0.35, "t")
+    )
+    found = {
+        kind: TIMES[phone_events(kind, spoken, TIMES, LEVELS)].tolist() for kind in PHONE_EVENTS
+    }
     nearest = {at: TIMES[np.abs(TIMES - at).argmin()] for at in (0.1, 0.15, 0.25, 0.35)}
     near = lambda *at: pytest.approx([nearest[time] for time in at], abs=0.0126)  # noqa: E731 (ties)
     assert found["phone"] == near(0.1, 0.15, 0.25, 0.35)
@@ -61,7 +76,8 @@ def test_boundaries_of_phones_by_kind():
 def test_a_burst_is_where_a_closure_ends_or_where_the_level_rises_within_a_stop():
     labelled = phones((0, "h#"), (0.1, "tcl"), (0.2, "t"), (0.3, "iy"))
     assert (
-        phone_events("closure-to-burst", labelled, TIMES, LEVELS).tolist() == frames_at(np.array([0.2]), TIMES).tolist()
+        phone_events("closure-to-burst", labelled, TIMES, LEVELS).tolist()
+        == frames_at(np.array([0.2]), TIMES).tolist()
     )
     whole, levels = phones((0, "pau"), (0.1, "tt"), (0.3, "ii"), (0.4, "p")), LEVELS.copy()
     levels[14:] += 20  # within the first stop
@@ -87,21 +103,34 @@ def clips(*seeds):
         rng = np.random.default_rng(seed)
         clip = inspect_signal(tested, wave())
         frames = len(clip.kl)
-        found.append(replace(clip, kl=rng.normal(seed, 1, frames).astype(np.float32), active=rng.random(frames) > 0.3))
+        found.append(
+            replace(
+                clip,
+                kl=rng.normal(seed, 1, frames).astype(np.float32),
+                active=rng.random(frames) > 0.3,
+            )
+        )
     return found
 
 
 def test_areas_and_their_null_equal_brute_force():
     tested = clips(1, 5, 9)
-    events = [{"onset": np.array([3, 20, 21])}, {"onset": np.array([7])}, {"onset": np.zeros(0, int)}]
+    events = [
+        {"onset": np.array([3, 20, 21])},
+        {"onset": np.array([7])},
+        {"onset": np.zeros(0, int)},
+    ]
     areas = measure_areas(tested, events, (0, 2), num_shifts=50, seed=3)
     assert list(areas) == ["onset/all/0", "onset/all/2", "onset/active/0", "onset/active/2"]
     for name, area in areas.items():
         _, counted, window = name.split("/")
-        masks = [clip.active if counted == "active" else np.ones(len(clip.kl), bool) for clip in tested]
+        masks = [
+            clip.active if counted == "active" else np.ones(len(clip.kl), bool) for clip in tested
+        ]
         kl = [clip.kl[mask] for clip, mask in zip(tested, masks, strict=True)]
         marked = [
-            near_frames(found["onset"], int(window), len(mask))[mask] for found, mask in zip(events, masks, strict=True)
+            near_frames(found["onset"], int(window), len(mask))[mask]
+            for found, mask in zip(events, masks, strict=True)
         ]
         assert area.auc == pytest.approx(roc_area(np.concatenate(kl), np.concatenate(marked)))
         rng = np.random.default_rng(3)

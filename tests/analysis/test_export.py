@@ -44,7 +44,9 @@ def test_the_csv_reads_back_as_the_table(clip, match):
 
 def test_the_label_track_is_in_seconds_of_the_sound(clip, match):
     lines = [line.split("\t") for line in label_track(clip, match).splitlines()]
-    np.testing.assert_allclose([float(line[0]) for line in lines], clip.seconds[match.frames], atol=1e-6)
+    np.testing.assert_allclose(
+        [float(line[0]) for line in lines], clip.seconds[match.frames], atol=1e-6
+    )
     assert all(line[0] == line[1] for line in lines)
     assert [line[2].endswith("*") for line in lines] == match.hits.tolist()
 

@@ -6,7 +6,13 @@ import soundfile
 import torch
 
 from srnn_lab.analysis.inspection import ACTIVE, clip_batch, draw_reconstruction, inspect_signal
-from srnn_lab.analysis.transitions import find_spikes, match_spikes, measure_transitions, near_changes, roc_area
+from srnn_lab.analysis.transitions import (
+    find_spikes,
+    match_spikes,
+    measure_transitions,
+    near_changes,
+    roc_area,
+)
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint
 from srnn_lab.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig
 from srnn_lab.data import Frontend, read_signal, widen
@@ -28,7 +34,9 @@ def checkpoint(features, first_frame=False, likelihood=None, name="srnn"):
     torch.manual_seed(0)
     data, x_dim = DATA[features]
     likelihood = likelihood or ("bernoulli" if features == "roll" else "gaussian")
-    model = ModelConfig(model=name, likelihood=likelihood, x_dim=x_dim, d_dim=6, z_dim=3, hidden_dim=8)
+    model = ModelConfig(
+        model=name, likelihood=likelihood, x_dim=x_dim, d_dim=6, z_dim=3, hidden_dim=8
+    )
     config = RunConfig(model=model, data=data, evaluation=EvaluationConfig(first_frame=first_frame))
     return Checkpoint(config, build_model(model).eval(), Frontend.fit(data, x_dim, [tones(440)]))
 
@@ -73,7 +81,9 @@ def test_an_inspection_has_a_value_for_each_scored_frame(features, first_frame):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize(("features", "likelihood"), [("roll", "nade"), ("log-mel", "gaussian-mixture")])
+@pytest.mark.parametrize(
+    ("features", "likelihood"), [("roll", "nade"), ("log-mel", "gaussian-mixture")]
+)
 def test_every_model_and_likelihood_is_inspected_and_drawn(name, features, likelihood):
     tested = checkpoint(features, likelihood=likelihood, name=name)
     clip = inspect_signal(tested, SIGNALS[features])
@@ -117,16 +127,24 @@ def test_onsets_are_where_the_tones_begin_and_silence_is_not_active(features):
 
 
 @pytest.mark.parametrize("name", ["voice", "voice-mel"])
-def test_the_offset_of_a_sound_card_changes_what_a_model_makes_of_a_clip_by_less_than_one_percent(tmp_path, name):
+def test_the_offset_of_a_sound_card_changes_what_a_model_makes_of_a_clip_by_less_than_one_percent(
+    tmp_path, name
+):
     checkpoint = load_checkpoint(name)
     clip, _ = soundfile.read(BUNDLED_VOICE / "vm-password.flac")
     found = []
     for offset in (0, 0.1, -0.005):
         soundfile.write(tmp_path / "a.wav", np.clip(clip + offset, -1, 1), RATE, "PCM_24")
-        found.append(inspect_signal(checkpoint, read_signal(tmp_path / "a.wav", checkpoint.config.data), num_samples=1))
+        found.append(
+            inspect_signal(
+                checkpoint, read_signal(tmp_path / "a.wav", checkpoint.config.data), num_samples=1
+            )
+        )
     for shifted in found[1:]:
         assert shifted.kl.mean() == pytest.approx(found[0].kl.mean(), rel=0.01)
-        assert (shifted.log_px - shifted.kl).mean() == pytest.approx((found[0].log_px - found[0].kl).mean(), rel=0.01)
+        assert (shifted.log_px - shifted.kl).mean() == pytest.approx(
+            (found[0].log_px - found[0].kl).mean(), rel=0.01
+        )
         np.testing.assert_array_equal(shifted.changes, found[0].changes)
         np.testing.assert_array_equal(shifted.active, found[0].active)
 
@@ -179,7 +197,7 @@ def test_frames_near_a_change():
 
 
 def surprised(model, tested):
-    """Replace a model's KL by how much its frame differs from the one before, keeping everything else."""
+    """Replace a model's KL by how much its frame differs from the one before; the rest stays."""
 
     def unroll(u, x, lengths, state, noise, original=model.unroll):
         trace = original(u, x, lengths, state, noise)
@@ -213,7 +231,7 @@ def test_a_clip_of_silence_counts_for_nothing_but_its_splices():
 
 @pytest.mark.parametrize("features", DATA)
 def test_signals_in_their_smallest_type_have_the_same_transitions(features):
-    """One waveform is int16; the other exceeds full scale, so it is float32, and both stand in one splice."""
+    """One waveform is int16; the other exceeds full scale, so is float32; one splice has both."""
     stored = [narrow(SIGNALS[features]), narrow(2.5 * SIGNALS[features])]
     assert stored[0].dtype != np.float32
     found, expected = (
@@ -230,7 +248,9 @@ def test_the_deterministic_states_are_those_of_the_paths_and_their_mean_where_th
         noise = draw_noise(tested.model, batch, torch.Generator().manual_seed(0), paths=8)
         paths = elbo(tested.model, batch, noise=noise).trace.d.detach()
         assert (paths.std(0).max() > 1e-4) == (name == "vrnn")
-        np.testing.assert_allclose(inspect_signal(tested, notes).d, paths.mean(0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            inspect_signal(tested, notes).d, paths.mean(0), rtol=1e-5, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("features", DATA)
@@ -240,7 +260,9 @@ def test_the_kl_of_the_dimensions_adds_up_and_tells_which_are_in_use(features):
     assert (clip.kl_z >= 0).all()
     np.testing.assert_allclose(clip.kl_z.sum(1), clip.kl, rtol=1e-4)
     n = len(clip.kl)
-    clip = replace(clip, kl_z=np.stack([np.full(n, 1.0), np.full(n, 0.9 * ACTIVE), np.eye(n)[0]], 1))
+    clip = replace(
+        clip, kl_z=np.stack([np.full(n, 1.0), np.full(n, 0.9 * ACTIVE), np.eye(n)[0]], 1)
+    )
     np.testing.assert_allclose(clip.use, [1, 0.9 * ACTIVE, 1 / n])
     assert clip.active_units == 2
 
@@ -287,7 +309,10 @@ def test_onsets_offsets_and_changes_are_found_where_noise_begins_and_ends():
     loud = np.where((t > begins) & (t < ends), 0.1, 1e-4)
     signal = (loud * np.random.default_rng(0).normal(size=t.size)).astype(np.float32)
     times = checkpoint("log-mel").frontend.times(len(signal) // data.frame_length)
-    found = {kind: times[data.kind.events(signal, len(times), kind)] for kind in ("onset", "offset", "change")}
+    found = {
+        kind: times[data.kind.events(signal, len(times), kind)]
+        for kind in ("onset", "offset", "change")
+    }
     assert np.abs(found["onset"] - begins).min() < 0.04
     assert np.abs(found["onset"] - ends).min() > 0.1
     assert np.abs(found["offset"] - ends).min() < 0.04
@@ -306,7 +331,9 @@ def spiky(peaks, changes, frames=40, silent=()):
 
 def test_spikes_are_prominent_peaks_of_the_active_frames_once_the_state_has_settled():
     clip = spiky({2: 9, 10: 5, 20: 0.3, 30: 4, 34: 4}, [], silent=[34])
-    clip.kl[:] += np.arange(40) % 3 / 2  # the median distance from the median is 0.5, and every third frame a peak of 1
+    clip.kl[:] += (
+        np.arange(40) % 3 / 2
+    )  # the median distance from the median is 0.5, and every third frame a peak of 1
     assert find_spikes(clip, 1.4 / 0.7413).tolist() == [10, 30]
     assert find_spikes(clip, 1.2 / 0.7413).tolist() == [10, 20, 30]
 
@@ -327,7 +354,8 @@ def test_spikes_against_changes_by_hand():
     assert match.found.tolist() == [True, False, False]
     assert match.precision == pytest.approx(1 / 3)
     assert match.recall == pytest.approx(1 / 3)
-    # Of the 9 frames at a change, one has the second largest KL of all; the others tie with 29 of the 31 elsewhere.
+    # Of the 9 frames at a change, one has the second largest KL of all; the others tie with 29 of
+    # the 31 elsewhere.
     assert match.auc == pytest.approx((30 + 8 * 29 / 2) / (9 * 31))
     assert match_spikes(spiky({10: 5}, [11, 36], silent=[36]), near=1).recall == 1
 
@@ -337,12 +365,18 @@ def test_the_null_is_every_circular_shift_of_the_active_frames():
     clip = spiky(dict(enumerate(rng.gamma(1.0, size=40))), [3, 9, 17, 30], silent=[0, 1, 25])
     match, active = match_spikes(clip, near=2, prominence=0.3), clip.active
     at_change, is_change = (near_changes(clip, near)[active] for near in (2, 0))
-    at_spike, is_spike = (near_changes(replace(clip, changes=match.frames), near)[active] for near in (2, 0))
+    at_spike, is_spike = (
+        near_changes(replace(clip, changes=match.frames), near)[active] for near in (2, 0)
+    )
     for shift in range(1, active.sum()):
         area = roc_area(np.roll(clip.kl[active], shift), at_change)
         assert match.null_auc[shift - 1] == pytest.approx(area)
-        assert match.null_precision[shift - 1] == pytest.approx(at_change[np.roll(is_spike, shift)].mean())
-        assert match.null_recall[shift - 1] == pytest.approx(np.roll(at_spike, shift)[is_change].mean())
+        assert match.null_precision[shift - 1] == pytest.approx(
+            at_change[np.roll(is_spike, shift)].mean()
+        )
+        assert match.null_recall[shift - 1] == pytest.approx(
+            np.roll(at_spike, shift)[is_change].mean()
+        )
     assert len(match.null_auc) == active.sum() - 1
     assert match.auc == pytest.approx(roc_area(clip.kl[active], at_change))
 

@@ -18,8 +18,12 @@ SEED = 3
 def checkpoint(name="srnn", features="roll", first_frame=False, **variant):
     """A model of random weights, large enough that its z moves its frames."""
     run = music_run() if features == "roll" else speech_run(features=features)
-    model = ModelConfig(model=name, x_dim=run.model.x_dim, likelihood=run.model.likelihood, **SIZES, **variant)
-    tested = untrained(replace(run, model=model, evaluation=EvaluationConfig(first_frame=first_frame)))
+    model = ModelConfig(
+        model=name, x_dim=run.model.x_dim, likelihood=run.model.likelihood, **SIZES, **variant
+    )
+    tested = untrained(
+        replace(run, model=model, evaluation=EvaluationConfig(first_frame=first_frame))
+    )
     with torch.no_grad():
         for weight in tested.model.double().parameters():
             weight.mul_(1.5)
@@ -28,7 +32,7 @@ def checkpoint(name="srnn", features="roll", first_frame=False, **variant):
 
 @pytest.fixture(autouse=True)
 def in_double_precision(monkeypatch):
-    """Such a model carries a rounding error on and enlarges it; in single precision two right paths part by 1e-3."""
+    """Such a model enlarges a rounding error: in single precision two right paths part by 1e-3."""
     monkeypatch.setattr("srnn_lab.analysis.interventions.clip_batch", batch_of)
 
 
@@ -67,7 +71,10 @@ def test_a_posterior_sample_and_mean_are_the_paths_of_the_elbo(name, features):
     model, batch, _, noise = parts(tested, clip_of(features))
     found = replace_latents(tested, clip_of(features), seed=SEED)
     assert list(found) == [source for source in SOURCES if source != "another clip"]
-    for source, of_path in (("posterior sample", noise), ("posterior mean", torch.zeros_like(noise))):
+    for source, of_path in (
+        ("posterior sample", noise),
+        ("posterior mean", torch.zeros_like(noise)),
+    ):
         trace = elbo(model, batch, noise=of_path).trace
         assert_is(found[source], model, batch, trace.d, trace.z)
 
@@ -75,7 +82,7 @@ def test_a_posterior_sample_and_mean_are_the_paths_of_the_elbo(name, features):
 @pytest.mark.parametrize("name", LATENT)
 @torch.no_grad()
 def test_a_prior_sample_is_generation_that_is_fed_the_clips_own_past(name):
-    """Frame by frame as in ``generate``, with the observed frame as the next input in place of the drawn one."""
+    """Frame by frame as ``generate``, with the observed frame as next input, not the drawn one."""
     tested = checkpoint(name)
     model, batch, state, noise = parts(tested, clip_of())
     d, z = [], []
@@ -136,7 +143,9 @@ def test_another_clips_z_is_put_in_over_and_over(name):
 @pytest.mark.parametrize("name", LATENT)
 def test_a_clips_own_z_in_its_place_changes_nothing(name):
     tested = checkpoint(name)
-    found = replace_latents(tested, clip_of(), other=posterior_path(tested, clip_of(), seed=SEED), seed=SEED)
+    found = replace_latents(
+        tested, clip_of(), other=posterior_path(tested, clip_of(), seed=SEED), seed=SEED
+    )
     own, sample = found["another clip"], found["posterior sample"]
     np.testing.assert_allclose(own.mean, sample.mean, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(own.log_px, sample.log_px, rtol=1e-4, atol=1e-3)
@@ -156,7 +165,9 @@ def test_a_stretch_is_replaced_and_nothing_before_it(name):
 
 
 def test_the_same_seed_gives_the_same_paths_and_another_gives_others():
-    first, again, other = (replace_latents(checkpoint(), clip_of(), seed=seed) for seed in (1, 1, 2))
+    first, again, other = (
+        replace_latents(checkpoint(), clip_of(), seed=seed) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first["prior sample"].z, again["prior sample"].z)
     assert (first["prior sample"].z != other["prior sample"].z).any()
     np.testing.assert_allclose(first["zero"].mean, other["zero"].mean, atol=1e-6)
@@ -174,7 +185,9 @@ def test_a_clip_of_the_wrong_kind_is_refused():
 def test_a_given_path_is_decoded_with_d_along_it(name):
     tested = checkpoint(name)
     model, batch, _, _ = parts(tested, clip_of())
-    z = torch.randn(1, batch.x.shape[1], 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    z = torch.randn(
+        1, batch.x.shape[1], 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     found, d = decode_path(tested, clip_of(), z[0].numpy()), d_along(model, batch, z)
     assert_is(found, model, batch, d, z)
     variance = model.likelihood.variance(model.emit(d, z, batch.u))[0]

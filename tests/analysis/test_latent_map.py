@@ -26,11 +26,15 @@ def test_the_components_are_those_of_another_library(shape):
     values = RNG.normal(size=shape) * [5, 4, 3, 2, 1] + RNG.normal(size=5)
     found, expected = principal_components(values), PCA(svd_solver="full").fit(values)
     kept = min(shape[0] - 1, shape[1])
-    np.testing.assert_allclose(found.shares[:kept], expected.explained_variance_ratio_[:kept], rtol=1e-9)
+    np.testing.assert_allclose(
+        found.shares[:kept], expected.explained_variance_ratio_[:kept], rtol=1e-9
+    )
     assert found.shares.sum() == pytest.approx(1)
     for i in range(kept):
         coordinates = expected.transform(values)[:, i]
-        np.testing.assert_allclose(np.abs(found.along(values, i)), np.abs(coordinates), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(
+            np.abs(found.along(values, i)), np.abs(coordinates), rtol=1e-6, atol=1e-9
+        )
 
 
 def test_points_that_are_all_the_same_have_no_variance():
@@ -40,7 +44,10 @@ def test_points_that_are_all_the_same_have_no_variance():
 
 def test_the_frames_of_all_clips_are_points_that_know_their_clip():
     tested = untrained(music_run())
-    clips = {name: summarise(inspect_signal(tested, roll(n)), 0) for name, n in {"a": 12, "b": 20}.items()}
+    clips = {
+        name: summarise(inspect_signal(tested, roll(n)), 0)
+        for name, n in {"a": 12, "b": 20}.items()
+    }
     cloud = gather(clips)
     assert len(cloud.kl) == sum(len(one.kl) for one in clips.values())
     some = cloud.take(np.array([3, len(clips["a"].kl) + 5]))

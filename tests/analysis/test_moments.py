@@ -14,7 +14,12 @@ NOTHING = {name: np.zeros(len(values), bool) for name, values in VALUES.items()}
 
 def test_the_largest_values_of_all_clips_come_first():
     found = strongest(VALUES, NOTHING, 4, 0)
-    assert found == [Moment("a", 0, 9.0), Moment("a", 4, 8.0), Moment("b", 0, 7.0), Moment("b", 1, 6.0)]
+    assert found == [
+        Moment("a", 0, 9.0),
+        Moment("a", 4, 8.0),
+        Moment("b", 0, 7.0),
+        Moment("b", 1, 6.0),
+    ]
 
 
 def test_two_moments_of_a_clip_are_apart_and_what_is_left_out_is_none():

@@ -24,7 +24,9 @@ def up(roll, semitones):
 @pytest.mark.parametrize("semitones", [-12, 0, 5])
 def test_a_copy_is_found_in_any_key(semitones):
     piece = np.concatenate([roll((3, 80)), up(SONG[1:5], -semitones), roll((1, 2))])
-    assert longest_copied(piece, {"other": roll((60, 70)), "song": SONG}) == Copied(4, 1, "song", 1, semitones)
+    assert longest_copied(piece, {"other": roll((60, 70)), "song": SONG}) == Copied(
+        4, 1, "song", 1, semitones
+    )
 
 
 def test_each_frame_of_a_copy_is_transposed_alike():
@@ -34,7 +36,9 @@ def test_each_frame_of_a_copy_is_transposed_alike():
 
 def test_a_copy_does_not_go_on_over_the_end_of_a_song():
     piece = roll(C, G)
-    assert longest_copied(piece, {"one": roll(F, C), "two": roll(G, F)}) == Copied(1, 0, "one", 1, 0)
+    assert longest_copied(piece, {"one": roll(F, C), "two": roll(G, F)}) == Copied(
+        1, 0, "one", 1, 0
+    )
 
 
 def test_silence_is_no_copy_and_does_not_end_one_but_is_not_counted_at_its_ends():
@@ -64,7 +68,9 @@ def test_it_is_what_looking_at_all_stretches_finds():
         for i in range(11 - n)
         for j in range(13 - n)
         for k in range(-5, 6)
-        if piece[i].any() and piece[i + n - 1].any() and np.array_equal(up(piece[i : i + n], k), song[j : j + n])
+        if piece[i].any()
+        and piece[i + n - 1].any()
+        and np.array_equal(up(piece[i : i + n], k), song[j : j + n])
     ]
     found = longest_copied(piece, songs)
     assert (found.frames if found else 0) == max(lengths, default=0)

@@ -37,7 +37,9 @@ def sentence(seed, names=("pau", "a", "s", "a", "pau", "s")):
 
 def sentences(*seeds):
     made = {f"s{seed}": sentence(seed) for seed in seeds}
-    return {name: wave for name, (wave, _) in made.items()}, {name: labels for name, (_, labels) in made.items()}
+    return {name: wave for name, (wave, _) in made.items()}, {
+        name: labels for name, (_, labels) in made.items()
+    }
 
 
 def test_recognition_equals_scikit_learn():
@@ -59,15 +61,32 @@ def test_frames_have_the_phone_at_their_middle_and_the_states_of_their_sentence(
     signals, labels = sentences(1, 2, 3)
     frames = phone_frames(tested, signals, labels)
     model = tested.config.model
-    sizes = {"z": model.z_dim, "d": model.d_dim, "log-mel": 80, "z and d": model.z_dim + model.d_dim}
+    sizes = {
+        "z": model.z_dim,
+        "d": model.d_dim,
+        "log-mel": 80,
+        "z and d": model.z_dim + model.d_dim,
+    }
     assert {name: values.shape[1] for name, values in frames.features.items()} == sizes
-    assert {len(values) for values in frames.features.values()} == {len(frames.phones)} == {len(frames.sentences)}
-    np.testing.assert_array_equal(frames.features["z and d"][:, : model.z_dim], frames.features["z"])
+    assert (
+        {len(values) for values in frames.features.values()}
+        == {len(frames.phones)}
+        == {len(frames.sentences)}
+    )
+    np.testing.assert_array_equal(
+        frames.features["z and d"][:, : model.z_dim], frames.features["z"]
+    )
     alone = phone_frames(tested, {"s2": signals["s2"]}, labels)
     np.testing.assert_array_equal(frames.phones[frames.sentences == 1], alone.phones)
-    np.testing.assert_allclose(frames.features["log-mel"][frames.sentences == 1], alone.features["log-mel"])
-    np.testing.assert_allclose(frames.features["d"][frames.sentences == 1], alone.features["d"], atol=1e-5)
-    times = tested.frontend.times(1 + (len(signals["s2"]) - tested.config.data.window) // tested.config.data.hop)
+    np.testing.assert_allclose(
+        frames.features["log-mel"][frames.sentences == 1], alone.features["log-mel"]
+    )
+    np.testing.assert_allclose(
+        frames.features["d"][frames.sentences == 1], alone.features["d"], atol=1e-5
+    )
+    times = tested.frontend.times(
+        1 + (len(signals["s2"]) - tested.config.data.window) // tested.config.data.hop
+    )
     assert alone.phones.tolist() == labels["s2"].at(times[-len(alone.phones) :])
 
 
@@ -80,24 +99,34 @@ def test_the_log_mel_energies_of_raw_frames_are_those_around_their_middle():
     as_mel = untrained(speech_run(features="log-mel"))
     plain = replace(as_mel.frontend, mean=np.zeros((), np.float32), std=np.ones((), np.float32))
     middle, start = 10, 10 * data.hop + data.window // 2 - data.window_length // 2
-    np.testing.assert_allclose(mel[middle], plain.frames(wave[start : start + data.window_length], 80)[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        mel[middle], plain.frames(wave[start : start + data.window_length], 80)[0], rtol=1e-5
+    )
 
 
 def test_phones_that_differ_in_frequency_are_told_from_log_mel_and_the_majority_is_the_baseline():
     tested = untrained(speech_run())
-    train, test = phone_frames(tested, *sentences(*range(4))), phone_frames(tested, *sentences(8, 9))
+    train, test = (
+        phone_frames(tested, *sentences(*range(4))),
+        phone_frames(tested, *sentences(8, 9)),
+    )
     found = probe_split(train, test)
     assert found.of["log-mel"].accuracy > 0.8
     counts = {name: int((train.phones == name).sum()) for name in PHONES}
     most = max(counts, key=counts.get)
     assert found.of["majority"].accuracy == pytest.approx((test.phones == most).mean())
-    assert (found.phones, found.train_sentences, found.test_sentences, found.cross_validated) == (3, 4, 2, False)
+    assert (found.phones, found.train_sentences, found.test_sentences, found.cross_validated) == (
+        3,
+        4,
+        2,
+        False,
+    )
     assert (found.train_frames, found.test_frames) == (len(train.phones), len(test.phones))
     assert found.figures()["log-mel/accuracy"] == found.of["log-mel"].accuracy
 
 
 def test_no_sentence_is_tested_on_what_it_taught():
-    """Features that name the sentence and not the phone: whoever saw the sentence is always right."""
+    """Features that name the sentence, not the phone: whoever saw the sentence is always right."""
     phones = np.repeat(np.array(["a", "s", "pau"]), 20)
     sentences = np.repeat([0, 1, 2], 20)
     features = {"log-mel": np.eye(3, dtype=np.float32)[sentences]}
@@ -133,7 +162,8 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     frames = phone_frames(untrained(speech_run()), *sentences(1, 2))
     with pytest.raises(
-        ValueError, match=r"scikit-learn, which is not installed; install it with: pip install 'srnn-lab\[probe\]'"
+        ValueError,
+        match=r"scikit-learn, which is not installed; install it with: pip install 'srnn-lab\[probe\]'",
     ):
         probe_split(frames, frames)
 
@@ -145,7 +175,9 @@ def labelled(tmp_path):
         wave, labels = sentence(i)
         soundfile.write(tmp_path / f"{i}.wav", wave, RATE)
         rows = zip(labels.times[:-1], labels.times[1:], labels.names, strict=False)
-        (tmp_path / f"{i}.lab").write_text("".join(f"{a:.3f} {b:.3f} {name}\n" for a, b, name in rows))
+        (tmp_path / f"{i}.lab").write_text(
+            "".join(f"{a:.3f} {b:.3f} {name}\n" for a, b, name in rows)
+        )
     save_checkpoint(untrained(speech_run(str(tmp_path)), scores=SCORES), tmp_path / "a.safetensors")
     return tmp_path
 
@@ -163,7 +195,9 @@ def test_the_command_probes_a_folder_and_records_a_row(labelled, capsys):
     assert "--minutes=1 --record" in read_results(file)["other/a"].measure
 
 
-def test_without_the_package_the_bundled_sentences_are_each_tested_in_turn(tmp_path, monkeypatch, capsys):
+def test_without_the_package_the_bundled_sentences_are_each_tested_in_turn(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(festvox, "PACKAGE", tmp_path / "none")
     monkeypatch.setattr(probe, "MAX_ITERATIONS", 2)
     run = speech_run()

@@ -8,21 +8,29 @@ import pytest
 from srnn_lab.analysis.similar import nearest_stretches, stretch_distances
 
 RNG = np.random.default_rng(0)
-VALUES = {"a": RNG.normal(size=(30, 4)), "b": RNG.normal(size=(12, 4)), "short": RNG.normal(size=(3, 4))}
+VALUES = {
+    "a": RNG.normal(size=(30, 4)),
+    "b": RNG.normal(size=(12, 4)),
+    "short": RNG.normal(size=(3, 4)),
+}
 QUERY = VALUES["a"][10:15]
 
 
 def by_hand(query, values):
     """The distance of each stretch, one after another."""
     starts = range(len(values) - len(query) + 1)
-    return np.array([np.sqrt(((values[t : t + len(query)] - query) ** 2).sum(1).mean()) for t in starts])
+    return np.array(
+        [np.sqrt(((values[t : t + len(query)] - query) ** 2).sum(1).mean()) for t in starts]
+    )
 
 
 @pytest.mark.parametrize("name", VALUES)
 @pytest.mark.parametrize("length", [1, 5, 12])
 def test_the_distance_of_each_stretch_is_that_of_its_frames(name, length):
     query = RNG.normal(size=(length, 4)).astype(np.float32)
-    np.testing.assert_allclose(stretch_distances(query, VALUES[name]), by_hand(query, VALUES[name]), rtol=1e-9)
+    np.testing.assert_allclose(
+        stretch_distances(query, VALUES[name]), by_hand(query, VALUES[name]), rtol=1e-9
+    )
 
 
 def test_the_nearest_stretches_of_all_clips_come_first_and_do_not_overlap():

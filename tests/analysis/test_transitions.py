@@ -74,7 +74,9 @@ def test_a_transposed_bar_changes_the_surprise_at_its_ends():
 
 def test_an_edit_at_the_start_leaves_nothing_to_foresee():
     clip = CLIPS["roll"]
-    effect = measure_edit(checkpoint("roll", smoothing=True), clip, transpose(clip, 2, 0, 4), [(0, 0), (4, 4)])
+    effect = measure_edit(
+        checkpoint("roll", smoothing=True), clip, transpose(clip, 2, 0, 4), [(0, 0), (4, 4)]
+    )
     assert np.isnan(effect.foreseen)
 
 

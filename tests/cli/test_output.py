@@ -1,4 +1,4 @@
-"""Where the output goes may end: a pipe, a full disk, a terminal; what is printed may not be encoded."""
+"""Where output goes may end: a pipe, a full disk, a terminal; some text cannot be encoded."""
 
 import errno
 import io
@@ -15,7 +15,14 @@ from tiny import SIZES, midi_folder
 
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.system.lock import is_running
-from srnn_lab.system.terminal import MAX_SENTENCE, Lasting, lasting_output, one_line, outliving_terminal, printable
+from srnn_lab.system.terminal import (
+    MAX_SENTENCE,
+    Lasting,
+    lasting_output,
+    one_line,
+    outliving_terminal,
+    printable,
+)
 
 PROGRAM = [sys.executable, "-m", "srnn_lab"]
 SMALL = [
@@ -31,7 +38,15 @@ def songs(tmp_path_factory):
 
 
 def training(songs, out, epochs=3):
-    return [*PROGRAM, "train", "jsb", f"--data={songs}", f"--out={out}", f"--epochs={epochs}", *SMALL]
+    return [
+        *PROGRAM,
+        "train",
+        "jsb",
+        f"--data={songs}",
+        f"--out={out}",
+        f"--epochs={epochs}",
+        *SMALL,
+    ]
 
 
 def is_whole(out, epochs=3):
@@ -41,7 +56,9 @@ def is_whole(out, epochs=3):
 @pytest.mark.slow
 def test_a_training_goes_on_where_its_log_is_on_a_full_disk(songs, tmp_path):
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(training(songs, tmp_path / "run"), stdout=full, stderr=full, check=False)
+        done = subprocess.run(
+            training(songs, tmp_path / "run"), stdout=full, stderr=full, check=False
+        )
     assert done.returncode == 0
     assert is_whole(tmp_path / "run")
 
@@ -72,20 +89,28 @@ def test_a_training_outlives_its_terminal(songs, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("argv", [["results"], ["--help"], ["train", "--help"], ["results", "--json"]])
+@pytest.mark.parametrize(
+    "argv", [["results"], ["--help"], ["train", "--help"], ["results", "--json"]]
+)
 def test_a_reader_who_has_seen_enough_is_no_error(argv):
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([*PROGRAM, *argv], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [*PROGRAM, *argv], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_result_that_cannot_be_printed_is_one():
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*PROGRAM, "results"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            [*PROGRAM, "results"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert done.returncode == 1
-    assert done.stderr.startswith("srnn-lab: The result could not be printed ([Errno 28] No space left on device)")
+    assert done.stderr.startswith(
+        "srnn-lab: The result could not be printed ([Errno 28] No space left on device)"
+    )
     assert done.stderr.count("\n") == 1
 
 
@@ -93,16 +118,24 @@ def test_a_result_that_cannot_be_printed_is_one():
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_are_no_error(closed):
     command = f"exec {sys.executable} -m srnn_lab results --table=fivo {closed}"
-    assert subprocess.run(["sh", "-c", command], stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert (
+        subprocess.run(["sh", "-c", command], stdout=subprocess.DEVNULL, check=False).returncode
+        == 0
+    )
     failing = f"exec {sys.executable} -m srnn_lab reproduce none {closed}"
-    assert subprocess.run(["sh", "-c", failing], stderr=subprocess.DEVNULL, check=False).returncode == 1
+    assert (
+        subprocess.run(["sh", "-c", failing], stderr=subprocess.DEVNULL, check=False).returncode
+        == 1
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_tables_are_printed_in_any_encoding(encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    found = subprocess.run([*PROGRAM, "results", "--table=fivo"], env=environment, capture_output=True, check=True)
+    found = subprocess.run(
+        [*PROGRAM, "results", "--table=fivo"], env=environment, capture_output=True, check=True
+    )
     sign = "±" if encoding == "utf-8" else "+-"
     assert f"0.22 {sign} 0.15" in found.stdout.decode(encoding)
 
@@ -110,10 +143,14 @@ def test_tables_are_printed_in_any_encoding(encoding):
 @pytest.mark.slow
 def test_a_name_that_is_no_utf_8_is_printed(tmp_path):
     name = os.fsencode(tmp_path) + b"/caf\xe9.mid"
-    done = subprocess.run([*PROGRAM, "sample", "jsb", "--steps=4", "--out", name], capture_output=True, check=True)
+    done = subprocess.run(
+        [*PROGRAM, "sample", "jsb", "--steps=4", "--out", name], capture_output=True, check=True
+    )
     assert rb"caf\xe9.mid" in done.stdout
     assert Path(os.fsdecode(name)).exists()
-    done = subprocess.run([*PROGRAM, "inspect", "jsb", name + b".mid"], capture_output=True, check=False)
+    done = subprocess.run(
+        [*PROGRAM, "inspect", "jsb", name + b".mid"], capture_output=True, check=False
+    )
     assert done.returncode == 1
     assert rb"caf\xe9.mid.mid does not exist" in done.stderr
 

@@ -22,7 +22,12 @@ from srnn_lab.training.schedules import kl_weight, learning_rate
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_survives_the_way_through_plain_dictionaries(name):
     values = PRESETS[name].to_dict()
-    assert {type(v) for section in values.values() for v in section.values()} <= {str, int, float, bool}
+    assert {type(v) for section in values.values() for v in section.values()} <= {
+        str,
+        int,
+        float,
+        bool,
+    }
     assert RunConfig.from_dict(values) == PRESETS[name]
 
 
@@ -53,7 +58,10 @@ def test_a_whole_number_is_taken_where_a_real_one_is_expected():
         ({"model": {"model": None}}, ["ModelConfig.model", "None", "str"]),
         ({"train": {"learning_rate": "fast"}}, ["TrainConfig.learning_rate", "'fast'", "float"]),
         ({"model": {"z_dim": 0}}, ["ModelConfig.z_dim", "0", "at least 1"]),
-        ({"model": {"variance_floor": -1e-6}}, ["ModelConfig.variance_floor", "-1e-06", "0 or more"]),
+        (
+            {"model": {"variance_floor": -1e-6}},
+            ["ModelConfig.variance_floor", "-1e-06", "0 or more"],
+        ),
         (
             {
                 "model": {"likelihood": "gaussian", "x_dim": 600},
@@ -62,44 +70,77 @@ def test_a_whole_number_is_taken_where_a_real_one_is_expected():
             ["ModelConfig.x_dim is 600", "512"],
         ),
         (
-            {"model": {"likelihood": "gaussian", "x_dim": 80}, "data": {"features": "log-mel", "frame_length": 513}},
+            {
+                "model": {"likelihood": "gaussian", "x_dim": 80},
+                "data": {"features": "log-mel", "frame_length": 513},
+            },
             ["DataConfig.frame_length is 513", "512"],
         ),
-        ({"data": {"frame_length": 192_001}}, ["DataConfig.frame_length", "192001", "at most 192000"]),
+        (
+            {"data": {"frame_length": 192_001}},
+            ["DataConfig.frame_length", "192001", "at most 192000"],
+        ),
         ({"data": {"sample_rate": 999}}, ["DataConfig.sample_rate", "999", "at least 1000"]),
         ({"train": {"kl_weight_start": 1.1}}, ["TrainConfig.kl_weight_start", "1.1", "[0, 1]"]),
-        ({"train": {"learning_rate_decay": 0.0}}, ["TrainConfig.learning_rate_decay", "0.0", "(0, 1]"]),
+        (
+            {"train": {"learning_rate_decay": 0.0}},
+            ["TrainConfig.learning_rate_decay", "0.0", "(0, 1]"],
+        ),
         ({"train": {"learning_rate": math.nan}}, ["TrainConfig.learning_rate", "nan", "above 0"]),
-        ({"train": {"learning_rate": 10**400}}, ["TrainConfig.learning_rate", "too large for type float"]),
+        (
+            {"train": {"learning_rate": 10**400}},
+            ["TrainConfig.learning_rate", "too large for type float"],
+        ),
         ({"train": {"gradient_norm": math.inf}}, ["TrainConfig.gradient_norm", "inf", "finite"]),
-        ({"train": {"free_bits": 1e300}}, ["TrainConfig.free_bits is 1e+300", "finite number of at most 1e+38"]),
+        (
+            {"train": {"free_bits": 1e300}},
+            ["TrainConfig.free_bits is 1e+300", "finite number of at most 1e+38"],
+        ),
         (
             {"train": {"epochs": 10**400}},
             ["TrainConfig.epochs is 1000", "000;", "whole number of at most 9007"],
         ),
-        ({"train": {"num_particles": 10**6}}, ["TrainConfig.num_particles is 1000000", "From 1 to 999999"]),
+        (
+            {"train": {"num_particles": 10**6}},
+            ["TrainConfig.num_particles is 1000000", "From 1 to 999999"],
+        ),
         ({"model": {"num_layers": 101}}, ["ModelConfig.num_layers is 101", "from 1 to 100"]),
-        ({"model": {"emission_layers": 101}}, ["ModelConfig.emission_layers is 101", "at most 100"]),
+        (
+            {"model": {"emission_layers": 101}},
+            ["ModelConfig.emission_layers is 101", "at most 100"],
+        ),
         ({"train": {"seed": -1}}, ["TrainConfig.seed", "-1", "from 0"]),
         ({"train": {"precision": "fp16"}}, ["TrainConfig.precision", "'fp16'", "auto, fp32, bf16"]),
         ({"data": {"features": "mfcc"}}, ["DataConfig.features", "'mfcc'", "roll, raw, log-mel"]),
-        ({"evaluation": {"average": "mean"}}, ["EvaluationConfig.average", "'mean'", "micro, macro, sequence"]),
+        (
+            {"evaluation": {"average": "mean"}},
+            ["EvaluationConfig.average", "'mean'", "micro, macro, sequence"],
+        ),
         ({"model": {"x_dim": 87}}, ["ModelConfig.x_dim", "87", "'roll'", "88"]),
         ({"data": {"features": "raw"}}, ["ModelConfig.x_dim", "88", "'raw'", "200"]),
         ({"model": {"dropout_d": 1.0}}, ["ModelConfig.dropout_d", "1.0", "[0, 1)"]),
-        ({"train": {"free_bits": 1.0, "objective": "fivo"}}, ["TrainConfig.free_bits", "1.0", "elbo only"]),
+        (
+            {"train": {"free_bits": 1.0, "objective": "fivo"}},
+            ["TrainConfig.free_bits", "1.0", "elbo only"],
+        ),
         ({"train": {"weight_decay": -1.0}}, ["TrainConfig.weight_decay", "-1.0", "0 or more"]),
         (
             {"train": {"transposition": 3}, "data": {"features": "raw"}, "model": {"x_dim": 200}},
             ["TrainConfig.transposition", "3", "'raw'", "choose 0"],
         ),
-        ({"train": {"whole_sequences": True, "segments_per_reset": 2}}, ["segments_per_reset", "2", "choose 0"]),
+        (
+            {"train": {"whole_sequences": True, "segments_per_reset": 2}},
+            ["segments_per_reset", "2", "choose 0"],
+        ),
         ({"model": {"num_components": 0}}, ["ModelConfig.num_components", "0", "at least 1"]),
         (
             {"model": {"likelihood": "nade", "x_dim": 200}, "data": {"features": "raw"}},
             ["'nade'", "0 and 1", "'raw'", "gaussian or gaussian-mixture"],
         ),
-        ({"model": {"likelihood": "gaussian-mixture"}}, ["'gaussian-mixture'", "'roll'", "bernoulli or nade"]),
+        (
+            {"model": {"likelihood": "gaussian-mixture"}},
+            ["'gaussian-mixture'", "'roll'", "bernoulli or nade"],
+        ),
     ],
 )
 def test_a_wrong_configuration_is_refused_by_name_value_and_what_is_expected(values, said):
@@ -135,7 +176,11 @@ def test_every_value_is_documented(config):
 
 
 def test_the_hardware_decides_the_precision_unless_it_is_given():
-    assert {config.train.precision for config in PRESETS.values()} == {TrainConfig().precision} == {"auto"}
+    assert (
+        {config.train.precision for config in PRESETS.values()}
+        == {TrainConfig().precision}
+        == {"auto"}
+    )
 
 
 def test_the_speech_presets_hold_appendix_a1():
@@ -143,18 +188,30 @@ def test_the_speech_presets_hold_appendix_a1():
         config = PRESETS[name]
         assert (config.model.d_dim, config.model.z_dim, config.model.hidden_dim) == sizes
         assert (config.model.x_dim, config.model.likelihood) == (200, "gaussian")
-        assert (config.model.num_layers, config.model.emission_layers) == (1, 2)  # the paper counts the output
+        assert (config.model.num_layers, config.model.emission_layers) == (
+            1,
+            2,
+        )  # the paper counts the output
         assert config.train.gradient_norm == 3000
         assert config.model.smoothing
         assert config.model.residual
-        assert (config.data.features, config.data.sample_rate, config.data.frame_length) == ("raw", 16000, 200)
+        assert (config.data.features, config.data.sample_rate, config.data.frame_length) == (
+            "raw",
+            16000,
+            200,
+        )
         assert (config.train.segment_length, config.train.segments_per_reset) == (40, 4)
         assert config.evaluation == CONVENTIONS["srnn-speech"]
     assert (PRESETS["timit"].train.batch_size, PRESETS["timit"].train.learning_rate) == (64, 1e-3)
-    assert (PRESETS["blizzard"].train.batch_size, PRESETS["blizzard"].train.learning_rate) == (128, 3e-4)
+    assert (PRESETS["blizzard"].train.batch_size, PRESETS["blizzard"].train.learning_rate) == (
+        128,
+        3e-4,
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith(("best-", "tsbn-"))])
+@pytest.mark.parametrize(
+    "name", [name for name in PRESETS if not name.startswith(("best-", "tsbn-"))]
+)
 def test_what_the_paper_does_not_have_is_off_in_its_presets(name):
     config, plain = PRESETS[name], TrainConfig()
     off = ("free_bits", "start_from_mean", "weight_decay", "transposition", "objective")
@@ -168,13 +225,25 @@ def test_the_music_presets_hold_appendix_a2(name):
     config = PRESETS[name]
     assert config.data.data == f"fraccaro/{name}"
     assert (config.model.d_dim, config.model.z_dim, config.model.hidden_dim) == (300, 100, 500)
-    assert (config.model.x_dim, config.model.num_layers, config.model.likelihood) == (88, 1, "bernoulli")
-    assert (config.train.batch_size, config.train.segment_length, config.train.learning_rate) == (16, 100, 1e-3)
-    assert config.evaluation == CONVENTIONS["srnn-music"] == EvaluationConfig(average="macro", first_frame=False)
+    assert (config.model.x_dim, config.model.num_layers, config.model.likelihood) == (
+        88,
+        1,
+        "bernoulli",
+    )
+    assert (config.train.batch_size, config.train.segment_length, config.train.learning_rate) == (
+        16,
+        100,
+        1e-3,
+    )
+    assert (
+        config.evaluation
+        == CONVENTIONS["srnn-music"]
+        == EvaluationConfig(average="macro", first_frame=False)
+    )
 
 
 def test_the_timit_model_has_the_parameters_of_the_authors():
-    """512 units: one hidden layer in each of the four heads, two in the features and in the emission."""
+    """512 units: one hidden layer in each of the four heads, two in features and in emission."""
     d, z, h = 1024, 256, 512
     features = 200 * h + h + h * h + h
     grus = 3 * d * (h + d + 2) + 3 * d * (d + h + d + 2)
@@ -225,7 +294,9 @@ def test_the_learning_rate_of_timit_is_divided_by_1_1_each_epoch_after_15():
 
 def test_differences_are_the_values_of_one_configuration_where_another_has_others():
     run = RunConfig()
-    other = RunConfig(model=ModelConfig(z_dim=3), data=DataConfig(data="muse"), train=TrainConfig(seed=9))
+    other = RunConfig(
+        model=ModelConfig(z_dim=3), data=DataConfig(data="muse"), train=TrainConfig(seed=9)
+    )
     assert run.differences(run) == {}
     assert other.differences(run) == {"z_dim": 3, "data": "muse", "seed": 9}
     assert run.differences(other) == {"z_dim": 100, "data": "fraccaro/jsb", "seed": 1}
@@ -238,7 +309,9 @@ def test_no_two_settings_have_one_name():
 
 
 @pytest.mark.parametrize(("files", "few"), [(1, True), (19, True), (20, False)])
-def test_a_folder_of_few_files_gets_batches_that_they_fill_unless_options_say_otherwise(tmp_path, files, few):
+def test_a_folder_of_few_files_gets_batches_that_they_fill_unless_options_say_otherwise(
+    tmp_path, files, few
+):
     for i in range(files):
         (tmp_path / f"{i}.mid").touch()
     config = configured(PRESETS["jsb"], {"data": str(tmp_path)})

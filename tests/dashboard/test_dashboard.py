@@ -20,7 +20,16 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import soundfile
-from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_to_see, wait_until_it_moves
+from browser import (
+    PLAYER,
+    drag,
+    launch,
+    open_page,
+    serve,
+    times_between_places,
+    wait_to_see,
+    wait_until_it_moves,
+)
 from payload import made, unpacked
 from playwright.sync_api import expect
 from processes import CONTEXT, PATIENCE, wait_for
@@ -64,13 +73,17 @@ def figures(page):
 
 def shown(page):
     """The description and the arrays of the page's player."""
-    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    (player,) = [
+        c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"
+    ]
     return unpacked(player.bytes)
 
 
 def sounds(page):
     """The names and addresses of what the player can play: sent with its rows, or after them."""
-    delivered = [c.proto.json for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"]
+    delivered = [
+        c.proto.json for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"
+    ]
     return made(json.loads(delivered[-1]) if delivered else shown(page)[0])
 
 
@@ -111,7 +124,9 @@ def test_each_checkpoint_has_its_view(page, checkpoint, expected):
 
 
 def test_all_sounds_follow_the_rows_without_another_run_of_the_page(page, monkeypatch):
-    monkeypatch.setattr("streamlit.rerun", lambda: pytest.fail("The page was run again for a sound."))
+    monkeypatch.setattr(
+        "streamlit.rerun", lambda: pytest.fail("The page was run again for a sound.")
+    )
     page.query_params["checkpoint"] = "jsb"
     page.run()
     assert made(shown(page)[0]) == []
@@ -149,7 +164,9 @@ def test_the_sounds_of_music_begin_together_and_differ_in_their_notes(page):
     head, _ = shown(page)
     assert len({sound["address"] for sound in sounds(page)}) == 4
     (recording, rate), _, _, (continued, _) = page.session_state["visit"].sounds.values()
-    assert all(np.abs(sound).max() > 1000 for sound, _ in page.session_state["visit"].sounds.values())
+    assert all(
+        np.abs(sound).max() > 1000 for sound, _ in page.session_state["visit"].sounds.values()
+    )
     half = head["end"] * head["seconds"] / 2
     until = int(rate * (half - 0.5))
     assert np.corrcoef(recording[:until], continued[:until])[0, 1] > 0.99
@@ -168,10 +185,14 @@ def test_a_link_chooses_the_frame_that_is_questioned_and_a_place_becomes_a_link(
     selected = [m.value for m in page.markdown if m.value.startswith("In the selection")]
     assert [f"KL **{kl[inside].mean():.2f}**" in text for text in selected] == [True]
     table = page.dataframe[0].value
-    spikes = table[(table["time (quarter notes)"].between(8, 12, "left")) & table["what"].str.startswith("spike")]
+    spikes = table[
+        (table["time (quarter notes)"].between(8, 12, "left"))
+        & table["what"].str.startswith("spike")
+    ]
     hits = (spikes["what"] == "spike at chord change").sum()
     assert any(
-        f"In the selection: {hits} of {len(spikes)} spikes are at a chord change" in c.value for c in page.caption
+        f"In the selection: {hits} of {len(spikes)} spikes are at a chord change" in c.value
+        for c in page.caption
     )
     assert not any("1 of 9" in m.value for m in page.markdown)
     page.session_state["player place"] = Place(20.25, 20.25)
@@ -183,7 +204,9 @@ def test_a_link_chooses_the_frame_that_is_questioned_and_a_place_becomes_a_link(
     assert "place" not in page.query_params
 
 
-@pytest.mark.parametrize("place", ["-1", "nan", "9999", "3-2", "<script>", "1-2-3", "1e400", "inf", "0-inf", ""])
+@pytest.mark.parametrize(
+    "place", ["-1", "nan", "9999", "3-2", "<script>", "1-2-3", "1e400", "inf", "0-inf", ""]
+)
 def test_a_link_to_no_place_is_a_link_to_the_page(place):
     assert parse_place(place, 10.0) is None
 
@@ -206,7 +229,9 @@ def test_no_page_takes_a_place_without_end(view, place):
 
 
 def test_another_clip_is_not_zoomed_and_heard_alike(page):
-    page.query_params.update({"checkpoint": "jsb", "zoom": "4.0000-12.0000", "sound": "reconstructed mean"})
+    page.query_params.update(
+        {"checkpoint": "jsb", "zoom": "4.0000-12.0000", "sound": "reconstructed mean"}
+    )
     page.run()
     before = shown(page)[0]["look"]
     assert (before["start"], before["end"], before["sound"]) == (4, 12, "reconstructed mean")
@@ -219,7 +244,15 @@ def test_another_clip_is_not_zoomed_and_heard_alike(page):
 
 
 @pytest.mark.parametrize(
-    ("asked", "start"), [("5", 5), ("0", 47), ("9999", 47), ("0000000011999999", 47), ("1" + 5000 * "0", 47), ("²", 47)]
+    ("asked", "start"),
+    [
+        ("5", 5),
+        ("0", 47),
+        ("9999", 47),
+        ("0000000011999999", 47),
+        ("1" + 5000 * "0", 47),
+        ("²", 47),
+    ],
 )
 def test_a_link_says_from_where_the_prior_goes_on(page, asked, start):
     page.query_params.update({"checkpoint": "jsb", "continue": asked})
@@ -275,7 +308,9 @@ def test_the_list_of_spikes_agrees_with_the_rows(page):
     spikes, _ = line(page, "KL(q ‖ p)", "spike at an event")
     hits = table[table["what"] == "spike at chord change"]
     np.testing.assert_allclose(hits["time (quarter notes)"], spikes, rtol=1e-6)
-    assert list(hits["bar and beat"]) == [page.session_state["visit"].choice.moment(time) for time in spikes]
+    assert list(hits["bar and beat"]) == [
+        page.session_state["visit"].choice.moment(time) for time in spikes
+    ]
     assert hits["bar and beat"].iloc[0] == "bar 2, beat 1.75"
     assert [m.value for m in page.metric if m.label == "Spikes at a chord change"] == [
         f"{len(spikes)} of {len(spikes)}"
@@ -326,7 +361,9 @@ def test_a_moment_of_music_is_a_bar_and_a_beat(monkeypatch, signatures, time, sa
     timing = Timing(90.0, tuple(Signature(*signature) for signature in signatures))
     monkeypatch.setattr("srnn_lab.dashboard.cache.cached_timing", lambda content: timing)
     path = list_checkpoints()["jsb"]
-    assert Choice(str(path), path.stat().st_mtime, ClipBytes(b""), "song.mid", 0).moment(time) == said
+    assert (
+        Choice(str(path), path.stat().st_mtime, ClipBytes(b""), "song.mid", 0).moment(time) == said
+    )
 
 
 @pytest.mark.parametrize(
@@ -341,7 +378,9 @@ def test_the_shifted_copies_that_reach_the_auc_of_the_clip_are_counted(auc, said
     null = np.full(296, 0.5)
     null[3] = 0.7
     match = match_spikes(spiky({10: 5}, [10]), 1)
-    nulls = dict.fromkeys(("null_auc", "null_precision", "null_recall"), null)  # all have the same shifts
+    nulls = dict.fromkeys(
+        ("null_auc", "null_precision", "null_recall"), null
+    )  # all have the same shifts
     assert compare_with_shifts(replace(match, auc=auc, **nulls)) == said
 
 
@@ -376,11 +415,18 @@ def test_the_figures_that_are_kept_have_the_rows_and_the_changes_that_are_shown(
 def test_how_many_dimensions_are_left_out_is_said(page):
     page.query_params["checkpoint"] = "jsb"
     page.run()
-    latents = next(chart.proto for chart in page.get("plotly_chart") if "dimension of z" in chart.proto.spec)
-    assert "the 32 most used of 100 dimensions; double-click in the chart" in " ".join(c.value for c in page.caption)
+    latents = next(
+        chart.proto for chart in page.get("plotly_chart") if "dimension of z" in chart.proto.spec
+    )
+    assert "the 32 most used of 100 dimensions; double-click in the chart" in " ".join(
+        c.value for c in page.caption
+    )
     assert "of the 32 most used of 100 latent dimensions" in latents.alt
     head, _ = shown(page)
-    assert f"has the {head['rows'][-1]['bins']} most used of 100 dimensions of z" in head["description"]
+    assert (
+        f"has the {head['rows'][-1]['bins']} most used of 100 dimensions of z"
+        in head["description"]
+    )
 
 
 def test_the_tour_goes_on_over_the_pages_and_can_be_closed_and_opened_again(page):
@@ -425,12 +471,20 @@ def test_the_prior_continues_from_where_it_is_told_to(page):
     before = [sound["address"] for sound in sounds(page)]
     page.button(key="continue").click().run()
     after = [sound["address"] for sound in sounds(page)]
-    assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, True, False]
-    assert any("the model hears the clip up to bar 11, beat 1 and generates the rest" in c.value for c in page.caption)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert any(
+        "the model hears the clip up to bar 11, beat 1 and generates the rest" in c.value
+        for c in page.caption
+    )
 
 
 def sizes_after_interactions():
-    """Objects, and bytes in memory where the system is Linux, after every tenth of 200 interactions."""
+    """Objects, and bytes in memory on Linux, after every tenth of 200 interactions."""
     explore.HEAD_START = 0
     share_arenas()
     page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=180)
@@ -452,13 +506,17 @@ def sizes_after_interactions():
         if i % 10 == 9:
             gc.collect()
             give_back()
-            held = int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0
+            held = (
+                int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0
+            )
             sizes.append((len(gc.get_objects()), held))
     return np.array(sizes)
 
 
 def test_memory_stays_flat_over_200_interactions():
-    with CONTEXT.Pool(1) as pool:  # a new process, where other tests leave no room to be filled unseen
+    with CONTEXT.Pool(
+        1
+    ) as pool:  # a new process, where other tests leave no room to be filled unseen
         objects, held = pool.apply_async(sizes_after_interactions).get(3 * PATIENCE).T
     # By then each clip and each checkpoint has been shown.
     assert objects[15:].max() < objects[5:10].max() + 1000
@@ -490,7 +548,12 @@ TONE = 0.3 * np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)
         ("voice-mel", "stereo.wav", wav(np.stack([TONE, TONE], 1), 48000), 1),
         ("voice", "deep.flac", wav(TONE, 96000, "PCM_24", "FLAC"), 0.5),
         ("voice-mel", "slow.ogg", wav(TONE, 8000, "VORBIS", "OGG"), 6),
-        ("jsb", "chords.mid", roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2), 12),
+        (
+            "jsb",
+            "chords.mid",
+            roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2),
+            12,
+        ),
     ],
 )
 def test_an_upload_is_shown(page, checkpoint, name, content, length):
@@ -508,14 +571,23 @@ def test_of_a_long_clip_the_beginning_is_shown_first_and_of_a_short_one_everythi
 
 
 def test_a_file_of_ones_own_is_still_the_clip_on_another_page_until_it_is_given_up(page):
-    upload(page, "jsb", "<mine>.mid", roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2))
-    other = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=180)  # whose boxes are empty
+    upload(
+        page,
+        "jsb",
+        "<mine>.mid",
+        roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2),
+    )
+    other = AppTest.from_file(
+        str(ROOT / "dashboard.py"), default_timeout=180
+    )  # whose boxes are empty
     other.query_params["checkpoint"] = "jsb"
     other.session_state["visit"] = Visit(clips=page.session_state["visit"].clips)
     other.run()
     assert shown(other)[0]["end"] == shown(page)[0]["end"] == 12
     assert other.sidebar.selectbox(key="clip").disabled
-    next(button for button in other.sidebar.button if button.label == "Choose a clip again").click().run()
+    next(
+        button for button in other.sidebar.button if button.label == "Choose a clip again"
+    ).click().run()
     assert not other.exception
     assert not other.sidebar.selectbox(key="clip").disabled
     assert shown(other)[0]["end"] != 12
@@ -548,7 +620,9 @@ def test_a_clip_of_a_frame_or_two_is_shown_too(page, checkpoint, samples):
         ("jsb", "broken.mid", b"MThd", "cannot be read as MIDI"),
     ],
 )
-def test_a_bad_upload_gets_a_sentence_and_no_folder_of_the_server(page, checkpoint, name, content, sentence):
+def test_a_bad_upload_gets_a_sentence_and_no_folder_of_the_server(
+    page, checkpoint, name, content, sentence
+):
     upload(page, checkpoint, name, content)
     assert [sentence in error.value for error in page.error] == [True]
     assert "/tmp" not in page.error[0].value
@@ -558,7 +632,9 @@ def test_a_bad_upload_gets_a_sentence_and_no_folder_of_the_server(page, checkpoi
 
 def test_what_takes_seconds_is_done_before_the_browser_opens(monkeypatch):
     monkeypatch.setattr("streamlit.config._main_script_path", str(ROOT / "dashboard.py"))
-    assert discover_asgi_app(ROOT / "dashboard.py").app_name == "app"  # else Streamlit would not import it beforehand
+    assert (
+        discover_asgi_app(ROOT / "dashboard.py").app_name == "app"
+    )  # else Streamlit would not import it beforehand
     done = []
     monkeypatch.setattr("srnn_lab.dashboard.app.warm_up", lambda: done.append("warm"))
     monkeypatch.setattr("webbrowser.open", done.append)
@@ -576,7 +652,7 @@ def test_what_takes_seconds_is_done_before_the_browser_opens(monkeypatch):
 
 
 def set_options(monkeypatch, given):
-    """Give Streamlit options; the others have the values of an interactive start on this machine."""
+    """Give Streamlit options; others have the values of an interactive start on this machine."""
     defaults = {
         "browser.serverAddress": "localhost",
         "browser.serverPort": given.get("server.port", 8501),
@@ -599,12 +675,17 @@ def set_options(monkeypatch, given):
         ({"server.address": "192.168.0.7"}, "http://192.168.0.7:8501/"),
         ({"server.address": "fe80::1"}, "http://[fe80::1]:8501/"),
         ({"server.sslCertFile": "cert.pem"}, "https://localhost:8501/"),
-        ({"browser.serverAddress": "lab.example", "browser.serverPort": 80}, "http://lab.example:80/"),
+        (
+            {"browser.serverAddress": "lab.example", "browser.serverPort": 80},
+            "http://lab.example:80/",
+        ),
     ],
 )
 def test_the_browser_is_opened_where_the_server_is(monkeypatch, given, address):
     set_options(monkeypatch, given)
-    assert runpy.run_path(str(ROOT / "dashboard.py"), run_name="dashboard")["own_address"]() == address
+    assert (
+        runpy.run_path(str(ROOT / "dashboard.py"), run_name="dashboard")["own_address"]() == address
+    )
 
 
 @pytest.mark.parametrize(
@@ -623,7 +704,8 @@ def test_who_serves_others_is_told_to_name_the_machine(monkeypatch, capsys, give
 
 
 @pytest.mark.parametrize(
-    ("host", "status"), [("{}", 101), ("localhost", 101), ("evil.example", 403), ("evil.example:8501", 403)]
+    ("host", "status"),
+    [("{}", 101), ("localhost", 101), ("evil.example", 403), ("evil.example:8501", 403)],
 )
 def test_a_page_whose_name_was_made_to_lead_here_is_refused(address, host, status):
     host = host.format(urlsplit(address).netloc)
@@ -635,7 +717,11 @@ def test_a_page_whose_name_was_made_to_lead_here_is_refused(address, host, statu
         "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
     }
     with closing(connection):
-        connection.request("GET", "/_stcore/stream", headers={"Host": host, "Origin": f"http://{host}", **handshake})
+        connection.request(
+            "GET",
+            "/_stcore/stream",
+            headers={"Host": host, "Origin": f"http://{host}", **handshake},
+        )
         assert connection.getresponse().status == status
 
 
@@ -655,7 +741,10 @@ def test_a_page_whose_name_was_made_to_lead_here_is_refused(address, host, statu
 )
 def test_a_name_is_allowed_if_it_is_in_the_list(monkeypatch, host, hosts, allowed):
     set_options(monkeypatch, {"server.allowedHosts": hosts})
-    assert runpy.run_path(str(ROOT / "dashboard.py"), run_name="dashboard")["is_allowed"](host) == allowed
+    assert (
+        runpy.run_path(str(ROOT / "dashboard.py"), run_name="dashboard")["is_allowed"](host)
+        == allowed
+    )
 
 
 @pytest.mark.parametrize("path", ["/", "/_stcore/health", "/media/none.wav"])
@@ -685,7 +774,9 @@ def test_a_dashboard_below_a_path_of_its_own_works(browser):
 def address():
     """The README's first command from where its installation ends."""
     command = next(
-        line for line in README.splitlines() if "streamlit run dashboard.py" in line and "pip install" in line
+        line
+        for line in README.splitlines()
+        if "streamlit run dashboard.py" in line and "pip install" in line
     )
     last = re.split(r"&&", command)[-1].strip().split()
     with serve(*last[1:], program=Path(last[0]).name, cwd=ROOT) as found:
@@ -706,7 +797,8 @@ def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(browse
         page.goto(address)
         page.locator(PLAYER).wait_for(timeout=180_000)
         inked = page.locator(PLAYER).evaluate(
-            "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+            "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, "
+            "c.height).data.buffer)).size"
         )
         assert inked > 100
         before = page.locator(PLAYER).get_attribute("aria-label")
@@ -716,11 +808,17 @@ def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(browse
         page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
 
 
-def test_what_a_link_chooses_is_taken_along_to_other_pages_and_into_their_addresses(browser, address):
+def test_what_a_link_chooses_is_taken_along_to_other_pages_and_into_their_addresses(
+    browser, address
+):
     with open_page(browser, address) as page:
         page.goto(f"{address}/?checkpoint=muse&clip=bwv270&transpose=2")
         page.locator(PLAYER).wait_for(timeout=180_000)
-        for name, heading in {"Compare": "Which model", "Explore": "Where is", "Latents": "What does z carry"}.items():
+        for name, heading in {
+            "Compare": "Which model",
+            "Explore": "Where is",
+            "Latents": "What does z carry",
+        }.items():
             page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
             page.get_by_role("heading", name=heading).wait_for(timeout=180_000)
             page.wait_for_url("**checkpoint=muse&clip=bwv270&transpose=2*", timeout=60_000)
@@ -757,7 +855,9 @@ def test_the_browsers_back_button_shows_what_its_address_says(browser, address):
         expect(page.locator(PLAYER)).to_have_attribute("aria-valuetext", selected, timeout=60_000)
         page.go_back()
         expect_shown(f"/?{both}")
-        expect(page.locator(PLAYER)).not_to_have_attribute("aria-valuetext", selected, timeout=60_000)
+        expect(page.locator(PLAYER)).not_to_have_attribute(
+            "aria-valuetext", selected, timeout=60_000
+        )
         go_to("Results")  # which needs no checkpoint, and does not lose it
         page.wait_for_url(f"{address}/results?{both}", timeout=60_000)
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
@@ -776,7 +876,9 @@ def test_a_page_that_cannot_take_the_checkpoint_says_so_and_the_next_one_has_it(
             expect(box).to_have_value(chosen, timeout=180_000)
             page.locator(PLAYER).wait_for(timeout=180_000)
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
-            said = page.get_by_text("voice is not a music model, which this page needs; showing jsb.")
+            said = page.get_by_text(
+                "voice is not a music model, which this page needs; showing jsb."
+            )
             assert said.count() == (name == "Studio")
 
 
@@ -810,10 +912,17 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
         continuation.click()
         wait_until_it_moves(page)
         page.get_by_role("button", name="Pause").click()
-        now, end = (float(page.locator(PLAYER).get_attribute(f"aria-value{which}")) for which in ("now", "max"))
+        now, end = (
+            float(page.locator(PLAYER).get_attribute(f"aria-value{which}"))
+            for which in ("now", "max")
+        )
         assert 10 < now < end
-        page.wait_for_url(re.compile(f"place={int(10 * now) / 10}"), timeout=60_000)  # where it has been paused
-        page.get_by_text(re.compile(rf"^Frame {int(2 * now) - 1}, at bar .*the playhead")).wait_for(timeout=60_000)
+        page.wait_for_url(
+            re.compile(f"place={int(10 * now) / 10}"), timeout=60_000
+        )  # where it has been paused
+        page.get_by_text(re.compile(rf"^Frame {int(2 * now) - 1}, at bar .*the playhead")).wait_for(
+            timeout=60_000
+        )
         page.wait_for_url("**sound=prior*", timeout=60_000)
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         for name, (file, start) in {
@@ -861,7 +970,9 @@ def test_a_second_selection_takes_the_place_of_the_first_and_what_plays_plays_on
         page.locator(f"{PLAYER}:not([aria-valuetext*='selected'])").wait_for(timeout=10_000)
         assert page.locator("button[aria-pressed=true]", has_text="reconstructed mean").count() == 1
         wait_until_it_moves(page)
-        assert page.evaluate("document.activeElement.tagName") != "BODY"  # the keyboard still has its rows
+        assert (
+            page.evaluate("document.activeElement.tagName") != "BODY"
+        )  # the keyboard still has its rows
 
 
 def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser, address):
@@ -893,11 +1004,15 @@ def test_a_recording_that_is_given_becomes_the_clip(browser, address, tmp_path):
     with open_page(browser, address) as page:
         page.goto(address)
         page.locator(PLAYER).wait_for(timeout=180_000)
-        page.locator("[data-testid=stSidebar] [data-testid=stFileUploader] input").first.set_input_files(str(file))
+        page.locator(
+            "[data-testid=stSidebar] [data-testid=stFileUploader] input"
+        ).first.set_input_files(str(file))
         page.locator(f"{PLAYER}[aria-label^='mine.wav']").wait_for(timeout=60_000)
 
 
-@pytest.mark.parametrize(("scheme", "colour"), [("dark", "rgb(230, 230, 230)"), ("light", "rgb(49, 51, 63)")])
+@pytest.mark.parametrize(
+    ("scheme", "colour"), [("dark", "rgb(230, 230, 230)"), ("light", "rgb(49, 51, 63)")]
+)
 def test_a_figure_is_in_the_colours_of_the_page(browser, address, scheme, colour):
     with open_page(browser, address, color_scheme=scheme) as page:
         page.goto(f"{address}/?checkpoint=jsb")
@@ -929,11 +1044,16 @@ CONTRAST = """element => {
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_captions_and_pressed_buttons_can_be_read_and_the_tab_names_page_and_model(browser, address, scheme):
+def test_captions_and_pressed_buttons_can_be_read_and_the_tab_names_page_and_model(
+    browser, address, scheme
+):
     with open_page(browser, address, color_scheme=scheme) as page:
         page.goto(address)
         page.get_by_text("Export and share").wait_for(timeout=180_000)
-        for text in ("[data-testid='stCaptionContainer'] p", "[data-testid='stButtonGroup'] [data-selected] p"):
+        for text in (
+            "[data-testid='stCaptionContainer'] p",
+            "[data-testid='stButtonGroup'] [data-selected] p",
+        ):
             found = page.locator(text)
             found.first.wait_for()
             contrasts = {one.inner_text(): one.evaluate(CONTRAST) for one in found.all()}
@@ -1051,7 +1171,10 @@ def test_two_visitors_who_choose_at_once_have_their_own_clips_in_time(browser, a
 
 @pytest.mark.alone
 def test_a_minute_of_audio_stays_smooth(browser, address, tmp_path):
-    """On a page of its own, beside all that stands there; the waveform and pictures of 80 bins, a frame each 10 ms."""
+    """On a page of its own, beside all that stands there.
+
+    It shows the waveform and pictures of 80 bins, a frame each 10 ms.
+    """
     prompts = sorted((ASSETS / "voice").rglob("*.flac"))
     minute = np.concatenate([soundfile.read(path)[0] for path in 3 * prompts])[: 60 * 16000]
     (tmp_path / "minute.wav").write_bytes(wav(minute, 16000))
@@ -1060,7 +1183,9 @@ def test_a_minute_of_audio_stays_smooth(browser, address, tmp_path):
         page.locator(PLAYER).wait_for(timeout=180_000)
         box = page.locator("[data-testid=stSidebar] [data-testid=stFileUploader] input")
         box.first.set_input_files(str(tmp_path / "minute.wav"))
-        page.locator(f"{PLAYER}[aria-label^='minute.wav'][aria-valuemax='60']").wait_for(timeout=60_000)
+        page.locator(f"{PLAYER}[aria-label^='minute.wav'][aria-valuemax='60']").wait_for(
+            timeout=60_000
+        )
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         page.get_by_role("button", name="Play", exact=True).click()
         wait_until_it_moves(page)
@@ -1083,7 +1208,7 @@ def test_a_minute_of_audio_stays_smooth(browser, address, tmp_path):
 
 
 def in_time(limit, attempts):
-    """Whether one of several attempts takes no longer, since another test may have the processor during others."""
+    """Whether one of several attempts takes no longer, as other tests may hold the processor."""
     seconds = []
     for attempt in attempts:
         seconds.append(attempt())
@@ -1106,7 +1231,9 @@ def test_the_first_figure_of_the_first_visitor_comes_in_time(browser):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("path", ["?checkpoint=jsb", "compare", "latents", "make-a-transition", "studio?takes=4"])
+@pytest.mark.parametrize(
+    "path", ["?checkpoint=jsb", "compare", "latents", "make-a-transition", "studio?takes=4"]
+)
 def test_another_clip_is_shown_in_time_on_every_page(browser, address, path):
     with open_page(browser, address) as page:
         page.goto(f"{address}/{path}")
@@ -1148,7 +1275,11 @@ def test_a_change_and_a_selection_are_answered_in_time(browser):
             return seconds_to_select(page, start, start + 0.15)
 
         page.goto(found)
-        assert in_time(1, [partial(choose, "Clip", lambda options, i=i: options.nth(i)) for i in range(1, 6)])
-        named = [lambda options, name=name: options.get_by_text(name, exact=True) for name in voices]
+        assert in_time(
+            1, [partial(choose, "Clip", lambda options, i=i: options.nth(i)) for i in range(1, 6)]
+        )
+        named = [
+            lambda options, name=name: options.get_by_text(name, exact=True) for name in voices
+        ]
         assert in_time(1, [partial(choose, "Checkpoint", find) for find in named])
         assert in_time(0.5, [partial(select, start / 5) for start in range(8)])

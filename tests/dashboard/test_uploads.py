@@ -1,4 +1,4 @@
-"""Bad and hostile files through the upload boxes: a sentence, a page that stays alive, and nothing else."""
+"""Bad and hostile files through the upload boxes: a sentence, a page that stays alive, no more."""
 
 import errno
 import io
@@ -70,14 +70,21 @@ class Evil:
 
 @pytest.fixture
 def written(tmp_path_factory, monkeypatch):
-    """Files that Python opens to write outside the folder of temporary files, which is empty again at the end."""
+    """Files that Python opens to write outside the temporary folder, which is empty at the end."""
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     found, listening = [], [True]
 
     def listen(event, arguments):
-        if event == "open" and listening and isinstance(arguments[2], int) and isinstance(arguments[0], str):
-            if arguments[2] & (os.O_WRONLY | os.O_RDWR) and not arguments[0].startswith((str(folder), "/dev/")):
+        if (
+            event == "open"
+            and listening
+            and isinstance(arguments[2], int)
+            and isinstance(arguments[0], str)
+        ):
+            if arguments[2] & (os.O_WRONLY | os.O_RDWR) and not arguments[0].startswith(
+                (str(folder), "/dev/")
+            ):
                 found.append(arguments[0])
         elif event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn") and listening:
             found.append((event, *arguments))
@@ -95,7 +102,7 @@ def give(page, box, name, content):
 
 
 def refused(page, box, files, written):
-    """The error that each bad file gets, by the sentence that it holds; none of them writes a file or runs a program.
+    """Each bad file's error, by the sentence that it holds; none writes a file or runs a program.
 
     Args:
         page: The page.
@@ -129,10 +136,19 @@ AUDIO = {
     "where full scale is 1": ("loud.wav", lambda t: wav(np.full(8000, 1e6), subtype="FLOAT")),
     "fewer than one frame": ("a.wav", lambda t: wav(sine(440)[:100])),
     "cut.flac cannot be read": ("cut.flac", lambda t: wav(sine(440), kind="FLAC")[:30]),
-    "cut.ogg cannot be read": ("cut.ogg", lambda t: wav(sine(440), subtype="VORBIS", kind="OGG")[:200]),
-    "sphere.wav cannot be read": ("sphere.wav", lambda t: made(t, lambda p: write_sphere(p, sine(440)))[:500]),
+    "cut.ogg cannot be read": (
+        "cut.ogg",
+        lambda t: wav(sine(440), subtype="VORBIS", kind="OGG")[:200],
+    ),
+    "sphere.wav cannot be read": (
+        "sphere.wav",
+        lambda t: made(t, lambda p: write_sphere(p, sine(440)))[:500],
+    ),
     "lasts 500 s; at most 180 s": ("slow.wav", lambda t: wav(sine(440)[:500], rate=1)),
-    "too many to be read": ("wide.wav", lambda t: wav(np.tile(sine(440, seconds=3)[:, None], 800), subtype="PCM_U8")),
+    "too many to be read": (
+        "wide.wav",
+        lambda t: wav(np.tile(sine(440, seconds=3)[:, None], 800), subtype="PCM_U8"),
+    ),
 }
 MIDI = {
     "empty or cut short": ("a.mid", lambda t: b""),
@@ -140,10 +156,19 @@ MIDI = {
     "MThd not found": ("a.mid", lambda t: b"These are words.\n" * 20),
     "zip.mid cannot be read as MIDI": ("zip.mid", lambda t: zipped()),
     "has no notes; give": ("a.mid", lambda t: made(t, lambda p: write_midi(p, []))),
-    "apart from drums": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(0, 480, 36)], channel=9))),
+    "apart from drums": (
+        "a.mid",
+        lambda t: made(t, lambda p: write_midi(p, [(0, 480, 36)], channel=9)),
+    ),
     "no note within": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(0, 480, 20)]))),
-    "at most 20000": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(480 * 10_000, 480 * 10_001, 60)]))),
-    "division by zero": ("a.mid", lambda t: made(t, lambda p: write_midi(p, [(0, 480, 60)], ticks_per_quarter=0))),
+    "at most 20000": (
+        "a.mid",
+        lambda t: made(t, lambda p: write_midi(p, [(480 * 10_000, 480 * 10_001, 60)])),
+    ),
+    "division by zero": (
+        "a.mid",
+        lambda t: made(t, lambda p: write_midi(p, [(0, 480, 60)], ticks_per_quarter=0)),
+    ),
     "has 2 MB; at most 1 MB": ("big.mid", lambda t: bytes(2**21)),
 }
 
@@ -170,7 +195,10 @@ def test_bad_songs_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
 
 def test_what_can_be_read_is_read_and_what_was_dropped_is_said(tmp_path):
     page = page_of("studio").run()
-    notes = [(480 * i, 480 * (i + 1), pitch) for i, pitch in enumerate((20, 60, 64, 67, 109, 60, 64, 67, 60))]
+    notes = [
+        (480 * i, 480 * (i + 1), pitch)
+        for i, pitch in enumerate((20, 60, 64, 67, 109, 60, 64, 67, 60))
+    ]
     content = made(tmp_path, lambda p: write_midi(p, notes, tempi=[(0, 90), (960, 200)]))
     assert give(page, "upload-chorales", "wide.mid", content) == []
     assert "2 of 9 notes lie outside MIDI pitch 21 to 108" in unescaped(page.warning[0].value)
@@ -178,17 +206,23 @@ def test_what_can_be_read_is_read_and_what_was_dropped_is_said(tmp_path):
 
 @pytest.mark.parametrize(("checkpoint", "name"), [("jsb", "a.wav"), ("voice", "a.mid")])
 def test_a_file_whose_name_ends_otherwise_is_not_read_whoever_let_it_through(checkpoint, name):
-    with pytest.raises(ValueError, match=rf"^{name} does not end as the files that this model takes \("):
+    with pytest.raises(
+        ValueError, match=rf"^{name} does not end as the files that this model takes \("
+    ):
         cached_signal(str(list_checkpoints()[checkpoint]), 0.0, ClipBytes(b""), name, 0)
 
 
 @pytest.mark.parametrize("name", ["song.kar", "song.RMI", "song.smf", "song.midi"])
 def test_other_endings_of_midi_files_are_read(name):
     content = ClipBytes(roll_to_midi(roll(8), 2))
-    assert np.array_equal(cached_signal(str(list_checkpoints()["jsb"]), 0.0, content, name, 0)[0], roll(8))
+    assert np.array_equal(
+        cached_signal(str(list_checkpoints()["jsb"]), 0.0, content, name, 0)[0], roll(8)
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in COMPLETE if name.startswith(("a.", "pipe.aiff"))])
+@pytest.mark.parametrize(
+    "name", [name for name in COMPLETE if name.startswith(("a.", "pipe.aiff"))]
+)
 def test_recordings_of_phones_and_browsers_are_read(name):
     content = ClipBytes(COMPLETE[name]())
     assert len(cached_signal(str(list_checkpoints()["voice-mel"]), 0.0, content, name, 0)[0]) > 8000
@@ -198,7 +232,9 @@ def test_recordings_of_phones_and_browsers_are_read(name):
     ("checkpoint", "box", "file", "other"),
     [("voice-mel", "voice", "song.mid", "jsb"), ("jsb", "chorales", "tone.wav", "voice-mel")],
 )
-def test_a_file_for_another_kind_of_model_is_shown_with_one_when_that_is_wanted(checkpoint, box, file, other):
+def test_a_file_for_another_kind_of_model_is_shown_with_one_when_that_is_wanted(
+    checkpoint, box, file, other
+):
     page = page_of("explore")
     page.query_params["checkpoint"] = checkpoint
     page.run()
@@ -225,7 +261,9 @@ def test_a_hostile_name_is_only_ever_shown(tmp_path, written, monkeypatch):
         assert "![" not in error
         assert "cannot be read as audio" in error
     assert give(page, "upload-voice", f"{HOSTILE}.wav", wav(sine(440))) == []
-    assert not any("![" in m.value or "<img" in m.value for m in [*page.markdown, *page.caption, *page.warning])
+    assert not any(
+        "![" in m.value or "<img" in m.value for m in [*page.markdown, *page.caption, *page.warning]
+    )
     assert written == []
     assert list(tmp_path.iterdir()) == []
 
@@ -248,7 +286,7 @@ def declared(**tensors):
 
 
 def changed(path, change):
-    """A checkpoint that was changed by someone who knows that one without a checksum is taken as it is."""
+    """A checkpoint changed by someone who knows that one without a checksum is taken as it is."""
 
     def change_unseen(header, tensors):
         change(header, tensors)
@@ -259,7 +297,9 @@ def changed(path, change):
 
 
 def configure(section, key, value):
-    return lambda path: changed(path, lambda header, tensors: header["config"][section].update({key: value}))
+    return lambda path: changed(
+        path, lambda header, tensors: header["config"][section].update({key: value})
+    )
 
 
 def whole(path):
@@ -268,10 +308,17 @@ def whole(path):
 
 CHECKPOINTS = {
     "may be truncated": lambda path: path.write_bytes(b""),
-    "file not fully covered": lambda path: (whole(path), path.write_bytes(path.read_bytes()[:-100])),
+    "file not fully covered": lambda path: (
+        whole(path),
+        path.write_bytes(path.read_bytes()[:-100]),
+    ),
     "header too large": lambda path: path.write_bytes(zipped()),
-    "not a readable .safetensors file": lambda path: torch.save({"a": Evil(path.parent / "evil")}, path),
-    "takes 'raw' frames; this page is for roll": lambda path: save_checkpoint(untrained(speech_run()), path),
+    "not a readable .safetensors file": lambda path: torch.save(
+        {"a": Evil(path.parent / "evil")}, path
+    ),
+    "takes 'raw' frames; this page is for roll": lambda path: save_checkpoint(
+        untrained(speech_run()), path
+    ),
     "its format is None": lambda path: path.write_bytes(save({"a": torch.zeros(2)})),
     "incomplete metadata": lambda path: path.write_bytes(
         declared(a={"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]})
@@ -294,7 +341,9 @@ CHECKPOINTS = {
     ),
     "is of type torch.float8_e4m3fn": lambda path: changed(
         path,
-        lambda header, tensors: tensors.update({"normalisation.mean": torch.zeros(88).to(torch.float8_e4m3fn)}),
+        lambda header, tensors: tensors.update(
+            {"normalisation.mean": torch.zeros(88).to(torch.float8_e4m3fn)}
+        ),
     ),
     "its scores are {'test': 5}": lambda path: changed(
         path, lambda header, tensors: header["scores"].update({"test": 5})
@@ -307,7 +356,10 @@ CHECKPOINTS = {
 
 def test_bad_checkpoints_each_get_a_sentence_and_the_page_lives_on(tmp_path, written):
     page = page_of("studio").run()
-    files = {sentence: (f"{HOSTILE}.safetensors", made(tmp_path, make)) for sentence, make in CHECKPOINTS.items()}
+    files = {
+        sentence: (f"{HOSTILE}.safetensors", made(tmp_path, make))
+        for sentence, make in CHECKPOINTS.items()
+    }
     for error in refused(page, "upload-checkpoint", files, written):
         assert "/own.safetensors" not in error
         assert "![" not in error
@@ -334,7 +386,10 @@ def test_a_good_checkpoint_is_used_as_long_as_the_visit_lasts(tmp_path, monkeypa
     content = made(tmp_path, whole)
     (tmp_path / "file").unlink()
     assert give(page, "upload-checkpoint", f"{HOSTILE}.safetensors", content) == []
-    assert page.sidebar.selectbox(key="checkpoint").value == f"yours: {harmless(f'{HOSTILE}.safetensors')}"
+    assert (
+        page.sidebar.selectbox(key="checkpoint").value
+        == f"yours: {harmless(f'{HOSTILE}.safetensors')}"
+    )
     (folder,) = tmp_path.iterdir()
     assert [path.name for path in folder.iterdir()] == ["own.safetensors"]
     assert load_file(folder / "own.safetensors")
@@ -344,7 +399,10 @@ def test_finite_weights_that_overflow_are_a_sentence(tmp_path):
     page = page_of("studio").run()
     overflowing = made(
         tmp_path,
-        lambda path: changed(path, lambda header, tensors: [v.fill_(3e38) for k, v in tensors.items() if "model" in k]),
+        lambda path: changed(
+            path,
+            lambda header, tensors: [v.fill_(3e38) for k, v in tensors.items() if "model" in k],
+        ),
     )
     (error,) = give(page, "upload-checkpoint", "huge.safetensors", overflowing)
     assert "not of finite numbers" in error
@@ -360,9 +418,13 @@ def test_a_text_is_shown_as_it_is_and_not_at_any_length():
 
 def test_a_recording_is_a_clip_beside_the_others_and_a_silent_one_a_sentence():
     page = page_of("explore").run()
-    page.sidebar.audio_input(key="record-voice").set_value(("audio.wav", wav(np.zeros(8000)), "audio/wav")).run()
+    page.sidebar.audio_input(key="record-voice").set_value(
+        ("audio.wav", wav(np.zeros(8000)), "audio/wav")
+    ).run()
     assert "audio.wav is silent" in unescaped(page.error[0].value)
-    page.sidebar.audio_input(key="record-voice").set_value(("audio.wav", wav(sine(440)), "audio/wav")).run()
+    page.sidebar.audio_input(key="record-voice").set_value(
+        ("audio.wav", wav(sine(440)), "audio/wav")
+    ).run()
     assert not page.error
     assert page.sidebar.selectbox(key="prompt").disabled
     assert page.sidebar.audio_input(key="record-voice").sample_rate == 16000
@@ -370,7 +432,10 @@ def test_a_recording_is_a_clip_beside_the_others_and_a_silent_one_a_sentence():
 
 @pytest.mark.browser
 def test_200_megabytes_and_a_hostile_name_in_a_browser(tmp_path):
-    big, named = tmp_path / "big.wav", tmp_path / "<img src=x onerror=alert(1)>![](http:evil.example).wav"
+    big, named = (
+        tmp_path / "big.wav",
+        tmp_path / "<img src=x onerror=alert(1)>![](http:evil.example).wav",
+    )
     with big.open("wb") as file:
         file.truncate(200 * 2**20)
     linked = tmp_path / "www.evil.example.wav"
@@ -378,7 +443,9 @@ def test_200_megabytes_and_a_hostile_name_in_a_browser(tmp_path):
         file.write_bytes(b"no sound")
     dialogs = []
     with (
-        serve("run", str(ROOT / "dashboard.py"), "--", "--runs", str(tmp_path), cwd=ROOT) as address,
+        serve(
+            "run", str(ROOT / "dashboard.py"), "--", "--runs", str(tmp_path), cwd=ROOT
+        ) as address,
         launch() as browser,
         open_page(browser, address) as page,
     ):
@@ -395,6 +462,8 @@ def test_200_megabytes_and_a_hostile_name_in_a_browser(tmp_path):
         assert harmless(named.name) in sentence.inner_text()
         assert sentence.locator("img, a").count() == 0
         box.set_input_files(str(linked))
-        page.get_by_test_id("stAlert").get_by_text("evil.example.wav cannot be read as audio").wait_for()
+        page.get_by_test_id("stAlert").get_by_text(
+            "evil.example.wav cannot be read as audio"
+        ).wait_for()
         assert page.get_by_test_id("stAlert").locator("a").count() == 0
     assert dialogs == []

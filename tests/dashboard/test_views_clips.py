@@ -35,7 +35,10 @@ def page(folder, monkeypatch):
 
 def inspected(folder):
     model = load_checkpoint(folder / "runs" / "tiny" / "best.safetensors")
-    return {n: inspect_signal(model, read_signal(folder / f"{n}.wav", model.config.data)) for n in ("clip0", "clip1")}
+    return {
+        n: inspect_signal(model, read_signal(folder / f"{n}.wav", model.config.data))
+        for n in ("clip0", "clip1")
+    }
 
 
 def test_the_table_has_the_numbers_of_each_clip_of_a_folder(page, folder):
@@ -76,7 +79,9 @@ def test_a_button_in_a_row_plays_its_clip_until_another_is_played(page):
 
 
 def test_a_file_of_a_folder_becomes_the_clip_of_all_pages(page):
-    page.session_state["clips-of-the-set"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    page.session_state["clips-of-the-set"] = {
+        "selection": {"rows": [1], "columns": [], "cells": []}
+    }
     page.run()
     next(button for button in page.button if "clip of all pages" in button.label).click().run()
     assert page.session_state["visit"].choice.name == "clip1.wav"
@@ -94,7 +99,9 @@ def test_the_bundled_clips_can_be_opened_where_their_spike_is(folder, monkeypatc
 def test_what_is_said_in_a_bundled_clip_is_in_the_table(folder, monkeypatch):
     page = open_view("clips", "runs/tiny", monkeypatch, folder)
     table = page.dataframe[0].value.set_index("clip")
-    assert table.loc["agent-newlocation", "said"] == "Please enter a new extension, followed by pound."
+    assert (
+        table.loc["agent-newlocation", "said"] == "Please enter a new extension, followed by pound."
+    )
 
 
 def test_a_visitor_of_a_dashboard_that_is_read_only_cannot_read_folders(folder, monkeypatch):

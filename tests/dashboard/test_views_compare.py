@@ -51,13 +51,19 @@ def open_page(folder, monkeypatch, checkpoint="runs/smooth", **params):
 
 
 def shown(page):
-    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    (player,) = [
+        c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"
+    ]
     return unpacked(player.bytes)[0]
 
 
 def sounds(page):
-    delivered = [c.proto.json for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"]
-    return [sound["name"] for sound in made(json.loads(delivered[-1]) if delivered else shown(page))]
+    delivered = [
+        c.proto.json for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"
+    ]
+    return [
+        sound["name"] for sound in made(json.loads(delivered[-1]) if delivered else shown(page))
+    ]
 
 
 def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
@@ -65,13 +71,18 @@ def test_the_tables_and_the_figure_are_those_of_the_models(folder, monkeypatch):
     assert not page.exception
     names = ["runs/smooth", "runs/filt", "runs/plain"]
     models = {name: load_checkpoint(folder / name / "best.safetensors") for name in names}
-    found = compare(models, {n: inspect_signal(m, read_signal(CLIP, m.config.data)) for n, m in models.items()})
+    found = compare(
+        models, {n: inspect_signal(m, read_signal(CLIP, m.config.data)) for n, m in models.items()}
+    )
     averages, moments = (table.value for table in page.dataframe)
     assert list(averages["model"]) == names
     assert list(averages["differs in"]) == ["–", "filtering posterior", "without Res_q"]
     np.testing.assert_allclose(averages["bound"], found.elbo.mean(1), rtol=1e-4)
     np.testing.assert_allclose(
-        averages["difference from runs/smooth"], found.elbo.mean(1) - found.elbo[0].mean(), rtol=1e-3, atol=1e-4
+        averages["difference from runs/smooth"],
+        found.elbo.mean(1) - found.elbo[0].mean(),
+        rtol=1e-3,
+        atol=1e-4,
     )
     frames = found.moments(8, apart=4)
     np.testing.assert_allclose(moments["time (s)"], found.times[frames])
@@ -90,13 +101,25 @@ def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
     bounds = (arrays["log_px"] - arrays["kl"]).mean(1)
     np.testing.assert_allclose(page.dataframe[0].value["bound"], bounds, rtol=1e-5)
     rows = list(csv.DictReader(io.StringIO(kept["Differences (CSV)"])))
-    assert [row["most surprised"] for row in rows] == list(page.dataframe[1].value["most surprised"])
-    titles = {element.text for element in ElementTree.fromstring(kept["Picture (SVG)"]).iter() if element.text}
+    assert [row["most surprised"] for row in rows] == list(
+        page.dataframe[1].value["most surprised"]
+    )
+    titles = {
+        element.text
+        for element in ElementTree.fromstring(kept["Picture (SVG)"]).iter()
+        if element.text
+    }
     assert {"The clip", "runs/filt", "runs/plain"} <= titles
     assert any(title.startswith("KL: difference from runs/smooth") for title in titles)
-    assert "<h1>agent-newlocation.flac: runs/smooth, runs/filt, runs/plain</h1>" in kept["Player (HTML)"]
+    assert (
+        "<h1>agent-newlocation.flac: runs/smooth, runs/filt, runs/plain</h1>"
+        in kept["Player (HTML)"]
+    )
     wave, rate = soundfile.read(io.BytesIO(kept["Sound (WAV)"]))
-    assert (len(wave) / rate, rate) == (soundfile.info(CLIP).duration, 16000)  # the recording, which is heard first
+    assert (len(wave) / rate, rate) == (
+        soundfile.info(CLIP).duration,
+        16000,
+    )  # the recording, which is heard first
 
 
 def test_the_link_to_a_comparison_names_all_its_models(folder, monkeypatch):
@@ -104,11 +127,15 @@ def test_the_link_to_a_comparison_names_all_its_models(folder, monkeypatch):
     assert "against=runs%2Ffilt&against=runs%2Fplain" in text_of(page)
 
 
-def test_only_checkpoints_with_the_same_frames_are_offered_and_the_page_says_so(folder, monkeypatch):
+def test_only_checkpoints_with_the_same_frames_are_offered_and_the_page_says_so(
+    folder, monkeypatch
+):
     page = open_page(folder, monkeypatch)
     offered = page.multiselect(key="against")
     assert {"voice-mel", "runs/filt", "runs/plain", "runs/larger"} <= set(offered.options)
-    assert not {"voice", "jsb", "runs/raw", "runs/alone", "runs/smooth", "runs/broken"} & set(offered.options)
+    assert not {"voice", "jsb", "runs/raw", "runs/alone", "runs/smooth", "runs/broken"} & set(
+        offered.options
+    )
     assert len(offered.value) == 1
     assert "the same kind of frame" in text_of(page)
     assert "Not readable\\: runs/broken" in offered.help
@@ -120,7 +147,10 @@ def test_a_first_visit_compares_what_the_other_pages_show(folder, monkeypatch):
     assert not page.exception
     assert page.sidebar.selectbox(key="checkpoint").value == "voice-mel"
     assert list(page.dataframe[0].value["model"]) == ["voice-mel", "voice-mel-filt-res"]
-    assert list(page.dataframe[0].value["differs in"]) == ["–", "352 units in d, filtering posterior"]
+    assert list(page.dataframe[0].value["differs in"]) == [
+        "–",
+        "352 units in d, filtering posterior",
+    ]
 
 
 def test_a_ready_made_comparison_chooses_both_models(folder, monkeypatch):
@@ -128,7 +158,10 @@ def test_a_ready_made_comparison_chooses_both_models(folder, monkeypatch):
     for question, pair in compare_page.READY_MADE.items():
         next(button for button in page.button if button.label == question).click().run()
         assert not page.exception
-        assert (page.sidebar.selectbox(key="checkpoint").value, *page.multiselect(key="against").value) == pair
+        assert (
+            page.sidebar.selectbox(key="checkpoint").value,
+            *page.multiselect(key="against").value,
+        ) == pair
         assert list(page.dataframe[0].value["model"]) == list(pair)
 
 
@@ -137,7 +170,11 @@ def test_every_setting_that_tells_bundled_models_apart_is_said_in_words():
     for first, other in compare_page.READY_MADE.values():
         told = differences(configs[other], configs[first])
         assert told
-        assert not [name for name, value in told.items() if f"{name} {value}" == setting_in_words(name, value)]
+        assert not [
+            name
+            for name, value in told.items()
+            if f"{name} {value}" == setting_in_words(name, value)
+        ]
 
 
 def test_a_checkpoint_that_stands_alone_gets_a_sentence(folder, monkeypatch):
@@ -152,8 +189,12 @@ def test_averages_are_those_of_the_selection(folder, monkeypatch):
     page = open_page(folder, monkeypatch, against=["runs/filt"], place="0.5000-1.0000")
     arrays = arrays_of(kept["Arrays (.npz)"])
     inside = (arrays["times"] >= 0.5) & (arrays["times"] < 1)
-    np.testing.assert_allclose(page.dataframe[0].value["KL"], arrays["kl"][:, inside].mean(1), rtol=1e-4)
-    np.testing.assert_allclose(page.dataframe[0].value["largest KL"], arrays["kl"][:, inside].max(1), rtol=1e-4)
+    np.testing.assert_allclose(
+        page.dataframe[0].value["KL"], arrays["kl"][:, inside].mean(1), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        page.dataframe[0].value["largest KL"], arrays["kl"][:, inside].max(1), rtol=1e-4
+    )
     assert "Averaged over the selection" in text_of(page)
 
 
@@ -163,7 +204,14 @@ def test_noise_that_cannot_be_shared_is_told(folder, monkeypatch):
 
 
 def test_no_more_than_four_and_no_unknown_name_can_be_asked_for(folder, monkeypatch):
-    asked = ["<script>alert(1)</script>", "../../etc/passwd", "runs/filt", "runs/plain", "runs/larger", "voice-mel"]
+    asked = [
+        "<script>alert(1)</script>",
+        "../../etc/passwd",
+        "runs/filt",
+        "runs/plain",
+        "runs/larger",
+        "voice-mel",
+    ]
     page = open_page(folder, monkeypatch, against=asked)
     assert not page.exception
     assert 1 <= len(page.multiselect(key="against").value) <= 3
@@ -177,7 +225,9 @@ def test_models_can_be_taken_away(folder, monkeypatch):
     assert "at least one" in page.info[0].value
 
 
-@pytest.mark.parametrize(("first", "other"), [("runs/raw", "voice"), ("runs/smooth", "runs/filt"), ("jsb", "muse")])
+@pytest.mark.parametrize(
+    ("first", "other"), [("runs/raw", "voice"), ("runs/smooth", "runs/filt"), ("jsb", "muse")]
+)
 def test_the_clip_and_each_reconstruction_can_be_heard(folder, monkeypatch, first, other):
     page = open_page(folder, monkeypatch, first, against=[other])
     assert not page.exception
@@ -190,7 +240,9 @@ def test_the_clip_and_each_reconstruction_can_be_heard(folder, monkeypatch, firs
     assert [sound["name"] for sound in made(shown(page))] == ["original", first, other]
 
 
-def test_the_reconstructions_of_a_long_clip_are_offered_and_made_when_they_are_asked_for(folder, monkeypatch):
+def test_the_reconstructions_of_a_long_clip_are_offered_and_made_when_they_are_asked_for(
+    folder, monkeypatch
+):
     monkeypatch.setitem(listen.ALL_AT_ONCE_SECONDS, "log-mel", 0.5)
     page = open_page(folder, monkeypatch, against=["runs/filt"])
     assert sounds(page) == ["original"]
@@ -199,21 +251,31 @@ def test_the_reconstructions_of_a_long_clip_are_offered_and_made_when_they_are_a
     visit = page.session_state["visit"]
     filt = visit.choice._replace(path="runs/filt/best.safetensors")
     filt = filt._replace(modified=(folder / filt.path).stat().st_mtime)
-    page.session_state["visit"] = replace(visit, sounds_asked_for=frozenset({(filt, listen.MEAN, 0)}))
+    page.session_state["visit"] = replace(
+        visit, sounds_asked_for=frozenset({(filt, listen.MEAN, 0)})
+    )
     page.run()
     assert not page.exception
     assert sounds(page) == ["original", "runs/filt"]
 
 
-def test_a_player_that_is_kept_has_the_sounds_that_were_made_after_the_page_was_shown(folder, monkeypatch):
+def test_a_player_that_is_kept_has_the_sounds_that_were_made_after_the_page_was_shown(
+    folder, monkeypatch
+):
     files = {}
-    monkeypatch.setattr("srnn_lab.dashboard.pages.compare.keep", lambda _, given, note: files.update(given))
+    monkeypatch.setattr(
+        "srnn_lab.dashboard.pages.compare.keep", lambda _, given, note: files.update(given)
+    )
     page = open_page(folder, monkeypatch, "jsb", against=["muse"])
     assert not page.exception
     with ThreadPoolExecutor(1) as pool:  # Streamlit asks for a file in a thread that has no session
         kept = pool.submit(files["Player (HTML)"][0]).result()
     (data,) = re.findall(r'atob\("([^"]+)"\)', kept)
-    assert [sound["name"] for sound in unpacked(base64.b64decode(data))[0]["sounds"]] == ["original", "jsb", "muse"]
+    assert [sound["name"] for sound in unpacked(base64.b64decode(data))[0]["sounds"]] == [
+        "original",
+        "jsb",
+        "muse",
+    ]
 
 
 def test_a_link_goes_to_a_place_a_zoom_and_a_sound(folder, monkeypatch):
@@ -221,5 +283,9 @@ def test_a_link_goes_to_a_place_a_zoom_and_a_sound(folder, monkeypatch):
     page = open_page(folder, monkeypatch, against=["runs/filt"], **link)
     head = shown(page)
     assert (head["jump"]["start"], head["jump"]["end"]) == (0.5, 0.75)
-    assert (head["look"]["start"], head["look"]["end"], head["look"]["sound"]) == (0.25, 1.0, "runs/filt")
+    assert (head["look"]["start"], head["look"]["end"], head["look"]["sound"]) == (
+        0.25,
+        1.0,
+        "runs/filt",
+    )
     assert {name: page.query_params[name] for name in link} == link

@@ -18,8 +18,17 @@ def captions(page):
     return " ".join(caption.value for caption in page.caption)
 
 
-def test_a_bundled_sentence_has_its_words_and_its_phones_to_score_spikes_against(folder, monkeypatch):
-    page = open_view("explore", "runs/raw", monkeypatch, folder, prompt="reader/ru_0697", changes="phone boundaries")
+def test_a_bundled_sentence_has_its_words_and_its_phones_to_score_spikes_against(
+    folder, monkeypatch
+):
+    page = open_view(
+        "explore",
+        "runs/raw",
+        monkeypatch,
+        folder,
+        prompt="reader/ru_0697",
+        changes="phone boundaries",
+    )
     assert not page.exception
     assert not page.error
     assert "Затем он снова" in captions(page)
@@ -40,7 +49,9 @@ def test_an_uploaded_label_file_is_used_and_a_bad_one_is_one_sentence(folder, mo
     page.run()
     assert not page.exception
     assert page.session_state["changes"] == "vowel-to-fricative"
-    missed = {metric.label: metric.value for metric in page.metric}["“vowel to fricative” without a spike"]
+    missed = {metric.label: metric.value for metric in page.metric}[
+        "“vowel to fricative” without a spike"
+    ]
     assert missed.endswith("of 1")
     for content, said in ((b"1\n", "one column"), (b"99.0,a\n", "after the end of the recording")):
         page.sidebar.file_uploader(key="labels").set_value(("<b>.csv", content, "text/csv")).run()
@@ -63,7 +74,10 @@ def test_a_button_shows_the_rows_of_the_papers_figure(folder, monkeypatch):
 
 @pytest.mark.parametrize("folder", ["voice", "reader"])
 def test_every_bundled_clip_has_its_words(folder):
-    clips = {p.relative_to(ASSETS / folder).with_suffix("").as_posix() for p in (ASSETS / folder).rglob("*.flac")}
+    clips = {
+        p.relative_to(ASSETS / folder).with_suffix("").as_posix()
+        for p in (ASSETS / folder).rglob("*.flac")
+    }
     assert transcripts(ASSETS / folder).keys() == clips
     assert all(text.strip() for text in transcripts(ASSETS / folder).values())
     names = bundled_clips("raw")

@@ -64,9 +64,16 @@ def test_the_table_has_what_each_source_of_z_loses(folder, monkeypatch, name):
     (table,) = (element.value for element in page.dataframe)
     assert tuple(table["z from"]) == SOURCES
     lost = [found["posterior sample"].log_px - one.log_px for one in found.values()]
-    np.testing.assert_allclose(table["lost, mean"], [values.mean() for values in lost], rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(table["lost, median"], [np.median(values) for values in lost], rtol=1e-3, atol=1e-3)
-    assert f"the **median loss is {number(np.median(lost[2]), 1)} nats per frame** with z from" in text_of(page)
+    np.testing.assert_allclose(
+        table["lost, mean"], [values.mean() for values in lost], rtol=1e-3, atol=1e-3
+    )
+    np.testing.assert_allclose(
+        table["lost, median"], [np.median(values) for values in lost], rtol=1e-3, atol=1e-3
+    )
+    assert (
+        f"the **median loss is {number(np.median(lost[2]), 1)} nats per frame** with z from"
+        in text_of(page)
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,9 +103,14 @@ def test_a_mean_that_a_few_frames_make_is_told(folder, monkeypatch):
 @pytest.mark.parametrize("other", ["bwv270", "bwv110-7"])  # of the same length and of another
 @pytest.mark.parametrize(
     ("view", "address", "chosen", "whole"),
-    [("latents", "replaced-bwv102-7-48.0", (4, 12), lambda end: (0, end)), ("transition", "at-bwv102-7-47.5", 4, None)],
+    [
+        ("latents", "replaced-bwv102-7-48.0", (4, 12), lambda end: (0, end)),
+        ("transition", "at-bwv102-7-47.5", 4, None),
+    ],
 )
-def test_another_clip_takes_a_stretch_or_a_point_back(folder, monkeypatch, view, address, chosen, whole, other):
+def test_another_clip_takes_a_stretch_or_a_point_back(
+    folder, monkeypatch, view, address, chosen, whole, other
+):
     value = [str(float(time)) for time in np.atleast_1d(chosen)]
     page = open_view(view, "runs/jsb", monkeypatch, folder, **{address: value})
     assert page.slider[0].value == chosen
@@ -111,7 +123,9 @@ def test_another_clip_takes_a_stretch_or_a_point_back(folder, monkeypatch, view,
 
 
 def test_a_stretch_a_seed_and_another_clip_are_followed(folder, monkeypatch):
-    page = open_view("latents", "runs/jsb", monkeypatch, folder, seed_z="5", **{STRETCH: ["4.0", "12.0"]})
+    page = open_view(
+        "latents", "runs/jsb", monkeypatch, folder, seed_z="5", **{STRETCH: ["4.0", "12.0"]}
+    )
     checkpoint, clip, other = checkpoint_and_clips(folder, "jsb")
     path = posterior_path(checkpoint, other, seed=5)
     found = replace_latents(checkpoint, clip, other=path, start=4.0, stop=12.0, seed=5)
@@ -121,7 +135,9 @@ def test_a_stretch_a_seed_and_another_clip_are_followed(folder, monkeypatch):
     def means():
         return page.dataframe[0].value["log p(x | z, d)"]
 
-    np.testing.assert_allclose(means(), [one.log_px[inside].mean() for one in found.values()], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        means(), [one.log_px[inside].mean() for one in found.values()], rtol=1e-3, atol=1e-3
+    )
     before = list(means())
     clips = page.selectbox(key="other-clip")
     clips.select(clips.options[2]).run()
@@ -152,8 +168,12 @@ def test_sources_are_shown_and_heard_as_chosen(folder, monkeypatch, name):
 
 def addresses(page):
     """Where the sounds of the page's player are, by name; the same sound is at the same place."""
-    delivered = [c.proto.json for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"]
-    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    delivered = [
+        c.proto.json for c in page.get("bidi_component") if c.proto.component_name == "srnn_sounds"
+    ]
+    (player,) = [
+        c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"
+    ]
     found = json.loads(delivered[-1]) if delivered else unpacked(player.bytes)[0]
     return {sound["name"]: sound["address"] for sound in made(found)}
 
@@ -180,7 +200,9 @@ def test_the_reconstructions_of_a_long_clip_are_made_when_they_are_asked_for(fol
     monkeypatch.setitem(listen.ALL_AT_ONCE_SECONDS, "raw", 0.5)
     page = open_view("latents", "runs/raw", monkeypatch, folder, sources=["zero"])
     assert list(addresses(page)) == ["the clip"]
-    page.session_state["visit"] = replace(page.session_state["visit"], sounds_asked_for=Everything())
+    page.session_state["visit"] = replace(
+        page.session_state["visit"], sounds_asked_for=Everything()
+    )
     page.run()
     assert list(addresses(page)) == ["the clip", "zero"]
 
@@ -198,11 +220,15 @@ def test_the_clip_is_heard_before_and_after_its_edit(folder, monkeypatch):
 @pytest.mark.parametrize("name", ["mel", "jsb"])
 def test_what_is_kept_is_what_is_shown(folder, monkeypatch, name):
     kept = kept_by("latents", monkeypatch)
-    page = open_view("latents", f"runs/{name}", monkeypatch, folder, sources=["posterior sample", "zero"])
+    page = open_view(
+        "latents", f"runs/{name}", monkeypatch, folder, sources=["posterior sample", "zero"]
+    )
     assert not page.exception
     arrays = arrays_of(kept["Arrays (.npz)"])
     assert not arrays["z_zero"].any()
-    assert arrays["log_px_zero"].mean() == pytest.approx(page.dataframe[0].value["log p(x | z, d)"][3], rel=1e-5)
+    assert arrays["log_px_zero"].mean() == pytest.approx(
+        page.dataframe[0].value["log p(x | z, d)"][3], rel=1e-5
+    )
     assert len(arrays["times"]) == len(arrays["mean_posterior_sample"])
     assert kept["Averages (CSV)"].splitlines()[4].startswith("zero,")
     assert "E[x | z, d], z: zero" in kept["Picture (SVG)"]
@@ -220,16 +246,23 @@ def test_an_edited_clip_is_kept_as_it_is_heard(folder, monkeypatch, name):
     assert len(edited) == len(clip) + 40 * checkpoint.config.data.hop
     arrays = arrays_of(kept["Arrays (.npz)"])
     assert np.isnan(arrays["kl_before"]).sum() == 1
-    (first, second), step = arrays["joints"], checkpoint.config.data.hop / checkpoint.config.data.rate
+    (first, second), step = (
+        arrays["joints"],
+        checkpoint.config.data.hop / checkpoint.config.data.rate,
+    )
     assert second - first == pytest.approx(40 * step)
     unit = "quarter notes" if name == "jsb" else "s"
     np.testing.assert_array_equal(arrays["KL(q ‖ p) per frame: after (nats)"], arrays["kl_after"])
     times = arrays[f"KL(q ‖ p) per frame: after, times ({unit})"]
     np.testing.assert_array_equal(times, arrays["times_after"])
-    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    (player,) = [
+        c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"
+    ]
     scene, frame = unpacked(player.bytes)[0], unpacked(player.bytes)[0]["frame"]
     assert frame["count"] == len(times)
-    assert frame["start"] + frame["step"] / 2 == pytest.approx(times[0])  # the model's frames, as on other pages
+    assert frame["start"] + frame["step"] / 2 == pytest.approx(
+        times[0]
+    )  # the model's frames, as on other pages
     assert scene["end"] == pytest.approx(len(edited) // checkpoint.config.data.hop * step)
     assert "KL(q ‖ p) per frame" in kept["Picture (SVG)"]
 
@@ -255,8 +288,14 @@ def test_an_edit_says_what_it_does_to_the_kl_at_its_joints(folder, monkeypatch, 
     data = checkpoint.config.data
     at = 10 * data.hop
     last = round((len(clip) // data.hop - 1) * data.hop / data.rate, 6)
-    point = {f"at-{'bwv102-7' if name in ('jsb', 'filt') else 'agent-newlocation'}-{last}": str(at / data.rate)}
-    page = open_view("transition", f"runs/{name}", monkeypatch, folder, edit=edit, **point, **amount)
+    point = {
+        f"at-{'bwv102-7' if name in ('jsb', 'filt') else 'agent-newlocation'}-{last}": str(
+            at / data.rate
+        )
+    }
+    page = open_view(
+        "transition", f"runs/{name}", monkeypatch, folder, edit=edit, **point, **amount
+    )
     assert not page.exception
     if edit == "transpose a bar":
         stop = at + 4 * data.rate
@@ -267,12 +306,19 @@ def test_an_edit_says_what_it_does_to_the_kl_at_its_joints(folder, monkeypatch, 
     else:
         after, joints = splice(clip, at, other, len(other) // 2 // data.hop * data.hop), [(at, at)]
     effect = measure_edit(checkpoint, clip, after, joints)
-    for time, before, found in zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True):
+    for time, before, found in zip(
+        effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True
+    ):
         assert f"**{found:.1f}** nats at {time:.2f}" in text_of(page)
         assert f"(before: {before:.1f})" in text_of(page)
-    assert f"95th percentile of the unedited clip: {np.percentile(effect.before.kl, 95):.1f} nats" in text_of(page)
+    assert (
+        f"95th percentile of the unedited clip: {np.percentile(effect.before.kl, 95):.1f} nats"
+        in text_of(page)
+    )
     assert ("does not look ahead" in text_of(page)) == (name == "filt")
-    assert ("transpose a bar" in page.segmented_control(key="edit").options) == (data.features == "roll")
+    assert ("transpose a bar" in page.segmented_control(key="edit").options) == (
+        data.features == "roll"
+    )
 
 
 def test_the_place_in_the_player_becomes_the_point_of_the_edit_and_another_clip_keeps_the_page_alive(
@@ -300,7 +346,9 @@ def test_each_source_of_z_gets_a_row_on_the_clips_scale_and_a_line(features):
         assert row.limits == first.limits
         if features == "raw":
             np.testing.assert_array_equal(row.lines[0].values, tested.frontend.waveform(one.mean))
-            assert row.lines[0].times[0] == pytest.approx(80 / 8000)  # the first frame is not scored
+            assert row.lines[0].times[0] == pytest.approx(
+                80 / 8000
+            )  # the first frame is not scored
         else:
             low = 37 if features == "roll" else 0
             np.testing.assert_array_equal(row.values, one.mean[:, low : low + row.values.shape[1]])
@@ -317,7 +365,9 @@ def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
     at, length = 8 * data.hop, 3 * data.hop
     after = insert_silence(signal, at, length)
     effect = measure_edit(tested, signal, after, [(at, at), (at, at + length)])
-    before, edited, kl = edit_rows(data, signal, after, effect, {"another": (np.zeros(2), np.ones(2))})
+    before, edited, kl = edit_rows(
+        data, signal, after, effect, {"another": (np.zeros(2), np.ones(2))}
+    )
     assert before.limits == edited.limits
     if features == "roll":
         # Pitches 61 to 80 and three more on both sides.
@@ -336,19 +386,27 @@ def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
 def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_again(folder):
     root = Path(__file__).parents[2]
     with (
-        serve("run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder) as address,
+        serve(
+            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder
+        ) as address,
         launch() as browser,
         open_page(browser, address, viewport={"width": 1280, "height": 1600}) as page,
     ):
         page.goto(f"{address}/compare?checkpoint=runs/jsb&against=runs/vrnn")
         page.locator(PLAYER).wait_for(timeout=90_000)
-        page.locator(".player").get_by_role("button", name="runs/vrnn", exact=True).click(timeout=90_000)
+        page.locator(".player").get_by_role("button", name="runs/vrnn", exact=True).click(
+            timeout=90_000
+        )
         page.get_by_role("button", name="Play", exact=True).click()
         wait_until_it_moves(page)
         page.get_by_role("button", name="Pause").click()
         page.get_by_role("button", name="Zoom in").click()
-        page.get_by_test_id("stDataFrame").nth(1).click(position={"x": 20, "y": 36 + 18})  # the first row's box
-        page.wait_for_url(lambda url: all(f"{name}=" in url for name in ("against", "place", "zoom", "sound")))
+        page.get_by_test_id("stDataFrame").nth(1).click(
+            position={"x": 20, "y": 36 + 18}
+        )  # the first row's box
+        page.wait_for_url(
+            lambda url: all(f"{name}=" in url for name in ("against", "place", "zoom", "sound"))
+        )
         (place,) = parse_qs(urlsplit(page.url).query)["place"]
         page.goto(page.url)
         page.locator(f"{PLAYER}[data-time='{place}']").wait_for(timeout=60_000)

@@ -25,7 +25,9 @@ def opened(**params):
 def test_the_contents_open_each_section():
     page = opened()
     assert not page.exception
-    assert [fold.label for fold in page.main.expander] == [learn.plain(n.title) for n in notebooks().values()]
+    assert [fold.label for fold in page.main.expander] == [
+        learn.plain(n.title) for n in notebooks().values()
+    ]
     next(button for button in page.button if button.label == "One spike").click().run()
     assert page.selectbox(key="notebook").value.startswith("00.")
     assert page.selectbox(key="section").value == "One spike"
@@ -40,7 +42,9 @@ def test_a_section_is_shown_with_its_formulas_code_pictures_and_sounds():
     assert "\n$$\n\\mathrm{KL}(q" in page.markdown[0].value
     assert len(page.get("audio")) == kinds.count(learn.Sound) == 1
     assert len(page.get("image")) == kinds.count(learn.Picture) == 1
-    assert [code.value for code in page.code] == [p[0] for p in section.parts if type(p) in (learn.Code, learn.Printed)]
+    assert [code.value for code in page.code] == [
+        p[0] for p in section.parts if type(p) in (learn.Code, learn.Printed)
+    ]
     folds = [fold.label for fold in page.expander if fold.label.startswith("Code")]
     assert len(folds) == kinds.count(learn.Code)
 
@@ -67,14 +71,20 @@ def test_the_next_section_follows():
 def test_links_lead_to_pages_and_displayed_formulas_get_lines_of_their_own():
     text = "See [02](02_generative_model.ipynb), [it](http://localhost:8501/train), [README](README.md): $$a\nb$$ end"
     there = lessons.address_of("02. The generative model")
-    assert learn.for_page(text) == f"See [02]({there}), [it](./train), README: \n\n$$\na\nb\n$$\n\n end"
+    assert (
+        learn.for_page(text)
+        == f"See [02]({there}), [it](./train), README: \n\n$$\na\nb\n$$\n\n end"
+    )
     assert parse_qs(there.split("?")[1]) == {"notebook": ["02. The generative model"]}
 
 
 def test_a_panel_says_which_section_to_read_or_which_file_where_none_is_installed(monkeypatch):
     place = {"03_bound#The delta factors cancel": "does it"}
     here = lessons.address_of("03. The bound", "The delta factors cancel")
-    assert lessons.read_about(place) == f"**Read about this**: [03 The delta factors cancel]({here}) does it."
+    assert (
+        lessons.read_about(place)
+        == f"**Read about this**: [03 The delta factors cancel]({here}) does it."
+    )
     monkeypatch.setattr(lessons, "notebooks", dict)
     assert lessons.read_about(place) == "**Read about this**: `notebooks/03_bound.ipynb` does it."
 
@@ -104,4 +114,6 @@ def test_in_a_browser_a_section_opens_its_view_and_a_panel_its_section(browser):
             )
             page.get_by_text("What is the KL?").click()
             link = page.get_by_role("link", name="05 A VAE at each frame")
-            expect(link).to_have_attribute("href", lessons.address_of("05. The bound over time", "A VAE at each frame"))
+            expect(link).to_have_attribute(
+                "href", lessons.address_of("05. The bound over time", "A VAE at each frame")
+            )

@@ -38,40 +38,54 @@ def folder(tmp_path_factory):
 def figures(monkeypatch):
     """What is drawn, the last at the end."""
     drawn = []
-    monkeypatch.setattr(view, "map_figure", lambda *given: drawn.append(map_figure(*given)) or drawn[-1])
+    monkeypatch.setattr(
+        view, "map_figure", lambda *given: drawn.append(map_figure(*given)) or drawn[-1]
+    )
     return drawn
 
 
 def clips_of(folder):
     model = load_checkpoint(folder / "runs" / "jsb" / "best.safetensors")
     paths = sorted((ASSETS / "chorales").glob("*.mid"))
-    return {path.stem: inspect_signal(model, read_signal(path, model.config.data)) for path in paths}
+    return {
+        path.stem: inspect_signal(model, read_signal(path, model.config.data)) for path in paths
+    }
 
 
 def test_the_points_are_the_frames_along_the_axes_that_are_chosen(folder, monkeypatch, figures):
     page = open_view("z_map", "runs/jsb", monkeypatch, folder)
     assert not page.exception
     clips = clips_of(folder)
-    z, kl = (np.concatenate([getattr(clip, name) for clip in clips.values()]) for name in ("mu_q", "kl"))
+    z, kl = (
+        np.concatenate([getattr(clip, name) for clip in clips.values()]) for name in ("mu_q", "kl")
+    )
     found, figure = principal_components(z), figures[-1]
     np.testing.assert_allclose(figure.data[0].x, found.along(z, 0), atol=1e-5)
     np.testing.assert_allclose(figure.data[0].y, found.along(z, 1), atol=1e-5)
     np.testing.assert_array_equal(figure.data[0].marker.color, kl)
-    assert figure.layout.xaxis.title.text == f"PC1 ({number(100 * found.shares[0], 0)} % of the variance of z)"
+    assert (
+        figure.layout.xaxis.title.text
+        == f"PC1 ({number(100 * found.shares[0], 0)} % of the variance of z)"
+    )
     assert figure.data[0].text[0].startswith("bwv102-7, bar 1, beat ")
     page.selectbox(key="across").select("KL").run()
     page.selectbox(key="up").select("z2").run()
     np.testing.assert_array_equal(figures[-1].data[0].x, kl)
     np.testing.assert_array_equal(figures[-1].data[0].y, z[:, 2])
     share = z[:, 2].var() / z.var(0).sum()
-    assert figures[-1].layout.yaxis.title.text == f"z2 ({number(100 * share, 1)} % of the variance of z)"
+    assert (
+        figures[-1].layout.yaxis.title.text
+        == f"z2 ({number(100 * share, 1)} % of the variance of z)"
+    )
 
 
 def test_a_click_plays_the_moment_and_leads_to_it(folder, monkeypatch, figures):
     page = open_view("z_map", "runs/jsb", monkeypatch, folder, colour="clip")
     assert not page.get("audio")
     point = {"curve_number": 3, "point_index": 20}
-    page.session_state["map"] = {"selection": {"points": [point], "point_indices": [20], "box": [], "lasso": []}}
+    page.session_state["map"] = {
+        "selection": {"points": [point], "point_indices": [20], "box": [], "lasso": []}
+    }
     page.run()
     assert not page.exception
     name, clips = figures[-1].data[3].name, clips_of(folder)
@@ -81,9 +95,13 @@ def test_a_click_plays_the_moment_and_leads_to_it(folder, monkeypatch, figures):
     assert len(page.get("audio")) == 1
 
 
-def test_notes_are_coloured_by_the_lowest_and_clips_beyond_the_colours_are_grey(folder, monkeypatch):
+def test_notes_are_coloured_by_the_lowest_and_clips_beyond_the_colours_are_grey(
+    folder, monkeypatch
+):
     roll = np.zeros((3, 88), np.float32)
-    roll[0, [39, 43]] = roll[1, [37, 39]] = 1  # middle C with an E; the B flat below with C; nothing
+    roll[0, [39, 43]] = roll[1, [37, 39]] = (
+        1  # middle C with an E; the B flat below with C; nothing
+    )
     model = load_checkpoint(folder / "runs" / "jsb" / "best.safetensors")
     clip = Choice("", 0.0, ClipBytes(b""), "a", 0)
     summary = summarise(inspect_signal(model, np.concatenate([roll[:1], roll])), 0)
@@ -95,7 +113,9 @@ def test_notes_are_coloured_by_the_lowest_and_clips_beyond_the_colours_are_grey(
     assert sorted(np.concatenate(list(groups.values()))) == list(range(3 * len(found)))
 
 
-def test_speech_is_coloured_by_the_kinds_of_its_phones_where_they_are_known(folder, monkeypatch, figures):
+def test_speech_is_coloured_by_the_kinds_of_its_phones_where_they_are_known(
+    folder, monkeypatch, figures
+):
     few = {name: bundled_clips("log-mel")[name] for name in ("reader/ru_0259", "letters/v")}
     monkeypatch.setattr("srnn_lab.dashboard.panels.clip_set.bundled_clips", lambda features: few)
     page = open_view("z_map", "runs/mel", monkeypatch, folder, colour="phone")
@@ -116,7 +136,11 @@ def test_a_model_without_z_has_no_map(folder, monkeypatch):
 
 def test_fifty_thousand_points_are_drawn_within_a_second_of_processor_time():
     rng = np.random.default_rng(0)
-    x, y, texts = rng.normal(size=50_000), rng.normal(size=50_000), ["a clip, 1.23 s: KL 1.00 nats"] * 50_000
+    x, y, texts = (
+        rng.normal(size=50_000),
+        rng.normal(size=50_000),
+        ["a clip, 1.23 s: KL 1.00 nats"] * 50_000,
+    )
     start = time.process_time()
     content = map_figure(x, y, ("a", "b"), texts, {"KL": np.arange(50_000)}, np.abs(x)).to_json()
     assert time.process_time() - start < 1
@@ -132,13 +156,17 @@ def test_a_point_is_clicked_heard_and_opened(folder):
         return [box.left + xaxis._offset + xaxis.c2p(x[50]), box.top + yaxis._offset + yaxis.c2p(y[50])];
     }"""
     with (
-        serve("run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder) as address,
+        serve(
+            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder
+        ) as address,
         launch() as browser,
         open_page(browser, address, viewport={"width": 1280, "height": 900}) as page,
     ):
         page.goto(f"{address}/map?checkpoint=runs/jsb")
         page.locator(".js-plotly-plot .gl-canvas").first.wait_for(timeout=90_000)
-        page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x?.length > 50")
+        page.wait_for_function(
+            "() => document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x?.length > 50"
+        )
         page.mouse.click(*page.evaluate(where))
         page.get_by_test_id("stAudio").wait_for(timeout=60_000)
         link = page.get_by_role("link", name="Open in Explore").get_attribute("href")

@@ -24,7 +24,9 @@ def page(tmp_path, monkeypatch):
     file = tmp_path / "results.jsonl"
     file.touch()
     monkeypatch.setattr(view, "RESULTS", file)
-    page = AppTest.from_string("from srnn_lab.dashboard.pages import results\nresults.show()", default_timeout=60)
+    page = AppTest.from_string(
+        "from srnn_lab.dashboard.pages import results\nresults.show()", default_timeout=60
+    )
     page.file = file
     return page
 
@@ -45,9 +47,15 @@ def test_without_recorded_rows_each_table_is_shown_with_what_is_published_and_no
     tables = make_tables(name, {})
     shown = [m.value for m in page.markdown]
     assert [f"**{table.title}.** {table.caption}" for table in tables] == shown[: len(tables)]
-    assert [list(t.value.columns) for t in page.table] == [[title for title, *_ in t.columns()] for t in tables]
+    assert [list(t.value.columns) for t in page.table] == [
+        [title for title, *_ in t.columns()] for t in tables
+    ]
     assert not figures(page)
-    empty = [caption.value for caption in page.caption if caption.value == "We have not recorded any number here yet."]
+    empty = [
+        caption.value
+        for caption in page.caption
+        if caption.value == "We have not recorded any number here yet."
+    ]
     assert len(empty) == sum("row" in table.header[-1] for table in tables)
     assert "srnn-lab evaluate CHECKPOINT --record" in page.info[0].value
 
@@ -76,11 +84,16 @@ def test_tables_and_charts_can_be_kept(page, monkeypatch):
     page.run()
     assert list(kept) == ["Tables (Markdown)", "Tables (JSON)"]  # nothing is drawn yet
     conventions = {"data": "fraccaro/jsb", "average": "macro", "first_frame": False}
-    record(a_result("table2/jsb/seed1", figures={"elbo": -4.321, "elbo_se": 0.25}, **conventions), page.file)
+    record(
+        a_result("table2/jsb/seed1", figures={"elbo": -4.321, "elbo_se": 0.25}, **conventions),
+        page.file,
+    )
     page.run()
     assert "| SRNN smooth+Res_q (ours)" in kept["Tables (Markdown)"]
     assert json.loads(kept["Tables (JSON)"])[0]["rows"][1][2]["value"] == -4.321
-    assert "Table 2: SRNN, on its authors' version of the data: JSB chorales" in html.unescape(kept["Charts (HTML)"])
+    assert "Table 2: SRNN, on its authors' version of the data: JSB chorales" in html.unescape(
+        kept["Charts (HTML)"]
+    )
 
 
 def test_a_row_is_chosen_of_those_in_the_open_table(page):
@@ -96,7 +109,9 @@ def test_a_row_is_chosen_of_those_in_the_open_table(page):
     assert not page.exception
     assert page.selectbox(key="row").value == "bundled/a"
     assert "bundled/a" in page.code[0].value
-    assert "Filled circles: ours; open diamonds: published." not in [caption.value for caption in page.caption]
+    assert "Filled circles: ours; open diamonds: published." not in [
+        caption.value for caption in page.caption
+    ]
 
 
 def test_what_a_model_was_trained_on_tells_its_dots_apart(page):

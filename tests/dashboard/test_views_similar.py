@@ -39,16 +39,24 @@ def stretches(page):
 
 
 def test_the_nearest_stretches_of_the_set_are_shown_and_heard(folder, monkeypatch):
-    page = open_view("explore", "runs/jsb", monkeypatch, folder, place=PLACE, similar=SPACES["z"], clip="bwv270")
+    page = open_view(
+        "explore", "runs/jsb", monkeypatch, folder, place=PLACE, similar=SPACES["z"], clip="bwv270"
+    )
     model = load_checkpoint(folder / "runs" / "jsb" / "best.safetensors")
     paths = (ASSETS / "chorales").glob("*.mid")
-    clips = {path.stem: inspect_signal(model, read_signal(path, model.config.data)) for path in sorted(paths)}
+    clips = {
+        path.stem: inspect_signal(model, read_signal(path, model.config.data))
+        for path in sorted(paths)
+    }
     times = clips["bwv270"].times
     selected = np.flatnonzero((times >= 4) & (times < 6))
     for space in SPACES:
         page.segmented_control(key="similar").set_value(space).run()
         assert not page.exception
-        values = {name: {"z": clip.mu_q, "d": clip.d, "x": clip.frames}[space] for name, clip in clips.items()}
+        values = {
+            name: {"z": clip.mu_q, "d": clip.d, "x": clip.frames}[space]
+            for name, clip in clips.items()
+        }
         own = ("bwv270", int(selected[0]))
         found = nearest_stretches(values["bwv270"][selected], values, own, SHOWN)
         assert len(found) == len(stretches(page)) == len(page.get("audio")) == SHOWN
@@ -58,7 +66,9 @@ def test_the_nearest_stretches_of_the_set_are_shown_and_heard(folder, monkeypatc
         assert f"clip={found[0].clip}&place={start:.4f}-{start + 2:.4f}" in text_of(page)
 
 
-def test_before_a_selection_one_is_asked_for_and_without_z_none_is_sought_in_it(folder, monkeypatch):
+def test_before_a_selection_one_is_asked_for_and_without_z_none_is_sought_in_it(
+    folder, monkeypatch
+):
     page = open_view("explore", "runs/rnn", monkeypatch, folder)
     assert "Select a stretch first" in text_of(page)
     assert page.segmented_control(key="similar").options == [SPACES["d"], SPACES["x"]]
@@ -73,8 +83,12 @@ def test_a_distance_is_told_in_words(share, said):
     assert in_words(share) == f"{said} as far as the median stretch"
 
 
-def test_once_the_set_is_known_another_selection_is_answered_within_a_second_of_processor_time(folder, monkeypatch):
-    page = open_view("explore", "voice-mel", monkeypatch, folder, place="1.0000-1.3000", similar=SPACES["z"])
+def test_once_the_set_is_known_another_selection_is_answered_within_a_second_of_processor_time(
+    folder, monkeypatch
+):
+    page = open_view(
+        "explore", "voice-mel", monkeypatch, folder, place="1.0000-1.3000", similar=SPACES["z"]
+    )
     before = stretches(page)
     spent = []
     for place in ("0.5000-0.8000", "1.2000-1.5000"):

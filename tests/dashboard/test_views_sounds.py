@@ -54,7 +54,10 @@ def test_of_music_that_lasts_an_hour_the_first_minutes_are_played(monkeypatch):
 def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(monkeypatch):
     made = {"the old clip": (np.ones(3), 8000), "given up": (np.ones(3), 8000)}
     monkeypatch.setattr("streamlit.session_state", {"visit": Visit(sounds=made)})
-    wanted = {"after": ("the new clip", lambda: (np.zeros(3), 8000)), "before": ("the old clip", None)}
+    wanted = {
+        "after": ("the new clip", lambda: (np.zeros(3), 8000)),
+        "before": ("the old clip", None),
+    }
     sounds = listen.ready(wanted)
     assert sounds() == {}
     assert list(made) == ["the old clip"]
@@ -62,12 +65,16 @@ def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(m
     assert list(sounds()) == ["after", "before"]
     del made["the old clip"]  # as another run of the page may do while a file is put together
     assert list(sounds()) == ["after"]
-    assert list(listen.ready(wanted | {"after": ("another", wanted["after"][1])}, at_hand=True)()) == ["after"]
+    assert list(
+        listen.ready(wanted | {"after": ("another", wanted["after"][1])}, at_hand=True)()
+    ) == ["after"]
 
 
 def test_a_clip_is_read_once_and_known_by_its_digest(monkeypatch, tmp_path):
     read = []
-    monkeypatch.setattr(cache, "read_signal", lambda path, *_: read.append(path.read_bytes()) or np.zeros(400))
+    monkeypatch.setattr(
+        cache, "read_signal", lambda path, *_: read.append(path.read_bytes()) or np.zeros(400)
+    )
     one = chosen(speech_run(), tmp_path)._replace(name="clip.wav", content=ClipBytes(b"one"))
     for content in (b"one", b"other", b"one"):
         cache.cached_signal(*one._replace(content=ClipBytes(content)))
@@ -87,7 +94,10 @@ def test_visitors_read_at_the_same_time_and_each_is_told_of_the_own_file(monkeyp
 
     monkeypatch.setattr(cache, "read_signal", read)
     choice = chosen(speech_run(), tmp_path)
-    visits = [choice._replace(name=f"{who}.wav", content=ClipBytes(who.encode())) for who in ("one", "other")]
+    visits = [
+        choice._replace(name=f"{who}.wav", content=ClipBytes(who.encode()))
+        for who in ("one", "other")
+    ]
     with ThreadPoolExecutor() as threads:
         found = list(threads.map(lambda visit: cache.cached_signal(*visit)[1], visits))
     assert found == [["one.wav holds one"], ["other.wav holds other"]]

@@ -24,7 +24,12 @@ CLIP, STRETCH = "bwv102-7", "steered-bwv102-7-48.0"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     found = tmp_path_factory.mktemp("steer")
-    save_runs(found, jsb=small_run("jsb"), rnn=small_run("jsb", model="rnn"), tsbn=small_run("jsb", model="tsbn"))
+    save_runs(
+        found,
+        jsb=small_run("jsb"),
+        rnn=small_run("jsb", model="rnn"),
+        tsbn=small_run("jsb", model="tsbn"),
+    )
     save_runs(found, mel=small_run(), raw=small_run("voice"))
     return found
 
@@ -69,22 +74,30 @@ def test_a_dimension_is_moved_in_the_stretch_by_its_deviation(folder, monkeypatc
     page.toggle(key="growing").set_value(True).run()
     z = arrays_of(kept["Arrays (.npz)"])["z_after"]
     first, last = np.flatnonzero(inside)[[0, -1]]
-    np.testing.assert_allclose(z[[first, last], 2], [clip.mu_q[first, 2], expected[last, 2]], atol=1e-5)
+    np.testing.assert_allclose(
+        z[[first, last], 2], [clip.mu_q[first, 2], expected[last, 2]], atol=1e-5
+    )
 
 
 def test_a_direction_leads_from_one_selection_to_another(folder, monkeypatch, kept, tested):
     clip = tested[2][CLIP]
     page = opened(folder, monkeypatch, direction="two selections")
     assert "for A and for B" in text_of(page)
-    np.testing.assert_array_equal(*(arrays_of(kept["Arrays (.npz)"])[f"z_{name}"] for name in ("before", "after")))
+    np.testing.assert_array_equal(
+        *(arrays_of(kept["Arrays (.npz)"])[f"z_{name}"] for name in ("before", "after"))
+    )
     for name, place in (("A", Place(0.0, 8.0)), ("B", Place(16.0, 20.0))):
         page.session_state["steer-player place"] = place
         page.run()
-        next(button for button in page.button if button.label == f"The selection is {name}").click().run()
+        next(
+            button for button in page.button if button.label == f"The selection is {name}"
+        ).click().run()
     assert not page.exception
     first, second = (clip.times < 8), (clip.times >= 16) & (clip.times < 20)
     direction = clip.mu_q[second].mean(0) - clip.mu_q[first].mean(0)
-    np.testing.assert_allclose(arrays_of(kept["Arrays (.npz)"])["z_after"], clip.mu_q + direction, atol=1e-5)
+    np.testing.assert_allclose(
+        arrays_of(kept["Arrays (.npz)"])["z_after"], clip.mu_q + direction, atol=1e-5
+    )
     assert "A: bar 1, beat 1 to bar" in text_of(page)
 
 
@@ -108,12 +121,16 @@ def test_a_morph_is_half_way_between_two_clips(folder, monkeypatch, kept, tested
     np.testing.assert_allclose(arrays_of(kept["Arrays (.npz)"])["z_after"], expected, atol=1e-5)
 
 
-def test_speech_is_moved_towards_a_phone_and_its_rows_show_the_change_of_both_moments(folder, monkeypatch, kept):
+def test_speech_is_moved_towards_a_phone_and_its_rows_show_the_change_of_both_moments(
+    folder, monkeypatch, kept
+):
     page = open_view("steer", "runs/mel", monkeypatch, folder, direction="phone")
     assert not page.exception
     assert {"aa", "t"} < set(page.selectbox(key="class").options)
     assert "pau" not in page.selectbox(key="class").options
-    (player,) = [c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"]
+    (player,) = [
+        c.proto for c in page.get("bidi_component") if c.proto.component_name == "srnn_player"
+    ]
     titles = [row["title"] for row in unpacked(player.bytes)[0]["rows"]]
     assert titles[3:5] == ["Change of the mean", "Change of the log-variance"]
     arrays = arrays_of(kept["Arrays (.npz)"])

@@ -24,7 +24,9 @@ pytestmark = pytest.mark.filterwarnings("default")
 def shown(monkeypatch):
     """What the page gave to the player: the scene's attributes, and the sounds."""
     given = {}
-    monkeypatch.setattr(rows_panel, "player", lambda scene, sounds, *_: given.update(vars(scene), sounds=sounds))
+    monkeypatch.setattr(
+        rows_panel, "player", lambda scene, sounds, *_: given.update(vars(scene), sounds=sounds)
+    )
     monkeypatch.setattr(listen, "deliver", lambda _, sounds, *__: given.update(sounds=sounds))
     return given
 
@@ -44,7 +46,11 @@ def test_every_take_has_the_same_beginning_and_another_end(page, shown):
     assert not page.exception
     assert not page.error
     rolls = [notes(row) for row in shown["rows"]]
-    assert [row.title for row in shown["rows"]] == list(shown["sounds"]) == ["Take 1", "Take 2", "Take 3"]
+    assert (
+        [row.title for row in shown["rows"]]
+        == list(shown["sounds"])
+        == ["Take 1", "Take 2", "Take 3"]
+    )
     assert shown["marks"].tolist() == [8.0]  # two bars
     given = 8 * 2
     assert {row.ends for row in shown["rows"]} == {("p(note): 1, silent", "1, sounding")}
@@ -91,7 +97,9 @@ def test_at_temperature_0_the_takes_are_one_and_the_page_says_so(page, shown):
 def test_an_uploaded_song_is_continued_and_kept(page, shown):
     song = roll(32, 30)
     page.run()
-    page.sidebar.file_uploader(key="upload-chorales").upload("mine.mid", roll_to_midi(song, 2)).run()
+    page.sidebar.file_uploader(key="upload-chorales").upload(
+        "mine.mid", roll_to_midi(song, 2)
+    ).run()
     assert not page.error
     row = shown["rows"][0]
     index, label = next(iter(row.ticks.items()))
@@ -107,18 +115,28 @@ def test_an_uploaded_song_is_continued_and_kept(page, shown):
 
 
 def song_in_three_four(pickup=0):
-    metre = [(0, signature(pickup, 2)), (480 * pickup, signature(3, 2))] if pickup else [(0, signature(3, 2))]
+    metre = (
+        [(0, signature(pickup, 2)), (480 * pickup, signature(3, 2))]
+        if pickup
+        else [(0, signature(3, 2))]
+    )
     return song((0, tempo(400_000)), *metre, *scale(), *scale())
 
 
 @pytest.mark.parametrize(("pickup", "given"), [(0, 6.0), (1, 4.0)])
-def test_a_song_goes_on_in_its_tempo_and_metre_from_its_bars(page, shown, monkeypatch, pickup, given):
+def test_a_song_goes_on_in_its_tempo_and_metre_from_its_bars(
+    page, shown, monkeypatch, pickup, given
+):
     kept = kept_by("studio", monkeypatch)
     page.run()
-    page.sidebar.file_uploader(key="upload-chorales").upload("waltz.mid", song_in_three_four(pickup)).run()
+    page.sidebar.file_uploader(key="upload-chorales").upload(
+        "waltz.mid", song_in_three_four(pickup)
+    ).run()
     assert not page.exception
     words = "3/4 after a pickup of 1 quarter note" if pickup else "3/4"
-    assert f"waltz.mid is in {words} at 150 quarter notes a minute." in [caption.value for caption in page.caption]
+    assert f"waltz.mid is in {words} at 150 quarter notes a minute." in [
+        caption.value for caption in page.caption
+    ]
     assert shown["marks"].tolist() == [given]  # two bars
     assert len(shown["times"]) == (given + 6 * 3) * 2
     assert shown["seconds"] == 0.4
@@ -126,13 +144,17 @@ def test_a_song_goes_on_in_its_tempo_and_metre_from_its_bars(page, shown, monkey
         assert 0 <= len(wave) / rate - len(shown["times"]) / 2 * 0.4 < 3
     written = pretty_midi.PrettyMIDI(io.BytesIO(kept["MIDI"]))
     assert written.get_tempo_changes()[1].tolist() == [pytest.approx(150)]
-    metre = [(s.numerator, s.denominator, round(s.time / 0.4, 3)) for s in written.time_signature_changes]
+    metre = [
+        (s.numerator, s.denominator, round(s.time / 0.4, 3)) for s in written.time_signature_changes
+    ]
     assert metre == ([(1, 4, 0), (3, 4, 1)] if pickup else [(3, 4, 0)])
 
 
 def test_without_bars_of_the_clip_the_tempo_and_metre_are_not_those_of_the_clip(page, shown):
     page.run()
-    page.sidebar.file_uploader(key="upload-chorales").upload("waltz.mid", song_in_three_four()).run()
+    page.sidebar.file_uploader(key="upload-chorales").upload(
+        "waltz.mid", song_in_three_four()
+    ).run()
     page.slider(key="prime-6").set_value(0).run()
     assert len(shown["times"]) == 6 * 4 * 2
     assert shown["seconds"] == 60 / 90
@@ -163,7 +185,9 @@ def test_what_is_heard_and_kept_are_the_notes_that_are_seen(page, monkeypatch):
     page.run()
     assert not page.exception
     drawn = arrays_of(kept["Arrays (.npz)"])["notes_Take_1"]
-    heard = {note.pitch for note in pretty_midi.PrettyMIDI(io.BytesIO(kept["MIDI"])).instruments[0].notes}
+    heard = {
+        note.pitch for note in pretty_midi.PrettyMIDI(io.BytesIO(kept["MIDI"])).instruments[0].notes
+    }
     assert heard == {21 + i for i in np.flatnonzero(drawn.any(0))}
     assert kept["WAV"].startswith(b"RIFF")
 
@@ -180,7 +204,9 @@ def test_an_older_link_to_a_take_by_its_seed_is_followed(page, shown):
 
 def test_a_silent_take_is_said_to_be_one(page, shown, monkeypatch):
     monkeypatch.setattr(
-        studio, "cached_draw", lambda *_: (np.zeros((8, 88), np.float32), np.zeros((8, 88), np.float32))
+        studio,
+        "cached_draw",
+        lambda *_: (np.zeros((8, 88), np.float32), np.zeros((8, 88), np.float32)),
     )
     page.run()
     assert not page.exception
@@ -219,8 +245,14 @@ def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, mo
     [
         (None, "none."),
         (Copied(3, 4, "song", 0, 0), "1.5 of 8 quarter notes, from 6 on (song)."),
-        (Copied(2, 0, "song", 9, -1), "1 of 8 quarter notes, from 4 on (song, there 1 semitone lower)."),
-        (Copied(2, 0, "song", 9, 5), "1 of 8 quarter notes, from 4 on (song, there 5 semitones higher)."),
+        (
+            Copied(2, 0, "song", 9, -1),
+            "1 of 8 quarter notes, from 4 on (song, there 1 semitone lower).",
+        ),
+        (
+            Copied(2, 0, "song", 9, 5),
+            "1 of 8 quarter notes, from 4 on (song, there 5 semitones higher).",
+        ),
     ],
 )
 def test_a_copy_in_words(found, words):

@@ -57,7 +57,10 @@ def finished(folder, name="done", epochs=3):
     for file, figures in (("best", scores), ("last", {})):
         save_checkpoint(untrained(config, scores=figures), folder / name / f"{file}.safetensors")
     table = curves(epochs)
-    lines = [",".join(COLUMNS), *(",".join(map(str, row)) for row in zip(*table.values(), strict=True))]
+    lines = [
+        ",".join(COLUMNS),
+        *(",".join(map(str, row)) for row in zip(*table.values(), strict=True)),
+    ]
     (folder / name / "curves.csv").write_text("\n".join(lines))
 
 
@@ -96,11 +99,16 @@ def test_a_finished_run_is_shown_with_its_score_and_its_curves(page, folder):
     page.run()
     assert not page.exception
     assert not page.error
-    assert "Done\\: 3 of 3 epochs. Test ELBO −8.25 (macro average, 3 sequences)" in page.success[0].value
+    assert (
+        "Done\\: 3 of 3 epochs. Test ELBO −8.25 (macro average, 3 sequences)"
+        in page.success[0].value
+    )
     assert any("z is hardly used" in caption.value for caption in page.caption)
     (chart,) = page.get("plotly_chart")
     assert "best checkpoint" in chart.proto.spec
-    assert [button.label for button in page.get("download_button")][:1] == ["Download the best checkpoint"]
+    assert [button.label for button in page.get("download_button")][:1] == [
+        "Download the best checkpoint"
+    ]
     assert "checkpoint=mine%2Fdone" in page.get("link_button")[0].proto.url
     assert buttons(page) == ["Start"]
 
@@ -131,18 +139,25 @@ def test_a_run_of_ones_own_is_among_the_checkpoints(page, folder):
 
 
 @pytest.mark.parametrize(
-    ("minutes", "ago"), [(0, "just now"), (5, "5 minutes ago"), (60, "1 hour ago"), (3 * 24 * 60, "3 days ago")]
+    ("minutes", "ago"),
+    [(0, "just now"), (5, "5 minutes ago"), (60, "1 hour ago"), (3 * 24 * 60, "3 days ago")],
 )
-def test_a_run_of_ones_own_says_when_and_on_what_it_was_trained(tmp_path, monkeypatch, minutes, ago):
+def test_a_run_of_ones_own_says_when_and_on_what_it_was_trained(
+    tmp_path, monkeypatch, minutes, ago
+):
     path = tmp_path / "best.safetensors"
     config = music_run()
-    save_checkpoint(untrained(replace(config, data=replace(config.data, data="/home/me/midifolder"))), path)
+    save_checkpoint(
+        untrained(replace(config, data=replace(config.data, data="/home/me/midifolder"))), path
+    )
     os.utime(path, 2 * (time.time() - 60 * minutes,))
     monkeypatch.setattr("streamlit.session_state", {})
     assert describe_own(path) == f"Your run, trained {ago} on midifolder."
 
 
-def test_a_training_is_begun_watched_after_a_reload_stopped_and_continued(page, folder, monkeypatch):
+def test_a_training_is_begun_watched_after_a_reload_stopped_and_continued(
+    page, folder, monkeypatch
+):
     small = ("--d-dim=6", "--z-dim=3", "--hidden-dim=8")
     monkeypatch.setitem(train.SIZES, "small", small)
     page.run()
@@ -187,7 +202,10 @@ def test_a_taken_name_and_a_folder_that_is_none_are_refused(page, folder):
     page.selectbox(key="recipe").select("My MIDI files").run()
     page.text_input(key="folder").set_value("'/nowhere/at/all'").run()
     page.button(key="begin").click().run()
-    assert "Enter the path of a folder with MIDI files; '/nowhere/at/all' is not a folder" in page.error[0].value
+    assert (
+        "Enter the path of a folder with MIDI files; '/nowhere/at/all' is not a folder"
+        in page.error[0].value
+    )
 
 
 def test_of_two_who_begin_at_once_one_is_asked_to_wait(folder, monkeypatch):
@@ -216,7 +234,9 @@ def test_of_two_who_begin_at_once_one_is_asked_to_wait(folder, monkeypatch):
 
 def test_a_dashboard_that_is_read_only_shows_runs_and_cannot_touch_them(page, folder, monkeypatch):
     finished(folder, epochs=3)
-    (folder / "done" / "curves.csv").write_text((folder / "done" / "curves.csv").read_text().rsplit("\n", 1)[0])
+    (folder / "done" / "curves.csv").write_text(
+        (folder / "done" / "curves.csv").read_text().rsplit("\n", 1)[0]
+    )
     page.run()
     assert buttons(page) == ["Start", "Continue"]
     monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs", str(folder), "--read-only"])
@@ -233,7 +253,9 @@ def test_a_dashboard_that_is_read_only_shows_runs_and_cannot_touch_them(page, fo
 def test_a_misspelt_option_lets_nobody_in(page, folder, monkeypatch, asked):
     monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs", str(folder), asked])
     page.run()
-    assert "start with: streamlit run dashboard.py -- --runs DIR --read-only" in page.error[0].value.replace("\\", "")
+    assert "start with: streamlit run dashboard.py -- --runs DIR --read-only" in page.error[
+        0
+    ].value.replace("\\", "")
     assert buttons(page) == []
 
 
@@ -269,11 +291,23 @@ def test_curves_in_two_units_do_not_share_an_axis():
     one, two = (curves_figure(table, "ELBO", f"nats per {unit}") for unit in ("frame", "sequence"))
     titles = [[a.text for a in figure.layout.annotations] for figure in (one, two)]
     assert titles[0] == ["ELBO", "KL", "Schedules"]
-    assert titles[1] == ["ELBO, training", "ELBO, validation", "KL, training", "KL, validation", "Schedules"]
+    assert titles[1] == [
+        "ELBO, training",
+        "ELBO, validation",
+        "KL, training",
+        "KL, validation",
+        "Schedules",
+    ]
     for figure in (one, two):
         drawn = {(trace.name, trace.yaxis): trace.y for trace in figure.data}
         assert np.allclose(drawn["training", "y"], table["train_bound"])
         (star,) = (trace for trace in figure.data if "best" in trace.name)
         assert star.x.tolist() == [40.0]
     low, high = one.layout.yaxis.range
-    assert table["train_bound"].min() < low < table["train_bound"][10] < table["valid_bound"].max() < high
+    assert (
+        table["train_bound"].min()
+        < low
+        < table["train_bound"][10]
+        < table["valid_bound"].max()
+        < high
+    )

@@ -10,7 +10,14 @@ from tiny import roll
 from srnn_lab.config import DataConfig
 from srnn_lab.data import read_signal
 from srnn_lab.data.midi import Signature, Timing, parse_midi
-from srnn_lab.data.sound import QUARTERS_PER_MINUTE, TAIL_SECONDS, frame_seconds, midi_to_wav, roll_to_midi, wav_bytes
+from srnn_lab.data.sound import (
+    QUARTERS_PER_MINUTE,
+    TAIL_SECONDS,
+    frame_seconds,
+    midi_to_wav,
+    roll_to_midi,
+    wav_bytes,
+)
 
 
 def parsed(midi):
@@ -45,7 +52,9 @@ def test_a_note_that_stays_on_is_held_and_one_that_comes_back_is_struck_again():
 def test_a_quarter_note_lasts_as_long_as_the_tempo_says():
     midi = parsed(roll_to_midi(roll(8), 4))
     assert midi.get_tempo_changes()[1] == pytest.approx([QUARTERS_PER_MINUTE], rel=1e-5)
-    assert max(n.end for n in midi.instruments[0].notes) == pytest.approx(2 * 60 / QUARTERS_PER_MINUTE)
+    assert max(n.end for n in midi.instruments[0].notes) == pytest.approx(
+        2 * 60 / QUARTERS_PER_MINUTE
+    )
 
 
 def test_tempo_and_metre_are_written_and_read_again(tmp_path):
@@ -54,7 +63,9 @@ def test_tempo_and_metre_are_written_and_read_again(tmp_path):
     assert parse_midi(content).timing == timing
     assert parse_midi(roll_to_midi(roll(40), 2)).timing == Timing(QUARTERS_PER_MINUTE)
     (tmp_path / "song.mid").write_bytes(content)
-    np.testing.assert_array_equal(read_signal(tmp_path / "song.mid", DataConfig(frames_per_quarter=2)), roll(40))
+    np.testing.assert_array_equal(
+        read_signal(tmp_path / "song.mid", DataConfig(frames_per_quarter=2)), roll(40)
+    )
 
 
 @pytest.mark.parametrize("num_frames", [0, 5])
@@ -71,7 +82,9 @@ def test_a_note_is_softer_than_a_chord_which_is_as_loud_as_speech(renderer, monk
     loudest = []
     for key in (39, [43, 46, 51]):
         notes[:, key] = 1
-        loudest.append(np.abs(soundfile.read(io.BytesIO(midi_to_wav(roll_to_midi(notes, 2))))[0]).max())
+        loudest.append(
+            np.abs(soundfile.read(io.BytesIO(midi_to_wav(roll_to_midi(notes, 2))))[0]).max()
+        )
     assert 0.1 < loudest[0] < 0.6 * loudest[1]
     assert 0.25 < loudest[1] < 0.7
 

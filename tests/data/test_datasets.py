@@ -33,7 +33,10 @@ def test_split_depends_on_the_set_of_names_alone():
 
 def test_split_is_the_same_on_every_machine():
     splits = split_of("abcdefghij", 0.2, 0.1)
-    assert {split: "".join(sorted(n for n in splits if splits[n] == split)) for split in ("test", "valid")} == {
+    assert {
+        split: "".join(sorted(n for n in splits if splits[n] == split))
+        for split in ("test", "valid")
+    } == {
         "test": "j",
         "valid": "df",
     }
@@ -70,9 +73,24 @@ def test_unknown_data_set_lists_the_data_sets():
 @pytest.mark.parametrize(
     ("features", "names", "write", "length"),
     [
-        ("roll", [f"sub/{i}.mid" for i in range(20)] + [f"{i}.MIDI" for i in range(20)], write_note, 4),
-        ("raw", [f"sub/{i}.wav" for i in range(20)] + [f"{i}.FLAC" for i in range(20)], write_tone, 400),
-        ("log-mel", [f"sub/{i}.wav" for i in range(20)] + [f"{i}.FLAC" for i in range(20)], write_tone, 400),
+        (
+            "roll",
+            [f"sub/{i}.mid" for i in range(20)] + [f"{i}.MIDI" for i in range(20)],
+            write_note,
+            4,
+        ),
+        (
+            "raw",
+            [f"sub/{i}.wav" for i in range(20)] + [f"{i}.FLAC" for i in range(20)],
+            write_tone,
+            400,
+        ),
+        (
+            "log-mel",
+            [f"sub/{i}.wav" for i in range(20)] + [f"{i}.FLAC" for i in range(20)],
+            write_tone,
+            400,
+        ),
     ],
 )
 def test_folder_is_split_by_file(tmp_path, features, names, write, length):
@@ -88,7 +106,9 @@ def test_folder_is_split_by_file(tmp_path, features, names, write, length):
     assert {len(signal) for signals in splits for signal in signals.values()} == {length}
 
 
-@pytest.mark.parametrize(("features", "ending"), [("roll", ".mid"), ("raw", ".wav"), ("log-mel", ".wav")])
+@pytest.mark.parametrize(
+    ("features", "ending"), [("roll", ".mid"), ("raw", ".wav"), ("log-mel", ".wav")]
+)
 def test_folder_without_a_file_of_its_kind_is_refused(tmp_path, features, ending):
     (tmp_path / "notes.txt").touch()
     (tmp_path / f"._hidden{ending}").touch()
@@ -99,7 +119,9 @@ def test_folder_without_a_file_of_its_kind_is_refused(tmp_path, features, ending
 def test_data_folder_is_taken_from_the_environment_unless_it_is_given(tmp_path, monkeypatch):
     monkeypatch.setenv("SRNN_LAB_DATA", str(tmp_path / "environment"))
     for data_dir, used in {None: "environment", str(tmp_path / "given"): "given"}.items():
-        with pytest.raises(FileNotFoundError, match=f"{tmp_path / used} lacks music/fraccaro/jsb_raw"):
+        with pytest.raises(
+            FileNotFoundError, match=f"{tmp_path / used} lacks music/fraccaro/jsb_raw"
+        ):
             load_split(DataConfig(), "train", data_dir)
 
 
@@ -112,10 +134,14 @@ def test_signal_is_read_by_its_ending(tmp_path):
 
 
 def test_a_corpus_is_never_in_memory_as_a_whole(tmp_path):
-    """Reading, mean and deviation, and a batch take less memory than the samples have bytes, as int16."""
+    """Reading, mean and deviation, and a batch take less memory than the samples' int16 bytes."""
     generator = np.random.default_rng(0)
     for i in range(40):
-        soundfile.write(tmp_path / f"{i:02d}.wav", generator.integers(-9999, 9999, 100_000).astype(np.int16), 16000)
+        soundfile.write(
+            tmp_path / f"{i:02d}.wav",
+            generator.integers(-9999, 9999, 100_000).astype(np.int16),
+            16000,
+        )
     config = DataConfig(data=str(tmp_path), features="raw")
     load_split(config, "valid")  # imports
     tracemalloc.start()
@@ -134,7 +160,9 @@ def test_recordings_shorter_than_two_frames_are_left_out_by_name(tmp_path):
     config = DataConfig(data=str(tmp_path), features="raw", sample_rate=4000)
     training = list(load_split(config, "train"))
     write_tone(tmp_path / training[0], 100, samples=300)
-    with pytest.warns(UserWarning, match=f"1 of 18 .*shorter than two frames and were left out: {training[0]}"):
+    with pytest.warns(
+        UserWarning, match=f"1 of 18 .*shorter than two frames and were left out: {training[0]}"
+    ):
         assert list(load_split(config, "train")) == training[1:]
     for name in training:
         write_tone(tmp_path / name, 100, samples=300)

@@ -22,7 +22,9 @@ SECONDS = 1.5
 
 
 def sine(hertz, rate=RATE, seconds=0.5, peak=0.4):
-    return (peak * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype(np.float32)
+    return (peak * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype(
+        np.float32
+    )
 
 
 def tones(rate=RATE):
@@ -36,7 +38,9 @@ def encoded(form, codec, wave=None, rate=RATE, options=None, sample="fltp"):
     with av.open(content, "w", format=form, options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate, layout="mono")
         stream.codec_context.time_base = Fraction(1, rate)
-        to_sample = av.AudioResampler(sample, "mono", rate, frame_size=stream.codec_context.frame_size or 1024)
+        to_sample = av.AudioResampler(
+            sample, "mono", rate, frame_size=stream.codec_context.frame_size or 1024
+        )
         frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         for part in (*to_sample.resample(frame), *to_sample.resample(None), None):
@@ -63,7 +67,7 @@ def flac_of_unknown_length():
 
 
 def caf_through_a_pipe():
-    """As libsndfile writes it: two headers without a size, the samples, and the header that it would have changed."""
+    """As by libsndfile: two headers without a size, the samples, and the header it would change."""
     content = written("CAF", "PCM_16")
     data = content.index(b"data") + 16  # after its size and the number of its edits
     begun = patched(content[:data], {data - 12: struct.pack(">q", 4)})
@@ -92,11 +96,17 @@ def wav_of_a_crashed_recorder():
 
 MP3_WITHOUT_LENGTH = {"write_xing": "0", "id3v2_version": "0"}
 COMPLETE = {
-    "variable-rate.mp3": lambda: encoded("mp3", "libmp3lame", options={**MP3_WITHOUT_LENGTH, "q": "2"}, sample="s16p"),
+    "variable-rate.mp3": lambda: encoded(
+        "mp3", "libmp3lame", options={**MP3_WITHOUT_LENGTH, "q": "2"}, sample="s16p"
+    ),
     "length-in-tag.mp3": lambda: encoded("mp3", "libmp3lame", sample="s16p"),
-    "zeros-first.mp3": lambda: bytes(5000) + encoded("mp3", "libmp3lame", options=MP3_WITHOUT_LENGTH, sample="s16p"),
+    "zeros-first.mp3": lambda: (
+        bytes(5000) + encoded("mp3", "libmp3lame", options=MP3_WITHOUT_LENGTH, sample="s16p")
+    ),
     "tag-last.mp3": lambda: (
-        encoded("mp3", "libmp3lame", options=MP3_WITHOUT_LENGTH, sample="s16p") + b"TAG" + bytes(125)
+        encoded("mp3", "libmp3lame", options=MP3_WITHOUT_LENGTH, sample="s16p")
+        + b"TAG"
+        + bytes(125)
     ),
     "a.ogg": lambda: written("OGG", "VORBIS"),
     "a.opus": lambda: written("OGG", "OPUS"),
@@ -140,14 +150,18 @@ def test_the_whole_of_a_complete_file_is_heard_without_a_word(tmp_path, name):
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100])
 def test_an_mp3_that_states_no_delay_begins_where_its_sound_does(tmp_path, rate):
-    content = encoded("mp3", "libmp3lame", tones(rate), rate, options=MP3_WITHOUT_LENGTH, sample="s16p")
+    content = encoded(
+        "mp3", "libmp3lame", tones(rate), rate, options=MP3_WITHOUT_LENGTH, sample="s16p"
+    )
     (tmp_path / "a.mp3").write_bytes(content)
     wave = read_audio(tmp_path / "a.mp3", 16000)
     check_tones(wave)
     assert np.corrcoef(wave[2400:7400], sine(400, 16000)[2400:7400])[0, 1] > 0.95
 
 
-@pytest.mark.parametrize("name", ["length-in-tag.mp3", "variable-rate.mp3", "a.ogg", "a.opus", "flac.ogg", "a.aac"])
+@pytest.mark.parametrize(
+    "name", ["length-in-tag.mp3", "variable-rate.mp3", "a.ogg", "a.opus", "flac.ogg", "a.aac"]
+)
 def test_each_part_of_joined_streams_is_heard(tmp_path, name):
     part = COMPLETE[name]()
     (tmp_path / name).write_bytes(part + part)
@@ -159,7 +173,9 @@ def test_each_part_of_joined_streams_is_heard(tmp_path, name):
 
 
 def test_joined_streams_of_two_rates_keep_their_pitch(tmp_path):
-    mp3 = [encoded("mp3", "libmp3lame", tones(rate), rate, sample="s16p") for rate in (44100, 22050)]
+    mp3 = [
+        encoded("mp3", "libmp3lame", tones(rate), rate, sample="s16p") for rate in (44100, 22050)
+    ]
     ogg = [written("OGG", "VORBIS", tones(rate), rate) for rate in (44100, 22050)]
     for parts in (mp3, ogg):
         (tmp_path / "a.mp3").write_bytes(b"".join(parts))
@@ -168,7 +184,9 @@ def test_joined_streams_of_two_rates_keep_their_pitch(tmp_path):
         check_tones(wave[24000:])
 
 
-NOISY = sine(400, seconds=6) + 0.03 * np.random.default_rng(0).standard_normal(6 * RATE).astype(np.float32)
+NOISY = sine(400, seconds=6) + 0.03 * np.random.default_rng(0).standard_normal(6 * RATE).astype(
+    np.float32
+)
 CUT_OFF = {
     "a.mp3": lambda: encoded("mp3", "libmp3lame", NOISY, sample="s16p"),
     "a.ogg": lambda: written("OGG", "VORBIS", NOISY),
@@ -190,8 +208,12 @@ def test_a_file_that_was_cut_off_is_read_and_called_so(tmp_path, name):
 
 
 def test_a_header_that_counts_little_of_the_file_is_told(tmp_path):
-    (tmp_path / "a.wav").write_bytes(patched(written("WAV", "PCM_16"), {40: struct.pack("<I", 9600)}))
-    with pytest.warns(UserWarning, match=r"a\.wav has 144044 bytes, but its header counts only 9600 as sound"):
+    (tmp_path / "a.wav").write_bytes(
+        patched(written("WAV", "PCM_16"), {40: struct.pack("<I", 9600)})
+    )
+    with pytest.warns(
+        UserWarning, match=r"a\.wav has 144044 bytes, but its header counts only 9600 as sound"
+    ):
         assert len(read_audio(tmp_path / "a.wav", 16000)) == 1600
 
 
@@ -199,7 +221,9 @@ def test_a_header_that_counts_little_of_the_file_is_told(tmp_path):
 def test_of_channels_that_cancel_each_other_the_louder_is_read(tmp_path, residue):
     left = sine(400, 16000) + 0.1
     soundfile.write(tmp_path / "a.wav", np.stack([residue * left - left, left], 1), 16000, "FLOAT")
-    with pytest.warns(UserWarning, match=r"a\.wav has channels of opposite phase.*channel 2 alone") as found:
+    with pytest.warns(
+        UserWarning, match=r"a\.wav has channels of opposite phase.*channel 2 alone"
+    ) as found:
         wave = read_audio(tmp_path / "a.wav", 16000)
     assert len(found) == 1
     np.testing.assert_allclose(wave, left - left.mean(), atol=2 / 32768)
@@ -209,11 +233,16 @@ def test_of_channels_that_cancel_each_other_the_louder_is_read(tmp_path, residue
 def test_channels_that_do_not_cancel_are_averaged_without_a_word(tmp_path, right):
     left = sine(400, 16000)
     soundfile.write(tmp_path / "a.wav", np.stack([left, right], 1), 16000, "FLOAT")
-    np.testing.assert_allclose(read_audio(tmp_path / "a.wav", 16000), (left + right) / 2, atol=2 / 32768)
+    np.testing.assert_allclose(
+        read_audio(tmp_path / "a.wav", 16000), (left + right) / 2, atol=2 / 32768
+    )
 
 
 def test_a_name_that_is_not_utf_8_is_read(tmp_path):
-    for name, content in ((b"\xe9.wav", written("WAV", "PCM_16")), (b"\xe9.m4a", COMPLETE["a.m4a"]())):
+    for name, content in (
+        (b"\xe9.wav", written("WAV", "PCM_16")),
+        (b"\xe9.m4a", COMPLETE["a.m4a"]()),
+    ):
         path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
         path.write_bytes(content)
         check_tones(read_audio(path, 16000))
@@ -252,7 +281,13 @@ def test_a_pipe_without_end_and_a_device_are_refused(tmp_path, monkeypatch):
 
 def test_a_playlist_opens_no_other_file(tmp_path):
     (tmp_path / "secret.aac").write_bytes(COMPLETE["a.aac"]())
-    lines = ("#EXTM3U", "#EXT-X-TARGETDURATION:2", "#EXTINF:2,", f"file://{tmp_path}/secret.aac", "#EXT-X-ENDLIST")
+    lines = (
+        "#EXTM3U",
+        "#EXT-X-TARGETDURATION:2",
+        "#EXTINF:2,",
+        f"file://{tmp_path}/secret.aac",
+        "#EXT-X-ENDLIST",
+    )
     for name, content in (
         ("a.mp3", "\n".join(lines)),
         ("a.wav", f"ffconcat version 1.0\nfile {tmp_path}/secret.aac\n"),

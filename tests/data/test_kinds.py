@@ -20,7 +20,11 @@ def test_the_names_that_a_type_checker_knows_are_those_there_are():
 def test_a_kind_reads_settings_of_the_data_and_has_a_likelihood_of_its_values(name):
     config = DataConfig(features=name)
     assert {f.name for f in fields(config.kind)} <= {f.name for f in fields(DataConfig)}
-    assert (config.window, config.hop, config.rate) == (config.kind.window, config.kind.hop, config.kind.rate)
+    assert (config.window, config.hop, config.rate) == (
+        config.kind.window,
+        config.kind.hop,
+        config.kind.rate,
+    )
     assert LIKELIHOODS[config.kind.likelihood].values == config.kind.values
 
 

@@ -88,7 +88,10 @@ SPOKEN = ((0.5, 1.25, 2.5), ("AH0", "S", ""))
 CASES = {
     "long.TextGrid": (LONG, THREE),
     "short.textgrid": (SHORT, THREE),
-    "festival.lab": ("separator ;\nnfields 1\n#\n 0.50000 125 pau\n1.25000 125 AH0 ; x\n\n2.5 125 S\n", None),
+    "festival.lab": (
+        "separator ;\nnfields 1\n#\n 0.50000 125 pau\n1.25000 125 AH0 ; x\n\n2.5 125 S\n",
+        None,
+    ),
     "seconds.lab": ("0.5 1.25 AH0\n1.25 2.5 S\n", SPOKEN),
     "htk.lab": ("5000000 12500000 AH0\n12500000 25000000 S\n", SPOKEN),
     "si1.PHN": ("8000 20000 AH0\n20000 40000 S\n", SPOKEN),
@@ -136,7 +139,11 @@ def test_labels_of_the_usual_programs_are_read(tmp_path, name, encoding):
         ("a.csv", b'1,"' + b"a" * 200_000 + b'"\n', "field larger than"),
         ("a.csv", b"1,a\n" * 100_001, "holds 100001 labels, more than 100000"),
         ("a.TextGrid", SHORT[:-20].encode(), "the file may be cut"),
-        ("a.TextGrid", SHORT.replace("\n3\n", "\n99999999999\n").encode(), "the file may be cut|a time is expected"),
+        (
+            "a.TextGrid",
+            SHORT.replace("\n3\n", "\n99999999999\n").encode(),
+            "the file may be cut|a time is expected",
+        ),
     ],
 )
 def test_what_is_no_label_file_is_refused_by_name(tmp_path, name, content, message):
@@ -156,7 +163,9 @@ def test_a_missing_or_a_huge_label_file_is_refused_before_it_is_read(tmp_path, m
 
 
 def test_gaps_have_no_name_and_of_overlapping_labels_the_later_one_is_valid():
-    labels = Labels.from_intervals([(2.0, 3.0, "c"), (0.0, 1.0, "a"), (0.5, 1.5, "b"), (1.5001, 1.8, "d")])
+    labels = Labels.from_intervals(
+        [(2.0, 3.0, "c"), (0.0, 1.0, "a"), (0.5, 1.5, "b"), (1.5001, 1.8, "d")]
+    )
     assert list(zip(labels.times.tolist(), labels.names, strict=True)) == [
         *[(0, "a"), (0.5, "b"), (1.5001, "d"), (1.8, ""), (2, "c"), (3, "")]
     ]
@@ -171,7 +180,9 @@ def test_labels_of_another_recording_are_refused():
     labels = Labels(np.array([3.0, 4.0]), ("a", "b"))
     assert labels.within(9.0).names == ("a", "b")
     assert labels.within(3.5).names == ("a",)
-    with pytest.raises(ValueError, match=r"first label starts at 3.00, after the end of the recording at 2.50"):
+    with pytest.raises(
+        ValueError, match=r"first label starts at 3.00, after the end of the recording at 2.50"
+    ):
         labels.within(2.5)
 
 
@@ -190,8 +201,22 @@ def test_labels_are_found_beside_their_recording_and_in_the_folder_lab(tmp_path)
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        *[("", "pause"), (" ", "pause"), ("pau", "pause"), ("h#", "pause"), ("SIL", "pause"), ("kcl", "closure")],
-        *[("AH0", "vowel"), ("ii", "vowel"), ("y", "vowel"), ("SH", "fricative"), ("sch", "fricative"), ("tt", "stop")],
+        *[
+            ("", "pause"),
+            (" ", "pause"),
+            ("pau", "pause"),
+            ("h#", "pause"),
+            ("SIL", "pause"),
+            ("kcl", "closure"),
+        ],
+        *[
+            ("AH0", "vowel"),
+            ("ii", "vowel"),
+            ("y", "vowel"),
+            ("SH", "fricative"),
+            ("sch", "fricative"),
+            ("tt", "stop"),
+        ],
         *[("ch", "affricate"), ("ll", "sonorant"), ("ŋ", "other"), ("word", "other")],
     ],
 )

@@ -33,7 +33,8 @@ def powers_of(wave):
 
 
 @pytest.mark.parametrize(
-    ("rate", "width", "bins"), [(16000, 512, 80), (16000, 512, 40), (22050, 1024, 128), (8000, 256, 20), (1500, 64, 8)]
+    ("rate", "width", "bins"),
+    [(16000, 512, 80), (16000, 512, 40), (22050, 1024, 128), (8000, 256, 20), (1500, 64, 8)],
 )
 def test_mel_filters_are_librosas(rate, width, bins):
     np.testing.assert_array_equal(
@@ -56,10 +57,14 @@ def test_resampling_is_librosas(tmp_path, rate):
 def test_griffin_lim_is_librosas():
     magnitudes = np.sqrt(powers_of(clip()))
     found = griffin_lim(magnitudes, HOP, WIDTH)
-    expected = librosa.griffinlim(magnitudes.T, n_iter=32, hop_length=HOP, n_fft=WIDTH, center=False, random_state=0)
+    expected = librosa.griffinlim(
+        magnitudes.T, n_iter=32, hop_length=HOP, n_fft=WIDTH, center=False, random_state=0
+    )
     assert found.shape == expected.shape
     inside = slice(WIDTH, -WIDTH)  # at the ends both divide by almost 0
-    np.testing.assert_allclose(found[inside], expected[inside], atol=0.01 * np.abs(expected[inside]).max())
+    np.testing.assert_allclose(
+        found[inside], expected[inside], atol=0.01 * np.abs(expected[inside]).max()
+    )
 
 
 def test_powers_have_the_mel_energies_asked_for_more_nearly_than_librosas():
@@ -68,7 +73,10 @@ def test_powers_have_the_mel_energies_asked_for_more_nearly_than_librosas():
     theirs = librosa.feature.inverse.mel_to_stft(asked.T, sr=16000, n_fft=WIDTH, power=2.0).T ** 2
     found = mel_to_power(asked, filters)
     assert (found >= 0).all()
-    errors = [np.abs(np.log(p @ filters.T + LOG_FLOOR) - np.log(asked + LOG_FLOOR)).mean() for p in (found, theirs)]
+    errors = [
+        np.abs(np.log(p @ filters.T + LOG_FLOOR) - np.log(asked + LOG_FLOOR)).mean()
+        for p in (found, theirs)
+    ]
     assert errors[0] < 0.1
     assert errors[0] < errors[1]
 
@@ -126,7 +134,7 @@ def test_the_limiter_changes_only_what_is_near_a_peak_and_without_a_click():
 
 @pytest.mark.slow
 def test_sounds_need_no_compiler_no_home_and_no_place_for_a_cache(tmp_path):
-    """What a container has that runs as a user without a home, from packages that it may not write."""
+    """What a container has for a user without a home, from packages that it may not write."""
     code = f"""
 import sys
 sys.modules.update(dict.fromkeys(("numba", "librosa")))  # to import them is an error
@@ -134,7 +142,11 @@ from srnn_lab.cli import main
 assert main(["inspect", "voice-mel", {str(CLIP)!r}, "--out", {str(tmp_path / "out")!r}]) == 0
 assert main(["sample", "voice-mel", "--prime", {str(CLIP)!r}, "--steps=5", "--out", {str(tmp_path / "a.wav")!r}]) == 0
 """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "XDG"))} | {"HOME": "/nonexistent"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "XDG"))} | {
+        "HOME": "/nonexistent"
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert soundfile.info(tmp_path / "a.wav").duration > 1

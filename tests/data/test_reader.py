@@ -25,8 +25,12 @@ def write_reader(folder, names=NAMES):
         (folder / part).mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(0)
     for name in names:
-        soundfile.write(folder / "wav" / f"{name}.wav", generator.integers(-99, 99, 800).astype(np.int16), 16000)
-        (folder / "lab" / f"{name}.lab").write_text("#\n0.01000 125 pau\n0.03000 125 a\n0.05000 125 s\n")
+        soundfile.write(
+            folder / "wav" / f"{name}.wav", generator.integers(-99, 99, 800).astype(np.int16), 16000
+        )
+        (folder / "lab" / f"{name}.lab").write_text(
+            "#\n0.01000 125 pau\n0.03000 125 a\n0.05000 125 s\n"
+        )
     lines = [f'( {name} "Он, сказал: «да» о{name}." )\n' for name in names]
     (folder / "etc" / "txt.done.data").write_text("".join(lines), encoding="utf-8")
 
@@ -40,7 +44,9 @@ def test_the_sentences_are_found_below_the_data_folder_and_split_by_name(tmp_pat
     assert 80 <= len(splits["train"]) <= 97
 
 
-def test_an_installed_package_is_used_unless_the_data_folder_holds_the_sentences(tmp_path, monkeypatch):
+def test_an_installed_package_is_used_unless_the_data_folder_holds_the_sentences(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(festvox, "PACKAGE", tmp_path / "package")
     write_reader(tmp_path / "package")
     assert reader_folder(None) == reader_folder(tmp_path / "other") == tmp_path / "package"
@@ -58,9 +64,22 @@ def test_the_split_of_a_sentence_depends_on_no_other_sentence(tmp_path):
 
 
 def test_the_split_is_the_same_on_every_machine():
-    chosen = {split: [name for name in NAMES if reader_split(name) == split] for split in ("valid", "test")}
+    chosen = {
+        split: [name for name in NAMES if reader_split(name) == split]
+        for split in ("valid", "test")
+    }
     assert chosen == {
-        "valid": ["ru_0008", "ru_0013", "ru_0015", "ru_0035", "ru_0038", "ru_0039", "ru_0041", "ru_0082", "ru_0098"],
+        "valid": [
+            "ru_0008",
+            "ru_0013",
+            "ru_0015",
+            "ru_0035",
+            "ru_0038",
+            "ru_0039",
+            "ru_0041",
+            "ru_0082",
+            "ru_0098",
+        ],
         "test": ["ru_0051", "ru_0066", "ru_0076", "ru_0078"],
     }
     share = int.from_bytes(hashlib.sha256(b"44/ru_0201").digest()[:8], "big") / 2**64
@@ -70,7 +89,10 @@ def test_the_split_is_the_same_on_every_machine():
 
 def test_without_the_package_training_says_what_to_do(tmp_path):
     for data_dir in (None, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"Install Debian's package festvox-ru, or put .* wav, lab and etc"):
+        with pytest.raises(
+            FileNotFoundError,
+            match=r"Install Debian's package festvox-ru, or put .* wav, lab and etc",
+        ):
             load_split(RAW, "train", data_dir)
 
 
@@ -102,7 +124,11 @@ def test_each_recording_has_its_labels_and_its_sentence(tmp_path):
 
 
 def test_the_presets_have_the_sizes_of_timit_voice_and_voice_mel():
-    for name, like in {"reader": "timit", "reader-compact": "voice", "reader-mel": "voice-mel"}.items():
+    for name, like in {
+        "reader": "timit",
+        "reader-compact": "voice",
+        "reader-mel": "voice-mel",
+    }.items():
         config, other = PRESETS[name], PRESETS[like]
         assert config.model == other.model
         assert config.data == replace(other.data, data="reader")
@@ -130,7 +156,9 @@ def test_dither_leaves_no_digital_silence_and_depends_on_seed_and_name_alone(tmp
         assert abs((steps**2).mean() - 0.5) < 0.05
     assert all((again[name] == noisy[name]).all() for name in again)
     assert (noisy["0.wav"][1000:3000] != noisy["1.wav"][1000:3000]).any()
-    other = load_split(DataConfig(data=str(folder), features="raw", dither=True, dither_seed=1), "all")
+    other = load_split(
+        DataConfig(data=str(folder), features="raw", dither=True, dither_seed=1), "all"
+    )
     assert (other["0.wav"] != noisy["0.wav"]).any()
 
 

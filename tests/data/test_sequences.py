@@ -10,7 +10,7 @@ from srnn_lab.data.sequences import Streams, WholeSequences, by_length, make_bat
 
 
 def numbered(*lengths, width=2):
-    """Sequences whose frames are numbered from 1 throughout, the same number in each value of a frame."""
+    """Sequences of frames numbered from 1 throughout, the same number in each value of a frame."""
     ends = np.cumsum(lengths)
     return [
         np.repeat(np.arange(end - n + 1, end + 1, dtype=np.float32)[:, None], width, 1)
@@ -90,13 +90,15 @@ def test_epoch_scores_each_used_frame_once_and_carries_chunks_over_their_segment
 
 def test_each_part_of_a_batch_is_moved_once(monkeypatch):
     batch, moved, to = make_batch(numbered(2, 1)), [], torch.Tensor.to
-    monkeypatch.setattr(torch.Tensor, "to", lambda values, *args: moved.append(values.shape) or to(values, *args))
+    monkeypatch.setattr(
+        torch.Tensor, "to", lambda values, *args: moved.append(values.shape) or to(values, *args)
+    )
     batch.to(torch.float64)
     assert moved == [batch.x.shape, batch.u.shape, batch.lengths.shape]
 
 
 def test_an_epoch_by_hand():
-    """23 frames: two batches of two chunks of two segments of two frames, which begin at one of the first 7."""
+    """23 frames: two batches of two chunks of two segments of two, from one of the first 7."""
     streams = Streams(numbered(9, 1, 13), batch_size=2, segment_length=2, segments_per_reset=2)
     found = [
         (reset.tolist(), batch.u[..., 0].tolist())
@@ -131,7 +133,9 @@ def counted_streams():
 
 
 def assert_same(found, expected):
-    for (reset, batch, frames), (same_reset, same, same_frames) in zip(found, expected, strict=True):
+    for (reset, batch, frames), (same_reset, same, same_frames) in zip(
+        found, expected, strict=True
+    ):
         assert torch.equal(reset, same_reset)
         assert frames == same_frames
         assert torch.equal(batch.x, same.x)
@@ -145,7 +149,13 @@ def test_a_process_makes_only_its_rows_of_each_batch(monkeypatch):
     for rows in (slice(0, 1), slice(1, 4), slice(3, None)):
         monkeypatch.setattr(Counted, "made", 0)
         part = list(streams.epoch(torch.Generator().manual_seed(1), rows=rows))
-        assert_same(part, [(reset[rows], type(b)(b.x[rows], b.u[rows], b.lengths[rows]), n) for reset, b, n in whole])
+        assert_same(
+            part,
+            [
+                (reset[rows], type(b)(b.x[rows], b.u[rows], b.lengths[rows]), n)
+                for reset, b, n in whole
+            ],
+        )
         assert Counted.made == len(streams) * len(range(4)[rows]) * (5 + 1)
 
 
@@ -184,13 +194,20 @@ def test_batches_of_signals_are_those_of_their_frames_bit_for_bit(config, x_dim)
     else:
         signals = [generator.integers(-9999, 9999, n).astype(np.int16) for n in (1600, 145, 2231)]
     frontend = Frontend.fit(config, x_dim, signals)
-    made, lazy = [frontend.frames(signal, x_dim) for signal in signals], frontend.sequences(signals, x_dim)
+    made, lazy = (
+        [frontend.frames(signal, x_dim) for signal in signals],
+        frontend.sequences(signals, x_dim),
+    )
     assert [len(sequence) for sequence in lazy] == [len(frames) for frames in made]
-    epochs = [Streams(frames, 3, 4, 2).epoch(torch.Generator().manual_seed(2)) for frames in (lazy, made)]
+    epochs = [
+        Streams(frames, 3, 4, 2).epoch(torch.Generator().manual_seed(2)) for frames in (lazy, made)
+    ]
     assert_same(*epochs)
     whole, same = (make_batch(frames, first_frame=False) for frames in (lazy, made))
     assert whole.x.dtype == torch.float32
-    assert all(torch.equal(getattr(whole, name), getattr(same, name)) for name in ("x", "u", "lengths"))
+    assert all(
+        torch.equal(getattr(whole, name), getattr(same, name)) for name in ("x", "u", "lengths")
+    )
 
 
 def test_without_resets_an_epoch_is_one_batch_of_the_longest_chunks():
@@ -203,7 +220,9 @@ def test_order_depends_on_the_generator_alone():
     streams = Streams(numbered(101), batch_size=2, segment_length=5, segments_per_reset=1)
 
     def order(seed):
-        return torch.stack([batch.x for _, batch, _ in streams.epoch(torch.Generator().manual_seed(seed))])
+        return torch.stack(
+            [batch.x for _, batch, _ in streams.epoch(torch.Generator().manual_seed(seed))]
+        )
 
     torch.testing.assert_close(order(1), order(1))
     assert not torch.equal(order(1), order(2))
@@ -212,7 +231,9 @@ def test_order_depends_on_the_generator_alone():
 def test_chunks_begin_at_every_possible_frame():
     streams = Streams(numbered(24), batch_size=2, segment_length=5, segments_per_reset=1)
     generator = torch.Generator().manual_seed(0)
-    starts = {min(batch.u.min().item() for _, batch, _ in streams.epoch(generator)) for _ in range(50)}
+    starts = {
+        min(batch.u.min().item() for _, batch, _ in streams.epoch(generator)) for _ in range(50)
+    }
     assert starts == {1, 2, 3, 4}
 
 
@@ -220,20 +241,26 @@ def test_chunks_begin_at_every_possible_frame():
 def test_streams_need_one_full_batch(segments_per_reset):
     enough = 1 + 3 * 5 * max(segments_per_reset, 1)
     Streams(numbered(enough), 3, 5, segments_per_reset)
-    with pytest.raises(ValueError, match=f"has {enough - 2} scored frames, fewer than one batch of 3 streams"):
+    with pytest.raises(
+        ValueError, match=f"has {enough - 2} scored frames, fewer than one batch of 3 streams"
+    ):
         Streams(numbered(enough - 1), 3, 5, segments_per_reset)
 
 
 def test_whole_sequences_by_hand():
-    """Sequences of 5, 2, 9 frames in segments of at most 4: pieces 2 + 3, 2, 3 + 3 + 3; two rows of three pieces."""
+    """5, 2, 9 frames in segments of 4 at most: pieces 2 + 3, 2, 3 + 3 + 3; two rows of three."""
     sequences = numbered(5, 2, 9)
     segments = WholeSequences(sequences, 2, 4, first_frame=True)
     assert (len(segments), segments.frames) == (3, 16)
     pieces = [[([0], [1, 2], True), ([2], [3, 4, 5], False)], [([0], [6, 7], True)]]
-    pieces.append([([0], [8, 9, 10], True), ([10], [11, 12, 13], False), ([13], [14, 15, 16], False)])
+    pieces.append(
+        [([0], [8, 9, 10], True), ([10], [11, 12, 13], False), ([13], [14, 15, 16], False)]
+    )
     order = torch.randperm(3, generator=torch.Generator().manual_seed(4)).tolist()
     flat = [piece for i in order for piece in pieces[i]]
-    for update, (starts, batch, frames) in enumerate(segments.epoch(torch.Generator().manual_seed(4))):
+    for update, (starts, batch, frames) in enumerate(
+        segments.epoch(torch.Generator().manual_seed(4))
+    ):
         side_by_side = flat[update], flat[update + 3]
         assert starts.tolist() == [first or update == 0 for _, _, first in side_by_side]
         assert frames == sum(len(x) for _, x, _ in side_by_side) == batch.lengths.sum()
@@ -255,7 +282,9 @@ def test_whole_sequences_carry_each_sequence_over_its_pieces(first_frame):
             assert batch.u[row, 0, 0] == before.x[row, before.lengths[row] - 1, 0]
     for starts, batch, _ in epoch[1:]:
         firsts = {0} if first_frame else {1, 8, 11, 23, 28, 33, 53}
-        assert all(batch.u[row, 0, 0].item() in firsts for row in starts.nonzero().flatten().tolist())
+        assert all(
+            batch.u[row, 0, 0].item() in firsts for row in starts.nonzero().flatten().tolist()
+        )
     for _, batch, _ in epoch:
         scored += batch.x[..., 0][batch.mask == 1].tolist()
     assert len(scored) == len(set(scored))
@@ -267,11 +296,16 @@ def test_a_process_makes_its_rows_of_whole_sequences_with_the_length_of_all_rows
     whole = list(segments.epoch(torch.Generator().manual_seed(2)))[start:]
     for rows in (slice(0, 1), slice(1, 4)):
         part = segments.epoch(torch.Generator().manual_seed(2), rows=rows, start=start)
-        assert_same(part, [(s[rows], type(b)(b.x[rows], b.u[rows], b.lengths[rows]), n) for s, b, n in whole])
+        assert_same(
+            part,
+            [(s[rows], type(b)(b.x[rows], b.u[rows], b.lengths[rows]), n) for s, b, n in whole],
+        )
 
 
 def test_whole_sequences_need_one_batch_of_segments_and_a_frame_to_score():
-    with pytest.raises(ValueError, match="has 5 segments of at most 4 frames, fewer than one batch of 6"):
+    with pytest.raises(
+        ValueError, match="has 5 segments of at most 4 frames, fewer than one batch of 6"
+    ):
         WholeSequences(numbered(5, 2, 8), 6, 4, first_frame=True)
     with pytest.raises(ValueError, match="one frame; two are needed"):
         WholeSequences(numbered(5, 1), 1, 4, first_frame=False)
@@ -279,10 +313,12 @@ def test_whole_sequences_need_one_batch_of_segments_and_a_frame_to_score():
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_transposition_moves_whole_sequences_anew_in_each_epoch(whole):
-    """One note, 5, in all frames: it is found between 3 and 7, in all of these places over many epochs."""
+    """One note, 5, in all frames: it is found in all places from 3 to 7 over many epochs."""
     songs = [np.eye(12, dtype=np.float32)[[5] * n] for n in (6, 6, 6)]
     segments = (
-        WholeSequences(songs, 3, 6, True, transposition=2) if whole else Streams(songs, 1, 17, 0, transposition=2)
+        WholeSequences(songs, 3, 6, True, transposition=2)
+        if whole
+        else Streams(songs, 1, 17, 0, transposition=2)
     )
     found, generator = set(), torch.Generator().manual_seed(1)
     for _ in range(30):

@@ -29,7 +29,10 @@ def rows(n=12, columns=2, seed=0):
 
 
 def write_csv(path, table, names=("flow", "level"), delimiter=","):
-    lines = [delimiter.join(names), *(delimiter.join(f"{value:.9g}" for value in row) for row in table)]
+    lines = [
+        delimiter.join(names),
+        *(delimiter.join(f"{value:.9g}" for value in row) for row in table),
+    ]
     path.write_text("\n".join(lines))
 
 
@@ -61,7 +64,9 @@ def test_each_kind_of_file_holds_the_same_rows(tmp_path, ending):
     write_as(path, table)
     np.testing.assert_allclose(read_table(path, KIND)[""], table, rtol=1e-6)
     named = replace(DataConfig(features="series"), columns="flow,level")
-    np.testing.assert_allclose(read_signal(path, named), table, rtol=1e-6)  # an array's columns are taken in order
+    np.testing.assert_allclose(
+        read_signal(path, named), table, rtol=1e-6
+    )  # an array's columns are taken in order
 
 
 def test_a_csv_file_may_have_no_names_and_another_delimiter(tmp_path):
@@ -74,7 +79,9 @@ def test_a_csv_file_may_have_no_names_and_another_delimiter(tmp_path):
 def test_columns_are_chosen_by_name_and_a_column_parts_the_sequences(tmp_path):
     path, table = tmp_path / "a.csv", np.column_stack([np.repeat([7, 3], 6), rows()])
     write_csv(path, table, ("who", "flow", "level"))
-    config = DataConfig(features="series", data=str(path), columns="level,flow", sequence_column="who")
+    config = DataConfig(
+        features="series", data=str(path), columns="level,flow", sequence_column="who"
+    )
     found = read_sequences(config)
     assert list(found) == ["a.csv/7", "a.csv/3"]
     np.testing.assert_allclose(found["a.csv/3"], table[6:, [2, 1]], rtol=1e-6)
@@ -87,7 +94,9 @@ def damaged(tmp_path):
     np.save(tmp_path / "object.npy", np.array([{}], object), allow_pickle=True)
     yield "object.npy", "expected numbers"
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 2)})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 2)}
+    )
     (tmp_path / "huge.npy").write_bytes(header.getvalue())
     yield "huge.npy", "promises 16000000000000 bytes"
     with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
@@ -141,11 +150,15 @@ def test_one_long_sequence_is_split_by_time_and_nothing_leaks(tmp_path):
     def splits(table):
         write_csv(tmp_path / "a.csv", table)
         config = DataConfig(features="series", data=str(tmp_path))
-        found = {split: list(load_split(config, split).values()) for split in ("train", "valid", "test")}
+        found = {
+            split: list(load_split(config, split).values()) for split in ("train", "valid", "test")
+        }
         return found, Frontend.fit(config, 2, found["train"])
 
     found, frontend = splits(table)
-    np.testing.assert_allclose(np.concatenate([part for (part,) in found.values()]), table, rtol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([part for (part,) in found.values()]), table, rtol=1e-6
+    )
     assert [len(part) for (part,) in found.values()] == [80, 10, 10]
     other = table.copy()
     other[80:] = 1e6
@@ -207,7 +220,11 @@ def test_each_kind_of_values_is_trained_on_and_drawn(tmp_path, values, likelihoo
     data = {split: [draw() for _ in range(4)] for split in ("train", "valid", "test")}
     for likelihood in likelihoods:
         run = tiny()
-        run = replace(run, model=replace(run.model, likelihood=likelihood), data=replace(run.data, values=values))
+        run = replace(
+            run,
+            model=replace(run.model, likelihood=likelihood),
+            data=replace(run.data, values=values),
+        )
         best = fit(run, tmp_path / likelihood, data=data).best
         assert np.isfinite(best.scores["test"]["elbo"])
         drawn = best.frontend.signal(generate(best.model, 30)[0].numpy())
@@ -226,7 +243,10 @@ def test_values_of_another_kind_are_refused():
 
 def test_a_gaussian_of_counts_is_refused_and_what_fits_is_named():
     with pytest.raises(ValueError, match="choose poisson or negative-binomial"):
-        RunConfig(model=ModelConfig(likelihood="gaussian"), data=DataConfig(features="series", values="count"))
+        RunConfig(
+            model=ModelConfig(likelihood="gaussian"),
+            data=DataConfig(features="series", values="count"),
+        )
 
 
 def test_the_command_line_trains_measures_inspects_and_draws(tmp_path, monkeypatch, capsys):
@@ -244,15 +264,23 @@ def test_the_command_line_trains_measures_inspects_and_draws(tmp_path, monkeypat
     assert trained["model"]["likelihood"] == "gaussian"
     best = "run/best.safetensors"
     assert run("evaluate", best)["sequences"] == 1
-    assert run("inspect", best, "tables/3.csv", "--out=seen", "--picture=seen/rows.svg")["frames"] == 16
+    assert (
+        run("inspect", best, "tables/3.csv", "--out=seen", "--picture=seen/rows.svg")["frames"]
+        == 16
+    )
     shown = re.findall(r">([^<>]+)</text>", Path("seen/rows.svg").read_text())
     assert {"Table", "Mean under the posterior", "level", "flow"} <= set(shown)
     assert np.load("seen/posterior.npz")["mean"].shape == (16, 2)
     for name in ("a.csv", "a.npy"):
-        assert run("sample", best, f"--out={name}", "--prime=tables/3.csv", "--steps=4")["frames"] == 20
+        assert (
+            run("sample", best, f"--out={name}", "--prime=tables/3.csv", "--steps=4")["frames"]
+            == 20
+        )
     config = load_checkpoint(best).config.data
     np.testing.assert_allclose(read_signal("a.csv", config), np.load("a.npy"), rtol=1e-6)
-    np.testing.assert_allclose(np.load("a.npy")[:16], read_signal("tables/3.csv", config), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.load("a.npy")[:16], read_signal("tables/3.csv", config), rtol=1e-5
+    )
     assert main(["inspect", "jsb", "tables/3.csv"]) == 1
     assert "is a table, and the model was trained on MIDI" in capsys.readouterr().err
 
@@ -278,7 +306,9 @@ def test_a_program_trains_on_sequences_with_known_inputs(tmp_path, kind):
     fit(run, tmp_path, data=data)
     found = load_checkpoint(tmp_path / "best.safetensors")
     config, joined = found.config, np.concatenate(tables)
-    assert (config.data.columns, config.data.inputs) == (("flow,level", "rain") if named else ("0,1", "u0"))
+    assert (config.data.columns, config.data.inputs) == (
+        ("flow,level", "rain") if named else ("0,1", "u0")
+    )
     assert (config.model.x_dim, config.model.u_dim) == (2, 1)
     np.testing.assert_allclose(found.frontend.mean, joined[:, :2].mean(0), rtol=1e-5)
     np.testing.assert_allclose(
@@ -294,7 +324,10 @@ def test_a_program_trains_on_sequences_with_known_inputs(tmp_path, kind):
 
 def test_inputs_that_do_not_fit_are_refused(tmp_path):
     x, u = rows(9), rows(9, 1)
-    for pairs, said in (([(x, u[:5])], "known inputs 5 rows"), ([(x, u), (x, x)], "expected as many rows of 1")):
+    for pairs, said in (
+        ([(x, u[:5])], "known inputs 5 rows"),
+        ([(x, u), (x, x)], "expected as many rows of 1"),
+    ):
         with pytest.raises(ValueError, match=said):
             fit(tiny(), tmp_path, data=dict.fromkeys(("train", "valid", "test"), pairs))
     write_csv(tmp_path / "a.csv", rows(20))
@@ -304,14 +337,40 @@ def test_inputs_that_do_not_fit_are_refused(tmp_path):
         complete(tiny(data=str(tmp_path), inputs="rain"))
 
 
-def test_the_command_line_takes_columns_as_inputs_and_forecasts_with_those_of_the_future(tmp_path, monkeypatch, capsys):
+def test_the_command_line_takes_columns_as_inputs_and_forecasts_with_those_of_the_future(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     write_csv(tmp_path / "a.csv", 100 + rows(60, 3), ("hour", "flow", "level"))
     write_csv(tmp_path / "next.csv", 100 + rows(4, 1), ("hour",))
-    small = ["--d-dim=5", "--z-dim=2", "--hidden-dim=6", "--epochs=1", "--batch-size=2", "--segment-length=8"]
-    assert main(["train", "series", "--data=a.csv", "--inputs=hour", "--no-feedback", *small, "--out=run"]) == 0
+    small = [
+        "--d-dim=5",
+        "--z-dim=2",
+        "--hidden-dim=6",
+        "--epochs=1",
+        "--batch-size=2",
+        "--segment-length=8",
+    ]
+    assert (
+        main(
+            [
+                "train",
+                "series",
+                "--data=a.csv",
+                "--inputs=hour",
+                "--no-feedback",
+                *small,
+                "--out=run",
+            ]
+        )
+        == 0
+    )
     config = load_checkpoint("run/best.safetensors").config
-    assert (config.data.columns, config.data.inputs, config.model.feedback) == ("flow,level", "hour", False)
+    assert (config.data.columns, config.data.inputs, config.model.feedback) == (
+        "flow,level",
+        "hour",
+        False,
+    )
     given = ["run/best.safetensors", "a.csv"]
     assert main(["inspect", *given, "--out=seen", "--picture=seen/rows.svg"]) == 0
     assert {"Known input hour", "level", "flow"} <= set(

@@ -18,7 +18,9 @@ SLOW = DataConfig(features="raw", sample_rate=2000)
 
 
 def sine(hertz, rate=16000, seconds=0.5, peak=0.5):
-    return (peak * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype(np.float32)
+    return (peak * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype(
+        np.float32
+    )
 
 
 def peak_hertz(wave, rate=16000):
@@ -33,8 +35,8 @@ def as_int16(wave):
 def write_sphere(path, wave, rate=16000):
     """NIST SPHERE: a text header of 1024 bytes, then 16-bit samples."""
     header = (
-        f"NIST_1A\n   1024\nsample_count -i {len(wave)}\nsample_rate -i {rate}\nchannel_count -i 1\n"
-        "sample_n_bytes -i 2\nsample_byte_format -s2 01\nsample_sig_bits -i 16\nend_head\n"
+        f"NIST_1A\n   1024\nsample_count -i {len(wave)}\nsample_rate -i {rate}\nchannel_count -i "
+        f"1\nsample_n_bytes -i 2\nsample_byte_format -s2 01\nsample_sig_bits -i 16\nend_head\n"
     )
     path.write_bytes(header.encode().ljust(1024) + as_int16(wave).tobytes())
 
@@ -79,7 +81,9 @@ def test_audio_keeps_its_pitch_level_and_length_at_16_khz(tmp_path, name, rate, 
     assert abs(np.abs(wave[2000:6000]).max() - 0.5) < 0.03
 
 
-@pytest.mark.parametrize(("name", "write"), [("a.g722", write_g722), ("a.wav", write_sphere)], ids=["g722", "sphere"])
+@pytest.mark.parametrize(
+    ("name", "write"), [("a.g722", write_g722), ("a.wav", write_sphere)], ids=["g722", "sphere"]
+)
 def test_g722_and_sphere_are_read(tmp_path, name, write):
     write(tmp_path / name, sine(440))
     wave = read_audio(tmp_path / name, 16000)
@@ -91,7 +95,9 @@ def test_g722_and_sphere_are_read(tmp_path, name, write):
 def test_16_bit_samples_are_exact(tmp_path):
     samples = np.array([1, -32768, 32767, 0], np.int16)
     soundfile.write(tmp_path / "a.wav", samples, 16000)
-    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", 16000), samples.astype(np.float32) / 32768)
+    np.testing.assert_array_equal(
+        read_audio(tmp_path / "a.wav", 16000), samples.astype(np.float32) / 32768
+    )
 
 
 def test_channels_are_averaged(tmp_path):
@@ -125,13 +131,25 @@ def test_each_channel_loses_its_own_offset_before_resampling(tmp_path):
     [
         ("a.wav", lambda path: path.touch(), "is empty"),
         ("a.g722", lambda path: path.touch(), "is empty"),
-        ("a.wav", lambda path: path.write_text("These are words.\n" * 20), "cannot be read as audio"),
-        ("a.mp3", lambda path: path.write_text("These are words.\n" * 20), "cannot be read as audio"),
+        (
+            "a.wav",
+            lambda path: path.write_text("These are words.\n" * 20),
+            "cannot be read as audio",
+        ),
+        (
+            "a.mp3",
+            lambda path: path.write_text("These are words.\n" * 20),
+            "cannot be read as audio",
+        ),
         ("a.raw", lambda path: path.write_bytes(bytes(100)), "cannot be read as audio"),
         ("a.wav", lambda path: soundfile.write(path, sine(440)[:0], 16000), "holds no samples"),
         ("a.wav", lambda path: soundfile.write(path, np.zeros(8000), 16000), "is silent"),
         ("a.flac", lambda path: soundfile.write(path, np.zeros(8000), 16000), "is silent"),
-        ("a.wav", lambda path: soundfile.write(path, np.full(8000, 0.2501), 16000, "PCM_24"), "is silent"),
+        (
+            "a.wav",
+            lambda path: soundfile.write(path, np.full(8000, 0.2501), 16000, "PCM_24"),
+            "is silent",
+        ),
         (
             "a.wav",
             lambda path: soundfile.write(path, with_sample(np.nan), 16000, "FLOAT"),
@@ -155,7 +173,9 @@ def test_missing_audio_file_is_named(tmp_path):
         read_audio(tmp_path / "a.wav", 16000)
 
 
-@pytest.mark.parametrize(("name", "write"), [("a.g722", write_g722), ("a.wav", write_sphere)], ids=["g722", "sphere"])
+@pytest.mark.parametrize(
+    ("name", "write"), [("a.g722", write_g722), ("a.wav", write_sphere)], ids=["g722", "sphere"]
+)
 def test_too_long_audio_is_refused(tmp_path, name, write):
     write(tmp_path / name, sine(440, seconds=3))
     with pytest.raises(ValueError, match=f"{name} lasts 3 s; at most 1 s are read"):
@@ -165,7 +185,9 @@ def test_too_long_audio_is_refused(tmp_path, name, write):
 def test_many_channels_count_as_long(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.tile(sine(440)[:400, None], 500), 16000)
     assert len(read_audio(tmp_path / "a.wav", 16000, max_seconds=2)) == 400
-    with pytest.raises(ValueError, match=r"a\.wav has 400 samples in each of 500 channels, too many"):
+    with pytest.raises(
+        ValueError, match=r"a\.wav has 400 samples in each of 500 channels, too many"
+    ):
         read_audio(tmp_path / "a.wav", 16000, max_seconds=1)
 
 
@@ -179,7 +201,10 @@ def test_what_is_left_of_a_truncated_file_is_read_with_a_warning(tmp_path, suffi
     soundfile.write(path, sine(440), 16000, "PCM_16")
     whole = read_audio(path, 16000)
     cut(path, header + 2 * 3200)  # whole periods, so that both have no offset
-    with pytest.warns(UserWarning, match=rf"a\.{suffix} is truncated: 3200 of about (8000|799\d) samples were read"):
+    with pytest.warns(
+        UserWarning,
+        match=rf"a\.{suffix} is truncated: 3200 of about (8000|799\d) samples were read",
+    ):
         wave = read_audio(path, 16000)
     np.testing.assert_array_equal(wave, whole[:3200])
 
@@ -205,7 +230,9 @@ def test_wav_written_to_a_pipe_is_not_called_truncated(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, sine(440), 16000, "PCM_16")
     content = bytearray(path.read_bytes())
-    content[4:8] = content[40:44] = b"\xff" * 4  # what ffmpeg writes as the sizes that it does not know yet
+    content[4:8] = content[40:44] = (
+        b"\xff" * 4
+    )  # what ffmpeg writes as the sizes that it does not know yet
     path.write_bytes(content)
     assert len(read_audio(path, 16000)) == 8000
 
@@ -225,7 +252,10 @@ def test_raw_frames_are_consecutive_samples_standardised_over_the_fitted_signals
 @pytest.mark.parametrize(("config", "x_dim"), [(RAW, 200), (LOG_MEL, 80)], ids=["raw", "log-mel"])
 def test_mean_and_deviation_are_those_of_all_frames_joined(config, x_dim):
     generator = np.random.default_rng(0)
-    signals = [(0.3 + 0.1 * generator.standard_normal(n)).astype(np.float32) for n in (600, 3333, 8000, 1000)]
+    signals = [
+        (0.3 + 0.1 * generator.standard_normal(n)).astype(np.float32)
+        for n in (600, 3333, 8000, 1000)
+    ]
     plain = Frontend(config, np.zeros((), np.float32), np.ones((), np.float32))
     joined = np.concatenate([plain.frames(signal, x_dim) for signal in signals]).astype(np.float64)
     axis = None if config is RAW else 0
@@ -240,7 +270,9 @@ def test_16_bit_samples_give_the_frames_of_the_waveform(config, x_dim):
     samples = np.random.default_rng(0).integers(-32768, 32768, 8000).astype(np.int16)
     wave = samples.astype(np.float32) / 32768
     frontends = [Frontend.fit(config, x_dim, [signal]) for signal in (samples, wave)]
-    np.testing.assert_array_equal(*(f.frames(s, x_dim) for f, s in zip(frontends, (samples, wave), strict=True)))
+    np.testing.assert_array_equal(
+        *(f.frames(s, x_dim) for f, s in zip(frontends, (samples, wave), strict=True))
+    )
 
 
 def test_a_part_of_the_frames_is_that_part_of_all_frames():
@@ -256,7 +288,9 @@ def test_a_part_of_the_frames_is_that_part_of_all_frames():
 def test_raw_frames_turn_back_into_the_waveform_without_its_tail():
     signal = sine(440)[:1234]
     frontend = Frontend.fit(RAW, 200, [signal])
-    np.testing.assert_allclose(frontend.waveform(frontend.frames(signal, 200)), signal[:1200], atol=1e-6)
+    np.testing.assert_allclose(
+        frontend.waveform(frontend.frames(signal, 200)), signal[:1200], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("hertz", [200, 1000, 5000])
@@ -271,8 +305,12 @@ def test_log_mel_of_a_sine_peaks_at_its_own_bin(hertz):
 def test_log_mel_equals_librosa_with_a_floor():
     signal = read_audio(sorted(audio_files(speech.BUNDLED_VOICE).values())[0], 16000)[:8000]
     frontend = Frontend(LOG_MEL, np.zeros(80, np.float32), np.ones(80, np.float32))
-    energies = librosa.feature.melspectrogram(y=signal, sr=16000, n_fft=512, hop_length=160, center=False, n_mels=80)
-    np.testing.assert_allclose(frontend.frames(signal, 80), np.log(energies.T + LOG_FLOOR), atol=1e-3)
+    energies = librosa.feature.melspectrogram(
+        y=signal, sr=16000, n_fft=512, hop_length=160, center=False, n_mels=80
+    )
+    np.testing.assert_allclose(
+        frontend.frames(signal, 80), np.log(energies.T + LOG_FLOOR), atol=1e-3
+    )
 
 
 def test_log_mel_frames_have_mean_0_and_deviation_1_in_each_bin():
@@ -301,11 +339,16 @@ def test_inverted_log_mel_is_as_loud_at_its_ends_as_elsewhere():
         assert 0.05 < part.std() < 0.2
 
 
-@pytest.mark.parametrize(("config", "x_dim", "width"), [(RAW, 200, 200), (LOG_MEL, 80, 512)], ids=["raw", "log-mel"])
+@pytest.mark.parametrize(
+    ("config", "x_dim", "width"), [(RAW, 200, 200), (LOG_MEL, 80, 512)], ids=["raw", "log-mel"]
+)
 def test_signal_shorter_than_a_frame_is_refused(config, x_dim, width):
     frontend = Frontend(config, np.zeros((), np.float32), np.ones((), np.float32))
     assert len(frontend.frames(sine(440)[:width], x_dim)) == 1
-    with pytest.raises(ValueError, match=rf"{width - 1} samples at 16000 Hz, fewer than one frame \({width} samples\)"):
+    with pytest.raises(
+        ValueError,
+        match=rf"{width - 1} samples at 16000 Hz, fewer than one frame \({width} samples\)",
+    ):
         frontend.frames(sine(440)[: width - 1], x_dim)
 
 
@@ -348,7 +391,7 @@ def test_times_are_the_middles_of_the_frames(config, expected):
 
 
 def write_timit(root, lower):
-    """Eight TRAIN and two TEST speakers with two sentences each, every file a second time as NAME.WAV.wav."""
+    """Eight TRAIN and two TEST speakers, two sentences each, every file again as NAME.WAV.wav."""
     speakers = {"TRAIN": [f"FA{i}" for i in range(8)], "TEST": ["MB0", "MB1"]}
     for part, names in speakers.items():
         for i, speaker in enumerate(names):
@@ -365,11 +408,17 @@ def test_timit_keeps_its_test_set_and_no_speaker_stands_in_two_splits(tmp_path, 
     write_timit(tmp_path, lower)
     splits = {split: timit(SLOW, split, tmp_path) for split in ("train", "valid", "test")}
     assert [len(waves) for waves in splits.values()] == [14, 2, 4]
-    speakers = {split: {name.split("/")[-2].upper() for name in waves} for split, waves in splits.items()}
+    speakers = {
+        split: {name.split("/")[-2].upper() for name in waves} for split, waves in splits.items()
+    }
     assert speakers["test"] == {"MB0", "MB1"}
     assert speakers["valid"] == {"FA7"}  # by its hash, however the copy writes the name
     assert speakers["train"] == {f"FA{i}" for i in range(8)} - speakers["valid"]
-    assert all(abs(peak_hertz(wave, 2000) - 440) < 1 for waves in splits.values() for wave in waves.values())
+    assert all(
+        abs(peak_hertz(wave, 2000) - 440) < 1
+        for waves in splits.values()
+        for wave in waves.values()
+    )
 
 
 def test_timit_without_its_layout_is_refused(tmp_path):
@@ -384,7 +433,9 @@ def test_timit_without_its_layout_is_refused(tmp_path):
 @pytest.mark.parametrize(("read", "name"), [(timit, "timit"), (blizzard, "blizzard")])
 def test_licensed_data_say_where_to_put_them(tmp_path, read, name):
     for data_dir in (None, tmp_path):
-        with pytest.raises(FileNotFoundError, match=f"into the folder {name} below .* --data-dir or SRNN_LAB_DATA"):
+        with pytest.raises(
+            FileNotFoundError, match=f"into the folder {name} below .* --data-dir or SRNN_LAB_DATA"
+        ):
             read(SLOW, "train", data_dir)
 
 
@@ -428,13 +479,18 @@ def test_voice_test_split_is_bundled_whatever_the_data_folder_holds(tmp_path):
 def test_voice_without_its_prompts_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(speech, "SOUNDS", tmp_path / "none")
     for data_dir in (None, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"Install.*asterisk-core-sounds-en-g722, or put its .g722 files"):
+        with pytest.raises(
+            FileNotFoundError,
+            match=r"Install.*asterisk-core-sounds-en-g722, or put its .g722 files",
+        ):
             voice(RAW, "train", data_dir)
 
 
 def test_voice_splits_are_disjoint_complete_and_without_tones_and_silence(tmp_path, monkeypatch):
     prompts = [*(f"prompt{i}" for i in range(50)), *(f"digits/{i}" for i in range(10))]
-    write_prompts(tmp_path, [*prompts, "silence/1", "silence/10", "beep", "confbridge-join", "auth-thankyou"])
+    write_prompts(
+        tmp_path, [*prompts, "silence/1", "silence/10", "beep", "confbridge-join", "auth-thankyou"]
+    )
     soundfile.write(tmp_path / "voice" / "prompt0.wav", sine(440, 8000), 8000)
     monkeypatch.setattr(speech, "BUNDLED_VOICE", tmp_path / "none")
     splits = [voice(RAW, split, tmp_path) for split in ("train", "valid", "test")]
@@ -462,7 +518,12 @@ def test_five_voices_are_split_each_and_the_english_one_as_voice(tmp_path, monke
     write_prompts(tmp_path, names)
     write_voices(tmp_path, [*names, "pbx-invalid", "vm-and", "spy-iax2", "is", "auth-thankyou"])
     monkeypatch.setattr(speech, "BUNDLED_VOICE", tmp_path / "none")
-    repeated = {"es": {"pbx-invalid", "vm-and"}, "fr": {"pbx-invalid", "vm-and"}, "it": {"spy-iax2"}, "ru": {"is"}}
+    repeated = {
+        "es": {"pbx-invalid", "vm-and"},
+        "fr": {"pbx-invalid", "vm-and"},
+        "it": {"spy-iax2"},
+        "ru": {"is"},
+    }
     seen = []
     for split in ("train", "valid", "test"):
         found = voices(RAW, split, tmp_path)
@@ -471,8 +532,17 @@ def test_five_voices_are_split_each_and_the_english_one_as_voice(tmp_path, monke
         seen += found
     for language in ("en", "es", "fr", "it", "ru"):
         left_out = repeated.get(language, {"auth-thankyou"})
-        spoken = {*(f"prompt{i}" for i in range(30)), "pbx-invalid", "vm-and", "spy-iax2", "is", "auth-thankyou"}
-        own = [name.removeprefix(f"{language}/") for name in seen if name.startswith(f"{language}/")]
+        spoken = {
+            *(f"prompt{i}" for i in range(30)),
+            "pbx-invalid",
+            "vm-and",
+            "spy-iax2",
+            "is",
+            "auth-thankyou",
+        }
+        own = [
+            name.removeprefix(f"{language}/") for name in seen if name.startswith(f"{language}/")
+        ]
         assert sorted(own) == sorted(spoken - left_out)
 
 
@@ -484,7 +554,11 @@ def test_a_model_of_five_voices_never_saw_a_test_prompt_of_voice(tmp_path):
     for name, wave in voice(RAW, "test", None).items():
         np.testing.assert_array_equal(test[f"en/{name}"], wave)
     for split in ("train", "valid"):
-        english = {name.removeprefix("en/") for name in voices(RAW, split, tmp_path) if name.startswith("en/")}
+        english = {
+            name.removeprefix("en/")
+            for name in voices(RAW, split, tmp_path)
+            if name.startswith("en/")
+        }
         assert english
         assert not english & set(bundled)
 
@@ -502,5 +576,7 @@ def test_voices_without_a_language_say_which(tmp_path, monkeypatch):
     monkeypatch.setattr(speech, "SOUNDS", tmp_path / "none")
     write_voices(tmp_path, [f"prompt{i}" for i in range(30)])
     (tmp_path / "voices" / "fr").rename(tmp_path / "voices" / "de")
-    with pytest.raises(FileNotFoundError, match=r"asterisk-core-sounds-fr-g722, or put .* folder voices/fr below"):
+    with pytest.raises(
+        FileNotFoundError, match=r"asterisk-core-sounds-fr-g722, or put .* folder voices/fr below"
+    ):
         voices(RAW, "train", tmp_path)

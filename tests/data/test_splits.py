@@ -44,10 +44,14 @@ def test_a_plain_folder_is_split_by_its_names(songs, expected):
     }
 
 
-@pytest.mark.parametrize("hidden", [".ipynb_checkpoints", "__MACOSX", "deeper/.git/objects", ".hidden.mid"])
+@pytest.mark.parametrize(
+    "hidden", [".ipynb_checkpoints", "__MACOSX", "deeper/.git/objects", ".hidden.mid"]
+)
 def test_what_is_hidden_is_left_out(songs, expected, hidden):
     shutil.copytree(songs, songs / hidden)
-    (songs / "song-00.mid").with_name("._song-00.mid").write_bytes(b"what macOS puts beside each file")
+    (songs / "song-00.mid").with_name("._song-00.mid").write_bytes(
+        b"what macOS puts beside each file"
+    )
     assert splits_of(songs) == expected
 
 
@@ -105,7 +109,7 @@ def test_names_need_not_be_utf8(songs):
 
 
 def copied(songs, original, split):
-    """A copy of a song, under a name that comes into this split, and the splits of all by their names."""
+    """A copy of a song under a name that comes into this split, and all splits by name."""
     names = [path.name for path in songs.iterdir()]
     for i in range(1000):
         by_name = split_of([*names, name := f"copy-{i}.mid"], 0.05, 0.05)
@@ -124,13 +128,17 @@ def copied(songs, original, split):
         ("test", "train", "original"),
     ],
 )
-def test_copies_are_in_one_split_and_all_others_where_they_were(songs, expected, original, split, kept):
+def test_copies_are_in_one_split_and_all_others_where_they_were(
+    songs, expected, original, split, kept
+):
     original = next(name for name, part in expected.items() if part == original)
     copy, by_name = copied(songs, original, split)
     if by_name[original] == split:
         pytest.fail("both are in one split")
     gone = original if kept == "copy" else copy
-    with pytest.warns(UserWarning, match=rf"1 of 13 files are copies .* were left out: {gone} \(of "):
+    with pytest.warns(
+        UserWarning, match=rf"1 of 13 files are copies .* were left out: {gone} \(of "
+    ):
         after = splits_of(songs)
     assert after == {name: part for name, part in by_name.items() if name != gone}
 
@@ -138,12 +146,16 @@ def test_copies_are_in_one_split_and_all_others_where_they_were(songs, expected,
 def test_a_copy_that_would_empty_a_split_is_as_if_it_were_not_there(songs, expected):
     test = next(name for name, part in expected.items() if part == "test")
     copy, _ = copied(songs, test, "valid")
-    with pytest.warns(UserWarning, match=f"1 of 13 files .* left out. .*{copy} is a copy of .*{test}"):
+    with pytest.warns(
+        UserWarning, match=f"1 of 13 files .* left out. .*{copy} is a copy of .*{test}"
+    ):
         assert splits_of(songs) == expected
 
 
 def test_copies_in_one_split_stay(songs, expected):
-    copy, _ = copied(songs, next(name for name, part in expected.items() if part == "train"), "train")
+    copy, _ = copied(
+        songs, next(name for name, part in expected.items() if part == "train"), "train"
+    )
     assert splits_of(songs) == expected | {copy: "train"}
 
 
@@ -159,23 +171,34 @@ def test_files_of_one_size_are_no_copies(tmp_path):
 def test_nothing_but_copies_is_refused_with_the_reason(tmp_path):
     for i in range(8):
         (tmp_path / f"{i}.mid").write_bytes(roll_to_midi(np.eye(88, dtype=np.float32)[40:50], 2))
-    with pytest.raises(ValueError, match=rf"give at least 3\. {tmp_path}/\d\.mid is a copy of {tmp_path}/\d\.mid"):
+    with pytest.raises(
+        ValueError, match=rf"give at least 3\. {tmp_path}/\d\.mid is a copy of {tmp_path}/\d\.mid"
+    ):
         splits_of(tmp_path)
 
 
-BAD = {"an empty file": b"", "words": b"These are words.\n" * 9, "half a header": b"MThd\0\0\0\6\0\1"}
+BAD = {
+    "an empty file": b"",
+    "words": b"These are words.\n" * 9,
+    "half a header": b"MThd\0\0\0\6\0\1",
+}
 
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 @pytest.mark.parametrize("split", SPLITS)
-def test_a_file_that_cannot_be_used_is_named_and_the_split_of_the_others_stays(songs, expected, split, content):
+def test_a_file_that_cannot_be_used_is_named_and_the_split_of_the_others_stays(
+    songs, expected, split, content
+):
     names = [path.name for path in songs.iterdir()]
     bad = next(
-        f"bad-{i}.mid" for i in range(1000) if split_of([*names, f"bad-{i}.mid"], 0.05, 0.05)[f"bad-{i}.mid"] == split
+        f"bad-{i}.mid"
+        for i in range(1000)
+        if split_of([*names, f"bad-{i}.mid"], 0.05, 0.05)[f"bad-{i}.mid"] == split
     )
     (songs / bad).write_bytes(content)
     with pytest.warns(
-        UserWarning, match=rf"1 of 1\d files cannot be used and were left out\. {songs}/{bad} cannot be read"
+        UserWarning,
+        match=rf"1 of 1\d files cannot be used and were left out\. {songs}/{bad} cannot be read",
     ):
         assert splits_of(songs) == expected
 
@@ -193,16 +216,24 @@ def test_a_link_to_nothing_is_named(songs, expected):
     (songs / "song-00.mid").unlink()
     (songs / "song-00.mid").symlink_to("gone.mid")
     with pytest.warns(UserWarning, match=rf"left out\. {songs}/song-00\.mid does not exist"):
-        assert splits_of(songs) == {name: split for name, split in expected.items() if name != "song-00.mid"}
+        assert splits_of(songs) == {
+            name: split for name, split in expected.items() if name != "song-00.mid"
+        }
 
 
 def test_a_recording_that_cannot_be_used_is_left_out(tmp_path):
     folder = wav_folder(tmp_path / "clips", 8)
-    expected = splits_of(folder, features="raw", sample_rate=8000, frame_length=80, window_length=256)
+    expected = splits_of(
+        folder, features="raw", sample_rate=8000, frame_length=80, window_length=256
+    )
     bad = next(name for name, split in expected.items() if split == "valid")
     (folder / bad).write_bytes(b"no sound")
-    with pytest.warns(UserWarning, match=rf"1 of 8 files cannot be used and were left out\. {folder}/{bad}"):
-        after = splits_of(folder, features="raw", sample_rate=8000, frame_length=80, window_length=256)
+    with pytest.warns(
+        UserWarning, match=rf"1 of 8 files cannot be used and were left out\. {folder}/{bad}"
+    ):
+        after = splits_of(
+            folder, features="raw", sample_rate=8000, frame_length=80, window_length=256
+        )
     assert sorted([*after, bad]) == sorted(expected)
     assert sorted(after.values()).count("valid") == 1
 
@@ -210,9 +241,13 @@ def test_a_recording_that_cannot_be_used_is_left_out(tmp_path):
 def test_a_folder_of_which_nothing_can_be_used_says_why(songs):
     for path in songs.iterdir():
         path.write_bytes(b"These are words.\n")
-    with pytest.raises(ValueError, match=rf"give at least 3\. {songs}/song-\d\d\.mid cannot be read as MIDI"):
+    with pytest.raises(
+        ValueError, match=rf"give at least 3\. {songs}/song-\d\d\.mid cannot be read as MIDI"
+    ):
         load_split(DataConfig(data=str(songs)), "train")
-    with pytest.raises(ValueError, match=rf"None of the 12 files can be used\. {songs}/song-00\.mid cannot be read"):
+    with pytest.raises(
+        ValueError, match=rf"None of the 12 files can be used\. {songs}/song-00\.mid cannot be read"
+    ):
         load_split(DataConfig(data=str(songs)), "all")
 
 

@@ -70,8 +70,13 @@ def test_arrays_are_made_one_at_a_time():
 
 def test_files_are_read_by_name_and_narrowed(tmp_path):
     paths = {name: tmp_path / name for name in "ab"}
-    signals = read_files(paths, lambda path: np.full(3, 0.5 if path.name == "a" else -0.5, np.float32))
-    assert {name: signal.tolist() for name, signal in signals.items()} == {"a": [16384] * 3, "b": [-16384] * 3}
+    signals = read_files(
+        paths, lambda path: np.full(3, 0.5 if path.name == "a" else -0.5, np.float32)
+    )
+    assert {name: signal.tolist() for name, signal in signals.items()} == {
+        "a": [16384] * 3,
+        "b": [-16384] * 3,
+    }
 
 
 def test_a_full_disk_says_which_folder_and_what_to_do(monkeypatch):
@@ -80,7 +85,9 @@ def test_a_full_disk_says_which_folder_and_what_to_do(monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", Full)
-    with pytest.raises(OSError, match=rf"folder {tempfile.gettempdir()} \(No space left on device\); .* TMPDIR"):
+    with pytest.raises(
+        OSError, match=rf"folder {tempfile.gettempdir()} \(No space left on device\); .* TMPDIR"
+    ):
         on_disk([0], lambda _: np.zeros(3, np.int16))
 
 
@@ -89,7 +96,9 @@ def test_a_full_disk_is_said_even_if_closing_the_file_fails_too():
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(OSError, match=r"The data do not fit into the temporary folder .* TMPDIR"):
+        with pytest.raises(
+            OSError, match=r"The data do not fit into the temporary folder .* TMPDIR"
+        ):
             on_disk([0], lambda _: np.zeros(900, np.int16))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -37,7 +37,10 @@ def test_a_forecast_of_a_linear_gaussian_model_is_the_kalman_filters():
 
 
 def test_the_score_of_draws_is_its_definition_and_that_of_a_gaussian():
-    samples, came = np.random.default_rng(0).standard_normal((7, 2, 3)), np.array([[0.3, -2.0, 0.0], [1.0, 5.0, -0.1]])
+    samples, came = (
+        np.random.default_rng(0).standard_normal((7, 2, 3)),
+        np.array([[0.3, -2.0, 0.0], [1.0, 5.0, -0.1]]),
+    )
     found = Forecast(samples, np.arange(2.0)).crps(came)
     pairs = np.abs(samples[:, None] - samples[None]).sum((0, 1)) / (7 * 6)
     np.testing.assert_allclose(found, np.abs(samples - came).mean(0) - pairs / 2)
@@ -62,10 +65,18 @@ def test_the_command_line_writes_quantiles(tmp_path, capsys):
         model=replace(run.model, d_dim=5, z_dim=2, hidden_dim=6),
         train=replace(run.train, epochs=1, batch_size=2, segment_length=8),
     )
-    tables = [torch.randn(16, 2, generator=torch.Generator().manual_seed(i)).numpy() for i in range(4)]
+    tables = [
+        torch.randn(16, 2, generator=torch.Generator().manual_seed(i)).numpy() for i in range(4)
+    ]
     fit(run, tmp_path, data=dict.fromkeys(("train", "valid", "test"), tables))
     np.save(tmp_path / "past.npy", tables[0])
-    given = ["forecast", str(tmp_path / "best.safetensors"), str(tmp_path / "past.npy"), "--steps=3", "--paths=9"]
+    given = [
+        "forecast",
+        str(tmp_path / "best.safetensors"),
+        str(tmp_path / "past.npy"),
+        "--steps=3",
+        "--paths=9",
+    ]
     assert main([*given, f"--out={tmp_path / 'next.csv'}"]) == 0
     lines = (tmp_path / "next.csv").read_text().splitlines()
     assert lines[0].startswith("time,0 mean,0 q05,0 q25,0 q50,0 q75,0 q95,1 mean")

@@ -18,7 +18,7 @@ def tiny_model(likelihood="gaussian", name="srnn"):
 
 
 def drawn_by_hand(model, prefix, num_frames, generator, temperature=1.0):
-    """Algorithm 1 over the prefix, then the generative model of Eq. (1), written out frame by frame."""
+    """Algorithm 1 over the prefix, then the generative model of Eq. (1), written out by frame."""
     batch, length, x_dim = prefix.shape
     z_t, h = torch.zeros(batch, model.z_dim), torch.zeros(1, batch, model.config.d_dim)
     u_t = torch.zeros(batch, 1, x_dim)
@@ -26,11 +26,15 @@ def drawn_by_hand(model, prefix, num_frames, generator, temperature=1.0):
         noise = temperature * torch.randn(batch, length, model.z_dim, generator=generator)
         u = torch.cat([u_t, prefix[:, :-1]], 1)
         d, h = nn.GRU.forward(model.gru_d, model.features(u), h)
-        backwards, _ = nn.GRU.forward(model.a.gru, torch.cat([d, model.features(prefix)], -1).flip(1))
+        backwards, _ = nn.GRU.forward(
+            model.a.gru, torch.cat([d, model.features(prefix)], -1).flip(1)
+        )
         a = backwards.flip(1)
         for t in range(length):
             prior = model.prior(z_t, model.prior.project(d[:, t : t + 1])[:, 0])
-            correction, logvar_q = model.posterior(z_t, model.posterior.project(a[:, t : t + 1])[:, 0])
+            correction, logvar_q = model.posterior(
+                z_t, model.posterior.project(a[:, t : t + 1])[:, 0]
+            )
             z_t = prior.mu + correction + torch.exp(logvar_q / 2) * noise[:, t]
         u_t = prefix[:, -1:]
     drawn = []
@@ -57,7 +61,9 @@ def test_a_continuation_is_what_was_given_and_then_what_is_drawn_after_it(first_
     checkpoint = untrained(replace(config, evaluation=EvaluationConfig(first_frame=first_frame)))
     given = roll(length) if length else None
     prefix = torch.as_tensor(given)[None] if length else None
-    drawn = draw(checkpoint.model, 4, prefix=prefix, first_frame=first_frame, temperature=0.5, seed=3)
+    drawn = draw(
+        checkpoint.model, 4, prefix=prefix, first_frame=first_frame, temperature=0.5, seed=3
+    )
     found = continue_frames(checkpoint, given, 4, temperature=0.5, seed=3)
     expected = np.concatenate([roll(length), drawn.frames[0].numpy()])
     np.testing.assert_array_equal(found.frames, expected)
@@ -69,7 +75,9 @@ def test_a_continuation_is_what_was_given_and_then_what_is_drawn_after_it(first_
 @pytest.mark.parametrize("length", [0, 1, 7])
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 2.0])
 @torch.no_grad()
-def test_frames_are_drawn_from_the_prediction_given_all_that_came_before(likelihood, length, temperature):
+def test_frames_are_drawn_from_the_prediction_given_all_that_came_before(
+    likelihood, length, temperature
+):
     model = tiny_model(likelihood)
     prefix = torch.rand(2, length, 5).round()
     expected = drawn_by_hand(model, prefix, 4, torch.Generator().manual_seed(3), temperature)
@@ -134,7 +142,9 @@ def test_at_temperature_0_the_seed_decides_nothing(name, likelihood):
     model, prefix = tiny_model(likelihood, name), torch.rand(1, 6, 5).round()
     found = [generate(model, 5, prefix=prefix, temperature=0.0, seed=seed) for seed in (1, 2)]
     assert torch.equal(*found)
-    assert not torch.equal(*(generate(model, 5, prefix=prefix, temperature=2.0, seed=seed) for seed in (1, 2)))
+    assert not torch.equal(
+        *(generate(model, 5, prefix=prefix, temperature=2.0, seed=seed) for seed in (1, 2))
+    )
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
@@ -142,11 +152,15 @@ def test_at_temperature_0_the_seed_decides_nothing(name, likelihood):
 def test_at_temperature_0_z_is_its_mean_and_x_the_likeliest_value(likelihood):
     model = tiny_model(likelihood)
     for parameter in model.parameters():
-        parameter.add_(torch.randn_like(parameter), alpha=0.1)  # new biases are 0, so that no value would be likelier
+        parameter.add_(
+            torch.randn_like(parameter), alpha=0.1
+        )  # new biases are 0, so that no value would be likelier
     state, u_t = model.initial_state(1), torch.zeros(1, 1, 5)
     for x_t in generate(model, 4, temperature=0.0)[0]:
         context = model.encode(u_t, None, torch.ones(1, dtype=torch.int64), state)
-        state, prior, _ = model.step(state, {name: values[:, 0] for name, values in context.items()}, torch.zeros(1, 3))
+        state, prior, _ = model.step(
+            state, {name: values[:, 0] for name, values in context.items()}, torch.zeros(1, 3)
+        )
         assert torch.equal(state.z, prior.mu)
         expected = model.likelihood.mean(model.decode(state.d[:, None], state.z[:, None]))
         expected = expected if likelihood == "gaussian" else (expected > 0.5).float()
@@ -167,7 +181,9 @@ def test_what_is_returned_beside_the_frames_is_what_they_were_drawn_from():
 
 @pytest.mark.parametrize("temperature", [-0.1, 10.5, float("nan")])
 def test_a_temperature_out_of_range_is_refused(temperature):
-    with pytest.raises(ValueError, match=f"temperature is {temperature}; expected a number from 0 to 10"):
+    with pytest.raises(
+        ValueError, match=f"temperature is {temperature}; expected a number from 0 to 10"
+    ):
         generate(tiny_model(), 2, temperature=temperature)
 
 
@@ -179,7 +195,9 @@ def test_a_model_that_gives_no_finite_numbers_is_named():
 
 
 def test_frames_are_drawn_without_dropout_in_whichever_mode_the_model_comes():
-    rates = dict.fromkeys(("dropout_features", "dropout_d", "dropout_heads", "dropout_emission"), 0.5)
+    rates = dict.fromkeys(
+        ("dropout_features", "dropout_d", "dropout_heads", "dropout_emission"), 0.5
+    )
     model = build_model(ModelConfig(x_dim=5, **SIZES, **rates))
     for prefix in (None, torch.zeros(1, 3, 5)):
         expected = draw(model.eval(), 4, prefix=prefix)

@@ -8,7 +8,15 @@ from torch import nn
 
 from srnn_lab.config import EvaluationConfig
 from srnn_lab.data import make_batch
-from srnn_lab.inference.bounds import Particles, draw_noise, draw_uniforms, evaluate, fivo, nasmc, proposal_share
+from srnn_lab.inference.bounds import (
+    Particles,
+    draw_noise,
+    draw_uniforms,
+    evaluate,
+    fivo,
+    nasmc,
+    proposal_share,
+)
 from srnn_lab.models.distributions import DiagonalGaussian
 
 SEQUENCE = np.random.default_rng(0).normal(size=(6, 2))
@@ -16,13 +24,18 @@ SEQUENCE = np.random.default_rng(0).normal(size=(6, 2))
 
 def particles(model, copies, paths, seed, **options):
     batch, generator = make_batch([SEQUENCE] * copies), torch.Generator().manual_seed(seed)
-    noise, uniforms = draw_noise(model, batch, generator, paths=paths), draw_uniforms(batch, generator)
+    noise, uniforms = (
+        draw_noise(model, batch, generator, paths=paths),
+        draw_uniforms(batch, generator),
+    )
     return model, batch, noise, uniforms
 
 
 def effective_sample_size(model, seed=9):
     """Of the weights of one frame, as a share of the particles."""
-    return evaluate(model, [SEQUENCE] * 100, EvaluationConfig(), bounds=["ess:64"], seed=seed).others["ess:64"]
+    return evaluate(
+        model, [SEQUENCE] * 100, EvaluationConfig(), bounds=["ess:64"], seed=seed
+    ).others["ess:64"]
 
 
 class LearntProposal(nn.Module):
@@ -30,7 +43,9 @@ class LearntProposal(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.of_z, self.of_x, self.logvar = (nn.Parameter(torch.zeros(2).double()) for _ in range(3))
+        self.of_z, self.of_x, self.logvar = (
+            nn.Parameter(torch.zeros(2).double()) for _ in range(3)
+        )
 
     def project(self, x):
         return x
@@ -89,8 +104,8 @@ def filtered_pairs():
 def expected_gradient(model, parameters):
     """Of the sum over t of E[log p(x_t | z_t) + log p(z_t | z_{t-1})] over the filtered pairs.
 
-    Quadratic in the pairs, so that points at +- sqrt(4) on the axes of their covariance give the expectation.
-    """
+    Quadratic in the pairs, so that points at +- sqrt(4) on the axes of their covariance give the
+    expectation."""
     means, covariances = filtered_pairs()
     total = 0
     for t, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
@@ -118,7 +133,9 @@ def test_the_gradient_of_the_generative_model_goes_to_that_of_the_kalman_filter(
     for paths, copies in ((2, 20_000), (512, 500)):
         loss, _ = nasmc(*particles(model, copies, paths, 0))
         found = torch.autograd.grad(-loss.mean(), parameters)
-        errors.append(float((torch.cat([g.flatten() for g in found]) - expected).norm() / expected.norm()))
+        errors.append(
+            float((torch.cat([g.flatten() for g in found]) - expected).norm() / expected.norm())
+        )
     assert errors[1] < 0.015 < 0.1 < errors[0], errors
 
 

@@ -27,7 +27,9 @@ def test_the_crps_of_a_gaussian_is_the_integral_that_defines_it():
         below, _ = quad(lambda x: stats.norm.cdf(x) ** 2, -12, z)
         above, _ = quad(lambda x: stats.norm.sf(x) ** 2, z, 12)
         assert found[0, i] == pytest.approx(DEVIATION[0, i] * (below + above), rel=1e-7)
-    draws = Forecast(MEAN + DEVIATION * np.random.default_rng(0).standard_normal((100_000, 1, 2)), np.zeros(1))
+    draws = Forecast(
+        MEAN + DEVIATION * np.random.default_rng(0).standard_normal((100_000, 1, 2)), np.zeros(1)
+    )
     np.testing.assert_allclose(draws.crps(CAME), found, rtol=0.02)
 
 
@@ -41,10 +43,20 @@ def test_the_log_score_and_the_interval_of_a_gaussian_by_hand():
 
 
 def test_the_log_score_of_draws_is_the_kalman_filters_and_counts_in_the_units_of_the_table():
-    model, past, came = LinearDKF(), *np.split(np.random.default_rng(0).standard_normal((15, 2)), [12])
+    model, past, came = (
+        LinearDKF(),
+        *np.split(np.random.default_rng(0).standard_normal((15, 2)), [12]),
+    )
     run = PRESETS["series"]
-    config = replace(run, model=replace(model.config, missing=False), data=replace(run.data, columns="a,b"))
-    found = forecast(Checkpoint(config, model, Frontend.plain(config.data)), past.astype(np.float32), 3, paths=20_000)
+    config = replace(
+        run, model=replace(model.config, missing=False), data=replace(run.data, columns="a,b")
+    )
+    found = forecast(
+        Checkpoint(config, model, Frontend.plain(config.data)),
+        past.astype(np.float32),
+        3,
+        paths=20_000,
+    )
     a, c, q, r = (getattr(linear_gaussian, name) for name in "ACQR")
     mean, variance = np.zeros(2), np.zeros(2)
     for x_t in past:
@@ -59,7 +71,9 @@ def test_the_log_score_of_draws_is_the_kalman_filters_and_counts_in_the_units_of
     scaled = Frontend(config.data, np.array([5.0, -7.0]), np.array([10.0, 0.1]))
     table, later = (rows * scaled.std + scaled.mean for rows in (past, came))
     other = forecast(Checkpoint(config, model, scaled), table.astype(np.float32), 3, paths=20_000)
-    np.testing.assert_allclose(other.log_score(later), found.log_score(came) + np.log(10 * 0.1), atol=1e-4)
+    np.testing.assert_allclose(
+        other.log_score(later), found.log_score(came) + np.log(10 * 0.1), atol=1e-4
+    )
     with pytest.raises(ValueError, match="have no density"):
         Forecast(found.samples, found.times).log_score(came)
 
@@ -79,7 +93,9 @@ def test_naive_forecasts_by_hand():
 def test_arima_and_exponential_smoothing_forecast_by_their_equations(monkeypatch):
     monkeypatch.setattr(baselines, "ORDERS", [(1, 0, 0)])
     kept, of_statsmodels = [], baselines._of_statsmodels
-    monkeypatch.setattr(baselines, "_of_statsmodels", lambda fit: kept.append(fit) or of_statsmodels(fit))
+    monkeypatch.setattr(
+        baselines, "_of_statsmodels", lambda fit: kept.append(fit) or of_statsmodels(fit)
+    )
     noise, x = np.random.default_rng(0).standard_normal(300), np.zeros(300)
     for t in range(1, 300):
         x[t] = 2 + 0.8 * (x[t - 1] - 2) + noise[t]
@@ -87,7 +103,9 @@ def test_arima_and_exponential_smoothing_forecast_by_their_equations(monkeypatch
     found = BASELINES["ARIMA"](x[:200], 1)(x[:250], 5)
     mean, phi, variance = kept[0].params
     np.testing.assert_allclose(found.mean[:, 0], mean + phi**h * (x[249] - mean), rtol=1e-6)
-    np.testing.assert_allclose(found.deviation[:, 0] ** 2, variance * (1 - phi ** (2 * h)) / (1 - phi**2), rtol=1e-6)
+    np.testing.assert_allclose(
+        found.deviation[:, 0] ** 2, variance * (1 - phi ** (2 * h)) / (1 - phi**2), rtol=1e-6
+    )
     assert 0.6 < phi < 0.95
     found = BASELINES["ETS"](x[:200], 1)(x[:250], 5)
     alpha, level = kept[1].params[0], 0.0  # of which nothing is left after so many rows

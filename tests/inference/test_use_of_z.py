@@ -36,7 +36,9 @@ def test_what_is_lost_is_what_latents_shows_of_each_frame_alone(model):
     whole = replace_latents(checkpoint, song, seed=3)["posterior sample"].log_px
     times = checkpoint.frontend.times(len(song))[-frames:]
     alone = [
-        replace_latents(checkpoint, song, seed=3, start=time - 1e-6, stop=time + 1e-6)["prior sample"].log_px[t]
+        replace_latents(checkpoint, song, seed=3, start=time - 1e-6, stop=time + 1e-6)[
+            "prior sample"
+        ].log_px[t]
         for t, time in enumerate(times)
     ]
     assert found.log_px == pytest.approx(whole.mean(), rel=1e-5)
@@ -68,7 +70,7 @@ def test_a_posterior_that_is_the_prior_loses_nothing_and_has_no_active_unit():
 
 
 def test_a_unit_is_active_by_its_own_kl():
-    """The posterior is the prior but for the mean of one unit, which is off by m: its KL is m^2 / 2."""
+    """The posterior is the prior but for one unit's mean, which is off by m: its KL is m^2 / 2."""
     model = model_of(residual=True)
     with torch.no_grad():
         for parameter in (*model.prior.parameters(), *model.posterior.parameters()):
@@ -114,7 +116,9 @@ def test_a_value_that_is_impossible_without_z_is_no_number_that_json_lacks():
     checkpoint = untrained(speech_run())
     with torch.no_grad():
         checkpoint.model.emission[-1].bias[:80] = torch.inf
-    found = use_of_z(checkpoint.model, checkpoint.frontend.sequences([wave()], 80), EvaluationConfig())
+    found = use_of_z(
+        checkpoint.model, checkpoint.frontend.sequences([wave()], 80), EvaluationConfig()
+    )
     assert np.isfinite([found.log_px, found.lost]).all()
 
 
@@ -125,7 +129,10 @@ def test_a_value_that_is_impossible_without_z_is_no_number_that_json_lacks():
             UseOfZ(2.0, -6.0, 3.5, 20, 100, 50),
             "z is used: the KL is 2 nats per frame (25.0% of the negative ELBO), 20 of",
         ),
-        (UseOfZ(0.003, -8.0, 0.01, 0, 100, 50), "z is hardly used: the KL is 0.003 nats per frame (0.0% of the"),
+        (
+            UseOfZ(0.003, -8.0, 0.01, 0, 100, 50),
+            "z is hardly used: the KL is 0.003 nats per frame (0.0% of the",
+        ),
         (
             UseOfZ(40.0, 400.0, 90.0, 20, 100, 50),
             "z is used: the KL is 40 nats per frame, 20 of 100 units are active, and 90",
@@ -139,11 +146,15 @@ def test_it_is_said_in_words_with_the_numbers(use, said):
 
 def test_a_training_and_evaluate_end_with_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(
-        DATASETS, "tiny", lambda config, split, folder: {f"{i}": song > 0 for i, song in enumerate(SONGS)}
+        DATASETS,
+        "tiny",
+        lambda config, split, folder: {f"{i}": song > 0 for i, song in enumerate(SONGS)},
     )
     run = fit(music_run("tiny", epochs=1), tmp_path)
     best = load_checkpoint(tmp_path / "best.safetensors")
     assert best.scores["z"] == run.use.sentence()
     capsys.readouterr()
-    assert main(["evaluate", str(tmp_path / "best.safetensors"), "--data=tiny", "--split=test"]) == 0
+    assert (
+        main(["evaluate", str(tmp_path / "best.safetensors"), "--data=tiny", "--split=test"]) == 0
+    )
     assert run.use.sentence() in capsys.readouterr().out

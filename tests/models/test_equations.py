@@ -1,4 +1,4 @@
-"""Every equation of the paper, written out with plain tensors and held against the library (float64)."""
+"""Every equation of the paper, in plain tensors and held against the library (float64)."""
 
 import itertools
 import math
@@ -29,8 +29,15 @@ def case(kind=SRNN, likelihood="gaussian", **options):
     u, x = torch.randn(2, 2, 7, 4, dtype=torch.float64)
     u = torch.cat([u, torch.randn(2, 7, config.u_dim, dtype=torch.float64)], -1)
     x = (x > 0).double() if likelihood == "bernoulli" else x
-    state = State(torch.randn(2, model.d_dim, dtype=torch.float64), torch.randn(2, 3, dtype=torch.float64))
-    return model, Batch(x, u, torch.tensor([7, 7])), state, torch.randn(2, 7, 3, dtype=torch.float64)
+    state = State(
+        torch.randn(2, model.d_dim, dtype=torch.float64), torch.randn(2, 3, dtype=torch.float64)
+    )
+    return (
+        model,
+        Batch(x, u, torch.tensor([7, 7])),
+        state,
+        torch.randn(2, 7, 3, dtype=torch.float64),
+    )
 
 
 def f(v):
@@ -79,7 +86,10 @@ def gaussian_networks(part, z, c):
     first_mu, first_logvar = (
         torch.cat([z, c], -1) @ torch.cat([w_z, w_c], 1).T + b
         for w_z, w_c, b in zip(
-            part.from_z.weight.chunk(2), part.from_c.weight.chunk(2), part.from_c.bias.chunk(2), strict=True
+            part.from_z.weight.chunk(2),
+            part.from_c.weight.chunk(2),
+            part.from_c.bias.chunk(2),
+            strict=True,
         )
     )
     return network(part.mu, f(first_mu)), with_floor(network(part.logvar, f(first_logvar)))
@@ -120,11 +130,21 @@ def phi_u(model, u):
 
 @pytest.mark.parametrize(
     ("num_layers", "emission_layers", "features_z", "known"),
-    [(1, 0, "auto", KNOWN[0]), (2, 0, "on", KNOWN[1]), (1, 2, "off", KNOWN[2]), (2, 1, "auto", KNOWN[3])],
+    [
+        (1, 0, "auto", KNOWN[0]),
+        (2, 0, "on", KNOWN[1]),
+        (1, 2, "off", KNOWN[2]),
+        (2, 1, "auto", KNOWN[3]),
+    ],
 )
 @pytest.mark.parametrize("kind", [VRNN, VRNNI])
 def test_the_vrnn_by_hand(kind, num_layers, emission_layers, features_z, known):
-    sizes = {"num_layers": num_layers, "emission_layers": emission_layers, "features_z": features_z, **known}
+    sizes = {
+        "num_layers": num_layers,
+        "emission_layers": emission_layers,
+        "features_z": features_z,
+        **known,
+    }
     model, batch, state, noise = case(kind, **sizes)
     assert bool(list(model.features_z.parameters())) == (features_z != "off")
     assert len(model.emission) == 2 * (emission_layers or num_layers) + 1
@@ -134,7 +154,9 @@ def test_the_vrnn_by_hand(kind, num_layers, emission_layers, features_z, known):
         e_u, e_x = phi_u(model, batch.u[:, t]), network(model.features, batch.x[:, t])
         d_t = gru_cell_step(model.gru_d, d_t, e_u, phi_z(model, z_t))  # f(d_{t-1}, z_{t-1}, u_t)
         zero = torch.zeros(2, 3, dtype=torch.float64)
-        prior = gaussian_of_one(model.prior, d_t) if kind is VRNN else (zero, zero)  # p(z_t | d_t), or N(0, I)
+        prior = (
+            gaussian_of_one(model.prior, d_t) if kind is VRNN else (zero, zero)
+        )  # p(z_t | d_t), or N(0, I)
         mu_q, logvar_q = gaussian_networks(model.posterior, d_t, e_x)  # q(z_t | d_t, x_t)
         z_t = mu_q + torch.exp(logvar_q / 2) * noise[:, t]
         outputs = network(model.emission, torch.cat([d_t, phi_z(model, z_t)], -1))
@@ -156,7 +178,9 @@ def test_storn_by_hand(num_layers, features_z, known):
         d_t = gru_cell_step(model.gru_d, d_t, e_u, phi_z(model, z_t))  # z_t is an input of d_t
         zero = torch.zeros(2, 3, dtype=torch.float64)  # N(0, I)
         outputs = network(model.emission, d_t)  # p(x_t | d_t)
-        check_frame(bound, batch, t, torch.cat([d_t, a_t], -1), z_t, (zero, zero), posterior, outputs)
+        check_frame(
+            bound, batch, t, torch.cat([d_t, a_t], -1), z_t, (zero, zero), posterior, outputs
+        )
 
 
 def gated_transition(part, z):
@@ -166,11 +190,19 @@ def gated_transition(part, z):
     return mu, with_floor(affine(part.logvar[1], f(proposed)))
 
 
-@pytest.mark.parametrize(("num_layers", "emission_layers", "features_z"), [(1, 0, "auto"), (2, 0, "off"), (1, 2, "on")])
-@pytest.mark.parametrize(("smoothing", "residual", "gated"), list(itertools.product([True, False], repeat=3)))
-def test_the_deep_kalman_filter_by_hand(smoothing, residual, gated, num_layers, emission_layers, features_z):
+@pytest.mark.parametrize(
+    ("num_layers", "emission_layers", "features_z"), [(1, 0, "auto"), (2, 0, "off"), (1, 2, "on")]
+)
+@pytest.mark.parametrize(
+    ("smoothing", "residual", "gated"), list(itertools.product([True, False], repeat=3))
+)
+def test_the_deep_kalman_filter_by_hand(
+    smoothing, residual, gated, num_layers, emission_layers, features_z
+):
     sizes = {"num_layers": num_layers, "emission_layers": emission_layers, "features_z": features_z}
-    model, batch, state, noise = case(DKF, smoothing=smoothing, residual=residual, gated_transition=gated, **sizes)
+    model, batch, state, noise = case(
+        DKF, smoothing=smoothing, residual=residual, gated_transition=gated, **sizes
+    )
     bound = elbo(model, batch, state, noise)
     e_x = network(model.features, batch.x)
     a, a_t = [None] * 7, torch.zeros(2, 5, dtype=torch.float64)  # a_{T+1} = 0
@@ -181,7 +213,9 @@ def test_the_deep_kalman_filter_by_hand(smoothing, residual, gated, num_layers, 
     for t in range(7):
         z_tm1 = z_t
         of_z = phi_z(model, z_tm1)
-        prior = gated_transition(model.prior, z_tm1) if gated else gaussian_of_one(model.prior, of_z)
+        prior = (
+            gated_transition(model.prior, z_tm1) if gated else gaussian_of_one(model.prior, of_z)
+        )
         mu_q, logvar_q = gaussian_networks(model.posterior, of_z, a[t])  # q(z_t | z_{t-1}, a_t)
         mu_q = prior[0] + mu_q if residual else mu_q
         z_t = mu_q + torch.exp(logvar_q / 2) * noise[:, t]
@@ -208,7 +242,10 @@ def test_the_gated_transition_begins_with_the_identity():
 def test_a_gru_cell_begins_with_the_weights_of_a_gru():
     torch.manual_seed(0)
     cell = VRNN(ModelConfig(x_dim=4, d_dim=8, hidden_dim=6)).gru_d
-    for gates in (torch.cat([cell.from_c.weight, cell.from_z.weight], 1).chunk(3), cell.from_d.weight.chunk(3)):
+    for gates in (
+        torch.cat([cell.from_c.weight, cell.from_z.weight], 1).chunk(3),
+        cell.from_d.weight.chunk(3),
+    ):
         for gate in gates:
             torch.testing.assert_close(gate @ gate.T, torch.eye(8), atol=1e-5, rtol=0)
     assert not any(layer.bias.any() for layer in (cell.from_c, cell.from_d))
@@ -230,7 +267,10 @@ def test_equations_1_to_12_and_algorithm_1_by_hand(
     assert (len(model.emission), smoothing or len(model.a)) == (layers + 1, smoothing or layers)
     bound = elbo(model, batch, state, noise)
     T = 7  # noqa: N806
-    e_u, e_x = phi_u(model, batch.u), network(model.features, batch.x)  # one extractor for x_{t-1} and x_t
+    e_u, e_x = (
+        phi_u(model, batch.u),
+        network(model.features, batch.x),
+    )  # one extractor for x_{t-1} and x_t
 
     d, d_t = [], state.d
     for t in range(T):  # d_t = GRU(d_{t-1}, u_t)
@@ -259,7 +299,9 @@ def test_equations_1_to_12_and_algorithm_1_by_hand(
             log_px = torch.log(torch.where(batch.x[:, t] == 1, p, 1 - p)).sum(-1)
         else:
             mean, v = outputs[:, :4], torch.exp(outputs[:, 4:]) + FLOOR
-            log_px = (-0.5 * torch.log(2 * math.pi * v) - (batch.x[:, t] - mean) ** 2 / (2 * v)).sum(-1)
+            log_px = (
+                -0.5 * torch.log(2 * math.pi * v) - (batch.x[:, t] - mean) ** 2 / (2 * v)
+            ).sum(-1)
         v_p, v_q = torch.exp(logvar_p), torch.exp(logvar_q)
         kl = 0.5 * (torch.log(v_p / v_q) + (v_q + (mu_q - mu_p) ** 2) / v_p - 1).sum(-1)
 
@@ -287,7 +329,9 @@ def test_the_deterministic_network_by_hand(known):
     for t in range(7):
         d_t = gru_step(model.gru_d, d_t, phi_u(model, batch.u[:, t]))
         outputs = network(model.emission, d_t)
-        torch.testing.assert_close(bound.log_px[:, t], model.likelihood.log_prob(outputs, batch.x[:, t]))
+        torch.testing.assert_close(
+            bound.log_px[:, t], model.likelihood.log_prob(outputs, batch.x[:, t])
+        )
 
 
 @pytest.mark.parametrize("smoothing", [True, False])
@@ -295,7 +339,10 @@ def test_the_deterministic_network_by_hand(known):
 def test_given_z_tm1_and_d_the_posterior_does_not_depend_on_the_past_nor_a_filtering_one_on_the_future(
     smoothing, residual
 ):
-    """d-separation in Figure 2a: q(z_t | z_{t-1}, d_{t:T}, x_{t:T}), Eq. (7), or q(z_t | z_{t-1}, d_t, x_t)."""
+    """d-separation in Figure 2a gives q(z_t | z_{t-1}, d_{t:T}, x_{t:T}), Eq. (7).
+
+    For a filtering posterior, it is q(z_t | z_{t-1}, d_t, x_t).
+    """
     model, batch, state, _ = case(smoothing=smoothing, residual=residual)
     x = batch.x.clone().requires_grad_()
     context = model.encode(batch.u, x, batch.lengths, state)  # u is not x here, so d is given
@@ -303,7 +350,9 @@ def test_given_z_tm1_and_d_the_posterior_does_not_depend_on_the_past_nor_a_filte
     for t in range(7):
         context_t = {name: values[:, t] for name, values in context.items()}
         _, _, posterior = model.step(state, context_t, torch.zeros_like(state.z))
-        gradient = torch.autograd.grad(posterior.mu.sum() + posterior.logvar.sum(), x, retain_graph=True)[0]
+        gradient = torch.autograd.grad(
+            posterior.mu.sum() + posterior.logvar.sum(), x, retain_graph=True
+        )[0]
         reached = gradient.abs().sum((0, 2)) > 0
         assert reached.tolist() == [s == t or (smoothing and s > t) for s in range(7)]
 
@@ -315,8 +364,15 @@ def test_weights_begin_orthogonal_or_glorot_normal_and_biases_zero():
         torch.testing.assert_close(gate @ gate.T, torch.eye(300), atol=1e-5, rtol=0)
     for gate in model.gru_d.weight_ih_l0.data.chunk(3):
         torch.testing.assert_close(gate @ gate.T, torch.eye(300), atol=1e-5, rtol=0)
-    network_1 = torch.cat([w.weight.chunk(2)[0] for w in (model.prior.from_z, model.prior.from_c)], 1)
-    for weight in (network_1, model.features[0].weight, model.emission[-1].weight, model.prior.mu[0].weight):
+    network_1 = torch.cat(
+        [w.weight.chunk(2)[0] for w in (model.prior.from_z, model.prior.from_c)], 1
+    )
+    for weight in (
+        network_1,
+        model.features[0].weight,
+        model.emission[-1].weight,
+        model.prior.mu[0].weight,
+    ):
         glorot = (2 / sum(weight.shape)) ** 0.5
         assert float(weight.detach().std()) == pytest.approx(glorot, rel=0.02)
     assert all((p == 0).all() for name, p in model.named_parameters() if "bias" in name)
@@ -353,13 +409,20 @@ def test_the_bound_of_a_vrae_and_the_kl_to_its_true_posterior_add_up_to_the_evid
     x = torch.rand(1, 6, 4).round().double()
     batch = Batch(x, torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), torch.tensor([6]))
     grid = torch.linspace(-9, 9, 2001, dtype=torch.float64)
-    noise, weight = grid[:, None, None].expand(-1, 6, 1), torch.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi) * 18 / 2000
+    noise, weight = (
+        grid[:, None, None].expand(-1, 6, 1),
+        torch.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi) * 18 / 2000,
+    )
     drawn = model.unroll(batch.u, None, batch.lengths, model.initial_state(1), noise)
-    log_px = model.likelihood.log_prob(model.decode(drawn.d, drawn.z), x.expand(2001, -1, -1)).sum(1)
+    log_px = model.likelihood.log_prob(model.decode(drawn.d, drawn.z), x.expand(2001, -1, -1)).sum(
+        1
+    )
     evidence = (weight.log() + log_px).logsumexp(0)
     bound = elbo(model, batch, noise=noise)
     z_1 = bound.trace.z[:, :1]
-    log_q, log_p = (type(dist)(*(v[:, :1] for v in dist)).log_prob(z_1)[:, 0] for dist in bound.trace[3:1:-1])
+    log_q, log_p = (
+        type(dist)(*(v[:, :1] for v in dist)).log_prob(z_1)[:, 0] for dist in bound.trace[3:1:-1]
+    )
     log_true = bound.log_px.sum(1) + log_p - evidence
     kl = (weight * (log_q - log_true)).sum()
     assert kl > 0.01

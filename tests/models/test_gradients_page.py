@@ -1,4 +1,4 @@
-"""The backward passes that docs/gradients.md derives, run as they stand there, and gradients by differences."""
+"""The backward passes of docs/gradients.md, run as they stand, and gradients by differences."""
 
 import re
 from pathlib import Path
@@ -49,7 +49,12 @@ def test_the_page_derives_the_gradients_of_the_gru():
 def test_the_page_derives_the_gradients_of_the_chain(num_layers):
     torch.manual_seed(0)
     k, t, width, size = 3, 6, 5, 4
-    z_0, noise, c, A = random(size), random(t, size).detach(), random(k, t, width), random(k, width, size)  # noqa: N806
+    z_0, noise, c, A = (
+        random(size),
+        random(t, size).detach(),
+        random(k, t, width),
+        random(k, width, size),
+    )
     sizes = [width] * (num_layers - 1) + [size]
     W, b = [random(k, n, width) for n in sizes], [random(k, n) for n in sizes]  # noqa: N806
     path, z_t = [], z_0
@@ -84,8 +89,17 @@ def test_gradients_of_the_chain_are_those_by_differences(num_means, num_layers):
     torch.manual_seed(0)
     width, size, noise = 3, 2, random(2, 3, 2).detach()
     sizes = [width] * (num_layers - 1) + [size]
-    inputs = [values for _ in range(num_means + 1) for values in (random(2, 3, width), random(width, size))]
-    inputs += [values for _ in range(num_means + 1) for n in sizes for values in (random(n, width), random(n))]
+    inputs = [
+        values
+        for _ in range(num_means + 1)
+        for values in (random(2, 3, width), random(width, size))
+    ]
+    inputs += [
+        values
+        for _ in range(num_means + 1)
+        for n in sizes
+        for values in (random(n, width), random(n))
+    ]
 
     def path(z_0, *inputs):
         first, further = inputs[: 2 * (num_means + 1)], inputs[2 * (num_means + 1) :]

@@ -32,14 +32,22 @@ def exact(*, feedback):
 
 
 def kalman(x, known, *, feedback):
-    """The Kalman filter of rows of which the known inputs, and x_{t-1} or not, move states and observations."""
+    """The Kalman filter of rows of which the known inputs, and x_{t-1} or not, move states and
+    observations.
+    """
     x_tm1 = np.concatenate([np.zeros((1, 2)), x[:-1]])
     u = torch.as_tensor(np.concatenate([x_tm1, known], 1) if feedback else known)[None]
     d = linear_gaussian.FixedStates()(u, u.new_zeros(1, 1))[0].T.numpy()
     of_z, of_x = linear_gaussian.B[:, None] * d, linear_gaussian.D[:, None] * d
-    parts = {"design": linear_gaussian.C, "obs_cov": linear_gaussian.R, "transition": linear_gaussian.A}
+    parts = {
+        "design": linear_gaussian.C,
+        "obs_cov": linear_gaussian.R,
+        "transition": linear_gaussian.A,
+    }
     diagonals = {name: np.diag(values) for name, values in parts.items()}
-    found = KalmanFilter(2, 2, selection=np.eye(2), state_cov=np.diag(linear_gaussian.Q), **diagonals)
+    found = KalmanFilter(
+        2, 2, selection=np.eye(2), state_cov=np.diag(linear_gaussian.Q), **diagonals
+    )
     found.bind(x.copy())
     found["obs_intercept"], found["state_intercept"] = of_x, np.roll(of_z, -1, 1)
     found.initialize_known(of_z[:, 0], np.diag(linear_gaussian.Q))
@@ -58,11 +66,15 @@ def test_the_evidence_given_known_inputs_is_the_kalman_filters(feedback):
 
 
 def test_a_forecast_given_known_inputs_is_the_kalman_filters():
-    x, known = np.split(np.random.default_rng(0).standard_normal((17, 3)).astype(np.float32), [2], 1)
+    x, known = np.split(
+        np.random.default_rng(0).standard_normal((17, 3)).astype(np.float32), [2], 1
+    )
     model, steps, n = exact(feedback=False), 5, 20_000
     run = PRESETS["series"]
     data = replace(run.data, columns="a,b", inputs="c")
-    checkpoint = Checkpoint(replace(run, model=model.config, data=data), model, Frontend.plain(data))
+    checkpoint = Checkpoint(
+        replace(run, model=model.config, data=data), model, Frontend.plain(data)
+    )
     found = forecast(checkpoint, np.hstack([x, known])[:12], steps, u=known[12:], paths=n)
     holes = x.astype(float)
     holes[12:] = np.nan
@@ -90,7 +102,9 @@ def test_a_known_input_stands_beside_the_frame_before_and_belongs_to_its_own():
 
 @pytest.mark.parametrize("kind", [Streams, WholeSequences])
 def test_a_segment_keeps_each_input_with_its_frame(kind):
-    frames = [np.stack([np.arange(40), 100.0 + np.arange(40)], 1).astype(np.float32) for _ in range(3)]
+    frames = [
+        np.stack([np.arange(40), 100.0 + np.arange(40)], 1).astype(np.float32) for _ in range(3)
+    ]
     segments = kind(frames, 2, 7, 0 if kind is Streams else True, u_dim=1)
     for _, batch, _ in segments.epoch(torch.Generator().manual_seed(0)):
         valid = batch.mask.bool()
@@ -99,15 +113,21 @@ def test_a_segment_keeps_each_input_with_its_frame(kind):
 
 @pytest.mark.parametrize("feedback", [True, False])
 @pytest.mark.parametrize("name", READERS)
-def test_what_is_drawn_depends_on_the_inputs_so_far_and_on_frames_before_only_by_feedback(name, feedback):
+def test_what_is_drawn_depends_on_the_inputs_so_far_and_on_frames_before_only_by_feedback(
+    name, feedback
+):
     torch.manual_seed(0)
     sizes = {"x_dim": 2, "d_dim": 4, "z_dim": 2, "hidden_dim": 5}
-    model = build_model(ModelConfig(model=name, likelihood="gaussian", u_dim=1, feedback=feedback, **sizes))
+    model = build_model(
+        ModelConfig(model=name, likelihood="gaussian", u_dim=1, feedback=feedback, **sizes)
+    )
     rows = torch.randn(1, 6, 3).numpy()
 
     def read(rows):
         batch = make_batch(list(rows), u_dim=1)
-        trace = model.unroll(batch.u, None, batch.lengths, model.initial_state(1), torch.zeros(1, 6, model.z_dim))
+        trace = model.unroll(
+            batch.u, None, batch.lengths, model.initial_state(1), torch.zeros(1, 6, model.z_dim)
+        )
         return model.emit(trace.d, trace.z, batch.u)[0]
 
     first, (other, moved) = read(rows), (rows.copy(), rows.copy())

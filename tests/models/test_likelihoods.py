@@ -33,7 +33,14 @@ FRAMES = torch.tensor(list(itertools.product([0.0, 1.0], repeat=6)), dtype=torch
 def build(kind, x_dim, floor=FLOOR):
     """A likelihood whose own weights, if any, are far from 0."""
     torch.manual_seed(0)
-    config = ModelConfig(x_dim=x_dim, variance_floor=floor, num_components=3, hidden_dim=7, ar_order=3, student_df=10.0)
+    config = ModelConfig(
+        x_dim=x_dim,
+        variance_floor=floor,
+        num_components=3,
+        hidden_dim=7,
+        ar_order=3,
+        student_df=10.0,
+    )
     likelihood = kind(config).double()
     for parameter in likelihood.parameters():
         parameter.data.normal_(std=2)
@@ -41,7 +48,12 @@ def build(kind, x_dim, floor=FLOOR):
 
 
 def params_of(likelihood, *batch):
-    return torch.randn(*batch, likelihood.num_params, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return torch.randn(
+        *batch,
+        likelihood.num_params,
+        generator=torch.Generator().manual_seed(0),
+        dtype=torch.float64,
+    )
 
 
 def probabilities(likelihood):
@@ -116,7 +128,9 @@ def test_student_t_log_density_is_scipys_with_the_variance_floor():
     params, x = params_of(likelihood, 3), torch.randn(3, 4, dtype=torch.float64)
     mu, logvar = params.chunk(2, -1)
     expected = stats.t(10, mu, torch.sqrt(logvar.exp() + FLOOR))
-    torch.testing.assert_close(likelihood.log_prob(params, x), torch.as_tensor(expected.logpdf(x).sum(-1)))
+    torch.testing.assert_close(
+        likelihood.log_prob(params, x), torch.as_tensor(expected.logpdf(x).sum(-1))
+    )
     torch.testing.assert_close(likelihood.mean(params), torch.as_tensor(expected.mean()))
     torch.testing.assert_close(likelihood.variance(params), torch.as_tensor(expected.var()))
 
@@ -131,7 +145,10 @@ def test_draws_of_student_t_are_distributed_as_scipys():
 
 
 def dense(params, x_dim=6, order=3):
-    """L, whose rows say x - mu -> e; mu and the squared scales of e: with the taps of order 3, written out."""
+    """L, whose rows say x - mu -> e; mu and the squared scales of e.
+
+    The taps are of order 3, and all is written out.
+    """
     mu, logvar, raw = params.split([x_dim, x_dim, order])
     k1, k2, k3 = torch.tanh(raw) * 0.999
     taps = [k1 * (1 - k2) - k3 * k2, k2 - k3 * k1 * (1 - k2), k3]
@@ -161,7 +178,9 @@ def test_the_autoregressive_student_t_is_the_dense_one():
     lower, mu, v = dense(params)
     x = torch.randn(5, 6, dtype=torch.float64)
     expected = stats.t(10, 0, v.sqrt()).logpdf((x - mu) @ lower.T).sum(-1)
-    torch.testing.assert_close(likelihood.log_prob(params.expand(5, -1), x), torch.as_tensor(expected))
+    torch.testing.assert_close(
+        likelihood.log_prob(params.expand(5, -1), x), torch.as_tensor(expected)
+    )
     inverse = torch.linalg.inv(lower)
     torch.testing.assert_close(likelihood.variance(params), inverse**2 @ v * (10 / 8))
 
@@ -206,7 +225,12 @@ def with_past(kind, past, adaptive, rows=1, x_dim=6):
     """A likelihood, what it is given for frames after known ones, and these."""
     torch.manual_seed(0)
     config = ModelConfig(
-        x_dim=x_dim, variance_floor=0.0, ar_order=3, student_df=10.0, ar_past=past, ar_adaptive=adaptive
+        x_dim=x_dim,
+        variance_floor=0.0,
+        ar_order=3,
+        student_df=10.0,
+        ar_past=past,
+        ar_adaptive=adaptive,
     )
     likelihood = kind(config)
     u = torch.randn(rows, x_dim, dtype=torch.float64)
@@ -223,7 +247,7 @@ PASTS = pytest.mark.parametrize(
 @AR
 @PASTS
 def test_the_density_after_a_known_frame_value_by_value(kind, past, adaptive):
-    """By hand: unit and taps of the predictor of u, residuals one after the other, their means of squares."""
+    """By hand: unit and taps of u's predictor, residuals one after the other, means of squares."""
     likelihood, outputs, u = with_past(kind, past, adaptive)
     x = torch.randn(1, 6, dtype=torch.float64)
     mu, logvar, raw, weights = (part[0] for part in outputs.split(likelihood.sizes, -1))
@@ -242,7 +266,10 @@ def test_the_density_after_a_known_frame_value_by_value(kind, past, adaptive):
         v = logvar[i - 6].exp()
         if adaptive:
             means = [
-                sum((1 - math.exp(-1 / t)) * math.exp(-(i - j - 1) / t) * e[j] ** 2 for j in range(i))
+                sum(
+                    (1 - math.exp(-1 / t)) * math.exp(-(i - j - 1) / t) * e[j] ** 2
+                    for j in range(i)
+                )
                 for t in (10, 30, 100)
             ]
             v = v * (sum(share * m for share, m in zip(shares, means, strict=False)) + shares[-1])
@@ -257,7 +284,9 @@ def test_the_density_after_a_known_frame_value_by_value(kind, past, adaptive):
 @PASTS
 def test_mean_and_variance_after_a_known_frame_are_those_of_samples(kind, past, adaptive):
     likelihood, outputs, u = with_past(kind, past, adaptive)
-    outputs[..., 6:12] = 0.2 * outputs[..., 6:12] - 0.4  # scales that do not grow from value to value
+    outputs[..., 6:12] = (
+        0.2 * outputs[..., 6:12] - 0.4
+    )  # scales that do not grow from value to value
     params, n = likelihood.given(outputs, u), 40_000
     samples = likelihood.sample(params.expand(n, -1), torch.Generator().manual_seed(1))
     mean, variance = likelihood.mean(params)[0], likelihood.variance(params.expand(500, -1)).mean(0)
@@ -275,7 +304,9 @@ def test_the_density_after_a_known_frame_integrates_to_one(kind, past, adaptive)
     steps = torch.linspace(-30, 30, 601, dtype=torch.float64)
     grid = centre + width * torch.cartesian_prod(steps, steps)
     density = likelihood.log_prob(params.expand(len(grid), -1), grid).exp().sum()
-    torch.testing.assert_close(density * width.prod() * 0.1**2, torch.ones_like(density), rtol=2e-3, atol=0)
+    torch.testing.assert_close(
+        density * width.prod() * 0.1**2, torch.ones_like(density), rtol=2e-3, atol=0
+    )
 
 
 @pytest.mark.slow
@@ -283,7 +314,9 @@ def test_the_density_after_a_known_frame_integrates_to_one(kind, past, adaptive)
 @pytest.mark.parametrize("kind", [GaussianAR, StudentTAR, ConvAR])
 def test_a_model_that_goes_on_by_itself_does_not_run_away(kind):
     """Frame after frame, each given the one before, where outputs say to grow without end."""
-    config = ModelConfig(x_dim=50, ar_order=3, ar_past="predictor", ar_adaptive=True, conv_channels=4)
+    config = ModelConfig(
+        x_dim=50, ar_order=3, ar_past="predictor", ar_adaptive=True, conv_channels=4
+    )
     likelihood = kind(config).double()
     outputs, u = torch.zeros(4, likelihood.num_params).double(), torch.randn(4, 50).double()
     (outputs[:, likelihood.num_biases :] if kind is ConvAR else outputs)[:, 50:100] = 3.0
@@ -299,18 +332,25 @@ def test_a_sound_at_another_level_has_the_same_density_but_for_the_unit(kind):
     likelihood, outputs, u = with_past(kind, "predictor", False, rows=5)
     likelihood.LOUDEST = 1e9
     x = torch.randn(5, 6, dtype=torch.float64)
-    loud, quiet = (likelihood.log_prob(likelihood.given(outputs, level * u), level * x) for level in (1.0, 1e-2))
+    loud, quiet = (
+        likelihood.log_prob(likelihood.given(outputs, level * u), level * x)
+        for level in (1.0, 1e-2)
+    )
     torch.testing.assert_close(quiet, loud + 6 * math.log(100), rtol=1e-4, atol=1e-3)
 
 
 def conv_case(x_dim, rows=3):
-    """A conv-ar whose own weights are far from 0, what it is given for some frames, and draws of them."""
+    """A conv-ar with weights far from 0, what it is given for some frames, and draws of them."""
     torch.manual_seed(0)
-    likelihood = ConvAR(ModelConfig(x_dim=x_dim, ar_order=3, conv_channels=4, variance_floor=0.0, student_df=10.0))
+    likelihood = ConvAR(
+        ModelConfig(x_dim=x_dim, ar_order=3, conv_channels=4, variance_floor=0.0, student_df=10.0)
+    )
     for parameter in likelihood.parameters():
         parameter.data.normal_(std=0.3)
     u = torch.randn(rows, x_dim)
-    params = likelihood.double().given(0.3 * torch.randn(rows, likelihood.num_params).double(), u.double())
+    params = likelihood.double().given(
+        0.3 * torch.randn(rows, likelihood.num_params).double(), u.double()
+    )
     with torch.no_grad():
         return likelihood, params, likelihood._walk(params, torch.Generator().manual_seed(1), 1.0)
 
@@ -326,7 +366,7 @@ def test_conv_ar_is_the_product_of_the_densities_that_its_draws_come_from(x_dim)
 @pytest.mark.slow
 @torch.no_grad()
 def test_conv_ar_by_hand():
-    """Value by value, each hidden unit by its recursion, which is called anew wherever it is needed."""
+    """Value by value, each hidden unit by its recursion, called anew wherever it is needed."""
     likelihood, params, (x, *_) = conv_case(6, rows=1)
     stack = likelihood.stack
     biases, (mu, logvar, taps, weights, u) = (
@@ -341,11 +381,17 @@ def test_conv_ar_by_hand():
             sum((1 - math.exp(-1 / t)) * math.exp(-(i - j - 1) / t) * e[j] ** 2 for j in range(i))
             for t in (10, 30, 100)
         ]
-        return sum(weight * mean for weight, mean in zip(weights, means, strict=False)) + weights[-1]
+        return (
+            sum(weight * mean for weight, mean in zip(weights, means, strict=False)) + weights[-1]
+        )
 
     def hidden(layer, i):
         if layer == 0:
-            before = torch.asinh(e[i - 1] / m(i - 1).sqrt()) if i > 0 else torch.zeros((), dtype=torch.float64)
+            before = (
+                torch.asinh(e[i - 1] / m(i - 1).sqrt())
+                if i > 0
+                else torch.zeros((), dtype=torch.float64)
+            )
             return stack.enter(torch.stack([before, 0.25 * torch.log(m(i) / m(80))]))
         d = 3 ** (layer - 1)
         read = torch.cat([hidden(layer - 1, i - k * d) for k in (2, 1, 0)])
@@ -374,7 +420,9 @@ def test_conv_ar_without_its_convolutions_is_the_adaptive_predictor():
 @torch.no_grad()
 def test_conv_ar_takes_many_frames_as_it_takes_one():
     likelihood, params, (x, *_) = conv_case(6, rows=300)
-    alone = torch.cat([likelihood.log_prob(*frame) for frame in zip(params.split(1), x.split(1), strict=True)])
+    alone = torch.cat(
+        [likelihood.log_prob(*frame) for frame in zip(params.split(1), x.split(1), strict=True)]
+    )
     torch.testing.assert_close(likelihood.log_prob(params, x), alone)
 
 
@@ -385,7 +433,10 @@ def test_moments_of_conv_ar_are_unbiased_estimates():
     samples = likelihood.sample(params.expand(40_000, -1), torch.Generator().manual_seed(2))
     estimates = likelihood.mean(params.expand(500, -1)), likelihood.variance(params.expand(500, -1))
     for estimate, expected in zip(estimates, (samples.mean(0), samples.var(0)), strict=True):
-        assert ((estimate.mean(0) - expected).abs() < 6 * estimate.std(0) / 500**0.5 + 0.05 * samples.std(0)).all()
+        assert (
+            (estimate.mean(0) - expected).abs()
+            < 6 * estimate.std(0) / 500**0.5 + 0.05 * samples.std(0)
+        ).all()
     assert torch.equal(likelihood.mean(params), likelihood.mean(params))
 
 
@@ -443,7 +494,10 @@ def test_mean_and_variance_are_those_of_samples(name):
     mean, variance = likelihood.mean(params), likelihood.variance(params)
     assert ((samples.mean(0) - mean).abs() < 6 * (variance / n).sqrt()).all()
     fourth = ((samples - mean) ** 4).mean(0)
-    assert ((samples.var(0) - variance).abs() < 6 * ((fourth - variance**2).clamp_min(0) / n).sqrt() + 1e-4).all()
+    assert (
+        (samples.var(0) - variance).abs()
+        < 6 * ((fourth - variance**2).clamp_min(0) / n).sqrt() + 1e-4
+    ).all()
 
 
 @torch.no_grad()
@@ -460,8 +514,12 @@ def test_log_prob_is_below_that_of_the_mode_and_in_nats(name):
         expected = -math.log(10**0.5 * special.beta(0.5, 5))
     if name == "conv-ar":  # no residual is known, so the scale is the smallest
         expected += 8
-    expected = {"poisson": -1.0, "negative-binomial": -math.log(2), "categorical": 0.0}.get(name, expected)
-    assert float(likelihood.log_prob(params, torch.zeros(1, 1, dtype=torch.float64))) == pytest.approx(expected)
+    expected = {"poisson": -1.0, "negative-binomial": -math.log(2), "categorical": 0.0}.get(
+        name, expected
+    )
+    assert float(
+        likelihood.log_prob(params, torch.zeros(1, 1, dtype=torch.float64))
+    ) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
@@ -484,7 +542,8 @@ def test_temperature_1_changes_no_bit_and_0_gives_the_likeliest_value(name):
     coldest = sample(0.0)
     for temperature in (0.5, 1.0, 3.0):
         assert (
-            likelihood.log_prob(params, coldest).mean() > likelihood.log_prob(params, sample(temperature)).mean()
+            likelihood.log_prob(params, coldest).mean()
+            > likelihood.log_prob(params, sample(temperature)).mean()
         ).all()
     if name == "gaussian-mixture":
         log_weights, mu, _ = likelihood.mixture(params)
@@ -509,7 +568,9 @@ def test_the_counts_of_poisson_and_of_the_negative_binomial_are_scipys():
 def test_the_probabilities_of_all_counts_sum_to_one(kind):
     likelihood = build(kind, 1)
     params = params_of(likelihood).expand(5000, -1)
-    total = likelihood.log_prob(params, torch.arange(5000.0, dtype=torch.float64)[:, None]).exp().sum()
+    total = (
+        likelihood.log_prob(params, torch.arange(5000.0, dtype=torch.float64)[:, None]).exp().sum()
+    )
     torch.testing.assert_close(total, torch.tensor(1.0, dtype=torch.float64))
 
 
@@ -519,14 +580,24 @@ def test_a_million_counts_are_as_exact_in_32_bits(kind, said):
     likelihood, x = build(kind, 1), torch.tensor([[1e6]])
     params = torch.tensor(said).reshape(1, -1)
     torch.testing.assert_close(
-        likelihood.log_prob(params, x).double(), likelihood.log_prob(params.double(), x.double()), rtol=1e-6, atol=0
+        likelihood.log_prob(params, x).double(),
+        likelihood.log_prob(params.double(), x.double()),
+        rtol=1e-6,
+        atol=0,
     )
 
 
 def test_a_negative_binomial_without_dispersion_is_nearly_poisson():
-    x, log_mean = torch.arange(6.0, dtype=torch.float64)[:, None], torch.tensor([[0.7]], dtype=torch.float64)
-    found = build(NegativeBinomial, 1).log_prob(torch.cat([log_mean, torch.full((1, 1), -99.0)], -1).expand(6, -1), x)
-    torch.testing.assert_close(found, build(Poisson, 1).log_prob(log_mean.expand(6, -1), x), rtol=0, atol=1e-3)
+    x, log_mean = (
+        torch.arange(6.0, dtype=torch.float64)[:, None],
+        torch.tensor([[0.7]], dtype=torch.float64),
+    )
+    found = build(NegativeBinomial, 1).log_prob(
+        torch.cat([log_mean, torch.full((1, 1), -99.0)], -1).expand(6, -1), x
+    )
+    torch.testing.assert_close(
+        found, build(Poisson, 1).log_prob(log_mean.expand(6, -1), x), rtol=0, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("kind", [Poisson, NegativeBinomial])
@@ -547,13 +618,17 @@ def test_the_categories_are_those_of_torch():
     params = params_of(likelihood, 7)
     chosen = torch.tensor([0, 1, 2, 3, 4, 0, 1])
     expected = distributions.Categorical(logits=params).log_prob(chosen)
-    torch.testing.assert_close(likelihood.log_prob(params, torch.eye(5, dtype=torch.float64)[chosen]), expected)
+    torch.testing.assert_close(
+        likelihood.log_prob(params, torch.eye(5, dtype=torch.float64)[chosen]), expected
+    )
     drawn = likelihood.sample(params, torch.Generator().manual_seed(0))
     assert torch.equal(drawn.sum(-1), torch.ones(7, dtype=torch.float64))
     assert set(drawn.flatten().tolist()) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("name", ["bernoulli", "gaussian", "student-t", "poisson", "negative-binomial", "categorical"])
+@pytest.mark.parametrize(
+    "name", ["bernoulli", "gaussian", "student-t", "poisson", "negative-binomial", "categorical"]
+)
 def test_a_training_begins_with_the_moments_of_the_data(name):
     likelihood = build(LIKELIHOODS[name], 3)
     mean = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)

@@ -3,7 +3,13 @@ import torch
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
-from srnn_lab.models.linear_prediction import prediction_error, predictor, step_up, synthesise, synthesised_variance
+from srnn_lab.models.linear_prediction import (
+    prediction_error,
+    predictor,
+    step_up,
+    synthesise,
+    synthesised_variance,
+)
 
 
 def draw(*shape, seed=0):
@@ -11,7 +17,10 @@ def draw(*shape, seed=0):
 
 
 def test_the_taps_are_those_whose_partial_autocorrelations_are_the_reflection_coefficients():
-    """With the sign: the last tap of the best predictor of each order, solved from the autocovariance of the filter."""
+    """With the sign: the last tap of the best predictor of each order.
+
+    It is solved from the autocovariance of the filter.
+    """
     kappa = torch.tanh(draw(5))
     taps = step_up(kappa).numpy()
     response = lfilter([1.0], np.r_[1.0, -taps], np.eye(1, 20_000)[0])
@@ -23,10 +32,19 @@ def test_the_taps_are_those_whose_partial_autocorrelations_are_the_reflection_co
 
 
 def test_poles_lie_inside_the_circle_and_only_there():
-    for scale, order in ((0.3, 16), (1.0, 16), (1.5, 4)):  # roots that nearly meet are lost to rounding
+    for scale, order in (
+        (0.3, 16),
+        (1.0, 16),
+        (1.5, 4),
+    ):  # roots that nearly meet are lost to rounding
         for taps in step_up(torch.tanh(scale * draw(200, order))).numpy():
             assert np.abs(np.roots(np.r_[1.0, -taps])).max() < 1
-    assert np.abs(np.roots(np.r_[1.0, -step_up(torch.tensor([0.3, 1.01], dtype=torch.float64)).numpy()])).max() > 1
+    assert (
+        np.abs(
+            np.roots(np.r_[1.0, -step_up(torch.tensor([0.3, 1.01], dtype=torch.float64)).numpy()])
+        ).max()
+        > 1
+    )
 
 
 def test_the_filters_are_scipys_and_each_others_inverse():
@@ -46,8 +64,12 @@ def test_a_filter_runs_on_over_the_border_of_two_frames():
     torch.testing.assert_close(prediction_error(y, taps, past[:, -7:]), expected)
     torch.testing.assert_close(synthesise(expected, taps, past[:, -7:]), y)
     short = torch.cat([torch.zeros(2, 4, dtype=torch.float64), past[:, -3:]], -1)
-    torch.testing.assert_close(prediction_error(y, taps, past[:, -3:]), prediction_error(y, taps, short))
-    torch.testing.assert_close(synthesise(expected, taps, past[:, -3:]), synthesise(expected, taps, short))
+    torch.testing.assert_close(
+        prediction_error(y, taps, past[:, -3:]), prediction_error(y, taps, short)
+    )
+    torch.testing.assert_close(
+        synthesise(expected, taps, past[:, -3:]), synthesise(expected, taps, short)
+    )
 
 
 def test_a_frame_may_be_shorter_than_the_filter():
@@ -58,13 +80,19 @@ def test_a_frame_may_be_shorter_than_the_filter():
 def test_the_variance_is_the_diagonal_of_the_dense_covariance():
     variance, taps = draw(2, 12).exp(), step_up(torch.tanh(draw(2, 4, seed=1)))
     for v, a, found in zip(variance, taps, synthesised_variance(variance, taps), strict=True):
-        inverse = torch.linalg.inv(prediction_error(torch.eye(12, dtype=torch.float64), a.expand(12, -1)).T)
+        inverse = torch.linalg.inv(
+            prediction_error(torch.eye(12, dtype=torch.float64), a.expand(12, -1)).T
+        )
         torch.testing.assert_close(found, torch.diagonal(inverse @ torch.diag(v) @ inverse.T))
 
 
 def test_gradients_are_those_of_finite_differences():
-    kappa, y, past = (value.requires_grad_() for value in (torch.tanh(draw(2, 3)), draw(2, 6), draw(2, 3, seed=2)))
-    assert torch.autograd.gradcheck(lambda k, y, past: prediction_error(y, step_up(k), past), (kappa, y, past))
+    kappa, y, past = (
+        value.requires_grad_() for value in (torch.tanh(draw(2, 3)), draw(2, 6), draw(2, 3, seed=2))
+    )
+    assert torch.autograd.gradcheck(
+        lambda k, y, past: prediction_error(y, step_up(k), past), (kappa, y, past)
+    )
 
 
 def test_the_predictor_solves_the_normal_equations_of_the_windowed_frame():

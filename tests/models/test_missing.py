@@ -37,14 +37,19 @@ class Messages(linear_gaussian.Messages):
     """Those of a frame of which some values are missing: they say nothing of their chain."""
 
     def forward(self, inputs, lengths):
-        of_d, x, observed = inputs.split([1, 2, 2], -1) if self.has_d else (None, *inputs.split([2, 2], -1))
+        of_d, x, observed = (
+            inputs.split([1, 2, 2], -1) if self.has_d else (None, *inputs.split([2, 2], -1))
+        )
         whole = super().forward(x if of_d is None else torch.cat([of_d, x], -1), lengths)
         return whole if observed.all() else self._with_gaps(of_d, x, observed)
 
     def _with_gaps(self, of_d, x, observed):
         a, c, q, r = (torch.as_tensor(getattr(linear_gaussian, name)) for name in "ACQR")
         d = torch.zeros_like(x[..., :1]) if of_d is None else of_d
-        into_z, into_x = torch.as_tensor(linear_gaussian.B) * d, torch.as_tensor(linear_gaussian.D) * d
+        into_z, into_x = (
+            torch.as_tensor(linear_gaussian.B) * d,
+            torch.as_tensor(linear_gaussian.D) * d,
+        )
         if of_d is None:
             into_z, into_x = 0 * x, 0 * x
         messages, ahead_j, ahead_h = [], 0, 0
@@ -78,7 +83,11 @@ def with_gaps(kind):
 def kalman(model, x, smoother=KalmanFilter):
     """The Kalman filter of a table with gaps, whose inputs have 0 for what is missing."""
     u = torch.as_tensor(np.nan_to_num(np.concatenate([np.zeros((1, 2)), x[:-1]]))[None])
-    d = linear_gaussian.FixedStates()(u, u.new_zeros(1, 1))[0].T.numpy() if model.has_d else np.zeros((1, len(x)))
+    d = (
+        linear_gaussian.FixedStates()(u, u.new_zeros(1, 1))[0].T.numpy()
+        if model.has_d
+        else np.zeros((1, len(x)))
+    )
     of_z, of_x = linear_gaussian.B[:, None] * d, linear_gaussian.D[:, None] * d
     found = smoother(
         2,
@@ -101,7 +110,8 @@ def test_the_bounds_of_a_table_with_gaps_are_the_kalman_filters_evidence(kind):
     batch = make_batch([x], missing=True)
     expected = kalman(model, x).loglike()
     noise = draw_noise(model, batch, torch.Generator().manual_seed(0), paths=5)
-    # Whatever path is drawn, p(x, z) / q(z | x) is p(x); a particle filter that never resamples carries it to the end.
+    # Whatever path is drawn, p(x, z) / q(z | x) is p(x); a particle filter that never resamples
+    # carries it to the end.
     never = fivo(model, batch, noise, draw_uniforms(batch), resampling_share=0.0)
     for value in (iwae(model, batch, noise).value, never.value):
         assert float(value) == pytest.approx(expected, abs=1e-8)
@@ -119,9 +129,13 @@ def test_the_posterior_mean_of_a_gap_is_the_kalman_smoothers(kind):
 @pytest.mark.parametrize("kind", [LinearDKF, LinearSRNN])
 def test_a_table_without_gaps_gives_to_the_bit_what_it_gave_before(kind):
     x = table(holes=[])
-    noise = torch.randn(1, len(x), 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise = torch.randn(
+        1, len(x), 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     batch = make_batch([x])
-    assert torch.equal(elbo(with_gaps(kind), batch, noise=noise).elbo, elbo(kind(), batch, noise=noise).elbo)
+    assert torch.equal(
+        elbo(with_gaps(kind), batch, noise=noise).elbo, elbo(kind(), batch, noise=noise).elbo
+    )
 
 
 @pytest.mark.parametrize("name", GAPS)
@@ -133,7 +147,9 @@ def test_the_density_of_what_is_observed_is_that_of_a_frame_of_it_alone(name):
     params = torch.randn(4, whole.num_params, dtype=torch.float64, requires_grad=True)
     kept, x = torch.tensor([0, 2, 3]), torch.randint(0, 2, (4, 5)).double()
     x[:, [1, 4]] = np.nan
-    logits, rest = (params[:, :3], params[:, 3:]) if name == "gaussian-mixture" else (params[:, :0], params)
+    logits, rest = (
+        (params[:, :3], params[:, 3:]) if name == "gaussian-mixture" else (params[:, :0], params)
+    )
     own = torch.cat([logits, rest.unflatten(-1, (-1, 5))[..., kept].flatten(-2)], -1)
     found = whole.log_prob(params, x)
     torch.testing.assert_close(found, part.log_prob(own, x[:, kept]))
@@ -188,18 +204,27 @@ def test_an_empty_cell_is_a_gap(tmp_path):
         (tmp_path / f"{name}.csv").write_text(text)
     run = PRESETS["series"]
     assert complete(replace(run, data=replace(run.data, data=str(tmp_path)))).model.missing
-    assert not complete(replace(run, data=replace(run.data, data=str(tmp_path), columns="x"))).model.missing
+    assert not complete(
+        replace(run, data=replace(run.data, data=str(tmp_path), columns="x"))
+    ).model.missing
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "tsbn"])
 def test_no_model_reads_a_value_that_is_missing(name):
     torch.manual_seed(0)
     model = build_model(
-        ModelConfig(model=name, likelihood="gaussian", x_dim=2, d_dim=4, z_dim=2, hidden_dim=5, missing=True)
+        ModelConfig(
+            model=name, likelihood="gaussian", x_dim=2, d_dim=4, z_dim=2, hidden_dim=5, missing=True
+        )
     )
-    batch = make_batch([table().astype(np.float32), table(9, HOLES[:5]).astype(np.float32)], missing=True)
+    batch = make_batch(
+        [table().astype(np.float32), table(9, HOLES[:5]).astype(np.float32)], missing=True
+    )
     noise = draw_noise(model, batch, torch.Generator().manual_seed(0))
     bound = elbo(model, batch, noise=noise).elbo
     bound.sum().backward()
     assert bound.isfinite().all()
-    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert all(
+        parameter.grad is None or parameter.grad.isfinite().all()
+        for parameter in model.parameters()
+    )

@@ -1,4 +1,4 @@
-"""What every model must do, over all models, likelihoods and variants: a new line in MODELS is tested at once."""
+"""What every model, likelihood and variant must do: a new line in MODELS is tested at once."""
 
 import itertools
 from dataclasses import replace
@@ -15,21 +15,35 @@ from srnn_lab.models import MODELS, build_model
 from srnn_lab.models.base import INPUTS
 from srnn_lab.models.likelihoods import LIKELIHOODS
 
-POSTERIORS = [{"smoothing": s, "residual": r} for s, r in itertools.product([True, False], repeat=2)]
+POSTERIORS = [
+    {"smoothing": s, "residual": r} for s, r in itertools.product([True, False], repeat=2)
+]
 GATED = [{**options, "gated_transition": True} for options in POSTERIORS]
 TRIDIAGONAL = [{"posterior": "tridiagonal"}]
 VARIANTS = {"srnn": POSTERIORS + TRIDIAGONAL, "dkf": POSTERIORS + GATED + TRIDIAGONAL}
 """The options of the models that have any; a posterior that can look ahead is among them."""
-PREDICTED = ("student-t", "gaussian-ar", "student-t-ar", "conv-ar", "poisson", "negative-binomial", "categorical")
-"""Likelihoods that run with the first variant of each model alone, to save time; they know nothing of the posterior."""
+PREDICTED = (
+    "student-t",
+    "gaussian-ar",
+    "student-t-ar",
+    "conv-ar",
+    "poisson",
+    "negative-binomial",
+    "categorical",
+)
+"""Likelihoods that run with the first variant of each model alone, to save time; they know nothing
+of the posterior."""
 PLAIN = ("tsbn", "vrae")
-"""Models that run without these likelihoods, to save time: their emission reads what that of other models reads."""
+"""Models that run without these likelihoods, to save time: their emission reads what that of other
+models reads."""
 CASES = [
     pytest.param(
         ModelConfig(
             model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3, **options
         ),
-        id="-".join([model, likelihood, *(name if on else f"no_{name}" for name, on in options.items())]),
+        id="-".join([model, likelihood, *(name if on else (
+            f"no_{name}"
+        ) for name, on in options.items())]),
     )
     for model, likelihood in itertools.product(MODELS, LIKELIHOODS)
     for options in VARIANTS.get(model, [{}])[: (model not in PLAIN) if likelihood in PREDICTED else None]
@@ -37,7 +51,9 @@ CASES = [
 CASES += [
     pytest.param(
         ModelConfig(
-            model=model, likelihood="student-t-ar", x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, ar_order=2,
+            model=model, likelihood=(
+                "student-t-ar"
+            ), x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, ar_order=2,
             ar_past="predictor", ar_adaptive=True,
         ),
         id=f"{model}-student-t-ar-predictor",
@@ -57,18 +73,26 @@ CASES += [
     if "features_z" in MODELS[model].reads
 ]  # fmt: skip
 CASES += [
-    pytest.param(ModelConfig(model=model, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, u_dim=2), id=f"{model}-known_inputs")
+    pytest.param(
+        ModelConfig(model=model, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, u_dim=2),
+        id=f"{model}-known_inputs",
+    )
     for model in MODELS
     if set(INPUTS) <= set(MODELS[model].reads)
 ]
 contract = pytest.mark.parametrize("config", CASES)
-each_once = pytest.mark.parametrize("config", [case for case in CASES if not is_crossed(**vars(case.values[0]))])
+each_once = pytest.mark.parametrize(
+    "config", [case for case in CASES if not is_crossed(**vars(case.values[0]))]
+)
 PATHS = 4
 
 
 def particles(model, batch):
     """FIVO with a resampling at nearly every frame."""
-    noise, uniforms = draw_noise(model, batch, generator(), paths=PATHS), draw_uniforms(batch, generator())
+    noise, uniforms = (
+        draw_noise(model, batch, generator(), paths=PATHS),
+        draw_uniforms(batch, generator()),
+    )
     return fivo(model, batch, noise, uniforms, resampling_share=0.99).value
 
 
@@ -77,8 +101,12 @@ def generator():
 
 
 OBJECTIVES = {
-    "elbo": lambda model, batch: elbo(model, batch, noise=draw_noise(model, batch, generator())).elbo.sum(1),
-    "iwae": lambda model, batch: iwae(model, batch, draw_noise(model, batch, generator(), paths=PATHS)).value,
+    "elbo": lambda model, batch: elbo(
+        model, batch, noise=draw_noise(model, batch, generator())
+    ).elbo.sum(1),
+    "iwae": lambda model, batch: (
+        iwae(model, batch, draw_noise(model, batch, generator(), paths=PATHS)).value
+    ),
     "fivo": particles,
 }
 """The bound of each sequence, with always the same noise."""
@@ -86,8 +114,15 @@ objectives = pytest.mark.parametrize("objective", OBJECTIVES)
 
 
 def bounded(model):
-    """The parameters that a bound depends on: not those of a baseline, which only helps to estimate its gradient."""
-    return [(name, values) for name, values in model.named_parameters() if not name.startswith("baseline")]
+    """The parameters that a bound depends on: not those of a baseline.
+
+    A baseline only helps to estimate its gradient.
+    """
+    return [
+        (name, values)
+        for name, values in model.named_parameters()
+        if not name.startswith("baseline")
+    ]
 
 
 def case(config, lengths=(8, 8, 8)):
@@ -136,7 +171,10 @@ def test_padding_changes_neither_importance_weights_nor_particles(config):
     for i, n in enumerate([8, 5, 1]):
         alone = Batch(batch.x[i : i + 1, :n], batch.u[i : i + 1, :n], torch.tensor([n]))
         own = noise[i::3, :n]
-        single = iwae(model, alone, own), fivo(model, alone, own, uniforms[[i], :n], resampling_share=0.99)
+        single = (
+            iwae(model, alone, own),
+            fivo(model, alone, own, uniforms[[i], :n], resampling_share=0.99),
+        )
         for expected, found in zip(single, many, strict=True):
             torch.testing.assert_close(expected.value[0], found.value[i])
             torch.testing.assert_close(expected.kl[0], found.kl[i])
@@ -166,7 +204,7 @@ def test_every_parameter_gets_a_gradient(config, objective):
 
 @contract
 def test_a_frame_is_scored_by_a_model_that_has_not_seen_it(config):
-    """The prior at t and d_t depend on x_{<t} alone, given z_{t-1}: changing x_t and the future leaves them."""
+    """Given z_{t-1}, prior and d_t depend on x_{<t} alone: changes from x_t on leave them."""
     model, batch, noise = case(config)
     state = model.initial_state(3)
     for t in range(1, 8):
@@ -209,7 +247,9 @@ def test_several_paths_are_the_single_ones_below_each_other(config):
     both = elbo(model, batch, noise=noise)
     singles = [elbo(model, batch, noise=part) for part in noise.split(3)]
     torch.testing.assert_close(both.elbo, torch.cat([single.elbo for single in singles]))
-    torch.testing.assert_close(both.trace.state.z, torch.cat([single.trace.state.z for single in singles]))
+    torch.testing.assert_close(
+        both.trace.state.z, torch.cat([single.trace.state.z for single in singles])
+    )
 
 
 @contract
@@ -238,7 +278,12 @@ def test_the_same_seed_gives_the_same_bound(config, objective):
 @contract
 def test_dropout_acts_in_training_alone_and_leaves_the_model_as_it_is(config, objective):
     plain, batch, _ = case(config)
-    rates = {"dropout_features": 0.2, "dropout_d": 0.3, "dropout_heads": 0.1, "dropout_emission": 0.4}
+    rates = {
+        "dropout_features": 0.2,
+        "dropout_d": 0.3,
+        "dropout_heads": 0.1,
+        "dropout_emission": 0.4,
+    }
     model = build_model(replace(config, **rates)).double()
     model.load_state_dict(plain.state_dict())
     expected = OBJECTIVES[objective](plain, batch)
@@ -252,14 +297,16 @@ def test_dropout_acts_in_training_alone_and_leaves_the_model_as_it_is(config, ob
 def test_dropout_of_prior_and_posterior_alone_acts_in_training_alone(config):
     plain, batch, noise = case(config)
     model, *_ = case(replace(config, dropout_heads=0.5))
-    torch.testing.assert_close(elbo(model.eval(), batch, noise=noise).kl, elbo(plain, batch, noise=noise).kl)
+    torch.testing.assert_close(
+        elbo(model.eval(), batch, noise=noise).kl, elbo(plain, batch, noise=noise).kl
+    )
     drawn = [elbo(model.train(), batch, noise=noise).kl for _ in range(2)]
     assert torch.equal(*drawn) == ("dropout_heads" not in MODELS[config.model].reads)
 
 
 @contract
 def test_dropout_of_what_is_read_leaves_the_states_that_are_carried(config):
-    """A GRU that forgot a share of its units at every frame would have another memory in training."""
+    """A GRU that forgot a share of units at every frame would have another memory in training."""
     model, batch, noise = case(replace(config, dropout_d=0.5))
     inputs = model.train().encode(batch.u, batch.x, batch.lengths, model.initial_state(3))
     if "d" in inputs:
@@ -276,13 +323,18 @@ def test_centred_inputs_are_those_less_the_mean(config):
     if config.model == "tsbn":
         pytest.skip("It reads no features.")
     plain, batch, noise = case(config)
-    model, mean = build_model(replace(config, centred_inputs=True)).double(), torch.linspace(0.1, 0.9, config.x_dim)
+    model, mean = (
+        build_model(replace(config, centred_inputs=True)).double(),
+        torch.linspace(0.1, 0.9, config.x_dim),
+    )
     model.load_state_dict(plain.state_dict(), strict=False)
     model.start_from(mean, torch.ones_like(mean), emission=False)
     first = next(layer for layer in plain.features if isinstance(layer, torch.nn.Linear))
     seen = torch.log1p(mean) if plain.likelihood.values == "count" else mean
     first.bias.data -= first.weight.data @ seen.double()
-    torch.testing.assert_close(elbo(model, batch, noise=noise).elbo, elbo(plain, batch, noise=noise).elbo)
+    torch.testing.assert_close(
+        elbo(model, batch, noise=noise).elbo, elbo(plain, batch, noise=noise).elbo
+    )
 
 
 @contract
@@ -290,7 +342,10 @@ def test_an_emission_that_starts_from_the_mean_says_it(config):
     if config.ar_past == "predictor" or config.likelihood == "conv-ar":
         pytest.skip("Its means are relative to the frame before.")
     model, batch, noise = case(config)
-    mean, variance = torch.linspace(0.1, 0.9, config.x_dim).double(), torch.linspace(0.5, 2, config.x_dim).double()
+    mean, variance = (
+        torch.linspace(0.1, 0.9, config.x_dim).double(),
+        torch.linspace(0.5, 2, config.x_dim).double(),
+    )
     model.emission[-1].weight.data.zero_()
     if config.likelihood == "nade":
         model.likelihood.to_value.data.zero_()
@@ -301,7 +356,9 @@ def test_an_emission_that_starts_from_the_mean_says_it(config):
         mean = mean / mean.sum()
     torch.testing.assert_close(model.likelihood.mean(params), mean.expand(3, 8, -1))
     expected = variance + 1e-6
-    if config.likelihood.startswith("student-t"):  # the floor is that of the squared scale, half the variance
+    if config.likelihood.startswith(
+        "student-t"
+    ):  # the floor is that of the squared scale, half the variance
         expected = variance + 2e-6
     elif config.likelihood in ("bernoulli", "nade", "categorical"):
         expected = mean * (1 - mean)
@@ -310,20 +367,29 @@ def test_an_emission_that_starts_from_the_mean_says_it(config):
     torch.testing.assert_close(model.likelihood.variance(params), expected.expand(3, 8, -1))
 
 
-@pytest.mark.parametrize("config", [case for case in CASES if case.values[0].likelihood == "bernoulli"])
+@pytest.mark.parametrize(
+    "config", [case for case in CASES if case.values[0].likelihood == "bernoulli"]
+)
 def test_nasmc_teaches_the_posterior_by_log_q_alone_and_the_generative_model_by_the_rest(config):
     model, batch, _ = case(config, (8, 3))
     noise, uniforms, seen = draw_noise(model, batch, paths=PATHS), draw_uniforms(batch), []
     with model.posterior_apart():
         fivo(model, batch, noise, uniforms, see=seen.append)
-    total = {name: sum(getattr(frame, name).sum() for frame in seen) for name in ("log_px", "log_p", "log_q")}
+    total = {
+        name: sum(getattr(frame, name).sum() for frame in seen)
+        for name in ("log_px", "log_p", "log_q")
+    }
     names, parameters = zip(*bounded(model), strict=True)
 
     def learning(value):
         if not value.requires_grad:
             return set()
         gradients = torch.autograd.grad(value, parameters, allow_unused=True, retain_graph=True)
-        return {name for name, values in zip(names, gradients, strict=True) if values is not None and values.any()}
+        return {
+            name
+            for name, values in zip(names, gradients, strict=True)
+            if values is not None and values.any()
+        }
 
     posterior, generative = learning(total["log_q"]), learning(total["log_px"] + total["log_p"])
     assert posterior.isdisjoint(generative)
@@ -349,12 +415,17 @@ def looks(config):
     """The shapes of a model's weights, and its bound."""
     built, batch, noise = case(config)
     shapes = {key: values.shape for key, values in built.state_dict().items()}
-    return shapes, elbo(built, batch, noise=noise).elbo.tolist() if noise.shape[-1] == built.z_dim else None
+    return shapes, elbo(built, batch, noise=noise).elbo.tolist() if noise.shape[
+        -1
+    ] == built.z_dim else None
 
 
-@pytest.mark.parametrize("name", sorted({n for c in (*MODELS.values(), *LIKELIHOODS.values()) for n in c.reads}))
 @pytest.mark.parametrize(
-    ("model", "likelihood"), [pair for pair in itertools.product(MODELS, LIKELIHOODS) if not is_crossed(*pair)]
+    "name", sorted({n for c in (*MODELS.values(), *LIKELIHOODS.values()) for n in c.reads})
+)
+@pytest.mark.parametrize(
+    ("model", "likelihood"),
+    [pair for pair in itertools.product(MODELS, LIKELIHOODS) if not is_crossed(*pair)],
 )
 def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, model, likelihood):
     changed = {
@@ -362,9 +433,21 @@ def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, mod
         "smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2, "num_components": 2,
         "dropout_heads": 0.5, "ar_order": 2, "ar_past": "taps", "ar_adaptive": True,
         "u_dim": 2, "feedback": False,
-        "student_df": 9.0, "conv_channels": 3, "features_z": "off" if model.startswith("vrnn") else "on",
+        "student_df": 9.0, "conv_channels": 3, "features_z": "off" if model.startswith(
+            "vrnn"
+        ) else (
+            "on"
+        ),
     }[name]  # fmt: skip
-    config = ModelConfig(model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3)
+    config = ModelConfig(
+        model=model,
+        likelihood=likelihood,
+        x_dim=4,
+        d_dim=5,
+        z_dim=3,
+        hidden_dim=6,
+        num_components=3,
+    )
     read = name in (*MODELS[model].reads, *LIKELIHOODS[likelihood].reads)
     if name in INPUTS and not read:
         with pytest.raises(ValueError, match="has no input but"):

@@ -1,4 +1,4 @@
-"""Models, likelihoods and data sets of another package: the one that docs/models.md shows, installed in a folder."""
+"""Another package's models, likelihoods and data sets: the one in docs/models.md, installed."""
 
 import re
 import sys
@@ -19,7 +19,11 @@ from srnn_lab.models import MODELS, build_model
 from srnn_lab.models.likelihoods import LIKELIHOODS
 from srnn_lab.system.plugins import Registry
 
-PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text().partition("## In a package of your own")[2]
+PAGE = (
+    (Path(__file__).parents[2] / "docs" / "models.md")
+    .read_text()
+    .partition("## In a package of your own")[2]
+)
 REGISTRIES = (MODELS, LIKELIHOODS, DATASETS)
 
 
@@ -29,13 +33,18 @@ def install(folder, source, declared):
     info = folder / "my_models-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-models\nVersion: 1.0\n")
-    lines = [f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in names.items()) for group, names in declared.items()]
+    lines = [
+        f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in names.items())
+        for group, names in declared.items()
+    ]
     (info / "entry_points.txt").write_text("\n".join(lines))
 
 
 def example():
     """The module and the entry points of the page."""
-    source, toml = (re.search(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[1] for kind in ("python", "toml"))
+    source, toml = (
+        re.search(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[1] for kind in ("python", "toml")
+    )
     return source, tomllib.loads(toml)["project"]["entry-points"]
 
 
@@ -56,9 +65,21 @@ def forget():
         registry.pop(name, None)
 
 
-def test_the_page_s_package_is_trained_evaluated_sampled_and_missed_in_one_sentence(installed, tmp_path, capfd):
-    sizes = {**SIZES, "x_dim": 80, "frame_length": 80, "sample_rate": 8000, "epochs": 1, "batch_size": 2}
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in {**sizes, "segment_length": 8}.items()]
+def test_the_page_s_package_is_trained_evaluated_sampled_and_missed_in_one_sentence(
+    installed, tmp_path, capfd
+):
+    sizes = {
+        **SIZES,
+        "x_dim": 80,
+        "frame_length": 80,
+        "sample_rate": 8000,
+        "epochs": 1,
+        "batch_size": 2,
+    }
+    options = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in {**sizes, "segment_length": 8}.items()
+    ]
     chosen = ["--model=bounded-srnn", "--likelihood=laplace", "--data=glides", "--start-from-mean"]
     assert main(["train", "voice", *chosen, *options, f"--out={tmp_path / 'run'}"]) == 0
     best = str(tmp_path / "run" / "best.safetensors")
@@ -81,7 +102,9 @@ def test_nothing_is_imported_that_is_not_asked_for(installed):
     assert "glides" in DATASETS
     assert "bounded-srnn" in MODELS.choices()
     assert "bounded-srnn" not in list(MODELS)
-    with pytest.raises(ValueError, match=r"'gan'; choose one of srnn, .*bounded-srnn, or install the package"):
+    with pytest.raises(
+        ValueError, match=r"'gan'; choose one of srnn, .*bounded-srnn, or install the package"
+    ):
         build_model(ModelConfig(model="gan"))
     assert "my_models" not in sys.modules
     build_model(ModelConfig(model="bounded-srnn", likelihood="laplace", **SIZES))
@@ -117,7 +140,9 @@ def test_a_data_set_is_found_by_its_name(installed):
     ],
 )
 def test_an_entry_point_that_is_no_model_is_named(declared, said, tmp_path, monkeypatch):
-    install(tmp_path, example()[0], {"srnn_lab.models": {"bounded-srnn": declared, "srnn": declared}})
+    install(
+        tmp_path, example()[0], {"srnn_lab.models": {"bounded-srnn": declared, "srnn": declared}}
+    )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=re.escape(said)):
         build_model(ModelConfig(model="bounded-srnn"))
@@ -127,6 +152,11 @@ def test_an_entry_point_that_is_no_model_is_named(declared, said, tmp_path, monk
 
 def test_without_plugins_a_registry_is_a_dictionary():
     registry = Registry("srnn_lab.none", int, {"one": 1})
-    assert (dict(registry), registry["one"], "two" in registry, registry.choices()) == ({"one": 1}, 1, False, "one")
+    assert (dict(registry), registry["one"], "two" in registry, registry.choices()) == (
+        {"one": 1},
+        1,
+        False,
+        "one",
+    )
     with pytest.raises(KeyError, match="two"):
         registry["two"]

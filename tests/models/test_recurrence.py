@@ -1,4 +1,4 @@
-"""The recursions by hand against what defines them: torch's GRU, and the loop over ``step``, by autograd."""
+"""The recursions by hand against torch's GRU, and the loop over ``step``, by autograd."""
 
 from itertools import product
 
@@ -31,18 +31,30 @@ def test_the_gru_has_the_states_and_gradients_of_torchs(batch, length):
     expected, _ = definition(x, d_0[None])
     found = gru(x, d_0, *weights)
     torch.testing.assert_close(found, expected)
-    for grads in zip(*(torch.autograd.grad(d, [x, d_0, *weights], upstream) for d in (found, expected)), strict=True):
+    for grads in zip(
+        *(torch.autograd.grad(d, [x, d_0, *weights], upstream) for d in (found, expected)),
+        strict=True,
+    ):
         torch.testing.assert_close(*grads)
 
 
 def test_the_gru_runs_backwards_as_it_does_over_reversed_frames():
     definition = random_gru(5, 4)
     weights = list(definition.parameters())
-    x, upstream = torch.randn(3, 6, 5, dtype=torch.float64, requires_grad=True), torch.randn(3, 6, 4).double()
+    x, upstream = (
+        torch.randn(3, 6, 5, dtype=torch.float64, requires_grad=True),
+        torch.randn(3, 6, 4).double(),
+    )
     h_0 = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    expected, found = definition(x.flip(1), h_0[None])[0].flip(1), gru(x, h_0, *weights, backwards=True)
+    expected, found = (
+        definition(x.flip(1), h_0[None])[0].flip(1),
+        gru(x, h_0, *weights, backwards=True),
+    )
     torch.testing.assert_close(found, expected)
-    for grads in zip(*(torch.autograd.grad(h, [x, h_0, *weights], upstream) for h in (found, expected)), strict=True):
+    for grads in zip(
+        *(torch.autograd.grad(h, [x, h_0, *weights], upstream) for h in (found, expected)),
+        strict=True,
+    ):
         torch.testing.assert_close(*grads)
 
 
@@ -89,11 +101,17 @@ def test_one_frame_of_one_sequence_leaves_the_weights_as_they_were(name):
     definition = random_gru(5, 4) if name == "gru" else tiny_model()
     before = [p.clone() for p in definition.parameters()]
     if name == "gru":
-        gru(torch.randn(1, 1, 5, dtype=torch.float64), torch.zeros(1, 4, dtype=torch.float64), *definition.parameters())
+        gru(
+            torch.randn(1, 1, 5, dtype=torch.float64),
+            torch.zeros(1, 4, dtype=torch.float64),
+            *definition.parameters(),
+        )
     else:
         x = torch.randn(1, 1, 5, dtype=torch.float64)
         noise = torch.randn(1, 1, SIZES["z_dim"], dtype=torch.float64)
-        definition.unroll(x, x, torch.ones(1, dtype=torch.int64), definition.initial_state(1), noise)
+        definition.unroll(
+            x, x, torch.ones(1, dtype=torch.int64), definition.initial_state(1), noise
+        )
     assert all(map(torch.equal, definition.parameters(), before))
 
 
@@ -107,7 +125,9 @@ def test_the_gru_in_16_bits_comes_close_where_its_products_are_large():
     assert found.dtype == torch.float32
     assert 0 < (found - expected).abs().max() < 0.02
     upstream = torch.randn_like(expected)
-    for a, b in zip(*(torch.autograd.grad(d, weights, upstream) for d in (found, expected)), strict=True):
+    for a, b in zip(
+        *(torch.autograd.grad(d, weights, upstream) for d in (found, expected)), strict=True
+    ):
         assert 0 < (a - b).norm() < 0.02 * b.norm()
 
 
@@ -122,14 +142,21 @@ def test_a_packed_weight_has_the_products_of_the_weight(dtype, transposed, large
     a, out = torch.randn(5, weight.shape[1]).double(), torch.randn(5, len(weight)).double()
     rows = a.to(torch.float64 if dtype == torch.float64 else torch.float32)
     out = out.to(rows.dtype)
-    expected = out + rows.to(dtype) @ weight.t()  # the product rounded to 16 bits once, as the packed one
+    expected = (
+        out + rows.to(dtype) @ weight.t()
+    )  # the product rounded to 16 bits once, as the packed one
     recurrence._adding(weight, 5)(out, rows)
     torch.testing.assert_close(out, expected)
 
 
 def tiny_model(name="srnn", smoothing=True, residual=True, num_layers=1, gated=False):
     torch.manual_seed(0)
-    options = {"num_layers": num_layers, "smoothing": smoothing, "residual": residual, "gated_transition": gated}
+    options = {
+        "num_layers": num_layers,
+        "smoothing": smoothing,
+        "residual": residual,
+        "gated_transition": gated,
+    }
     config = ModelConfig(model=name, likelihood="gaussian", x_dim=5, **options, **SIZES)
     model = build_model(config).double()
     with torch.no_grad():
@@ -146,7 +173,9 @@ def test_a_state_space_models_path_is_that_of_its_steps_with_its_gradients(
     model = tiny_model(name, smoothing, residual, num_layers, gated)
     batch, length = 3, 6
     u, x = torch.randn(2, batch, length, 5, dtype=torch.float64)
-    state = State(*(torch.randn_like(values, requires_grad=True) for values in model.initial_state(batch)))
+    state = State(
+        *(torch.randn_like(values, requires_grad=True) for values in model.initial_state(batch))
+    )
     noise = torch.randn(batch, length, model.z_dim, dtype=torch.float64)
     lengths = torch.full((batch,), length)
 
@@ -154,7 +183,9 @@ def test_a_state_space_models_path_is_that_of_its_steps_with_its_gradients(
         d, z, prior, posterior = path(model.encode(u, x, lengths, state), state, noise)
         outputs = [d, z, *prior, *posterior]
         torch.manual_seed(1)
-        weighted = sum((values * torch.randn(values.shape, dtype=torch.float64)).sum() for values in outputs)
+        weighted = sum(
+            (values * torch.randn(values.shape, dtype=torch.float64)).sum() for values in outputs
+        )
         grads = torch.autograd.grad(weighted, [*state, *model.parameters()], allow_unused=True)
         return [*outputs, *(g for g in grads if g is not None)]
 
@@ -172,7 +203,12 @@ def test_a_path_in_16_bits_comes_close_to_that_of_its_steps(name, monkeypatch):
     torch.manual_seed(0)
     sizes = {"x_dim": 16, "d_dim": 32, "z_dim": 16, "hidden_dim": 64, "num_layers": 2}
     model = build_model(ModelConfig(model=name, likelihood="gaussian", **sizes))
-    x, noise, lengths, state = torch.randn(8, 6, 16), torch.randn(8, 6, 16), torch.full((8,), 6), model.initial_state(8)
+    x, noise, lengths, state = (
+        torch.randn(8, 6, 16),
+        torch.randn(8, 6, 16),
+        torch.full((8,), 6),
+        model.initial_state(8),
+    )
     weights = list(model.parameters())
 
     def run(path):
@@ -217,16 +253,27 @@ def test_features_that_inputs_and_observations_share_are_computed_once_with_the_
         torch.testing.assert_close(shifted[name], together[name])
 
 
-@pytest.mark.parametrize(("floor", "raw"), [(1e-6, 90.0), (1e-6, -110.0), (0.0, -110.0), (0.0, 90.0)])
+@pytest.mark.parametrize(
+    ("floor", "raw"), [(1e-6, 90.0), (1e-6, -110.0), (0.0, -110.0), (0.0, 90.0)]
+)
 def test_extreme_variances_stay_finite_with_the_gradient_of_the_steps(floor, raw):
     torch.manual_seed(0)
     model = build_model(ModelConfig(likelihood="gaussian", x_dim=5, variance_floor=floor, **SIZES))
     with torch.no_grad():
         model.posterior.logvar[-1].bias.fill_(raw)
-    x, state, lengths = torch.randn(2, 1, 5), model.initial_state(2), torch.ones(2, dtype=torch.int64)
+    x, state, lengths = (
+        torch.randn(2, 1, 5),
+        model.initial_state(2),
+        torch.ones(2, dtype=torch.int64),
+    )
     noise = torch.randn(2, 1, model.z_dim)
-    paths = (path(model.encode(x, x, lengths, state), state, noise) for path in (model.path, model_path(model)))
-    found, expected = ((z, torch.autograd.grad(z.sum(), model.posterior.logvar[-1].bias)[0]) for _, z, *_ in paths)
+    paths = (
+        path(model.encode(x, x, lengths, state), state, noise)
+        for path in (model.path, model_path(model))
+    )
+    found, expected = (
+        (z, torch.autograd.grad(z.sum(), model.posterior.logvar[-1].bias)[0]) for _, z, *_ in paths
+    )
     for values in zip(found, expected, strict=True):
         torch.testing.assert_close(*values)
         assert values[0].isfinite().all()

@@ -16,7 +16,7 @@ SEQUENCE = np.random.default_rng(0).normal(size=(12, 2))
 
 
 class Exact(nn.Module):
-    """g, b, h, log p and log r of the posterior of the linear-Gaussian models, each frame's from [d_t, x_t] alone."""
+    """g, b, h, log p, log r of the linear-Gaussian posterior, each frame's by [d_t, x_t] alone."""
 
     def __init__(self, has_d):
         super().__init__()
@@ -37,7 +37,9 @@ def test_with_the_potentials_of_a_linear_gaussian_model_it_is_the_true_posterior
     model.posterior = TridiagonalPosterior(3, 2, 1, 1, 0.0)
     model.posterior.network = Exact(model.has_d)
     batch = make_batch([SEQUENCE, SEQUENCE[:5]])
-    weights = iwae(model, batch, draw_noise(model, batch, torch.Generator().manual_seed(0), paths=7)).log_weights
+    weights = iwae(
+        model, batch, draw_noise(model, batch, torch.Generator().manual_seed(0), paths=7)
+    ).log_weights
     for found, sequence in zip(weights.T, (SEQUENCE, SEQUENCE[:5]), strict=True):
         np.testing.assert_allclose(found, model.log_evidence(sequence), atol=1e-8, rtol=0)
 
@@ -66,19 +68,34 @@ def test_its_factors_are_those_of_the_gaussian_with_that_precision():
         torch.testing.assert_close(one.log_prob(z[..., [i]]).sum(), dense.log_prob(z[0, :, i]))
 
 
-@pytest.mark.parametrize("options", [{"model": "srnn"}, {"model": "dkf"}, {"model": "dkf", "gated_transition": True}])
+@pytest.mark.parametrize(
+    "options", [{"model": "srnn"}, {"model": "dkf"}, {"model": "dkf", "gated_transition": True}]
+)
 def test_the_path_is_that_of_the_steps_with_its_gradients(options):
     torch.manual_seed(0)
     model = build_model(
-        ModelConfig(posterior="tridiagonal", features_z="on", x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, **options)
+        ModelConfig(
+            posterior="tridiagonal",
+            features_z="on",
+            x_dim=4,
+            d_dim=5,
+            z_dim=3,
+            hidden_dim=6,
+            **options,
+        )
     )
     batch = make_batch(
-        [np.random.default_rng(i).integers(0, 2, (n, 4)).astype(np.float32) for i, n in enumerate((6, 3))]
+        [
+            np.random.default_rng(i).integers(0, 2, (n, 4)).astype(np.float32)
+            for i, n in enumerate((6, 3))
+        ]
     )
     noise, gradients = draw_noise(model, batch), []
     for path in (model.path, lambda *args: super(type(model).__mro__[1], model).path(*args)):
         model.path = path
         model.zero_grad()
         elbo(model, batch, noise=noise).elbo.sum().backward()
-        gradients.append({name: parameter.grad.clone() for name, parameter in model.named_parameters()})
+        gradients.append(
+            {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+        )
     torch.testing.assert_close(*gradients)

@@ -1,4 +1,4 @@
-"""The temporal sigmoid belief network against sums over all of its latent paths: two units, three frames, 64 paths."""
+"""The temporal sigmoid belief network against sums over all 64 paths of two units, three frames."""
 
 import itertools
 from dataclasses import replace
@@ -25,7 +25,9 @@ def case(num_frames=3):
     model = TSBN(ModelConfig(x_dim=3, z_dim=2, hidden_dim=4)).double()
     for parameter in model.parameters():
         parameter.data += 0.5 * torch.randn_like(parameter)
-    paths = torch.tensor([*itertools.product([0.0, 1.0], repeat=2 * num_frames)], dtype=torch.float64)
+    paths = torch.tensor(
+        [*itertools.product([0.0, 1.0], repeat=2 * num_frames)], dtype=torch.float64
+    )
     z = paths.view(-1, num_frames, 2)
     x = torch.rand(1, num_frames, 3, dtype=torch.float64).round().expand(len(z), -1, -1)
     u = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
@@ -33,12 +35,17 @@ def case(num_frames=3):
 
 
 def by_hand(model, batch, z):
-    """log p(z_t | z_{t-1}, u_t), log p(x_t | z_t, u_t) and log q(z_t | z_{t-1}, x_t, u_t), by the equations."""
+    """log p(z_t | z_{t-1}, u_t), log p(x_t | z_t, u_t) and log q(z_t | z_{t-1}, x_t, u_t).
+
+    They are computed by the equations.
+    """
 
     def log_prob(p, values):
         return (values * p.log() + (1 - values) * (1 - p).log()).sum(-1)
 
-    first = torch.tensor([[1.0, 0], [0, 1], [0, 1]], dtype=torch.float64)[: z.shape[1]].expand(len(z), -1, -1)
+    first = torch.tensor([[1.0, 0], [0, 1], [0, 1]], dtype=torch.float64)[: z.shape[1]].expand(
+        len(z), -1, -1
+    )
     d = torch.cat([batch.u, first], -1)
     z_tm1 = torch.cat([torch.zeros_like(z[:, :1]), z[:, :-1]], 1)
     p = sigmoid(z_tm1 @ model.prior_z.weight.T + d @ model.prior_d.weight.T)
@@ -65,7 +72,9 @@ def test_the_path_is_that_of_the_steps():
     state = model.initial_state(len(noise))
     context = model.encode(batch.u, batch.x, batch.lengths, state)
     noise = torch.randn(noise.shape, generator=torch.Generator().manual_seed(0)).double()
-    torch.testing.assert_close(model.path(context, state, noise), super(TSBN, model).path(context, state, noise))
+    torch.testing.assert_close(
+        model.path(context, state, noise), super(TSBN, model).path(context, state, noise)
+    )
 
 
 def test_the_bound_and_the_kl_to_the_true_posterior_add_up_to_the_evidence():
@@ -80,17 +89,21 @@ def test_the_bound_and_the_kl_to_the_true_posterior_add_up_to_the_evidence():
     torch.testing.assert_close(expected_bound + kl_to_truth, evidence)
     # The KL in closed form is that of the samples in the mean.
     torch.testing.assert_close((q * bound.kl.sum(1)).sum(), (q * (log_q - log_p)).sum())
-    weights = iwae(model, Batch(batch.x[:1], batch.u[:1], batch.lengths[:1]), noise).log_weights[:, 0]
+    weights = iwae(model, Batch(batch.x[:1], batch.u[:1], batch.lengths[:1]), noise).log_weights[
+        :, 0
+    ]
     torch.testing.assert_close((log_q + weights).logsumexp(0), evidence)
 
 
 def recognition(model):
-    return [parameter for name, parameter in model.named_parameters() if name.startswith("posterior")]
+    return [
+        parameter for name, parameter in model.named_parameters() if name.startswith("posterior")
+    ]
 
 
 @pytest.mark.parametrize("reductions", [True, False])
 def test_the_score_function_gradient_is_in_the_mean_that_of_the_enumerated_bound(reductions):
-    """Of each frame's term by that frame's z_t, given the z_{t-1} that come: what later frames say is left out."""
+    """Of each frame's term by its z_t, given the z_{t-1} that come; later frames are left out."""
     model, batch, z, noise = case()
     if not reductions:
         for parameter in model.baseline.parameters():
@@ -99,11 +112,15 @@ def test_the_score_function_gradient_is_in_the_mean_that_of_the_enumerated_bound
     whole = log_q.cumsum(1).exp()  # q(z_{1:t})
     now = whole.detach() / log_q.exp().detach() * log_q.exp()  # with a gradient at t alone
     share = torch.tensor([4.0**-2, 4.0**-1, 1.0])  # paths that agree up to t
-    expected = torch.autograd.grad((share * now * (log_p + log_px - log_q)).sum(), recognition(model))
+    expected = torch.autograd.grad(
+        (share * now * (log_p + log_px - log_q)).sum(), recognition(model)
+    )
     bound = elbo(model, batch, noise=noise)
     chance = log_q.sum(1).exp().detach()
     sampled = -chance[:, None] * bound.elbo
-    found = torch.autograd.grad(sampled.sum() + weighted_score(model, batch, bound, chance), recognition(model))
+    found = torch.autograd.grad(
+        sampled.sum() + weighted_score(model, batch, bound, chance), recognition(model)
+    )
     for one, other in zip(found, expected, strict=True):
         assert other.abs().max() > 1e-3
         torch.testing.assert_close(-one, other)
@@ -115,11 +132,14 @@ def weighted_score(model, batch, bound, chance):
     for i, p in enumerate(chance):
         row = slice(i, i + 1)
         trace = bound.trace._replace(
-            z=bound.trace.z[row], posterior=type(bound.trace.posterior)(bound.trace.posterior.logits[row])
+            z=bound.trace.z[row],
+            posterior=type(bound.trace.posterior)(bound.trace.posterior.logits[row]),
         )
         one = type(bound)(bound.log_px[row], bound.kl[row], bound.lengths[row], trace)
         model.eval()
-        total = total + p * score_function(model, Batch(batch.x[row], batch.u[row], batch.lengths[row]), one)
+        total = total + p * score_function(
+            model, Batch(batch.x[row], batch.u[row], batch.lengths[row]), one
+        )
     return total
 
 
@@ -138,7 +158,9 @@ def test_with_one_frame_it_is_the_gradient_of_the_bound():
 
 def test_the_generative_model_gets_the_gradient_of_the_enumerated_bound():
     model, batch, z, noise = case()
-    generative = [p for name, p in model.named_parameters() if not name.startswith(("posterior", "baseline"))]
+    generative = [
+        p for name, p in model.named_parameters() if not name.startswith(("posterior", "baseline"))
+    ]
     log_p, log_px, log_q = (values.sum(1) for values in by_hand(model, batch, z))
     expected = torch.autograd.grad((log_q.detach().exp() * (log_p + log_px)).sum(), generative)
     bound = elbo(model, batch, noise=noise)
@@ -152,16 +174,22 @@ def test_what_has_no_meaning_for_it_is_refused(tmp_path):
         TSBN(ModelConfig(centred_inputs=True))
     config = music_run(objective="fivo")
     config = replace(
-        config, model=replace(config.model, model="tsbn"), data=DataConfig(data=str(midi_folder(tmp_path / "midi")))
+        config,
+        model=replace(config.model, model="tsbn"),
+        data=DataConfig(data=str(midi_folder(tmp_path / "midi"))),
     )
-    with pytest.raises(ValueError, match="objective is 'fivo', whose gradient passes through the draws"):
+    with pytest.raises(
+        ValueError, match="objective is 'fivo', whose gradient passes through the draws"
+    ):
         fit(config, tmp_path / "run")
 
 
 def test_a_training_that_was_stopped_continues_bit_for_bit_with_its_baseline(tmp_path):
     config = music_run(epochs=2, whole_sequences=True, precision="fp32")
     config = replace(
-        config, model=replace(config.model, model="tsbn"), data=DataConfig(data=str(midi_folder(tmp_path / "midi")))
+        config,
+        model=replace(config.model, model="tsbn"),
+        data=DataConfig(data=str(midi_folder(tmp_path / "midi"))),
     )
     whole = fit(config, tmp_path / "whole").best.model
     fit(replace(config, train=replace(config.train, epochs=1)), tmp_path / "parts")

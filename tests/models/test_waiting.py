@@ -1,4 +1,4 @@
-"""What an update does on a GPU, tried on the meta device, which has shapes and no values to look at or to wait for."""
+"""What an update does on a GPU, tried on the meta device, with no values to look at or wait for."""
 
 from contextlib import nullcontext
 

@@ -49,7 +49,9 @@ def test_the_heading_is_in_the_notebook(row):
     for number, name, heading in anchors:
         cells = nbformat.read(FOLDER / name, as_version=4).cells
         headings = re.findall(
-            r"^#+ (.+)$", "\n".join(c.source for c in cells if c.cell_type == "markdown"), re.MULTILINE
+            r"^#+ (.+)$",
+            "\n".join(c.source for c in cells if c.cell_type == "markdown"),
+            re.MULTILINE,
         )
         assert name.startswith(number)
         assert heading in headings
@@ -59,7 +61,9 @@ def test_the_heading_is_in_the_notebook(row):
 def test_the_name_is_in_the_library(row):
     for file, name in places(row[2]):
         assert (ROOT / file).is_file()
-        found = importlib.import_module(file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        found = importlib.import_module(
+            file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        )
         for part in name.split("."):
             found = getattr(found, part)
 

@@ -1,4 +1,4 @@
-"""Each notebook as committed: its form, its stored outputs, and that it runs again without an error."""
+"""Each notebook as committed: its form, its stored outputs, and that it runs without an error."""
 
 import ast
 import re
@@ -42,8 +42,12 @@ def test_it_runs_as_committed_within_60_s(path):
     """Its checks are asserts, those of the folded solutions too: a wrong one is an error."""
     notebook = nbformat.read(path, as_version=4)
     assert refresh.execute(notebook) < 60
-    streams = [output for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output]
-    assert not [output.text for output in streams if output.name == "stderr" and "Warning" in output.text]
+    streams = [
+        output for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output
+    ]
+    assert not [
+        output.text for output in streams if output.name == "stderr" and "Warning" in output.text
+    ]
 
 
 @notebooks
@@ -51,14 +55,22 @@ def test_it_is_committed_executed_from_top_to_bottom(path):
     counts = [cell.execution_count for cell in cells(path, "code")]
     assert counts == list(range(1, len(counts) + 1))
     assert outputs(path)
-    assert not [output for output in outputs(path) if output.output_type == "error" or output.get("name") == "stderr"]
+    assert not [
+        output
+        for output in outputs(path)
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
 
 
 @notebooks
 def test_each_figure_has_a_picture_for_pages_that_draw_none(path):
     figures = [output.data for output in outputs(path) if refresh.FIGURE in output.get("data", {})]
     assert all("image/png" in data for data in figures)
-    sounds = [output for output in outputs(path) if "<audio" in output.get("data", {}).get("text/html", "")]
+    sounds = [
+        output
+        for output in outputs(path)
+        if "<audio" in output.get("data", {}).get("text/html", "")
+    ]
     assert figures or sounds
 
 
@@ -81,7 +93,9 @@ def test_it_stays_small(path):
 @notebooks
 def test_code_is_in_code_cells_and_defines_no_class(path):
     for cell in cells(path, "markdown"):
-        assert not re.search(r"```|~~~|<code|<pre|^(?: {4}|\t)(?! *[-*\d])", cell.source, re.MULTILINE)
+        assert not re.search(
+            r"```|~~~|<code|<pre|^(?: {4}|\t)(?! *[-*\d])", cell.source, re.MULTILINE
+        )
     for cell in cells(path, "code"):
         assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(ast.parse(cell.source)))
 
@@ -98,7 +112,9 @@ def test_it_begins_with_what_a_reader_needs_and_ends_with_where_to_go(path):
 @notebooks
 def test_each_exercise_has_a_folded_solution_that_checks_itself(path):
     notebook = nbformat.read(path, as_version=4).cells
-    exercises = [cell for cell in notebook if re.search(r"^## Exercise \d", cell.source, re.MULTILINE)]
+    exercises = [
+        cell for cell in notebook if re.search(r"^## Exercise \d", cell.source, re.MULTILINE)
+    ]
     solved = [i for i, cell in enumerate(notebook) if "solution" in cell.metadata.get("tags", [])]
     assert 2 <= len(exercises) <= 3
     assert len(solved) >= len(exercises)
@@ -130,4 +146,6 @@ def test_its_sections_name_views_of_the_dashboard_that_exist(path):
     pages = {title.lower().replace(" ", "-") for title in PAGES if title != "Explore"} | {""}
     for view in (view for section in sections for view in section.views):
         assert view.page in pages
-        assert [(name, value) for name, value in view.params.items() if value not in known[name]] == []
+        assert [
+            (name, value) for name, value in view.params.items() if value not in known[name]
+        ] == []

@@ -31,7 +31,9 @@ def test_rare_frames_far_below_do_not_set_the_axis_and_others_do():
 
 
 def test_half_of_each_line_is_on_the_axis():
-    lines = np.stack([np.linspace(0, 1, 101), np.linspace(0, 1, 101), np.linspace(-2000, -1000, 101)])
+    lines = np.stack(
+        [np.linspace(0, 1, 101), np.linspace(0, 1, 101), np.linspace(-2000, -1000, 101)]
+    )
     assert robust_limits(lines)[0] < -1500
 
 
@@ -61,7 +63,10 @@ def test_constant_lines_do_not_decide_the_axis_of_others():
 
 def test_large_numbers_are_written_out():
     times, values = np.arange(2.0), np.array([0, -2.588e9])
-    assert beyond([(times, values)], (-1.0, 1.0), "nats") == "1 of 2 frames below the axis, down to −2,588,000,000 nats"
+    assert (
+        beyond([(times, values)], (-1.0, 1.0), "nats")
+        == "1 of 2 frames below the axis, down to −2,588,000,000 nats"
+    )
 
 
 def test_a_frame_counts_once_however_many_lines_leave_the_axis():

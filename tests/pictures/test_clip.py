@@ -36,12 +36,18 @@ def test_a_clip_gets_the_rows_of_its_kind_on_one_time_axis_with_a_mark_at_each_c
     assert [row.title for row in scene.rows] == TITLES[features]
     np.testing.assert_array_equal(scene.marks, clip.times[clip.changes])
     music = features == "roll"
-    assert (scene.unit, scene.mark_name) == (("quarter notes", "chord change") if music else ("s", "onset"))
-    assert scene.length == pytest.approx(len(signal) / (tested.config.data.frames_per_quarter if music else RATE))
+    assert (scene.unit, scene.mark_name) == (
+        ("quarter notes", "chord change") if music else ("s", "onset")
+    )
+    assert scene.length == pytest.approx(
+        len(signal) / (tested.config.data.frames_per_quarter if music else RATE)
+    )
     assert scene.seconds == (60 / 90 if music else 1)
     peak = clip.largest_spike
     assert scene.description.startswith("mine.wav: ")
-    assert f"{clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f}" in scene.description
+    assert (
+        f"{clip.kl[peak]:.1f} at its largest spike, at {clip.times[peak]:.2f}" in scene.description
+    )
     values = row_arrays(scene)["KL(q ‖ p): KL (nats)"]
     np.testing.assert_array_equal(values, clip.kl)
 

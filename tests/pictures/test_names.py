@@ -37,7 +37,10 @@ def test_the_svg_writes_a_name_where_it_has_room_and_leaves_a_gap_for_an_empty_o
     assert "aa" in shown(zoomed)
     assert zoomed.count('fill="#f4f4f4"') == 3
     assert "pau" not in shown(scene_svg(SCENE, view=(0.4, 0.6)))
-    x = [float(at) for at in re.findall(r'<rect x="([-\d.]+)" y="\d+" width="[\d.]+" height="30"', zoomed)]
+    x = [
+        float(at)
+        for at in re.findall(r'<rect x="([-\d.]+)" y="\d+" width="[\d.]+" height="30"', zoomed)
+    ]
     assert min(x) >= 70
 
 

@@ -18,12 +18,25 @@ from srnn_lab.pictures.scene import envelope
 
 MAX_POINTS = 2000
 
-# What is left of linear red, green and blue in complete colour blindness of each kind (Machado et al., 2009).
+# What is left of linear red, green and blue in complete colour blindness of each kind (Machado et
+# al., 2009).
 BLINDNESS = {
     "none": np.eye(3),
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
 }
 
 
@@ -33,15 +46,23 @@ def linear(colour):
 
 
 def lab(rgb):
-    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ np.clip(rgb, 0, 1)
-    f = np.where(xyz > 0.008856, np.cbrt(xyz / [0.9505, 1, 1.089]), 7.787 * xyz / [0.9505, 1, 1.089] + 16 / 116)
+    xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    ) @ np.clip(rgb, 0, 1)
+    f = np.where(
+        xyz > 0.008856,
+        np.cbrt(xyz / [0.9505, 1, 1.089]),
+        7.787 * xyz / [0.9505, 1, 1.089] + 16 / 116,
+    )
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_colours_stay_apart_for_colour_blind_eyes(kind):
     seen = [lab(np.array(BLINDNESS[kind]) @ linear(colour)) for colour in OVERLAID]
-    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 15  # 2.3 is just noticeable
+    assert (
+        min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 15
+    )  # 2.3 is just noticeable
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#0e1117"])
@@ -73,17 +94,28 @@ def test_a_short_line_is_drawn_as_it_is():
 
 def test_the_figures_of_a_column_are_dots_with_their_errors_published_ones_of_another_shape():
     published = np.array([True, False])
-    figure = results_figure(["theirs", "ours"], "JSB", np.array([-4.7, -4.5]), np.array([np.nan, 0.1]), published)
+    figure = results_figure(
+        ["theirs", "ours"], "JSB", np.array([-4.7, -4.5]), np.array([np.nan, 0.1]), published
+    )
     drawn = {t.name: (list(t.x), list(t.y), list(t.text)) for t in figure.data}
-    assert drawn == {"published": ([-4.7], [0], ["theirs"]), "measured here": ([-4.5], [1], ["ours"])}
+    assert drawn == {
+        "published": ([-4.7], [0], ["theirs"]),
+        "measured here": ([-4.5], [1], ["ours"]),
+    }
     assert next(list(t.error_x.array) for t in figure.data if t.name == "measured here") == [0.1]
-    assert len({t.marker.symbol for t in figure.data}) == len({t.marker.color for t in figure.data}) == 2
+    assert (
+        len({t.marker.symbol for t in figure.data})
+        == len({t.marker.color for t in figure.data})
+        == 2
+    )
     assert (figure.layout.title.text, figure.layout.showlegend) == ("JSB", False)
     assert list(figure.layout.yaxis.ticktext) == ["theirs", "ours"]
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the first row is on top
 
 
-@pytest.mark.parametrize(("value", "se", "reach"), [(-4.0, 0.05, 0.4), (40.0, 3.0, 6.0), (200.0, np.nan, 20.0)])
+@pytest.mark.parametrize(
+    ("value", "se", "reach"), [(-4.0, 0.05, 0.4), (40.0, 3.0, 6.0), (200.0, np.nan, 20.0)]
+)
 def test_a_lone_figure_stands_in_the_middle_of_an_axis_much_wider_than_its_error(value, se, reach):
     figure = results_figure(["ours"], "JSB", np.array([value]), np.array([se]), np.array([False]))
     np.testing.assert_allclose(figure.layout.xaxis.range, [value - reach, value + reach])
@@ -111,7 +143,11 @@ def test_a_frame_is_shown_by_its_means_and_deviations_and_by_what_res_q_adds():
     np.testing.assert_allclose(residual.y, [2, 0.5, -1])
     np.testing.assert_allclose(np.array(predicted.y) + residual.y, posterior.y)
     bars = (nats, predicted, residual)
-    assert [(bar.marker.color, bar.opacity) for bar in bars] == [(KL, None), (PRIOR, None), (POSTERIOR, None)]
+    assert [(bar.marker.color, bar.opacity) for bar in bars] == [
+        (KL, None),
+        (PRIOR, None),
+        (POSTERIOR, None),
+    ]
     assert list(figure.layout.xaxis3.ticktext) == [2, 0, 1]
     assert len(latent_figure(order, mu_p, sd_p, mu_q, sd_q, kl, False).data) == 3
 

@@ -60,10 +60,12 @@ def test_a_frame_far_above_the_others_leaves_the_axis_of_the_kl_and_is_told():
 
 def test_pictures_say_in_what_their_range_is():
     units = {
-        features: {name: getattr(row, "unit", "") for name, row in rows_of(features)[-1].items()} for features in RUNS
+        features: {name: getattr(row, "unit", "") for name, row in rows_of(features)[-1].items()}
+        for features in RUNS
     }
     assert (
-        units["log-mel"] | {"KL of z": "nats", "log-mel": "sd", "mean": "sd", "log-variance": "log sd²"}
+        units["log-mel"]
+        | {"KL of z": "nats", "log-mel": "sd", "mean": "sd", "log-variance": "log sd²"}
         == units["log-mel"]
     )
     assert units["roll"] == {"piano roll": "", "KL": "nats", "p(note)": "p", "KL of z": "nats"}
@@ -73,8 +75,12 @@ def test_raw_frames_are_shown_as_a_waveform_with_mean_and_log_variance_in_its_un
     tested, signal, clip, _, rows = rows_of("raw")
     (mean,), (logvar,) = rows["mean"].lines, rows["log-variance"].lines
     frontend = tested.frontend
-    np.testing.assert_allclose(mean.values, clip.mean.ravel() * frontend.std + frontend.mean, rtol=1e-5)
-    np.testing.assert_allclose(np.exp(logvar.values), np.exp(clip.logvar.ravel()) * frontend.std**2, rtol=1e-4)
+    np.testing.assert_allclose(
+        mean.values, clip.mean.ravel() * frontend.std + frontend.mean, rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        np.exp(logvar.values), np.exp(clip.logvar.ravel()) * frontend.std**2, rtol=1e-4
+    )
     # The first frame is not scored, so the reconstruction begins with the second one.
     np.testing.assert_allclose(mean.times[0] * RATE, 80)
     assert rows["mean"].limits == rows["waveform"].limits
@@ -87,7 +93,9 @@ def test_notes_are_cropped_to_those_that_sound_and_octaves_are_named():
     shown = rows["piano roll"].values
     assert shown.shape == (24, sounding[-1] - sounding[0] + 7)
     assert shown.sum() == signal.sum()
-    np.testing.assert_array_equal(rows["p(note)"].values, clip.mean[:, sounding[0] - 3 : sounding[-1] + 4])
+    np.testing.assert_array_equal(
+        rows["p(note)"].values, clip.mean[:, sounding[0] - 3 : sounding[-1] + 4]
+    )
     for index, name in rows["piano roll"].ticks.items():
         assert librosa.midi_to_note(21 + sounding[0] - 3 + index) == name
 
@@ -109,7 +117,9 @@ def test_words_at_the_ends_of_the_colours_take_the_place_of_limits_and_unit():
     times, values = np.arange(4.0), np.array([[-1.0], [0.0], [0.5], [1.0]])
     said = {}
     for ends in (None, ("silent", "sounding")):
-        picture = Picture("take", "unit", times, values, ["#000000", "#ffffff"], limits=(-1.0, 1.0), ends=ends)
+        picture = Picture(
+            "take", "unit", times, values, ["#000000", "#ffffff"], limits=(-1.0, 1.0), ends=ends
+        )
         said[ends] = scene_svg(Scene([picture], times, ""))
     assert ">-1<" in said[None] and ">1 unit<" in said[None]
     assert ">silent<" in said[ends] and ">sounding<" in said[ends]

@@ -50,8 +50,12 @@ def test_clip_and_model_stand_above_the_rows():
 @pytest.mark.parametrize("width", [200.0, 82.5 / MM, 1000.0])
 def test_in_a_narrow_column_everything_stays_inside_and_no_text_over_another(width):
     note = "3 of 100 frames above the axis, up to 1,000,000 nats; 2 of 100 frames below the axis, down to −7 nats"
-    scene = Scene([Lines(KL.title, "nats", KL.lines, (0.0, 2.0), note), ENERGIES], TIMES, "", end=1.0)
-    svg = scene_svg(scene, title="a long name of a recording.wav, model voice-filt-res", width=width)
+    scene = Scene(
+        [Lines(KL.title, "nats", KL.lines, (0.0, 2.0), note), ENERGIES], TIMES, "", end=1.0
+    )
+    svg = scene_svg(
+        scene, title="a long name of a recording.wav, model voice-filt-res", width=width
+    )
     assert float(parts(svg, "svg")[0].get("width")) == pytest.approx(width, abs=1e-3)
     lines = {}
     for text in (t for t in parts(svg, "text") if t.get("text-anchor") == "start"):
@@ -95,7 +99,11 @@ def test_a_pdf_is_one_page_as_wide_as_the_picture():
     (box,) = re.findall(rb"/MediaBox \[ ?([-\d. ]+)\]", content)
     assert float(box.split()[2]) == pytest.approx(82.5 / 25.4 * 72, abs=0.1)
     assert content.startswith(b"%PDF")
-    drawn = [part for part in content.split(b"endobj") if b"/Subtype /Image" in part and b"/Width 100" in part]
+    drawn = [
+        part
+        for part in content.split(b"endobj")
+        if b"/Subtype /Image" in part and b"/Width 100" in part
+    ]
     assert drawn and not any(b"/Interpolate true" in part for part in drawn)  # columns have edges
 
 

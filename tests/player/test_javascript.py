@@ -1,4 +1,4 @@
-"""The player's JavaScript: its modules as one script, its protocol, and its own tests, which node runs."""
+"""The player's JavaScript: its modules as one script, its protocol, and its own tests, by node."""
 
 import inspect
 import re
@@ -25,15 +25,20 @@ def node(*arguments: str) -> str:
     found = shutil.which("node")
     if found is None:
         pytest.fail(
-            "The player's JavaScript is tested by node 20.19 or newer: install it (Debian: apt install nodejs)."
+            "The player's JavaScript is tested by node 20.19 or newer: install it (Debian: apt "
+            "install nodejs)."
         )
-    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False, cwd=HERE)
+    done = subprocess.run(
+        [found, *arguments], capture_output=True, text=True, check=False, cwd=HERE
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def test_the_functions_without_a_page_give_exact_answers():
-    printed = node("--test", "--test-reporter=tap", *(path.name for path in sorted(HERE.glob("*.test.mjs"))))
+    printed = node(
+        "--test", "--test-reporter=tap", *(path.name for path in sorted(HERE.glob("*.test.mjs")))
+    )
     assert int(re.search(r"^# pass (\d+)$", printed, re.M)[1]) >= 15
 
 
@@ -52,15 +57,21 @@ def test_a_module_imports_names_as_they_are_from_modules_before_it():
     for path in script.MODULES:
         text = path.read_text()
         lines = [line for line in text.splitlines() if line.startswith("import")]
-        found = [re.fullmatch(r'import \{ ([\w, ]+) \} from "(\./[\w./]+)";', line) for line in lines]
+        found = [
+            re.fullmatch(r'import \{ ([\w, ]+) \} from "(\./[\w./]+)";', line) for line in lines
+        ]
         assert None not in found, lines
         for names, source in (match.groups() for match in found):
             assert set(names.split(", ")) <= before[(path.parent / source).resolve()]
-        before[path.resolve()] = set(re.findall(r"^export (?:const|class|function) (\w+)", text, re.M))
+        before[path.resolve()] = set(
+            re.findall(r"^export (?:const|class|function) (\w+)", text, re.M)
+        )
 
 
 def typed_dicts() -> dict[str, set[str]]:
-    return {name: set(kind.__annotations__) for name, kind in inspect.getmembers(protocol, is_typeddict)}
+    return {
+        name: set(kind.__annotations__) for name, kind in inspect.getmembers(protocol, is_typeddict)
+    }
 
 
 def test_both_sides_of_the_protocol_have_the_same_keys():
@@ -78,7 +89,9 @@ def test_both_sides_of_the_protocol_have_the_same_keys():
 
 def test_what_is_packed_has_the_keys_of_the_protocol(monkeypatch):
     seen = {}
-    monkeypatch.setattr(page, "pack", lambda scene, orders: seen.setdefault("sent", pack(scene, orders)))
+    monkeypatch.setattr(
+        page, "pack", lambda scene, orders: seen.setdefault("sent", pack(scene, orders))
+    )
     rows = [
         Lines("l", "", [Line("a", TIMES, TIMES, "#123456")]),
         Picture("p", "", TIMES, np.eye(8), ["#000000", "#ffffff"], {0: "low"}),
@@ -100,4 +113,6 @@ def test_what_is_packed_has_the_keys_of_the_protocol(monkeypatch):
         "SoundSent": head["sounds"][0],
     }
     here = typed_dicts()
-    assert {name: set(value) for name, value in packed.items()} == {name: here[name] for name in packed}
+    assert {name: set(value) for name, value in packed.items()} == {
+        name: here[name] for name in packed
+    }

@@ -1,4 +1,4 @@
-"""The synchronised player: what is sent to the browser, and a browser that plays, drags, seeks and switches sounds."""
+"""The player: what is sent to the browser, and one that plays, drags, seeks and switches sounds."""
 
 import io
 import re
@@ -9,7 +9,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
-from browser import PLAYER, drag, launch, open_page, serve, times_between_places, wait_until_it_moves
+from browser import (
+    PLAYER,
+    drag,
+    launch,
+    open_page,
+    serve,
+    times_between_places,
+    wait_until_it_moves,
+)
 from payload import unpacked
 from playwright.sync_api import expect
 
@@ -27,7 +35,15 @@ from srnn_lab.pictures.scene import (
     shades,
 )
 from srnn_lab.pictures.svg import png, scene_svg
-from srnn_lab.player.component import Look, Place, _ask, _remember, _remember_look, look_of, place_of
+from srnn_lab.player.component import (
+    Look,
+    Place,
+    _ask,
+    _remember,
+    _remember_look,
+    look_of,
+    place_of,
+)
 from srnn_lab.player.page import scene_html
 from srnn_lab.player.sound import wav_file
 
@@ -38,7 +54,13 @@ TIMES = (np.arange(80) + 0.5) * STEP
 def test_rows_arrive_as_they_were_sent():
     packer = Packer()
     values = np.random.default_rng(0).normal(size=80).astype(np.float32)
-    rows = [Lines("KL", "nats", [Line("one", TIMES, values, "#123456"), Line("two", TIMES[:3], values[:3], "#000000")])]
+    rows = [
+        Lines(
+            "KL",
+            "nats",
+            [Line("one", TIMES, values, "#123456"), Line("two", TIMES[:3], values[:3], "#000000")],
+        )
+    ]
     described = [pack_row(row, packer) for row in rows]
     head, array = unpacked(packer.finish({"rows": described}, {"jump": None}))
     (row,) = head["rows"]
@@ -51,7 +73,9 @@ def test_rows_arrive_as_they_were_sent():
 def test_the_digest_tells_of_every_change_but_a_jump():
     def digest(values, title="KL", jump=None):
         packer = Packer()
-        row = pack_row(Lines(title, "nats", [Line("one", TIMES, values, "#123456")], (0.0, 1.0)), packer)
+        row = pack_row(
+            Lines(title, "nats", [Line("one", TIMES, values, "#123456")], (0.0, 1.0)), packer
+        )
         return unpacked(packer.finish({"rows": [row]}, {"jump": jump}))[0]["digest"]
 
     values = np.zeros(80)
@@ -62,7 +86,9 @@ def test_the_digest_tells_of_every_change_but_a_jump():
 def test_a_long_line_is_thinned_out_and_keeps_its_extremes():
     packer = Packer()
     values = np.random.default_rng(0).normal(size=960_000).astype(np.float32)
-    row = pack_row(Lines("w", "", [Line("w", np.arange(960_000) / 16000, values, "#123456")]), packer)
+    row = pack_row(
+        Lines("w", "", [Line("w", np.arange(960_000) / 16000, values, "#123456")]), packer
+    )
     head, array = unpacked(packer.finish({"row": row}, {}))
     sent = array(head["row"]["lines"][0]["values"])
     assert len(sent) < 32_000
@@ -70,14 +96,25 @@ def test_a_long_line_is_thinned_out_and_keeps_its_extremes():
 
 
 def test_a_gap_in_a_line_does_not_spoil_its_scale():
-    assert limits_of(Lines("", "", [Line("", TIMES[:3], np.array([1, np.nan, 3]), "#123456")])) == (1, 3)
-    assert limits_of(Lines("", "", [Line("", TIMES[:2], np.array([2.0, 2.0]), "#123456")])) == (1.5, 2.5)
+    assert limits_of(Lines("", "", [Line("", TIMES[:3], np.array([1, np.nan, 3]), "#123456")])) == (
+        1,
+        3,
+    )
+    assert limits_of(Lines("", "", [Line("", TIMES[:2], np.array([2.0, 2.0]), "#123456")])) == (
+        1.5,
+        2.5,
+    )
     assert limits_of(Lines("", "", [Line("", TIMES[:0], TIMES[:0], "#123456")])) == (0, 1)
 
 
 def test_a_picture_is_sent_as_indices_of_its_colours():
     picture = Picture(
-        "p", "", TIMES[:2], np.array([[0.0, 0.5], [1.0, 2.0]]), ["#000000", "#ffffff80"], limits=(0.0, 1.0)
+        "p",
+        "",
+        TIMES[:2],
+        np.array([[0.0, 0.5], [1.0, 2.0]]),
+        ["#000000", "#ffffff80"],
+        limits=(0.0, 1.0),
     )
     times, index = shades(picture)
     np.testing.assert_array_equal(index, [[0, 128], [255, 255]])
@@ -91,7 +128,9 @@ def test_a_long_picture_keeps_its_largest_values_where_they_were():
     frames = 3 * MAX_COLUMNS - 1
     values = np.zeros((frames, 2))
     values[30_00] = 1
-    times, index = shades(Picture("p", "", np.arange(frames) * STEP, values, ["#000000", "#ffffff"]))
+    times, index = shades(
+        Picture("p", "", np.arange(frames) * STEP, values, ["#000000", "#ffffff"])
+    )
     assert len(times) == len(index) == MAX_COLUMNS
     assert times[index[:, 0].argmax()] == pytest.approx(3001 * STEP)
     assert (index == 255).sum() == 2
@@ -105,11 +144,15 @@ def test_a_picture_of_one_frame_is_as_wide_as_that():
 
 
 def test_sounds_keep_their_gain_and_are_clipped_at_full_scale():
-    samples, rate = soundfile.read(io.BytesIO(wav_file(np.array([0.0, 0.25, -0.5, 3.0]), 16000)), dtype="int16")
+    samples, rate = soundfile.read(
+        io.BytesIO(wav_file(np.array([0.0, 0.25, -0.5, 3.0]), 16000)), dtype="int16"
+    )
     assert rate == 16000
     np.testing.assert_array_equal(samples, [0, 8192, -16384, 32767])
     given = np.array([1, -2, 3], np.int16)
-    np.testing.assert_array_equal(soundfile.read(io.BytesIO(wav_file(given, 16000)), dtype="int16")[0], given)
+    np.testing.assert_array_equal(
+        soundfile.read(io.BytesIO(wav_file(given, 16000)), dtype="int16")[0], given
+    )
 
 
 def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():
@@ -163,7 +206,13 @@ def test_a_look_that_is_none_is_not_taken_over(monkeypatch, reported):
 
 @pytest.mark.parametrize(
     ("reported", "asked"),
-    [({"name": "sample", "at": 1.0}, ["sample"]), ({"name": "mean"}, []), ({"name": []}, []), ([1], []), (None, [])],
+    [
+        ({"name": "sample", "at": 1.0}, ["sample"]),
+        ({"name": "mean"}, []),
+        ({"name": []}, []),
+        ([1], []),
+        (None, []),
+    ],
 )
 def test_only_a_sound_that_is_on_request_can_be_asked_for(monkeypatch, reported, asked):
     monkeypatch.setattr("streamlit.session_state", {"rows": {"ask": reported}})
@@ -175,13 +224,21 @@ def test_only_a_sound_that_is_on_request_can_be_asked_for(monkeypatch, reported,
 def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
     rows = [
         Lines(
-            "KL <q & p>", "nats", [Line("KL", TIMES, np.arange(80.0), "#123456"), Line("x", TIMES, TIMES, "#654321")]
+            "KL <q & p>",
+            "nats",
+            [Line("KL", TIMES, np.arange(80.0), "#123456"), Line("x", TIMES, TIMES, "#654321")],
         ),
         Lines("steps", "", [Line("s", TIMES[:3], np.array([1, np.nan, 2]), "#123456", "steps")]),
         Lines("dots", "", [Line("d", TIMES[:3], np.array([1, np.nan, 2]), "#123456", "dots")]),
         Picture("p", "", TIMES, np.eye(80), ["#000000", "#ffffff"], {0: "low", 79: "high"}),
         Picture("q", "nats", TIMES, 7 * np.eye(80), ["#000000", "#ffffff"]),
-        Lines("cut", "nats", [Line("c", TIMES, np.arange(80.0), "#abcdef", "under")], (1.0, 77.5), "3 frames beyond"),
+        Lines(
+            "cut",
+            "nats",
+            [Line("c", TIMES, np.arange(80.0), "#abcdef", "under")],
+            (1.0, 77.5),
+            "3 frames beyond",
+        ),
     ]
     scene = Scene(rows, TIMES, "Everything.", end=1.0, marks=TIMES[:5])
     tree = ElementTree.fromstring(scene_svg(scene, (0.1, 0.2)))
@@ -191,8 +248,15 @@ def test_the_svg_shows_each_row_and_its_marks_and_its_picture():
     assert names.count("circle") == 2
     assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 5
     assert {"low", "high", "time (s)", "7 nats"} <= texts
-    written = [(element.text, element.attrib.get("y")) for element in tree.iter() if element.tag.endswith("}text")]
-    for heading in (["KL <q & p>", "KL", "x"], ["cut", "3 frames beyond"]):  # title, legend and note on one line
+    written = [
+        (element.text, element.attrib.get("y"))
+        for element in tree.iter()
+        if element.tag.endswith("}text")
+    ]
+    for heading in (
+        ["KL <q & p>", "KL", "x"],
+        ["cut", "3 frames beyond"],
+    ):  # title, legend and note on one line
         first = [text for text, _ in written].index(heading[0])
         texts_there, heights = zip(*written[first : first + len(heading)], strict=True)
         assert list(texts_there) == heading
@@ -210,7 +274,9 @@ def test_the_svg_of_a_stretch_has_its_marks_its_axis_and_the_part_of_a_selection
     assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 1
     assert {"0.25", "0.5"} <= {element.text for element in tree.iter()}
     (shaded,) = [e.attrib for e in tree.iter() if e.attrib.get("opacity") == "0.15"]
-    assert float(shaded["x"]) + float(shaded["width"]) == pytest.approx(980)  # the right margin begins there
+    assert float(shaded["x"]) + float(shaded["width"]) == pytest.approx(
+        980
+    )  # the right margin begins there
     assert float(shaded["width"]) == pytest.approx((980 - 70) * 0.2, abs=0.1)
 
 
@@ -219,15 +285,21 @@ def test_the_svg_of_a_stretch_has_the_points_that_lie_in_it_and_no_others():
     wave = np.sin(2 * np.pi * 200 * times)
     scene = Scene([Lines("wave", "", [Line("wave", times, wave, "#123456")])], TIMES, "", end=3.0)
     (line,) = [
-        e for e in ElementTree.fromstring(scene_svg(scene, None, (1.0, 1.1))).iter() if e.get("stroke") == "#123456"
+        e
+        for e in ElementTree.fromstring(scene_svg(scene, None, (1.0, 1.1))).iter()
+        if e.get("stroke") == "#123456"
     ]
     x = np.array([float(point.split(" ")[0]) for point in line.attrib["d"][1:].split("L")])
     assert len(x) > 1000  # of 1,600 samples, and not 2,000 of the whole clip
     assert 69 < x.min() < x.max() < 981
 
 
-@pytest.mark.parametrize("view", [(0.0, 5e-324), (1.0, 1.0 + 2**-52), (100.0, 200.0), (-1.0, 0.005)])
-def test_the_svg_of_a_stretch_that_no_clip_has_shows_a_frame_at_least_and_no_more_than_there_is(view):
+@pytest.mark.parametrize(
+    "view", [(0.0, 5e-324), (1.0, 1.0 + 2**-52), (100.0, 200.0), (-1.0, 0.005)]
+)
+def test_the_svg_of_a_stretch_that_no_clip_has_shows_a_frame_at_least_and_no_more_than_there_is(
+    view,
+):
     scene = Scene([Lines("KL", "nats", [Line("KL", TIMES, np.arange(80.0), "#123456")])], TIMES, "")
     begin, end = scene.stretch(*view)
     assert 0 <= begin < end <= scene.length
@@ -241,7 +313,9 @@ def test_a_png_holds_its_pixels():
     start = content.index(b"IDAT")
     (length,) = struct.unpack(">I", content[start - 4 : start])
     rows = zlib.decompress(content[start + 4 : start + 4 + length])
-    np.testing.assert_array_equal(np.frombuffer(rows, np.uint8).reshape(3, -1)[:, 1:].reshape(3, 5, 4), pixels)
+    np.testing.assert_array_equal(
+        np.frombuffer(rows, np.uint8).reshape(3, -1)[:, 1:].reshape(3, 5, 4), pixels
+    )
 
 
 APP = """
@@ -299,7 +373,9 @@ st.text(f"runs {st.session_state.runs}")
 def address(tmp_path_factory):
     app = tmp_path_factory.mktemp("player") / "app.py"
     app.write_text(APP)
-    with serve("run", str(app), "--server.fileWatcherType", "none", "--browser.gatherUsageStats", "false") as found:
+    with serve(
+        "run", str(app), "--server.fileWatcherType", "none", "--browser.gatherUsageStats", "false"
+    ) as found:
         yield found
 
 
@@ -354,13 +430,17 @@ def test_a_click_seeks_and_a_selection_of_the_same_again_is_told_again(page):
     page.get_by_text("place none").wait_for()
 
 
-def test_the_playhead_moves_while_it_plays_and_keeps_its_place_when_the_sound_is_switched(page, address):
+def test_the_playhead_moves_while_it_plays_and_keeps_its_place_when_the_sound_is_switched(
+    page, address
+):
     page.goto(f"{address}/?seconds=60")  # which a slow machine does not reach the end of
     drag(page, 20, 20)
     start = at(page)
     page.get_by_role("button", name="Play").click()
     canvas = page.locator(PLAYER).element_handle()
-    page.wait_for_function("([canvas, time]) => canvas.dataset.time > time", arg=[canvas, start + 1], timeout=60_000)
+    page.wait_for_function(
+        "([canvas, time]) => canvas.dataset.time > time", arg=[canvas, start + 1], timeout=60_000
+    )
     first = at(page)
     page.get_by_role("button", name="mean").click()
     assert page.get_by_role("button", name="mean").get_attribute("aria-pressed") == "true"
@@ -416,7 +496,9 @@ def test_a_sound_that_went_is_heard_again_when_it_returns_and_its_button_was_not
 
 def test_a_player_that_is_resized_after_many_changes_is_drawn_anew(page):
     for _ in range(5):
-        page.get_by_role("button", name="Jump").click()  # calls of the component that may overtake each other
+        page.get_by_role(
+            "button", name="Jump"
+        ).click()  # calls of the component that may overtake each other
     place(page, 1.0, 1.5)
     page.wait_for_timeout(300)
     page.set_viewport_size({"width": 600, "height": 800})
@@ -518,7 +600,8 @@ def test_of_a_very_long_axis_the_first_minutes_are_played(page, address):
     canvas = page.locator("canvas")
     canvas.press(" ")
     lengths = page.locator(".player").evaluate(
-        "async ({ player }) => (await Promise.all(player.sounds.buffers.values())).map(({ duration }) => duration)"
+        "async ({ player }) => (await Promise.all(player.sounds.buffers.values())).map(({ "
+        "duration }) => duration)"
     )
     assert lengths == [MAX_PLAYED_SECONDS] * 2
     drag(page, 900, 950)
@@ -552,7 +635,9 @@ def test_slowly_it_plays_at_the_pitch_of_the_recording_and_a_loop_stays_in_its_s
     page.wait_for_timeout(300)
     passed = (page.evaluate("performance.now()") - begin) / 1000
     assert 1.0 <= at(page) <= 1.6
-    assert at(page) - start < 0.75 * passed  # at full speed it would be as much, or begin again after 0.6 s
+    assert (
+        at(page) - start < 0.75 * passed
+    )  # at full speed it would be as much, or begin again after 0.6 s
     page.wait_for_timeout(700)
     loudest = page.evaluate(
         """() => {
@@ -623,7 +708,9 @@ def test_what_was_not_told_yet_when_a_player_goes_is_told_when_it_comes_back(pag
     canvas.wait_for()
     zoomed = canvas.get_attribute("data-view")
     assert zoomed != "0.0000-4.0000"
-    page.get_by_text(f"look {zoomed.replace('-', ' ')} recording", exact=True).wait_for(timeout=10_000)
+    page.get_by_text(f"look {zoomed.replace('-', ' ')} recording", exact=True).wait_for(
+        timeout=10_000
+    )
 
 
 def test_zoom_makes_room_for_finer_selections(page):
@@ -671,8 +758,12 @@ def test_values_stand_in_the_colours_of_their_lines_and_only_where_there_are_som
 def test_legends_that_find_no_room_beside_the_title_stand_below_it(browser, tmp_path):
     names = [f"model-with-a-name-{i}" for i in range(4)]
     rows = [
-        Lines("KL(q ‖ p)", "nats", [Line(name, TIMES, np.full(80, 3.25), "#d55e00") for name in names]),
-        Picture("Log-mel energies of three recordings", "sd", TIMES, np.eye(80), ["#000000", "#ffffff"]),
+        Lines(
+            "KL(q ‖ p)", "nats", [Line(name, TIMES, np.full(80, 3.25), "#d55e00") for name in names]
+        ),
+        Picture(
+            "Log-mel energies of three recordings", "sd", TIMES, np.eye(80), ["#000000", "#ffffff"]
+        ),
     ]
     file = tmp_path / "kept.html"
     file.write_text(scene_html(Scene(rows, TIMES, "Four models."), {}, "mine"))
@@ -686,14 +777,18 @@ def test_legends_that_find_no_room_beside_the_title_stand_below_it(browser, tmp_
             heights.append(canvas.bounding_box()["height"])
             edge = canvas.bounding_box()["width"] - 14
             texts = {one["text"]: one for one in page.evaluate("window.written")}
-            assert all(texts[name]["x"] + texts[name]["width"] <= edge for name in [*names, "1.00 sd"])
+            assert all(
+                texts[name]["x"] + texts[name]["width"] <= edge for name in [*names, "1.00 sd"]
+            )
             lines.append(len({texts[name]["y"] for name in names}))
     assert lines[0] == 1 < lines[1]
     assert heights[0] < heights[1]
 
 
 def test_a_finger_selects_sideways_drags_an_edge_seeks_and_moves_the_page(browser, address):
-    with open_page(browser, address, has_touch=True, viewport={"width": 600, "height": 400}) as page:
+    with open_page(
+        browser, address, has_touch=True, viewport={"width": 600, "height": 400}
+    ) as page:
         page.goto(address)
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         page.locator("canvas").evaluate("canvas => canvas.scrollIntoView()")
@@ -730,13 +825,19 @@ def test_over_a_long_clip_a_strip_shows_all_of_it_and_moves_what_is_shown(page, 
     canvas.wait_for(timeout=60_000)
     box = canvas.bounding_box()
     page.get_by_role("button", name="Zoom in").click()
-    page.wait_for_function("canvas => canvas.dataset.view === '0.0000-30.0000'", arg=canvas.element_handle())
+    page.wait_for_function(
+        "canvas => canvas.dataset.view === '0.0000-30.0000'", arg=canvas.element_handle()
+    )
     page.mouse.move(box["x"] + 66 + 0.5 * (box["width"] - 80), box["y"] + 10)
     page.mouse.down()
-    page.wait_for_function("canvas => canvas.dataset.view === '15.0000-45.0000'", arg=canvas.element_handle())
+    page.wait_for_function(
+        "canvas => canvas.dataset.view === '15.0000-45.0000'", arg=canvas.element_handle()
+    )
     page.mouse.move(box["x"] + box["width"] - 14, box["y"] + 10)
     page.mouse.up()
-    page.wait_for_function("canvas => canvas.dataset.view === '30.0000-60.0000'", arg=canvas.element_handle())
+    page.wait_for_function(
+        "canvas => canvas.dataset.view === '30.0000-60.0000'", arg=canvas.element_handle()
+    )
     assert at(page) == 0  # the playhead stays
 
 
@@ -752,7 +853,9 @@ def test_the_playhead_runs_smoothly_over_a_minute_of_sound(browser, address):
 
 
 def test_the_picture_is_sharp_and_follows_the_width_of_the_page(browser, address):
-    with open_page(browser, address, device_scale_factor=2, viewport={"width": 1280, "height": 800}) as page:
+    with open_page(
+        browser, address, device_scale_factor=2, viewport={"width": 1280, "height": 800}
+    ) as page:
         page.goto(address)
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
         canvas = page.locator("canvas")
@@ -764,12 +867,16 @@ def test_the_picture_is_sharp_and_follows_the_width_of_the_page(browser, address
         assert narrow[0] == 2 * narrow[1] < wide[0]
 
 
-def test_zoom_and_sound_are_told_and_a_link_to_them_is_followed_when_the_sound_arrives(page, address):
+def test_zoom_and_sound_are_told_and_a_link_to_them_is_followed_when_the_sound_arrives(
+    page, address
+):
     canvas = page.locator("canvas")
     page.get_by_text("look 0.0000 0.0000 nothing", exact=True).wait_for()
     page.get_by_role("button", name="Zoom in").click()
     zoomed = canvas.get_attribute("data-view")
-    page.get_by_text(f"look {zoomed.replace('-', ' ')} recording", exact=True).wait_for(timeout=10_000)
+    page.get_by_text(f"look {zoomed.replace('-', ' ')} recording", exact=True).wait_for(
+        timeout=10_000
+    )
     page.get_by_role("button", name="mean", exact=True).click()
     page.get_by_text(f"look {zoomed.replace('-', ' ')} mean", exact=True).wait_for(timeout=10_000)
     page.get_by_role("button", name="Fit").click()
@@ -787,7 +894,9 @@ def test_a_player_that_is_kept_as_a_file_plays_and_selects_without_a_server(brow
     rows = [Lines("KL", "nats", [Line("KL", TIMES, np.arange(80.0), "#d55e00")])]
     file = tmp_path / "kept.html"
     sounds = {"recording": (wave, 16000), "mean": (wave, 16000)}
-    file.write_text(scene_html(Scene(rows, TIMES, "A <tone>."), sounds, "<b>mine</b>.wav", (0.25, 0.5)))
+    file.write_text(
+        scene_html(Scene(rows, TIMES, "A <tone>."), sounds, "<b>mine</b>.wav", (0.25, 0.5))
+    )
     with open_page(browser, file.as_uri()) as page:
         page.goto(file.as_uri())
         page.get_by_text("<b>mine</b>.wav").wait_for()
@@ -804,9 +913,15 @@ def test_a_player_that_is_kept_as_a_file_plays_and_selects_without_a_server(brow
 
 @pytest.mark.parametrize(
     ("asked", "shown"),
-    [((1.0, 1.0 + 2**-52), "1.0000-1.0100"), ((100.0, 200.0), "0.0000-4.0000"), ((3.5, 9.0), "0.0000-4.0000")],
+    [
+        ((1.0, 1.0 + 2**-52), "1.0000-1.0100"),
+        ((100.0, 200.0), "0.0000-4.0000"),
+        ((3.5, 9.0), "0.0000-4.0000"),
+    ],
 )
-def test_a_zoom_that_no_clip_has_shows_a_frame_at_least_and_no_more_than_there_is(page, asked, shown):
+def test_a_zoom_that_no_clip_has_shows_a_frame_at_least_and_no_more_than_there_is(
+    page, asked, shown
+):
     page.locator(".player").evaluate(
         "(p, [start, end]) => { p.player.painter.look(start, end); p.player.paint(); }", asked
     )

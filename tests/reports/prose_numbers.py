@@ -1,8 +1,8 @@
 """Where the numbers in the prose come from: a record, a publication, or, with a reason, neither.
 
-A page is a list of quotations. Each number of a quotation, in its order, has a value, which the test compares with what
-is printed, or a reason why no record has it. ``WHOLE_PAGES`` has reasons for all numbers of a page.
-"""
+A page is a list of quotations. Each number of a quotation, in its order, has a value, which the
+test compares with what is printed, or a reason why no record has it. ``WHOLE_PAGES`` has reasons
+for all numbers of a page."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,9 @@ from srnn_lab.reports.records import Result, read_results
 from srnn_lab.reports.table import UNTRAINED, rows_of, with_means
 
 RECORDS = with_means(read_results())
-_PUBLISHED = json.loads((Path(__file__).parents[2] / "srnn_lab" / "reports" / "published.json").read_text())
+_PUBLISHED = json.loads(
+    (Path(__file__).parents[2] / "srnn_lab" / "reports" / "published.json").read_text()
+)
 
 
 def of(row: str, figure: str = "elbo") -> float:
@@ -35,7 +37,9 @@ def published(model: str, column: str) -> float:
 def untrained(data: str, name: str) -> float:
     """A figure of a density that no network is needed for."""
     kept = json.loads(UNTRAINED.read_text())
-    return next(one["elbo"] for one in kept if one["data"] == data and one["density"].endswith(name))
+    return next(
+        one["elbo"] for one in kept if one["data"] == data and one["density"].endswith(name)
+    )
 
 
 def over(start: str, value: Callable[[Result], float]) -> list[float]:
@@ -53,9 +57,11 @@ _NADE = [of(f"field/{name}/nade", "kl") for name in ("nottingham", "jsb", "muse"
 
 
 def _beyond_the_paper(row: str) -> tuple[float, float]:
-    """How far a row of the chorales is from the paper's figure, and its standard error over seeds."""
+    """How far a chorales row is from the paper's figure, and its standard error over seeds."""
     values = [result.figures["elbo"] for result in rows_of(RECORDS, row)]
-    return abs(fmean(values) - published("SRNN smooth+Res_q (paper)", "jsb")), stdev(values) / len(values) ** 0.5
+    return abs(fmean(values) - published("SRNN smooth+Res_q (paper)", "jsb")), stdev(values) / len(
+        values
+    ) ** 0.5
 
 
 _BELOW, _ABOVE = _beyond_the_paper("table2/jsb"), _beyond_the_paper("table2-reset/jsb")
@@ -64,7 +70,10 @@ FRAME = "200 samples at 16 kHz"
 SETTING = "a setting, or a size that follows from one"
 
 WHOLE_PAGES = {
-    "docs/speed.md": "measured by `srnn-lab benchmark` on the machines that the page names; records are of models",
+    "docs/speed.md": (
+        "measured by `srnn-lab benchmark` on the machines that the page names; records are of "
+        "models"
+    ),
     "docs/licences.md": LICENCE,
 }
 SOURCES: dict[str, list[tuple]] = {
@@ -85,8 +94,16 @@ SOURCES: dict[str, list[tuple]] = {
     ],
     "docs/claims.md": [
         ("the AUC is 0.77 with them", _at("silence-to-sound", "srnn-smooth-res")),
-        ("0.88 to 0.89 with a filter alone", _at("silence-to-sound", "srnn-filt"), _at("silence-to-sound", "vrnn")),
-        ("(null 0.50 ± 0.05)", "an area without any tie has a mean of ½", _at("silence-to-sound", "vrnn", "null_sd")),
+        (
+            "0.88 to 0.89 with a filter alone",
+            _at("silence-to-sound", "srnn-filt"),
+            _at("silence-to-sound", "vrnn"),
+        ),
+        (
+            "(null 0.50 ± 0.05)",
+            "an area without any tie has a mean of ½",
+            _at("silence-to-sound", "vrnn", "null_sd"),
+        ),
         ("with a filter alone (0.65)", _at("sound-to-silence", "srnn-filt")),
         ("smaller in the VRNN (0.40)", _at("sound-to-silence", "vrnn")),
         ("within 0.2 % of each other", 100 * (max(_FOUR) - min(_FOUR)) / max(_FOUR)),
@@ -101,7 +118,11 @@ SOURCES: dict[str, list[tuple]] = {
         ("the untrained predictor's 438.3", untrained("voice", "taps also before the frame")),
         ("at a KL of 0.6", of("outputs/voice/srnn-smooth-res-student-ar", "kl")),
         ("with 36 % from the posterior mean", share("probe/voice", "z/accuracy")),
-        ("38 % from d, 41 % from both", share("probe/voice", "d/accuracy"), share("probe/voice", "z and d/accuracy")),
+        (
+            "38 % from d, 41 % from both",
+            share("probe/voice", "d/accuracy"),
+            share("probe/voice", "z and d/accuracy"),
+        ),
         ("and 54 % from log-mel energies", share("probe/voice", "log-mel/accuracy")),
         ("phone alone has 21 %", share("probe/voice", "majority/accuracy")),
         (
@@ -116,7 +137,10 @@ SOURCES: dict[str, list[tuple]] = {
         ("99.5 minutes of one voice", "the length of all recordings of the package"),
         ("in chunks of 0.5 s", "as the paper scores Blizzard"),
         ("12.5 ms for voice", FRAME),
-        ("23 % of `reader` are nearly that", "counted once in the package's recordings, which are not bundled"),
+        (
+            "23 % of `reader` are nearly that",
+            "counted once in the package's recordings, which are not bundled",
+        ),
     ],
     "docs/log.md": [
         ("-3.03 on test", of("table2-reset/nottingham")),
@@ -134,7 +158,9 @@ SOURCES: dict[str, list[tuple]] = {
         ("-4.81 on test over three seeds", of("table2/jsb")),
         ("-4.73 and -4.74 on test", of("precision/jsb/fp32"), of("precision/jsb/bf16")),
     ],
-    "notebooks/00_tour.ipynb": [("0 nats if the prediction was right", "the divergence of equal distributions")],
+    "notebooks/00_tour.ipynb": [
+        ("0 nats if the prediction was right", "the divergence of equal distributions")
+    ],
     "notebooks/01_rnn_and_ssm.ipynb": [("to within 0.01?", SETTING)],
     "notebooks/06_inference_network.ipynb": [
         ("(0.9 here)", "printed by the cell above it"),
@@ -169,7 +195,10 @@ SOURCES: dict[str, list[tuple]] = {
     ],
     "notebooks/09_music.ipynb": [
         ("$-4.7$ says", published("SRNN smooth+Res_q (paper)", "jsb")),
-        ("90 % of their frames", "8,548 of 9,473, counted in the published files, which are not bundled"),
+        (
+            "90 % of their frames",
+            "8,548 of 9,473, counted in the published files, which are not bundled",
+        ),
         ("have $-10.49$ nats", "measured once on the published files, which are not bundled"),
         ("$-7.29$ on the second", "measured once on the published files, which are not bundled"),
         ("the $-4.74$ of the SRNN", published("SRNN smooth+Res_q (paper)", "jsb")),

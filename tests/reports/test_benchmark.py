@@ -54,8 +54,12 @@ def test_the_peer_has_the_bound_of_its_networks_frame_by_frame():
         output, later = peer.lstm_a(inputs[:, t : t + 1], later)
         a[t] = output[:, 0]
     for t in range(5):
-        outputs = [net(torch.cat([z, c], -1)) for net, c in ((peer.prior, d[:, t]), (peer.posterior, a[t]))]
-        (mu_p, v_p), (mu_q, v_q) = ((out[:, :3], out[:, 3:].exp() + model.config.variance_floor) for out in outputs)
+        outputs = [
+            net(torch.cat([z, c], -1)) for net, c in ((peer.prior, d[:, t]), (peer.posterior, a[t]))
+        ]
+        (mu_p, v_p), (mu_q, v_q) = (
+            (out[:, :3], out[:, 3:].exp() + model.config.variance_floor) for out in outputs
+        )
         p, q = (torch.distributions.Normal(mu, v.sqrt()) for mu, v in ((mu_p, v_p), (mu_q, v_q)))
         z = mu_q + v_q.sqrt() * noise[:, t]
         torch.testing.assert_close(kl[:, t], torch.distributions.kl_divergence(q, p).sum(-1))
@@ -81,7 +85,11 @@ def test_a_batch_has_the_shape_that_is_benchmarked(shape):
     assert batch.x.shape == expected
     model = SHAPES[shape].model
     sizes = (model.d_dim, model.z_dim, model.hidden_dim, model.num_layers)
-    paper = {"music": (300, 100, 500, 1), "timit": (1024, 256, 512, 1), "blizzard": (2048, 256, 1024, 1)}
+    paper = {
+        "music": (300, 100, 500, 1),
+        "timit": (1024, 256, 512, 1),
+        "blizzard": (2048, 256, 1024, 1),
+    }
     assert sizes == paper[shape]
 
 
@@ -105,7 +113,9 @@ def test_every_figure_is_measured(has_bf16, monkeypatch):
     assert measured.fp32_over_peer == pytest.approx(measured.peer_ms / measured.fp32_ms)
     if has_bf16:
         assert measured.bf16_over_peer == pytest.approx(measured.peer_ms / measured.bf16_ms)
-        assert measured.bf16_over_peer_bf16 == pytest.approx(measured.peer_bf16_ms / measured.bf16_ms)
+        assert measured.bf16_over_peer_bf16 == pytest.approx(
+            measured.peer_bf16_ms / measured.bf16_ms
+        )
     gflops = 6e-9 * measured.parameters * measured.frames / (measured.fp32_ms / 1e3)
     assert measured.fp32_share == pytest.approx(gflops / measured.peak_fp32_gflops)
 
@@ -129,12 +139,16 @@ def test_a_gpu_is_timed_by_its_events_once_they_have_happened(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     assert benchmark.medians({"run": lambda: log.append("run")}, "cuda") == {"run": 0.25}
-    assert log == ["record", "run", "record", "synchronize"] * (benchmark.TIMINGS + benchmark.WARM_UP)
+    assert log == ["record", "run", "record", "synchronize"] * (
+        benchmark.TIMINGS + benchmark.WARM_UP
+    )
 
 
 def test_a_gpu_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="--device is 'cuda', and torch finds no CUDA GPU here; choose cpu"):
+    with pytest.raises(
+        ValueError, match="--device is 'cuda', and torch finds no CUDA GPU here; choose cpu"
+    ):
         benchmark.benchmark("music", "cuda")
 
 
@@ -150,7 +164,9 @@ def test_the_sequential_floor_has_a_product_for_each_layer_that_waits():
 
     with Products() as products:
         benchmark.sequential_products(model, batch)()
-    assert products.count == 2 * 4 * 4  # both ways, 4 frames: d, a, and two layers of the networks of z
+    assert (
+        products.count == 2 * 4 * 4
+    )  # both ways, 4 frames: d, a, and two layers of the networks of z
 
 
 def test_runs_take_turns_and_their_medians_count(monkeypatch):
@@ -161,6 +177,9 @@ def test_runs_take_turns_and_their_medians_count(monkeypatch):
         order.append("slow")
         next(now)
 
-    assert benchmark.medians({"fast": lambda: order.append("fast"), "slow": slow}) == {"fast": 1, "slow": 2}
+    assert benchmark.medians({"fast": lambda: order.append("fast"), "slow": slow}) == {
+        "fast": 1,
+        "slow": 2,
+    }
     assert order == ["fast", "slow"] * (benchmark.TIMINGS + benchmark.WARM_UP)
     assert benchmark.TIMINGS >= 7

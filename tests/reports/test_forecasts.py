@@ -21,8 +21,14 @@ def test_the_page_has_what_was_measured_on_the_data_that_are_loaded():
     for name, one in data.items():
         about = kept[name]
         assert about["data_sha256"] == signals_sha256([one.rows, one.inputs])
-        assert (about["rows"], about["origins"], about["steps"]) == (len(one.rows), len(one.origins), one.steps)
-        assert {len(scores) for model, scores in about["scores"].items() if "rnn" in model} == {len(about["seeds"])}
+        assert (about["rows"], about["origins"], about["steps"]) == (
+            len(one.rows),
+            len(one.origins),
+            one.steps,
+        )
+        assert {len(scores) for model, scores in about["scores"].items() if "rnn" in model} == {
+            len(about["seeds"])
+        }
 
 
 def test_the_data_are_the_known_ones():
@@ -42,5 +48,8 @@ def test_each_origin_is_scored_by_the_rows_that_come_after_it():
     assert found["log_score"] == pytest.approx(0.5 * np.log(2 * np.pi))
     assert found["crps"] == pytest.approx(2 / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi))
     one_off = [GaussianForecast(f.mean + 3, f.deviation) for f in right]
-    assert (score(data, list(one_off))["error"], score(data, list(one_off))["coverage"]) == (3.0, 0.0)
+    assert (score(data, list(one_off))["error"], score(data, list(one_off))["coverage"]) == (
+        3.0,
+        0.0,
+    )
     assert INTERVAL == 0.9

@@ -16,7 +16,9 @@ def test_the_difference_is_that_of_each_sequence_and_so_is_its_error():
         for checkpoint in checkpoints:
             sequences = checkpoint.frontend.sequences([clip], checkpoint.config.model.x_dim)
             found.append(evaluate(checkpoint.model, sequences, checkpoint.config.evaluation))
-    gains = np.array([a.elbo - b.elbo for a, b in zip(found[::2], found[1::2], strict=True)])  # nats per frame
+    gains = np.array(
+        [a.elbo - b.elbo for a, b in zip(found[::2], found[1::2], strict=True)]
+    )  # nats per frame
     frames = np.array([score.frames for score in found[::2]])
     mean = np.average(gains, weights=frames)
     assert score.elbo == pytest.approx(mean)
@@ -26,5 +28,7 @@ def test_the_difference_is_that_of_each_sequence_and_so_is_its_error():
 
 
 def test_checkpoints_of_other_frames_are_not_compared():
-    with pytest.raises(ValueError, match="voice-mel and voice differ in their data, frames or convention"):
+    with pytest.raises(
+        ValueError, match="voice-mel and voice differ in their data, frames or convention"
+    ):
         difference("voice-mel", "voice")

@@ -1,4 +1,4 @@
-"""Each number that the README, docs/ and the notebooks' prose print comes from a record, or has a reason."""
+"""Each number that the README, docs/ and notebooks' prose print is recorded, or has a reason."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,11 @@ def prose(page):
         text = path.read_text(encoding="utf-8")
     for block in (r"<!-- results:.*?<!-- /results -->", r"```.*?```", r"\$\$.*?\$\$"):
         text = re.sub(block, "", text, flags=re.DOTALL)
-    text = re.sub(r"\$([^$]+)\$", lambda formula: formula[0] * bool(re.fullmatch(r"-?[\d.,]+", formula[1])), text)
+    text = re.sub(
+        r"\$([^$]+)\$",
+        lambda formula: formula[0] * bool(re.fullmatch(r"-?[\d.,]+", formula[1])),
+        text,
+    )
     text = re.sub(r"\]\([^)]*\)", "]", text)
     return re.sub(r"\s+", " ", text)
 
@@ -64,13 +68,16 @@ def test_each_number_of_a_page_has_a_source_or_a_reason(page):
 
 
 @pytest.mark.parametrize(
-    ("page", "quotation", "sources"), [(page, *entry[:1], entry[1:]) for page in SOURCES for entry in SOURCES[page]]
+    ("page", "quotation", "sources"),
+    [(page, *entry[:1], entry[1:]) for page in SOURCES for entry in SOURCES[page]],
 )
 def test_a_number_is_what_its_source_says(page, quotation, sources):
     printed = numbers(quotation)
     assert len(printed) == len(sources)
     for number, source in zip(printed, sources, strict=True):
-        assert isinstance(source, str) or rounds_to(source, number), f"{number} is printed of {source}"
+        assert isinstance(source, str) or rounds_to(source, number), (
+            f"{number} is printed of {source}"
+        )
 
 
 def test_pages_with_sources_exist():

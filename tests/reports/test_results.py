@@ -20,7 +20,9 @@ from srnn_lab.reports.records import Result, read_results, record, signals_sha25
 
 def test_a_recorded_result_is_read_back_whole(tmp_path):
     file = tmp_path / "new" / "results.jsonl"
-    result = a_result("family/bl-jsb/vrnn", figures={"elbo": -7.0, "fivo:128": -6.5, "fivo:128_se": 0.1})
+    result = a_result(
+        "family/bl-jsb/vrnn", figures={"elbo": -7.0, "fivo:128": -6.5, "fivo:128_se": 0.1}
+    )
     record(result, file)
     assert read_results(file) == {"family/bl-jsb/vrnn": result}
     assert result.bounds == ["elbo", "fivo:128"]
@@ -31,7 +33,10 @@ def test_what_is_recorded_of_each_sequence_is_read_back_and_must_be_of_each(tmp_
     result = a_result("a", sums=[-40.0, -50.0], lengths=[9, 11])
     record(result, file)
     assert read_results(file) == {"a": result}
-    with pytest.raises(ValueError, match=r"sums and lengths have 1 and 1 values; expected .* each of the 2 sequences"):
+    with pytest.raises(
+        ValueError,
+        match=r"sums and lengths have 1 and 1 values; expected .* each of the 2 sequences",
+    ):
         a_result("a", sums=[-40.0], lengths=[9])
 
 
@@ -39,7 +44,10 @@ def test_the_last_line_of_a_row_counts_and_no_line_is_lost(tmp_path):
     file = tmp_path / "results.jsonl"
     for row, elbo in (("a", -1.0), ("b", -2.0), ("a", -3.0)):
         record(a_result(row, figures={"elbo": elbo}), file)
-    assert {row: result.figures["elbo"] for row, result in read_results(file).items()} == {"a": -3.0, "b": -2.0}
+    assert {row: result.figures["elbo"] for row, result in read_results(file).items()} == {
+        "a": -3.0,
+        "b": -2.0,
+    }
     assert len(file.read_text().splitlines()) == 3
 
 
@@ -54,7 +62,9 @@ def test_many_that_record_at_once_lose_nothing(tmp_path):
     file = tmp_path / "results.jsonl"
     rows = [f"row{i}" for i in range(40)]
     threads = [
-        threading.Thread(target=lambda part: [record(a_result(r), file) for r in part], args=(rows[i::4],))
+        threading.Thread(
+            target=lambda part: [record(a_result(r), file) for r in part], args=(rows[i::4],)
+        )
         for i in range(4)
     ]
     for thread in threads:
@@ -68,10 +78,13 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
     file = tmp_path / "results.jsonl"
     record(a_result("a"), file)
     before, limits = file.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))  # the next line fits in part
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (len(before) + 100, limits[1])
+    )  # the next line fits in part
     try:
         with pytest.raises(
-            OSError, match=r"results\.jsonl could not be written .*; what was there before is unchanged"
+            OSError,
+            match=r"results\.jsonl could not be written .*; what was there before is unchanged",
         ):
             record(a_result("b"), file)
     finally:
@@ -97,12 +110,23 @@ def broken(**changes):
         (broken(frames="12"), "frames is '12'; expected a value of type int"),
         (broken(first_frame=1), "first_frame is 1; expected a value of type bool"),
         (broken(figures=[1]), r"figures is \[1\]; expected a value of type dict"),
-        (broken(figures={"elbo": "high"}), r"figures\['elbo'\] is 'high'; expected a value of type float"),
+        (
+            broken(figures={"elbo": "high"}),
+            r"figures\['elbo'\] is 'high'; expected a value of type float",
+        ),
         (broken(figures={"elbo": float("nan")}), "expected finite numbers, the elbo among them"),
         (broken(figures={"kl": 1.0}), "expected finite numbers, the elbo among them"),
-        (broken(figures={"elbo": 10**400}), r"figures\['elbo'\] is a whole number too large for type float"),
+        (
+            broken(figures={"elbo": 10**400}),
+            r"figures\['elbo'\] is a whole number too large for type float",
+        ),
         (broken(seconds=10**400), "seconds is a whole number too large for type float"),
-        (json.dumps({**a_result("a").to_dict(), "row": 10**9}).replace("1" + 9 * "0", 5000 * "9"), "digits"),
+        (
+            json.dumps({**a_result("a").to_dict(), "row": 10**9}).replace(
+                "1" + 9 * "0", 5000 * "9"
+            ),
+            "digits",
+        ),
         (broken(row="a" * 201), "of 200 characters at most"),
         (broken(average="mean"), "average is 'mean'; choose one of"),
         (broken(resampling="dice"), "resampling is 'dice'; choose one of"),
@@ -113,7 +137,9 @@ def broken(**changes):
 def test_a_broken_line_costs_that_line_with_a_sentence_of_file_and_line(line, reason, tmp_path):
     file = tmp_path / "results.jsonl"
     said = rf"^Line {{}} of {file} is no result \(.*{reason}.*\){{}}; mend or remove it\.$"
-    file.write_text(f"{json.dumps(a_result('a').to_dict())}\n\n{line}\n{json.dumps(a_result('b').to_dict())}")
+    file.write_text(
+        f"{json.dumps(a_result('a').to_dict())}\n\n{line}\n{json.dumps(a_result('b').to_dict())}"
+    )
     with pytest.warns(UserWarning, match=said.format(3, ", so it was left out")) as caught:
         assert list(read_results(file)) == ["a", "b"]
     assert len(str(caught[0].message)) < 1000
@@ -134,7 +160,14 @@ def test_of_very_many_broken_lines_a_few_are_said(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"best_epoch": "3"}, {"best_epoch": None}, {"frames": 2.5}, {"seconds": 10**400}, {"data": 3}, {"seed": True}],
+    [
+        {"best_epoch": "3"},
+        {"best_epoch": None},
+        {"frames": 2.5},
+        {"seconds": 10**400},
+        {"data": 3},
+        {"seed": True},
+    ],
 )
 def test_what_could_not_be_read_again_is_not_recorded(changes, tmp_path):
     file = tmp_path / "results.jsonl"
@@ -146,7 +179,7 @@ def test_what_could_not_be_read_again_is_not_recorded(changes, tmp_path):
 
 
 def unchecked(result, **changes):
-    """A result with values that its constructor's type checks, which only the tests have, would refuse."""
+    """A result with values that its constructor's type checks, which only tests have, refuse."""
     for name, value in changes.items():
         object.__setattr__(result, name, value)
     return result
@@ -163,15 +196,21 @@ def test_a_file_that_is_no_text_is_refused_and_one_that_is_not_there_too(tmp_pat
 CONFIGS = {
     **PRESETS,
     "vrnn": replace(PRESETS["jsb"], model=ModelConfig(model="vrnn", hidden_dim=7)),
-    "filtering": replace(PRESETS["jsb"], model=ModelConfig(model="dkf", smoothing=False, gated_transition=True)),
+    "filtering": replace(
+        PRESETS["jsb"], model=ModelConfig(model="dkf", smoothing=False, gated_transition=True)
+    ),
     "fivo": replace(
         PRESETS["jsb"],
         data=DataConfig(data="bl/jsb", frames_per_quarter=1),
-        train=TrainConfig(objective="fivo", num_particles=8, learning_rate=1 / 3, epochs=7, seed=2**32 - 1),
+        train=TrainConfig(
+            objective="fivo", num_particles=8, learning_rate=1 / 3, epochs=7, seed=2**32 - 1
+        ),
         evaluation=CONVENTIONS["field-music"],
     ),
     "folder": music_run("/music/my songs; $(rm -rf ~)"),
-    "speech": replace(PRESETS["voice-mel"], data=replace(PRESETS["voice-mel"].data, window_length=400)),
+    "speech": replace(
+        PRESETS["voice-mel"], data=replace(PRESETS["voice-mel"].data, window_length=400)
+    ),
 }
 
 
@@ -189,25 +228,37 @@ def test_the_training_command_gives_the_configuration_again(name):
 def test_the_training_command_names_the_nearest_preset_and_only_what_differs():
     assert a_result("a", config=PRESETS["muse"]).train == "srnn-lab train muse --resume=runs/a"
     changed = replace(PRESETS["jsb"], model=ModelConfig(model="dkf", residual=False))
-    assert a_result("b/c", config=changed).train == "srnn-lab train jsb --model=dkf --no-residual --resume=runs/b-c"
+    assert (
+        a_result("b/c", config=changed).train
+        == "srnn-lab train jsb --model=dkf --no-residual --resume=runs/b-c"
+    )
 
 
 def test_the_evaluation_command_names_what_differs_from_its_defaults():
     plain = "srnn-lab evaluate runs/a/best.safetensors --bound=elbo"
     config = PRESETS["jsb"]
-    as_trained = {"average": "macro", "first_frame": False, "data": "fraccaro/jsb", "config": config}
+    as_trained = {
+        "average": "macro",
+        "first_frame": False,
+        "data": "fraccaro/jsb",
+        "config": config,
+    }
     assert a_result("a", **as_trained).measure == f"{plain} --record --row=a"
     bundled = a_result("bundled/jsb", **as_trained, checkpoint="jsb")
     assert bundled.measure == "srnn-lab evaluate jsb --bound=elbo --record --row=bundled/jsb"
     assert bundled.commands == [bundled.measure]
     other = a_result(
-        "a", config=config, data="my songs", split="all", figures={"elbo": -1.0, "iwae:3": -0.9, "iwae:3_se": 0.1},
-        average="micro", first_frame=True, resampling="multinomial", resampling_share=0.3, repetitions=2, seed=5,
+        "a", config=config, data="my songs", split=(
+            "all"
+        ), figures={"elbo": -1.0, "iwae:3": -0.9, "iwae:3_se": 0.1},
+        average="micro", first_frame=True, resampling=(
+            "multinomial"
+        ), resampling_share=0.3, repetitions=2, seed=5,
     )  # fmt: skip
     assert other.measure == (
-        "srnn-lab evaluate runs/a/best.safetensors --bound=elbo,iwae:3 --average=micro --first-frame "
-        "--resampling=multinomial --resampling-share=0.3 '--data=my songs' --split=all --repetitions=2 --seed=5 "
-        "--record --row=a"
+        "srnn-lab evaluate runs/a/best.safetensors --bound=elbo,iwae:3 --average=micro "
+        "--first-frame --resampling=multinomial --resampling-share=0.3 '--data=my songs' "
+        "--split=all --repetitions=2 --seed=5 --record --row=a"
     )
     assert other.commands == [other.train, other.measure]
     spikes = a_result("a", **as_trained, command="transitions", figures={"auc": 0.5})
@@ -216,9 +267,17 @@ def test_the_evaluation_command_names_what_differs_from_its_defaults():
 
 def test_the_hash_of_signals_is_that_of_their_types_shapes_and_bytes():
     roll, wave = np.eye(3, 88, dtype=bool), np.arange(5, dtype=np.int16)
-    expected = hashlib.sha256(b"bool(3, 88)" + roll.tobytes() + b"int16(5,)" + wave.tobytes()).hexdigest()
+    expected = hashlib.sha256(
+        b"bool(3, 88)" + roll.tobytes() + b"int16(5,)" + wave.tobytes()
+    ).hexdigest()
     assert signals_sha256([roll, wave]) == expected
-    others = [[wave, roll], [roll], [~roll, wave], [roll.reshape(88, 3), wave], [roll, wave.astype(np.int32)]]
+    others = [
+        [wave, roll],
+        [roll],
+        [~roll, wave],
+        [roll.reshape(88, 3), wave],
+        [roll, wave.astype(np.int32)],
+    ]
     assert expected not in {signals_sha256(signals) for signals in others}
 
 
@@ -245,7 +304,11 @@ def test_the_commit_is_that_of_the_packages_own_repository(tmp_path, monkeypatch
 
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
-    alone = {"CEILING_DIRECTORIES": str(tmp_path.parent), "CONFIG_GLOBAL": os.devnull, "CONFIG_SYSTEM": os.devnull}
+    alone = {
+        "CEILING_DIRECTORIES": str(tmp_path.parent),
+        "CONFIG_GLOBAL": os.devnull,
+        "CONFIG_SYSTEM": os.devnull,
+    }
     for name, value in alone.items():
         monkeypatch.setenv(f"GIT_{name}", value)
     monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))

@@ -14,7 +14,10 @@ SMALL = {"order": 3, "window": 15, "memory": 4.0, "share": 0.5, "df": 5.0}
 
 
 def waveform(num_frames, n=10, seed=0):
-    return np.random.default_rng(seed).normal(size=(num_frames, n)) * np.linspace(0.1, 1, num_frames)[:, None]
+    return (
+        np.random.default_rng(seed).normal(size=(num_frames, n))
+        * np.linspace(0.1, 1, num_frames)[:, None]
+    )
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -47,7 +50,7 @@ def test_the_predictor_reads_the_past_alone(inside):
 
 
 def test_the_predictor_finds_what_a_gaussian_of_frames_cannot():
-    """A filtered noise whose level changes: the Gaussian knows its spectrum, the predictor its level too."""
+    """Filtered noise of changing level: a Gaussian knows the spectrum, the predictor both."""
     generator = np.random.default_rng(0)
     level = np.repeat(np.exp(generator.normal(size=60)), 200)
     x = np.zeros(12_000)
@@ -64,10 +67,18 @@ def test_the_predictor_finds_what_a_gaussian_of_frames_cannot():
 
 
 def test_all_and_active_frames_of_a_folder_are_measured(tmp_path):
-    config = DataConfig(data=str(wav_folder(tmp_path / "sounds")), features="raw", sample_rate=RATE, frame_length=80)
+    config = DataConfig(
+        data=str(wav_folder(tmp_path / "sounds")), features="raw", sample_rate=RATE, frame_length=80
+    )
     found = measure(config, 80, order=4)
-    assert [name.partition(",")[0] for name in found] == ["linear predictor", "linear predictor", "Gaussian"]
-    lengths = {tuple((len(nats), len(active)) for nats, active in clips) for clips in found.values()}
+    assert [name.partition(",")[0] for name in found] == [
+        "linear predictor",
+        "linear predictor",
+        "Gaussian",
+    ]
+    lengths = {
+        tuple((len(nats), len(active)) for nats, active in clips) for clips in found.values()
+    }
     assert len(lengths) == 1
     assert all(num_frames == num_active > 10 for num_frames, num_active in lengths.pop())
     assert all(np.isfinite(nats).all() for clips in found.values() for nats, _ in clips)

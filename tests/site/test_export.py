@@ -1,4 +1,6 @@
-"""The site: formulas and links in its notebooks, and its pages in a browser, served by Python alone."""
+"""The site: formulas and links in its notebooks, and its pages in a browser, served by Python
+alone.
+"""
 
 import subprocess
 import sys
@@ -42,7 +44,11 @@ def test_the_sound_of_music_is_reduced_and_other_sounds_are_not():
 
 
 def test_a_view_leads_to_the_player_of_its_model_and_clip():
-    shown = [export.Shown("a", "one", "1"), export.Shown("a", "two", "2"), export.Shown("b", "one", "3")]
+    shown = [
+        export.Shown("a", "one", "1"),
+        export.Shown("a", "two", "2"),
+        export.Shown("b", "one", "3"),
+    ]
     assert export.player_of(View("", {"checkpoint": "a", "prompt": "two"}), shown).file == "2"
     assert export.player_of(View("studio", {"music": "b", "clip": "gone"}), shown).file == "3"
     assert export.player_of(View("train", {}), shown) is None
@@ -69,9 +75,23 @@ def site(tmp_path_factory):
     lessons = {name: one for name, one in notebooks().items() if name in ("00_tour", "03_bound")}
     result = export.export_site(folder, models, clips, lessons)
     assert (result["players"], result["notebooks"]) == (2, 2)
-    assert sum(path.stat().st_size for path in folder.rglob("*.*")) / 2**20 == pytest.approx(result["MB"])
-    command = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "0", "--directory", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert sum(path.stat().st_size for path in folder.rglob("*.*")) / 2**20 == pytest.approx(
+        result["MB"]
+    )
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "http.server",
+        "--bind",
+        "127.0.0.1",
+        "0",
+        "--directory",
+        str(folder),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     try:
         port = process.stdout.readline().split("port ")[1].split()[0]
         address = f"http://127.0.0.1:{port}"

@@ -26,14 +26,24 @@ def markdown(*lines, tags=()):
 
 
 def code(source, *outputs, tags=()):
-    return {"cell_type": "code", "source": source, "outputs": [*outputs], "metadata": {"tags": [*tags]}}
+    return {
+        "cell_type": "code",
+        "source": source,
+        "outputs": [*outputs],
+        "metadata": {"tags": [*tags]},
+    }
 
 
 def shown(**data):
-    return {"output_type": "display_data", "data": {kind.replace("__", "/"): value for kind, value in data.items()}}
+    return {
+        "output_type": "display_data",
+        "data": {kind.replace("__", "/"): value for kind, value in data.items()},
+    }
 
 
-AUDIO = f'<audio><source src="data:audio/mpeg;base64,{base64.b64encode(b"sound").decode()}"/></audio>'
+AUDIO = (
+    f'<audio><source src="data:audio/mpeg;base64,{base64.b64encode(b"sound").decode()}"/></audio>'
+)
 CELLS = [
     markdown("# 07. A title", "", "What it needs."),
     code("import this"),
@@ -97,7 +107,15 @@ def test_it_is_known_whether_outputs_are_stored(tmp_path, cells, executed):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", '{"cells": 3}', '{"cells": [{"cell_type": "code"}]}', '{"worksheets": []}', "[" * 100_000, b"\xff\xfe"],
+    [
+        "",
+        "[]",
+        '{"cells": 3}',
+        '{"cells": [{"cell_type": "code"}]}',
+        '{"worksheets": []}',
+        "[" * 100_000,
+        b"\xff\xfe",
+    ],
 )
 def test_a_file_that_is_no_notebook_gets_a_sentence(tmp_path, content):
     path = tmp_path / "a.ipynb"
@@ -120,8 +138,16 @@ def test_a_folder_without_notebooks_and_none_at_all_have_none(tmp_path):
 
 
 def test_all_words_are_searched_for_and_headings_come_first(tmp_path):
-    write(tmp_path, [markdown("# 1. First", "", "About Gates and paths."), markdown("## Other", "", "Gates.")], "01_a")
-    write(tmp_path, [markdown("# 2. Second", "", "Nothing."), markdown("## Paths of gates"), code("x")], "02_b")
+    write(
+        tmp_path,
+        [markdown("# 1. First", "", "About Gates and paths."), markdown("## Other", "", "Gates.")],
+        "01_a",
+    )
+    write(
+        tmp_path,
+        [markdown("# 2. Second", "", "Nothing."), markdown("## Paths of gates"), code("x")],
+        "02_b",
+    )
     found = notebooks(tmp_path)
     hits = [(hit.notebook.file, hit.section.name) for hit in search(found, " gates PATHS ")]
     assert hits == [("02_b", "Paths of gates"), ("01_a", "1. First")]

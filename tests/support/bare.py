@@ -27,4 +27,5 @@ class Bare(PathFinder):
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = Bare
 """
-"""What begins a program that finds no other package than those that torch and the five others need."""
+"""What begins a program that finds no other package than those that torch and the five others need.
+"""

@@ -17,7 +17,13 @@ from processes import wait_for
 
 PLAYER = "canvas[aria-valuenow]"
 PATH = "--server.baseUrlPath"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 
 
 def browser_executable() -> str | None:
@@ -73,10 +79,15 @@ def launch() -> Iterator[Browser]:
 
 @contextmanager
 def open_page(browser: Browser, address: str, **context: object) -> Iterator[Page]:
-    """A page; at the end, no request has left for anywhere but ``address`` and no script has failed."""
+    """A page; at the end, no request has gone anywhere but to ``address``, and no script failed."""
     outside, errors = [], []
     page = browser.new_page(**context)
-    page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
+    page.on(
+        "request",
+        lambda r: (
+            outside.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None
+        ),
+    )
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     page.close()
@@ -85,16 +96,19 @@ def open_page(browser: Browser, address: str, **context: object) -> Iterator[Pag
 
 
 def wait_to_see(locator: Locator) -> None:
-    """Wait until it is there, to within some milliseconds: Playwright itself looks only twice a second in the end."""
+    """Wait until it is there, to within milliseconds: Playwright looks only twice a second."""
     wait_for(lambda: locator.is_visible() or locator.page.wait_for_timeout(10))
 
 
 def drag(page: Page, start: float, end: float) -> None:
-    """Drag over the rows of the player from one time to another; they lie between the margins of player.js."""
+    """Drag over the player's rows from one time to another, between the margins of player.js."""
     canvas = page.locator(PLAYER)
     canvas.scroll_into_view_if_needed()
     box, length = canvas.bounding_box(), float(canvas.get_attribute("aria-valuemax"))
-    x = [box["x"] + 66 + time / length * (box["width"] - 66 - 14) for time in (start, (start + end) / 2, end)]
+    x = [
+        box["x"] + 66 + time / length * (box["width"] - 66 - 14)
+        for time in (start, (start + end) / 2, end)
+    ]
     page.mouse.move(x[0], box["y"] + 60)
     page.mouse.down()
     for position in x[1:]:
@@ -122,4 +136,6 @@ def times_between_places(page: Page) -> np.ndarray:
 def wait_until_it_moves(page: Page) -> None:
     """Wait until the playhead of the player stands elsewhere than now."""
     canvas = page.locator(PLAYER)
-    expect(canvas).not_to_have_attribute("data-time", canvas.get_attribute("data-time"), timeout=60_000)
+    expect(canvas).not_to_have_attribute(
+        "data-time", canvas.get_attribute("data-time"), timeout=60_000
+    )

@@ -23,17 +23,23 @@ class Exact:
     """Two chains z_t = A z_{t-1} + B d_t + N(0, Q), x_t = C z_t + D d_t + N(0, R), with z_0 = 0.
 
     The weights of the prior and of the emission are set to that. The posterior is the exact one,
-    q(z_t | z_{t-1}, x_{t:T}) of Eq. (7) (``smoothing``), that of x_t alone (``filtering``), or the prior.
-    """
+    q(z_t | z_{t-1}, x_{t:T}) of Eq. (7) (``smoothing``), that of x_t alone (``filtering``), or the
+    prior."""
 
     has_d: bool
     path = SequenceModel.path  # the faster one is made for a posterior of the library's form
 
     def __init__(self, posterior: str = "smoothing"):
         sizes = {"x_dim": 2, "d_dim": 1, "z_dim": 2, "hidden_dim": 2}
-        super().__init__(ModelConfig(likelihood="gaussian", residual=False, variance_floor=0.0, **sizes))
+        super().__init__(
+            ModelConfig(likelihood="gaussian", residual=False, variance_floor=0.0, **sizes)
+        )
         self.double().requires_grad_(False)
-        self.features, self.a, self.posterior = nn.Identity(), Messages(posterior, has_d=self.has_d), Smoother()
+        self.features, self.a, self.posterior = (
+            nn.Identity(),
+            Messages(posterior, has_d=self.has_d),
+            Smoother(),
+        )
         of_z, of_x = np.diag(A), np.diag(C)
         if self.has_d:
             of_x = np.concatenate([D[:, None], of_x], 1)
@@ -51,7 +57,11 @@ class Exact:
     def log_evidence(self, x: np.ndarray) -> float:
         """log p(x_{1:T}) of one sequence (T, 2), by the Kalman filter of statsmodels."""
         u = torch.as_tensor(np.concatenate([np.zeros((1, 2)), x[:-1]])[None])
-        d = FixedStates()(u, u.new_zeros(1, 1))[0].T.numpy() if self.has_d else np.zeros((1, len(x)))
+        d = (
+            FixedStates()(u, u.new_zeros(1, 1))[0].T.numpy()
+            if self.has_d
+            else np.zeros((1, len(x)))
+        )
         of_z, of_x = B[:, None] * d, D[:, None] * d
         kalman = KalmanFilter(
             2,
@@ -88,7 +98,10 @@ class FixedStates(nn.Module):
 
 
 class Messages(nn.Module):
-    """a_t = (J_t, h_t + B d_t / Q) from [d_t, x_t] and a_{t+1}: p(x_{t:T} | z_t) = exp(h_t z_t - J_t z_t^2 / 2)."""
+    """a_t = (J_t, h_t + B d_t / Q) from [d_t, x_t] and a_{t+1}.
+
+    It says that p(x_{t:T} | z_t) = exp(h_t z_t - J_t z_t^2 / 2).
+    """
 
     def __init__(self, posterior: str, *, has_d: bool):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A CUDA graph without a GPU: the operations of a recording, run again on the same memory and without their Python."""
+"""A CUDA graph without a GPU: recorded operations, run again on the same memory, without Python."""
 
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from srnn_lab.training.loop import Loop
 
 
 class Graph(Operations):
-    """Stands for ``torch.cuda.CUDAGraph``: a number, a branch or a shape of the recording stays what it was."""
+    """Stands for ``torch.cuda.CUDAGraph``: numbers, branches and shapes stay as recorded."""
 
     def __init__(self):
         super().__init__()
@@ -36,7 +36,9 @@ class Graph(Operations):
         for func, args, kwargs, results in self.calls:
             again = tree_leaves(func(*args, **kwargs))
             for old, new in zip(tree_leaves(results), again, strict=True):
-                if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():  # not a view, nor written in place
+                if (
+                    isinstance(old, Tensor) and old.data_ptr() != new.data_ptr()
+                ):  # not a view, nor written in place
                     old.copy_(new)
 
 
@@ -53,7 +55,7 @@ def record(graph, pool, stream, capture_error_mode):
 
 
 def pretend(setattr=setattr):
-    """Make trainings record their updates, on the CPU; ``setattr`` may be that of ``monkeypatch``."""
+    """Make trainings record updates, on the CPU; ``setattr`` may be that of ``monkeypatch``."""
     stream = SimpleNamespace(wait_stream=lambda other: None)
     stand_ins = {
         "Stream": lambda device: stream,
@@ -62,7 +64,9 @@ def pretend(setattr=setattr):
         "device": lambda device: nullcontext(),
         "CUDAGraph": Graph,
         "graph": record,
-        "get_rng_state": lambda device: None,  # that of the CPU, from which dropout is drawn here, is kept anyway
+        "get_rng_state": lambda device: (
+            None
+        ),  # that of the CPU, from which dropout is drawn here, is kept anyway
         "set_rng_state": lambda state, device: None,
     }
     for name, stand_in in stand_ins.items():

@@ -1,4 +1,4 @@
-"""Real processes that run the command line and that tests may kill; a server that has imported torch forks them."""
+"""Real command-line processes that tests may kill; a server that has imported torch forks them."""
 
 import multiprocessing
 import os
@@ -19,7 +19,9 @@ PATIENCE = 120
 """Seconds that a test waits for what takes a second on an idle machine."""
 
 
-def run_command(argv: list[str], log: Path, write_every: float, environment: dict[str, str]) -> None:
+def run_command(
+    argv: list[str], log: Path, write_every: float, environment: dict[str, str]
+) -> None:
     """What a process does."""
     from srnn_lab import cli
     from srnn_lab.training import state
@@ -32,22 +34,40 @@ def run_command(argv: list[str], log: Path, write_every: float, environment: dic
     sys.exit(cli.main(argv))
 
 
-def start(argv: list[object], log: Path, write_every: float = 600, run: Callable = run_command, **environment: str):
+def start(
+    argv: list[object],
+    log: Path,
+    write_every: float = 600,
+    run: Callable = run_command,
+    **environment: str,
+):
     """Begin a command; what it prints goes to ``log``."""
-    process = CONTEXT.Process(target=run, args=([*map(str, argv)], log, write_every, environment), daemon=True)
+    process = CONTEXT.Process(
+        target=run, args=([*map(str, argv)], log, write_every, environment), daemon=True
+    )
     process.start()
     return process
 
 
-def start_ranks(argv: list[object], logs: Path, write_every: float = 600, run: Callable = run_command) -> list:
+def start_ranks(
+    argv: list[object], logs: Path, write_every: float = 600, run: Callable = run_command
+) -> list:
     """Begin a command as two processes with the environment that torchrun gives them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     sizes = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "1"}
-    shared = {"TORCHELASTIC_RUN_ID": "test", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **sizes}
+    shared = {
+        "TORCHELASTIC_RUN_ID": "test",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        **sizes,
+    }
     ranks = ("0", "1")
-    return [start(argv, logs / f"log-{r}", write_every, run, RANK=r, LOCAL_RANK=r, **shared) for r in ranks]
+    return [
+        start(argv, logs / f"log-{r}", write_every, run, RANK=r, LOCAL_RANK=r, **shared)
+        for r in ranks
+    ]
 
 
 def finish(*processes) -> list[int]:
@@ -74,7 +94,9 @@ def epochs_done(out: Path) -> int:
 def position(out: Path) -> tuple[int, int]:
     """Whole epochs, and updates after them, in the state that a run would resume from."""
     try:
-        state = load((out / "last.safetensors").read_bytes())  # opened once: it may be replaced meanwhile
+        state = load(
+            (out / "last.safetensors").read_bytes()
+        )  # opened once: it may be replaced meanwhile
     except (FileNotFoundError, SafetensorError):
         return (0, 0)
     return len(state["extra.curves"]), int(state["extra.position"][0])

@@ -54,9 +54,18 @@ def wav_folder(folder: Path, num_files: int = 6) -> Path:
 
 def music_run(data: str = "fraccaro/jsb", **train: object) -> RunConfig:
     """The paper's music run, with a model of a few thousand weights."""
-    small = {"epochs": 3, "batch_size": 3, "segment_length": 8, "learning_rate": 1e-2, "kl_weight_updates": 10}
+    small = {
+        "epochs": 3,
+        "batch_size": 3,
+        "segment_length": 8,
+        "learning_rate": 1e-2,
+        "kl_weight_updates": 10,
+    }
     return replace(
-        PRESETS["jsb"], model=ModelConfig(**SIZES), data=DataConfig(data=data), train=TrainConfig(**small | train)
+        PRESETS["jsb"],
+        model=ModelConfig(**SIZES),
+        data=DataConfig(data=data),
+        train=TrainConfig(**small | train),
     )
 
 
@@ -65,7 +74,9 @@ def speech_run(data: str = "voice", features: str = "raw") -> RunConfig:
     return replace(
         PRESETS["voice"],
         model=ModelConfig(likelihood="gaussian", x_dim=80 if features == "raw" else 6, **SIZES),
-        data=DataConfig(data=data, features=features, sample_rate=RATE, frame_length=80, window_length=256),
+        data=DataConfig(
+            data=data, features=features, sample_rate=RATE, frame_length=80, window_length=256
+        ),
     )
 
 
@@ -80,11 +91,21 @@ def untrained(config: RunConfig, seed: int = 0, **more: object) -> Checkpoint:
 def a_result(row: str, **changes: object) -> Result:
     """A made-up line of the results file."""
     values = {
-        "command": "evaluate", "checkpoint": "", "checkpoint_sha256": "c", "figures": {"elbo": -4.5, "elbo_se": 0.25},
+        "command": "evaluate", "checkpoint": "", "checkpoint_sha256": (
+            "c"
+        ), "figures": {"elbo": -4.5, "elbo_se": 0.25},
         "average": "micro", "first_frame": True, "sequences": 2, "frames": 20,
-        "data": "bl/jsb", "split": "test", "data_sha256": "d", "config": PRESETS["jsb"], "best_epoch": 3,
-        "parameters": 1000, "repetitions": 1, "resampling": "systematic", "resampling_share": 0.5, "seed": 0,
-        "seconds": 1.5, "date": "2026-01-31", "version": "0.1.0", "commit": "", "device": "cpu", "precision": "fp32",
+        "data": "bl/jsb", "split": "test", "data_sha256": (
+            "d"
+        ), "config": PRESETS["jsb"], "best_epoch": 3,
+        "parameters": 1000, "repetitions": 1, "resampling": (
+            "systematic"
+        ), "resampling_share": 0.5, "seed": 0,
+        "seconds": 1.5, "date": "2026-01-31", "version": "0.1.0", "commit": "", "device": (
+            "cpu"
+        ), "precision": (
+            "fp32"
+        ),
         "cpu": "abacus", "threads": 1,
         "torch": "2",
     }  # fmt: skip

@@ -34,7 +34,11 @@ def page_of(view: str) -> AppTest:
 
 
 def open_view(
-    view: str, checkpoint: str | None, monkeypatch: pytest.MonkeyPatch, folder: Path, **params: object
+    view: str,
+    checkpoint: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    **params: object,
 ) -> AppTest:
     """A page, run once, in a folder with ``runs``; without a checkpoint, as at a first visit."""
     monkeypatch.chdir(folder)
@@ -52,7 +56,12 @@ def kept_by(view: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | bytes
 
     def keep(stem: str, files: dict, note: str = "") -> None:
         found.clear()
-        found.update({name: content() if callable(content) else content for name, (content, _) in files.items()})
+        found.update(
+            {
+                name: content() if callable(content) else content
+                for name, (content, _) in files.items()
+            }
+        )
 
     monkeypatch.setattr(f"srnn_lab.dashboard.pages.{view}.keep", keep)
     return found
@@ -66,4 +75,6 @@ def arrays_of(content: bytes) -> dict[str, np.ndarray]:
 
 def text_of(page: AppTest) -> str:
     """All that stands on the page."""
-    return " ".join(element.value for kind in ("markdown", "caption", "info") for element in getattr(page, kind))
+    return " ".join(
+        element.value for kind in ("markdown", "caption", "info") for element in getattr(page, kind)
+    )

@@ -1,4 +1,7 @@
-"""What a GPU would have to be waited for, found without one: operations are looked at, most of them on no device."""
+"""What a GPU would have to be waited for, found without one.
+
+Operations are looked at, most of them on no device.
+"""
 
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
@@ -19,12 +22,15 @@ LOOKS = {
     "unique_consecutive",
 }
 """Operations whose result, or its shape, depends on values: the host waits for them."""
-MAKES = [(Tensor, "new_tensor"), *((torch, name) for name in ("tensor", "as_tensor", "asarray", "from_numpy"))]
+MAKES = [
+    (Tensor, "new_tensor"),
+    *((torch, name) for name in ("tensor", "as_tensor", "asarray", "from_numpy")),
+]
 """Functions whose values come from the host's memory, copied before they return."""
 
 
 class WaitError(AssertionError):
-    """An operation waits for the device, or takes a value of the host that a recorded update would keep for ever."""
+    """An operation waits for a device, or takes a host value that a recorded update would keep."""
 
 
 class Operations(TorchDispatchMode):
@@ -50,7 +56,10 @@ def refuse(*args, **kwargs):
 
 @contextmanager
 def without_waiting():
-    """Nothing in here may wait for the device: no look at a value, no copy from or to the host, no mixed devices."""
+    """Nothing in here may wait for the device.
+
+    There may be no look at a value, no copy from or to the host, and no mixed devices.
+    """
     with ExitStack() as stack:
         for owner, name in MAKES:
             stack.enter_context(patch.object(owner, name, refuse))

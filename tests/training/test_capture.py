@@ -1,4 +1,4 @@
-"""Updates that are recorded once and replayed, as on a GPU: the training that results is the one that is not."""
+"""Updates recorded once and replayed, as on a GPU: the training is the same as without."""
 
 import signal
 from contextlib import nullcontext
@@ -62,14 +62,19 @@ def recorded(monkeypatch):
 def config(songs, **options):
     run = music_run(
         songs,
-        **{"epochs": 1, "precision": "fp32"} | {k: v for k, v in options.items() if hasattr(TrainConfig, k)},
+        **{"epochs": 1, "precision": "fp32"}
+        | {k: v for k, v in options.items() if hasattr(TrainConfig, k)},
     )
-    return replace(run, model=replace(run.model, **{k: v for k, v in options.items() if hasattr(run.model, k)}))
+    return replace(
+        run, model=replace(run.model, **{k: v for k, v in options.items() if hasattr(run.model, k)})
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
-def test_a_training_that_is_recorded_and_replayed_is_the_same_to_the_bit(options, songs, recorded, tmp_path):
+def test_a_training_that_is_recorded_and_replayed_is_the_same_to_the_bit(
+    options, songs, recorded, tmp_path
+):
     run = config(songs, **options)
     fit(run, tmp_path / "recorded")
     assert sum(len(one.recordings) for one in recorded) >= 1
@@ -81,7 +86,7 @@ def test_a_training_that_is_recorded_and_replayed_is_the_same_to_the_bit(options
 
 @pytest.mark.parametrize("name", ["elbo", "iwae", "fivo"])
 def test_a_training_as_on_a_gpu_is_that_of_a_cpu(name, songs, recorded, tmp_path, monkeypatch):
-    """Whole sequences are padded further there; without dropout, padding changes no more than a rounding error."""
+    """Sequences are padded further there; without dropout, that changes only a rounding error."""
     run = config(songs, **RUNS[name], whole_sequences=True)
     fit(run, tmp_path / "gpu")
     monkeypatch.undo()
@@ -116,8 +121,10 @@ def test_two_processes_that_record_give_the_curves_of_one(songs, recorded, tmp_p
 
 
 @pytest.mark.parametrize("name", ["elbo", "iwae", "fivo", "multinomial", "regularised"])
-def test_nothing_of_an_update_waits_for_the_device_before_its_result_is_looked_at(name, songs, monkeypatch, tmp_path):
-    """On the meta device, with what was prepared on the CPU: the look at the result fails there, and nothing else."""
+def test_nothing_of_an_update_waits_for_the_device_before_its_result_is_looked_at(
+    name, songs, monkeypatch, tmp_path
+):
+    """On the meta device, prepared on the CPU: only the look at the result fails there."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)
     run = config(songs, **RUNS[name])

@@ -24,7 +24,12 @@ def line(tmp_path_factory):
     songs = midi_folder(tmp_path_factory.mktemp("data") / "songs", num_files=24)
 
     def line(out, **train):
-        values = SIZES | {"learning_rate": 0.01, "kl_weight_updates": 10, "precision": "fp32"} | UNEVEN | train
+        values = (
+            SIZES
+            | {"learning_rate": 0.01, "kl_weight_updates": 10, "precision": "fp32"}
+            | UNEVEN
+            | train
+        )
         flags = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
         options = [name if value is True else f"{name}={value}" for name, value in flags.items()]
         return ["train", "jsb", f"--data={songs}", f"--resume={out}", *options]
@@ -55,7 +60,10 @@ def test_the_processes_share_every_row_nearly_evenly(num_rows, world_size, monke
         shares.append(distributed.share(num_rows))
     assert (shares[0].start, shares[-1].stop) == (0, num_rows)
     assert all(before.stop == after.start for before, after in pairwise(shares))
-    assert {share.stop - share.start for share in shares} <= {num_rows // world_size, num_rows // world_size + 1}
+    assert {share.stop - share.start for share in shares} <= {
+        num_rows // world_size,
+        num_rows // world_size + 1,
+    }
 
 
 @pytest.mark.slow
@@ -67,7 +75,9 @@ def test_two_processes_with_two_rows_each_give_the_curves_of_one(line, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{"objective": "iwae"}, {"objective": "fivo", "whole_sequences": True}])
+@pytest.mark.parametrize(
+    "options", [{"objective": "iwae"}, {"objective": "fivo", "whole_sequences": True}]
+)
 def test_two_processes_draw_the_paths_and_the_ancestors_of_one(options, line, tmp_path):
     one = start(line(tmp_path / "one", **options), tmp_path / "log")
     ranks = start_ranks(line(tmp_path / "two", **options), tmp_path)
@@ -78,7 +88,9 @@ def test_two_processes_draw_the_paths_and_the_ancestors_of_one(options, line, tm
 @pytest.mark.slow
 def test_two_processes_with_one_row_and_two_give_the_curves_of_one(line, alone, tmp_path):
     """And only the first of them writes and prints."""
-    assert finish(*start_ranks(line(tmp_path / "run"), tmp_path)) == [0, 0], (tmp_path / "log-0").read_text()
+    assert finish(*start_ranks(line(tmp_path / "run"), tmp_path)) == [0, 0], (
+        tmp_path / "log-0"
+    ).read_text()
     assert curves(tmp_path / "run") == pytest.approx(alone, rel=1e-5)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "best.safetensors",
@@ -106,7 +118,9 @@ def test_processes_stop_at_the_same_update_and_one_alone_continues(line, alone, 
     assert (tmp_path / "log-1").read_text() == ""
 
     longer = [f"--resume={out}", f"--epochs={max(epochs + 1, UNEVEN['epochs'])}"]
-    assert finish(start(["train", *longer], tmp_path / "log")) == [0], (tmp_path / "log").read_text()
+    assert finish(start(["train", *longer], tmp_path / "log")) == [0], (
+        tmp_path / "log"
+    ).read_text()
     assert curves(out)[: len(alone)] == pytest.approx(alone, rel=1e-5)
 
 
@@ -115,25 +129,25 @@ def test_the_death_of_one_process_ends_the_job_and_it_can_be_resumed(line, alone
     """Under torchrun itself, which writes what ends a process to its own standard error."""
     out, script = tmp_path / "run", tmp_path / "script.py"
     script.write_text(
-        "import os, pathlib, sys\n"
-        "import time\n"
-        "import torch.distributed as dist\n"
-        "from srnn_lab import cli\nfrom srnn_lab.training import state\n"
-        "state.WRITE_EVERY = 0\n"
-        "old = dist.destroy_process_group\n"
-        "dist.destroy_process_group = lambda: (time.sleep(2), old())  # in which torchrun's SIGTERM comes\n"
-        "pathlib.Path(sys.argv[1], 'pid-' + os.environ['RANK']).write_text(str(os.getpid()))\n"
-        "sys.exit(cli.main(sys.argv[2:]))\n"
+        "import os, pathlib, sys\nimport time\nimport torch.distributed as dist\nfrom srnn_lab "
+        "import cli\nfrom srnn_lab.training import state\nstate.WRITE_EVERY = 0\nold = "
+        "dist.destroy_process_group\ndist.destroy_process_group = lambda: (time.sleep(2), old())  "
+        "# in which torchrun's SIGTERM comes\npathlib.Path(sys.argv[1], 'pid-' + "
+        "os.environ['RANK']).write_text(str(os.getpid()))\nsys.exit(cli.main(sys.argv[2:]))\n"
     )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     with (tmp_path / "log").open("w") as log:
-        job = subprocess.Popen([*torchrun, str(script), str(tmp_path), *line(out, epochs=5000)], stdout=log, stderr=log)
+        job = subprocess.Popen(
+            [*torchrun, str(script), str(tmp_path), *line(out, epochs=5000)], stdout=log, stderr=log
+        )
         wait_for(lambda: job.poll() is not None or position(out) >= (1, 2))
         os.kill(int((tmp_path / "pid-1").read_text()), signal.SIGKILL)
         assert job.wait(PATIENCE) != 0
     said = [text for text in (tmp_path / "log").read_text().splitlines() if "srnn-lab:" in text]
     assert len(said) == 1, said
-    assert re.search("srnn-lab: Process 0 of 2 cannot go on .* Start the job again with --resume", said[0])
+    assert re.search(
+        "srnn-lab: Process 0 of 2 cannot go on .* Start the job again with --resume", said[0]
+    )
 
     longer = line(out, epochs=max(position(out)[0] + 1, UNEVEN["epochs"]))
     assert finish(*start_ranks(longer, tmp_path)) == [0, 0], (tmp_path / "log-0").read_text()
@@ -146,7 +160,10 @@ def test_the_death_of_one_process_ends_the_job_and_it_can_be_resumed(line, alone
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), RuntimeError),
         (torch.OutOfMemoryError("CUDA out of memory."), torch.OutOfMemoryError),
         (dist.DistBackendError("NCCL communicator was aborted"), ConnectionError),
-        (RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer"), ConnectionError),
+        (
+            RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer"),
+            ConnectionError,
+        ),
     ],
 )
 def test_only_errors_between_the_processes_ask_for_another_start(error, expected, monkeypatch):
@@ -155,7 +172,9 @@ def test_only_errors_between_the_processes_ask_for_another_start(error, expected
     monkeypatch.setenv("WORLD_SIZE", "2")
     init = dist.init_process_group
     monkeypatch.setattr(
-        dist, "init_process_group", lambda kind, **_: init(kind, store=dist.HashStore(), rank=0, world_size=1)
+        dist,
+        "init_process_group",
+        lambda kind, **_: init(kind, store=dist.HashStore(), rank=0, world_size=1),
     )
     with pytest.raises(expected) as found, distributed.process_group("cpu"):
         assert dist.is_initialized()
@@ -167,7 +186,10 @@ def test_only_errors_between_the_processes_ask_for_another_start(error, expected
 def test_processes_do_not_share_one_gpu(monkeypatch):
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match="--device is cuda:0; give cuda, so that each process takes a GPU of its own"):
+    with pytest.raises(
+        ValueError,
+        match="--device is cuda:0; give cuda, so that each process takes a GPU of its own",
+    ):
         distributed.usable_device("cuda:0")
 
 
@@ -181,10 +203,21 @@ def test_processes_do_not_share_work_on_a_device_that_cannot(monkeypatch):
 
 def test_a_job_on_several_machines_is_said_to_continue_on_as_many(monkeypatch):
     assert distributed.launcher() == ["srnn-lab"]
-    sizes = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2"}
+    sizes = {
+        "TORCHELASTIC_RUN_ID": "x",
+        "WORLD_SIZE": "8",
+        "LOCAL_WORLD_SIZE": "4",
+        "GROUP_WORLD_SIZE": "2",
+    }
     for name, value in sizes.items():
         monkeypatch.setenv(name, value)
-    assert distributed.launcher() == ["torchrun", "--nnodes=2", "--nproc-per-node=4", "-m", "srnn_lab"]
+    assert distributed.launcher() == [
+        "torchrun",
+        "--nnodes=2",
+        "--nproc-per-node=4",
+        "-m",
+        "srnn_lab",
+    ]
 
 
 def test_more_processes_than_rows_are_refused_before_anything_is_read(line, tmp_path):

@@ -28,7 +28,9 @@ def endless(path, kind):
 def test_a_regular_file_is_read_up_to_a_number_of_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"12345")
     assert read_bounded(tmp_path / "file", 5) == b"12345"
-    with pytest.raises(ValueError, match="file has more than 4 bytes, so it is not read; give a smaller file"):
+    with pytest.raises(
+        ValueError, match="file has more than 4 bytes, so it is not read; give a smaller file"
+    ):
         read_bounded(tmp_path / "file", 4)
     with pytest.raises(FileNotFoundError, match="none"):
         read_bounded(tmp_path / "none")
@@ -40,8 +42,14 @@ READERS = {
     "results": ("file", lambda path: main(["results", f"--results={path}"])),
     "reproduce": ("file", lambda path: main(["reproduce", "a", f"--results={path}"])),
     "write": ("file", lambda path: main(["results", f"--write={path}"])),
-    "evaluate": ("file", lambda path: main(["evaluate", "voice-mel", f"--record={path}", "--row=a"])),
-    "transitions": ("file", lambda path: main(["transitions", "voice-mel", f"--record={path}", "--row=a"])),
+    "evaluate": (
+        "file",
+        lambda path: main(["evaluate", "voice-mel", f"--record={path}", "--row=a"]),
+    ),
+    "transitions": (
+        "file",
+        lambda path: main(["transitions", "voice-mel", f"--record={path}", "--row=a"]),
+    ),
     "curves": ("curves.csv", lambda path: runs.read_curves(path.parent)),
     "progress": (runs.LOG, lambda path: runs.progress(path.parent)),
     "begin": (runs.LOG, lambda path: runs.begin(["jsb"], path.parent)),
@@ -67,7 +75,10 @@ def test_a_pipe_and_a_device_are_refused_at_once(kind, reader, tmp_path, capsys)
 
 def test_a_lock_and_a_log_that_are_links_empty_no_file_elsewhere(tmp_path):
     (tmp_path / "mine").write_text("letters")
-    for name, take in {lock.LOCK: lock.hold, runs.LOG: lambda run: runs.begin(["jsb"], run)}.items():
+    for name, take in {
+        lock.LOCK: lock.hold,
+        runs.LOG: lambda run: runs.begin(["jsb"], run),
+    }.items():
         run = tmp_path / f"run-{name}"
         run.mkdir()
         (run / name).symlink_to(tmp_path / "mine")
@@ -114,7 +125,9 @@ def test_a_write_leaves_that_of_another_process_alone(tmp_path):
     assert not part.exists()
 
 
-def test_a_training_that_was_killed_in_its_first_write_leaves_nothing_once_it_is_begun_again(tmp_path):
+def test_a_training_that_was_killed_in_its_first_write_leaves_nothing_once_it_is_begun_again(
+    tmp_path,
+):
     songs, run = midi_folder(tmp_path / "songs"), tmp_path / "run"
     run.mkdir()
     for name in ("best.safetensors", "last.safetensors", "curves.csv"):
@@ -122,7 +135,12 @@ def test_a_training_that_was_killed_in_its_first_write_leaves_nothing_once_it_is
     sizes = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
     options = [f"--data={songs}", "--epochs=1", "--batch-size=2", "--segment-length=8", *sizes]
     assert main(["train", "jsb", *options, f"--out={run}"]) == 0
-    assert sorted(p.name for p in run.iterdir()) == ["best.safetensors", "curves.csv", "last.safetensors", lock.LOCK]
+    assert sorted(p.name for p in run.iterdir()) == [
+        "best.safetensors",
+        "curves.csv",
+        "last.safetensors",
+        lock.LOCK,
+    ]
 
 
 def test_sweeping_takes_the_parts_of_one_file_alone(tmp_path):
@@ -141,7 +159,9 @@ def serve(temporary):
         time.sleep(600)
 
 
-def test_the_folder_of_a_killed_server_goes_at_the_next_start_and_that_of_a_living_one_stays(tmp_path, monkeypatch):
+def test_the_folder_of_a_killed_server_goes_at_the_next_start_and_that_of_a_living_one_stays(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     process = CONTEXT.Process(target=serve, args=(tmp_path,), daemon=True)
     process.start()

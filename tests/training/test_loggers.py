@@ -1,4 +1,4 @@
-"""What TensorBoard, Weights & Biases and MLflow are told of a training, without a network; and what a callback is."""
+"""What TensorBoard, Weights & Biases and MLflow are told, without a network; what a callback is."""
 
 import json
 import sys
@@ -28,7 +28,9 @@ def test_a_callback_gets_each_epoch_once_it_is_written(songs, tmp_path):
         assert [r["epoch"] for r in curves(tmp_path)] == [r["epoch"] for r in seen]
 
     run = fit(music_run(songs, epochs=2), tmp_path, on_epoch=look)
-    assert [{k: v for k, v in row.items() if k != "frames_per_second"} for row in seen] == run.curves
+    assert [
+        {k: v for k, v in row.items() if k != "frames_per_second"} for row in seen
+    ] == run.curves
     assert all(row["frames_per_second"] > 0 for row in seen)
 
 
@@ -47,7 +49,9 @@ def test_what_a_callback_raises_ends_the_training_which_is_resumed_bit_for_bit(s
 
 
 def test_a_logger_that_is_none_is_named(songs, tmp_path, capsys):
-    with pytest.raises(ValueError, match="no logger 'paper'; choose from tensorboard, wandb, mlflow"):
+    with pytest.raises(
+        ValueError, match="no logger 'paper'; choose from tensorboard, wandb, mlflow"
+    ):
         fit(music_run(songs), tmp_path / "run", loggers=["paper"])
     with pytest.raises(SystemExit):
         main(["train", "jsb", "--log=tensorboard,paper"])
@@ -79,7 +83,9 @@ def test_mlflow_has_one_run_of_a_training_that_was_continued(songs, tmp_path, mo
     assert run.data.params["z_dim"] == str(config.model.z_dim)
     for name in ("train_bound", "valid_bound", "kl_weight"):
         history = client.get_metric_history(run.info.run_id, name)
-        assert {point.step: point.value for point in history} == {row["epoch"]: row[name] for row in rows}
+        assert {point.step: point.value for point in history} == {
+            row["epoch"]: row[name] for row in rows
+        }
 
 
 @pytest.mark.slow
@@ -87,7 +93,11 @@ def test_mlflow_has_one_run_of_a_training_that_was_continued(songs, tmp_path, mo
 def test_weights_and_biases_writes_a_run_that_can_be_sent_later(songs, tmp_path, monkeypatch):
     from wandb.sdk.wandb_run import Run
 
-    for name, value in {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_CONFIG_DIR": str(tmp_path)}.items():
+    for name, value in {
+        "WANDB_MODE": "offline",
+        "WANDB_SILENT": "true",
+        "WANDB_CONFIG_DIR": str(tmp_path),
+    }.items():
         monkeypatch.setenv(name, value)
     logged, log = [], Run.log
 
@@ -114,5 +124,7 @@ def test_a_training_goes_on_where_a_logger_fails(songs, tmp_path, monkeypatch):
         yield _lasting("Paper", fails, OSError)
 
     monkeypatch.setitem(LOGGERS, "paper", full)
-    with pytest.warns(UserWarning, match=r"Epoch 1 could not be written to Paper \(the disk is full\)"):
+    with pytest.warns(
+        UserWarning, match=r"Epoch 1 could not be written to Paper \(the disk is full\)"
+    ):
         fit(music_run(songs, epochs=1), tmp_path, loggers=["paper"])

@@ -34,7 +34,9 @@ print(before, faults())
 
 def test_a_training_step_takes_the_memory_that_the_one_before_it_freed():
     """Without it, each page of a large block is a page fault where memory is given back."""
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
+    )
     before, after = map(int, done.stdout.split())
     print(f"{before = }, {after = }")
     if platform.libc_ver()[0] == "glibc":

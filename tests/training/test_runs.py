@@ -98,7 +98,9 @@ def test_a_killed_training_is_not_taken_for_one_that_runs(tmp_path, monkeypatch)
             time.sleep(0.01)
 
 
-def test_a_training_that_only_begins_is_not_stopped_by_the_number_of_an_earlier_one(tmp_path, monkeypatch):
+def test_a_training_that_only_begins_is_not_stopped_by_the_number_of_an_earlier_one(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(os, "kill", lambda *given: pytest.fail(f"a stranger was sent {given}"))
     (tmp_path / LOCK).write_text(f"1 {socket.gethostname()}")
     with hold(tmp_path):
@@ -114,11 +116,28 @@ def test_a_training_on_another_machine_is_not_stopped_by_its_number_here(tmp_pat
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(socket, "gethostname", lambda: "elsewhere")
             sign(lock, 12)
-        with pytest.raises(ValueError, match="is being trained on the machine elsewhere, as process 12; stop it there"):
+        with pytest.raises(
+            ValueError,
+            match="is being trained on the machine elsewhere, as process 12; stop it there",
+        ):
             terminate(tmp_path)
 
 
-NO_TRAININGS = ["-1", "0", "-{pid}", "{pid}", "1", "999999999", "9" * 400, "1e3", " ", "", "x" * 900, "1 1", "\x1b[2J"]
+NO_TRAININGS = [
+    "-1",
+    "0",
+    "-{pid}",
+    "{pid}",
+    "1",
+    "999999999",
+    "9" * 400,
+    "1e3",
+    " ",
+    "",
+    "x" * 900,
+    "1 1",
+    "\x1b[2J",
+]
 
 
 @pytest.mark.parametrize("signed", NO_TRAININGS)
@@ -128,7 +147,9 @@ def test_no_process_is_stopped_but_a_training_that_holds_this_lock(signed, tmp_p
     with hold(tmp_path) as lock:
         lock.write(f"{signed.format(pid=os.getpid())} {socket.gethostname()}")
         lock.flush()
-        with pytest.raises(ValueError, match=r"train\.pid (holds|names) .*nobody was asked to stop") as caught:
+        with pytest.raises(
+            ValueError, match=r"train\.pid (holds|names) .*nobody was asked to stop"
+        ) as caught:
             terminate(tmp_path)
     assert len(str(caught.value)) < 500
 
@@ -151,10 +172,17 @@ def test_a_training_of_another_run_is_not_stopped(tmp_path, songs, monkeypatch):
 @pytest.mark.parametrize("program", ["/usr/bin/srnn-lab", "srnn_lab"])
 def test_a_training_is_known_by_its_command(program, monkeypatch):
     """Without /proc, as on macOS, ``ps`` tells it."""
-    known = {7: f"python {program} train jsb", 8: f"python {program} evaluate train", 9: "vi train", 10: ""}
+    known = {
+        7: f"python {program} train jsb",
+        8: f"python {program} evaluate train",
+        9: "vi train",
+        10: "",
+    }
     answers = lambda command, **_: SimpleNamespace(stdout=known[int(command[-1])])  # noqa: E731
     monkeypatch.setattr("srnn_lab.system.lock.subprocess.run", answers)
-    monkeypatch.setattr("srnn_lab.system.lock.Path", lambda text: Path(str(text).replace("/proc", "/nowhere")))
+    monkeypatch.setattr(
+        "srnn_lab.system.lock.Path", lambda text: Path(str(text).replace("/proc", "/nowhere"))
+    )
     assert [_is_training(number) for number in known] == [True, False, False, False]
 
 
@@ -176,10 +204,14 @@ def test_a_folder_without_runs_has_none(tmp_path):
     assert runs.list_runs(tmp_path) == runs.list_runs(tmp_path / "missing") == {}
 
 
-@pytest.mark.parametrize("text", ["epoch,train_elbo\n1\n", "words", "epoch\n\x00\n", "", "\ufeff", "\xff" * 9])
+@pytest.mark.parametrize(
+    "text", ["epoch,train_elbo\n1\n", "words", "epoch\n\x00\n", "", "\ufeff", "\xff" * 9]
+)
 @pytest.mark.parametrize("more", ["\n1,2\n", ""])
 def test_damaged_curves_are_named(tmp_path, text, more):
-    (tmp_path / "curves.csv").write_bytes(f"{text}{more}".encode("latin-1" if "\xff" in text else "utf-8"))
+    (tmp_path / "curves.csv").write_bytes(
+        f"{text}{more}".encode("latin-1" if "\xff" in text else "utf-8")
+    )
     with pytest.raises(ValueError, match=r"curves\.csv is not a table of training curves"):
         runs.read_curves(tmp_path)
 
@@ -187,6 +219,8 @@ def test_damaged_curves_are_named(tmp_path, text, more):
 def test_only_the_latest_beginning_counts_in_a_log(tmp_path):
     bar = "{}%|###| 1k/2k [00:01<{}, 9 frames/s, epoch {}, -3.0 nats per frame, KL 1.0]"
     old, new = bar.format(90, "00:01", 9), bar.format(10, "01:00", 1)
-    (tmp_path / runs.LOG).write_text(f"$ srnn-lab train jsb\n{old}\rwords\n$ srnn-lab train jsb\n{new}\r")
+    (tmp_path / runs.LOG).write_text(
+        f"$ srnn-lab train jsb\n{old}\rwords\n$ srnn-lab train jsb\n{new}\r"
+    )
     assert runs.progress(tmp_path).said == ("$ srnn-lab train jsb",)
     assert json.dumps(runs._tail(tmp_path / runs.LOG)).count("epoch") == 1

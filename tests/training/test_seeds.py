@@ -23,7 +23,10 @@ def songs(tmp_path_factory):
 
 
 def runs(songs, folder, seeds=(1, 2, 3), **train):
-    return {folder / f"jsb-seed{seed}": music_run(songs, **{"epochs": 2, "seed": seed} | train) for seed in seeds}
+    return {
+        folder / f"jsb-seed{seed}": music_run(songs, **{"epochs": 2, "seed": seed} | train)
+        for seed in seeds
+    }
 
 
 def line(songs, *options, **train):
@@ -73,8 +76,12 @@ def test_a_signal_stops_all_runs_in_turns_and_they_continue(songs, tmp_path, mon
 
 
 def test_a_run_that_fails_is_named_and_the_others_come_to_their_end(songs, tmp_path):
-    several = runs(songs, tmp_path, seeds=(1, 2)) | runs(songs, tmp_path, seeds=(3,), learning_rate=1e30)
-    with pytest.raises(ValueError, match=r"1 of the runs failed, .* jsb-seed3: The bound or its gradient was not"):
+    several = runs(songs, tmp_path, seeds=(1, 2)) | runs(
+        songs, tmp_path, seeds=(3,), learning_rate=1e30
+    )
+    with pytest.raises(
+        ValueError, match=r"1 of the runs failed, .* jsb-seed3: The bound or its gradient was not"
+    ):
         fit_in_turns(several, device="cpu", data_dir=None, eager=False)
     assert [position(out)[0] for out in several] == [2, 2, 0]
 
@@ -96,7 +103,9 @@ def test_seeds_train_in_processes_and_the_output_says_which(songs, tmp_path, cap
         assert sum(text.startswith(f"tiny-seed{seed}: epoch 1: train") for text in printed) == 1
         assert main(line(songs, f"--seed={seed}", f"--out={tmp_path / str(seed)}")) == 0
         assert contents(tmp_path / "runs" / f"tiny-seed{seed}") == contents(tmp_path / str(seed))
-        assert found[f"seed {seed}"]["checkpoint"] == str(tmp_path / "runs" / f"tiny-seed{seed}" / "best.safetensors")
+        assert found[f"seed {seed}"]["checkpoint"] == str(
+            tmp_path / "runs" / f"tiny-seed{seed}" / "best.safetensors"
+        )
 
 
 @pytest.mark.slow
@@ -108,7 +117,9 @@ def test_ctrl_c_stops_all_processes_and_each_run_continues(songs, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     assert finish(process) == [130], (tmp_path / "log").read_text()
     said = (tmp_path / "log").read_text().splitlines()
-    assert said[-1] == "srnn-lab: stopped, with all written; the same command continues what has begun"
+    assert (
+        said[-1] == "srnn-lab: stopped, with all written; the same command continues what has begun"
+    )
     assert sum("run-seed" in text and "stopped, with all written" in text for text in said) == 2
     for seed, out in enumerate(outs, 1):
         epochs = position(out)[0] + 1
@@ -118,7 +129,8 @@ def test_ctrl_c_stops_all_processes_and_each_run_continues(songs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [["--seeds=1,2", "--seed=3"], ["--seeds=1", "--resume=run"], ["--seeds=1,x"], ["--seeds="]]
+    "options",
+    [["--seeds=1,2", "--seed=3"], ["--seeds=1", "--resume=run"], ["--seeds=1,x"], ["--seeds="]],
 )
 def test_seeds_that_make_no_sense_are_refused(options, songs, capsys):
     with pytest.raises(SystemExit):

@@ -1,4 +1,4 @@
-"""Trainings whose settings Optuna chooses: what may vary, what is tried, and what goes on after a stop."""
+"""Trainings with Optuna's settings: what may vary, what is tried, and what goes on after a stop."""
 
 import json
 import math
@@ -69,7 +69,9 @@ def test_the_sampler_climbs_and_the_trials_have_folders_of_their_own(tmp_path):
         return -((math.log10(settings["learning_rate"]) + 3) ** 2)
 
     trials = sweep([Varied.parse("learning-rate=1e-6..1")], 40, tmp_path / "s", train)
-    assert [trial.run for trial in trials] == [tmp_path / f"s-{i}" for i in range(1, 41)] == [*tried]
+    assert (
+        [trial.run for trial in trials] == [tmp_path / f"s-{i}" for i in range(1, 41)] == [*tried]
+    )
     assert [trial.settings["learning_rate"] for trial in trials] == [*tried.values()]
     assert max(trial.bound for trial in trials) > -0.05
     late = sum(trial.bound for trial in trials[20:]) / 20
@@ -94,7 +96,9 @@ def test_a_sweep_that_was_stopped_goes_on_with_the_trial_it_was_at(tmp_path):
     assert len(trials) == 5
     assert sweep(varied, 5, tmp_path / "s", train) == trials
     assert len(seen) == 6
-    with pytest.raises(ValueError, match="was begun with other settings to vary; choose another --out"):
+    with pytest.raises(
+        ValueError, match="was begun with other settings to vary; choose another --out"
+    ):
         sweep([Varied.parse("d-dim=1,2")], 6, tmp_path / "s", train)
 
 
@@ -114,8 +118,14 @@ def test_a_trial_that_fails_is_one_of_many_and_if_all_do_it_says_why(tmp_path):
 def test_the_command_s_trials_are_runs_as_train_makes_them(songs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     sizes = SIZES | {"epochs": 1, "batch_size": 3, "segment_length": 8}
-    options = [f"--data={songs}", *(f"--{name.replace('_', '-')}={value}" for name, value in sizes.items())]
-    assert main(["sweep", "jsb", *options, "--vary=learning-rate=1e-4..1e-2", "--trials=2", "--json"]) == 0
+    options = [
+        f"--data={songs}",
+        *(f"--{name.replace('_', '-')}={value}" for name, value in sizes.items()),
+    ]
+    assert (
+        main(["sweep", "jsb", *options, "--vary=learning-rate=1e-4..1e-2", "--trials=2", "--json"])
+        == 0
+    )
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(list_runs(tmp_path / "runs")) == ["jsb-sweep-1", "jsb-sweep-2"]
     for name in ("jsb-sweep-1", "jsb-sweep-2"):
@@ -124,9 +134,20 @@ def test_the_command_s_trials_are_runs_as_train_makes_them(songs, tmp_path, monk
         assert best.config.train.learning_rate == found[name]["learning_rate"]
         assert best.scores["valid"]["elbo"] == found[name]["valid"]
         assert progress(run).test == best.scores["test"]
-    assert found["best"] == max(["jsb-sweep-1", "jsb-sweep-2"], key=lambda name: found[name]["valid"])
+    assert found["best"] == max(
+        ["jsb-sweep-1", "jsb-sweep-2"], key=lambda name: found[name]["valid"]
+    )
     assert (
-        main(["train", "jsb", *options, f"--learning-rate={found['jsb-sweep-1']['learning_rate']}", "--out=same"]) == 0
+        main(
+            [
+                "train",
+                "jsb",
+                *options,
+                f"--learning-rate={found['jsb-sweep-1']['learning_rate']}",
+                "--out=same",
+            ]
+        )
+        == 0
     )
     same = (tmp_path / "same" / "best.safetensors").read_bytes()
     assert same == (tmp_path / "runs" / "jsb-sweep-1" / "best.safetensors").read_bytes()

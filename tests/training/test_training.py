@@ -35,7 +35,8 @@ from srnn_lab.training.precision import use_bf16
 from srnn_lab.training.state import SKIPS
 
 UPDATES = 6
-"""Updates of an epoch of the tiny songs: about 150 frames, of which 3 x 8 are trained on in one update."""
+"""Updates of an epoch of the tiny songs: about 150 frames, of which 3 x 8 are trained on in one
+update."""
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +58,15 @@ def curves(out):
 
 
 def contents(out):
-    """All files of a run but the lock, byte by byte: weights, Adam's state, configuration, scores and curves."""
+    """A run's files but its lock, by byte: weights, Adam's state, configuration, scores, curves."""
     return {path.name: path.read_bytes() for path in out.iterdir() if path.name != LOCK}
 
 
 def command(songs, out, **train):
     """The line that begins a run of eighteen updates an epoch in ``out``, or continues it."""
-    sizes = SIZES | {"epochs": 4, "batch_size": 2, "segment_length": 4, "learning_rate": 0.01} | train
+    sizes = (
+        SIZES | {"epochs": 4, "batch_size": 2, "segment_length": 4, "learning_rate": 0.01} | train
+    )
     flags = {f"--{name.replace('_', '-')}": value for name, value in sizes.items()}
     options = [name if value is True else f"{name}={value}" for name, value in flags.items()]
     return ["train", "jsb", f"--data={songs}", f"--resume={out}", *options]
@@ -81,7 +84,11 @@ def test_the_curves_have_one_row_an_epoch_that_hangs_together(run):
     assert all(tuple(row) == COLUMNS for row in rows)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     for row in rows:
-        assert row["valid_bound"] == row["valid_elbo"] == pytest.approx(row["valid_log_px"] - row["valid_kl"])
+        assert (
+            row["valid_bound"]
+            == row["valid_elbo"]
+            == pytest.approx(row["valid_log_px"] - row["valid_kl"])
+        )
         assert row["learning_rate"] == config.train.learning_rate
         assert row["skipped"] == 0
     last_of_first_epoch = 0.2 + 0.8 * (UPDATES - 1) / 10
@@ -96,22 +103,31 @@ def test_best_is_the_epoch_with_the_highest_validation_bound(run):
     assert best.scores["epoch"] == highest["epoch"]
     assert best.scores["valid"]["elbo"] == highest["valid_elbo"]
     for split in ("valid", "test"):
-        frames = best.frontend.sequences(load_split(config.data, split).values(), config.model.x_dim)
+        frames = best.frontend.sequences(
+            load_split(config.data, split).values(), config.model.x_dim
+        )
         assert evaluate(best.model, frames, config.evaluation).to_dict() == best.scores[split]
 
 
 @pytest.mark.parametrize(
-    ("objective", "resampling"), [("iwae", "systematic"), ("fivo", "multinomial"), ("nasmc", "systematic")]
+    ("objective", "resampling"),
+    [("iwae", "systematic"), ("fivo", "multinomial"), ("nasmc", "systematic")],
 )
-def test_the_bound_that_is_trained_on_improves_and_chooses_the_best_epoch(objective, resampling, songs, tmp_path):
-    config = music_run(songs, epochs=4, objective=objective, num_particles=16, resampling=resampling)
+def test_the_bound_that_is_trained_on_improves_and_chooses_the_best_epoch(
+    objective, resampling, songs, tmp_path
+):
+    config = music_run(
+        songs, epochs=4, objective=objective, num_particles=16, resampling=resampling
+    )
     best, rows = fit(config, tmp_path).best, curves(tmp_path)
     for name in ("train_bound", "valid_elbo", "valid_bound"):
         assert rows[-1][name] > rows[0][name] + 10
     assert best.scores["valid"][config.train.bound] == max(row["valid_bound"] for row in rows)
     assert best.scores["valid"]["elbo"] < best.scores["valid"][config.train.bound]
     frames = best.frontend.sequences(load_split(config.data, "test").values(), config.model.x_dim)
-    found = evaluate(best.model, frames, config.evaluation, bounds=[config.train.bound], resampling=resampling)
+    found = evaluate(
+        best.model, frames, config.evaluation, bounds=[config.train.bound], resampling=resampling
+    )
     assert found.to_dict() == best.scores["test"]
 
 
@@ -124,7 +140,10 @@ def test_best_is_not_the_last_epoch_when_validation_gets_worse(songs, tmp_path, 
     monkeypatch.setattr(fitting, "evaluate", worsening)
     assert fit(music_run(songs, epochs=3), tmp_path).best.scores["epoch"] == 2
     assert not torch.equal(
-        *(load_file(tmp_path / f"{name}.safetensors")["model.gru_d.weight_hh_l0"] for name in ("best", "last"))
+        *(
+            load_file(tmp_path / f"{name}.safetensors")["model.gru_d.weight_hh_l0"]
+            for name in ("best", "last")
+        )
     )
 
 
@@ -143,8 +162,12 @@ REGULARISED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"objective": "fivo"}, REGULARISED], ids=["elbo", "fivo", "regularised"])
-def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_killed(options, songs, tmp_path):
+@pytest.mark.parametrize(
+    "options", [{}, {"objective": "fivo"}, REGULARISED], ids=["elbo", "fivo", "regularised"]
+)
+def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_killed(
+    options, songs, tmp_path
+):
     seed = random.randrange(2**32)
     print(f"{seed = }")
     moments, chance, log = [], random.Random(seed), tmp_path / "log"
@@ -154,10 +177,19 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_ki
         path = killed / "last.safetensors"
         return path.stat().st_mtime_ns if path.exists() else 0
 
-    while len(moments) < 4 or not any(0 < update < 18 for _, update in moments):  # within an epoch states are carried
-        before, process = written(), start(command(songs, killed, **options, epochs=5000), log, write_every=0)
+    while len(moments) < 4 or not any(
+        0 < update < 18 for _, update in moments
+    ):  # within an epoch states are carried
+        before, process = (
+            written(),
+            start(command(songs, killed, **options, epochs=5000), log, write_every=0),
+        )
         for _ in range(chance.randrange(20)):  # writes, of which there is one an update
-            wait_for(lambda before=before, process=process: process.exitcode is not None or written() > before)
+            wait_for(
+                lambda before=before, process=process: (
+                    process.exitcode is not None or written() > before
+                )
+            )
             before = written()
         time.sleep(chance.random() / 20)
         process.kill()
@@ -165,7 +197,9 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_never_ki
         moments.append(position(killed))
     print(f"{moments = }")
     for out in (killed, whole):
-        assert finish(start(command(songs, out, **options, epochs=moments[-1][0] + 1), log)) == [0], log.read_text()
+        assert finish(start(command(songs, out, **options, epochs=moments[-1][0] + 1), log)) == [
+            0
+        ], log.read_text()
     assert contents(killed) == contents(whole)
 
 
@@ -227,7 +261,9 @@ def test_a_signal_in_the_last_validation_ends_the_run_before_the_test_set_is_sco
     assert "test" in fit(music_run(songs, epochs=1), tmp_path / "run", resume=True).best.scores
 
 
-def test_ctrl_c_while_the_test_set_is_scored_names_the_command_that_continues(songs, tmp_path, monkeypatch):
+def test_ctrl_c_while_the_test_set_is_scored_names_the_command_that_continues(
+    songs, tmp_path, monkeypatch
+):
     calls = []
 
     def interrupted(*args, **kwargs):
@@ -249,7 +285,9 @@ def test_processes_that_read_different_data_are_told_so(songs, tmp_path, monkeyp
         return made + 1 if isinstance(made, torch.Tensor) else made
 
     monkeypatch.setattr(fitting.distributed, "from_rank_0", from_rank_0)
-    with pytest.raises(ValueError, match="Process 0 reads other data than process 0; put the same files on each"):
+    with pytest.raises(
+        ValueError, match="Process 0 reads other data than process 0; put the same files on each"
+    ):
         fit(music_run(songs), tmp_path / "run")
 
 
@@ -289,12 +327,14 @@ def test_a_run_is_not_resumed_on_other_data(run, songs, tmp_path):
     fit(config, tmp_path / "run")
     first, second, *_ = sorted((tmp_path / "songs").iterdir())
     shutil.copy(first, second)  # as many songs, and perhaps as many updates
-    with pytest.raises(ValueError, match="run was trained on other data; continue it on the data it began with"):
+    with pytest.raises(
+        ValueError, match="run was trained on other data; continue it on the data it began with"
+    ):
         fit(config, tmp_path / "run", resume=True)
 
 
 def test_a_run_of_an_earlier_version_is_read_and_continued(run, songs, tmp_path):
-    """Its curves call the bound that is trained an ELBO, whichever it is; its states have no names of columns."""
+    """Its curves call any trained bound an ELBO; its states have no names of columns."""
     config, whole, _ = run
     out, rows = tmp_path / "run", curves(whole)
     fit(replace(config, train=replace(config.train, epochs=2)), out)
@@ -331,7 +371,9 @@ def test_a_checkpoint_without_the_state_of_its_training_is_not_resumed(run, tmp_
         lambda extra: extra.update({"adam.0.exp_avg_sq": torch.zeros(2)}),
     ],
 )
-def test_a_state_of_which_a_part_is_missing_or_misshapen_is_not_resumed(change, songs, tmp_path, monkeypatch):
+def test_a_state_of_which_a_part_is_missing_or_misshapen_is_not_resumed(
+    change, songs, tmp_path, monkeypatch
+):
     config, last = music_run(songs), tmp_path / "last.safetensors"
     monkeypatch.setattr(state, "WRITE_EVERY", 0)
     break_updates(monkeypatch, *range(1, 9))
@@ -339,14 +381,23 @@ def test_a_state_of_which_a_part_is_missing_or_misshapen_is_not_resumed(change, 
         fit(config, tmp_path)
     monkeypatch.undo()
     with safe_open(last, "pt") as opened:
-        header, tensors = opened.metadata(), {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    extra = {name.removeprefix("extra."): tensors.pop(name) for name in list(tensors) if name.startswith("extra.")}
+        header, tensors = (
+            opened.metadata(),
+            {name: opened.get_tensor(name) for name in opened.keys()},
+        )
+    extra = {
+        name.removeprefix("extra."): tensors.pop(name)
+        for name in list(tensors)
+        if name.startswith("extra.")
+    }
     change(extra)
     stored = json.loads(header["srnn_lab"])
     del stored["sha256"]  # as in a file of an earlier version
     header = {"srnn_lab": json.dumps(stored)}
     save_file(tensors | {f"extra.{name}": value for name, value in extra.items()}, last, header)
-    with pytest.raises(ValueError, match=r"last\.safetensors holds no state of a training to continue"):
+    with pytest.raises(
+        ValueError, match=r"last\.safetensors holds no state of a training to continue"
+    ):
         fit(config, tmp_path, resume=True)
 
 
@@ -366,7 +417,9 @@ def test_one_process_at_a_time_trains_in_a_folder(songs, tmp_path, monkeypatch):
     assert list(contents(tmp_path)) == []
 
 
-def test_a_training_is_known_by_its_number_while_it_lives_and_leaves_nothing_if_it_cannot_begin(tmp_path, monkeypatch):
+def test_a_training_is_known_by_its_number_while_it_lives_and_leaves_nothing_if_it_cannot_begin(
+    tmp_path, monkeypatch
+):
     out = tmp_path / "run"
 
     def load(config, data_dir):
@@ -374,14 +427,19 @@ def test_a_training_is_known_by_its_number_while_it_lives_and_leaves_nothing_if_
         raise ValueError(f"process {(out / LOCK).read_text()} has no data")
 
     monkeypatch.setattr(fitting, "_load", load)
-    with pytest.raises(ValueError, match=f"process {os.getpid()} {socket.gethostname()} has no data"):
+    with pytest.raises(
+        ValueError, match=f"process {os.getpid()} {socket.gethostname()} has no data"
+    ):
         fit(music_run(), out)
     assert not out.exists()
 
 
 def test_a_best_epoch_is_neither_overwritten_nor_missed(run, songs, tmp_path):
     config, out, _ = run
-    for name, message in (("best", "no last.safetensors to continue"), ("last", "best.safetensors is missing")):
+    for name, message in (
+        ("best", "no last.safetensors to continue"),
+        ("last", "best.safetensors is missing"),
+    ):
         part = tmp_path / name
         part.mkdir()
         shutil.copy(out / f"{name}.safetensors", part)
@@ -400,7 +458,9 @@ def test_a_model_that_does_not_fit_into_memory_is_said_to_be_too_large(tmp_path,
         raise RuntimeError("not enough memory: you tried to allocate 4000000000000 bytes")
 
     monkeypatch.setattr(fitting, "build_model", build)
-    with pytest.raises(ValueError, match="does not fit into memory; lower --hidden-dim, --d-dim or --z-dim"):
+    with pytest.raises(
+        ValueError, match="does not fit into memory; lower --hidden-dim, --d-dim or --z-dim"
+    ):
         fit(music_run(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -409,15 +469,22 @@ def test_a_model_that_does_not_fit_into_memory_is_said_to_be_too_large(tmp_path,
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory."),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000000000000 bytes."),
+        RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000000000000 bytes."
+        ),
     ],
 )
-def test_an_update_that_does_not_fit_into_memory_names_what_to_lower(error, songs, tmp_path, monkeypatch):
+def test_an_update_that_does_not_fit_into_memory_names_what_to_lower(
+    error, songs, tmp_path, monkeypatch
+):
     def too_large(*args):
         raise error
 
     monkeypatch.setattr(objectives, "elbo", too_large)
-    with pytest.raises(ValueError, match="lower --batch-size, --segment-length or --num-particles, and another --out"):
+    with pytest.raises(
+        ValueError,
+        match="lower --batch-size, --segment-length or --num-particles, and another --out",
+    ):
         fit(music_run(songs), tmp_path / "run")
 
 
@@ -436,15 +503,21 @@ def test_a_device_that_is_not_there_is_named(device, songs, tmp_path):
     ],
     ids=["in training", "in validation"],
 )
-def test_a_bound_that_stays_no_number_stops_the_run_with_advice_and_is_not_written(train, said, songs, tmp_path):
-    with pytest.raises(FloatingPointError, match=f"{said}; lower --learning-rate or --gradient-norm, or train with"):
+def test_a_bound_that_stays_no_number_stops_the_run_with_advice_and_is_not_written(
+    train, said, songs, tmp_path
+):
+    with pytest.raises(
+        FloatingPointError, match=f"{said}; lower --learning-rate or --gradient-norm, or train with"
+    ):
         fit(music_run(songs, learning_rate=1e30, **train), tmp_path)
     assert sorted(contents(tmp_path)) == ["curves.csv", "last.safetensors"]
-    assert all(value.isfinite().all() for value in load_file(tmp_path / "last.safetensors").values())
+    assert all(
+        value.isfinite().all() for value in load_file(tmp_path / "last.safetensors").values()
+    )
 
 
 def break_updates(monkeypatch, *broken):
-    """Make the bound of some updates of a run, counted from 0, and the states after them, no numbers.
+    """Make the bound of some updates of a run, counted from 0, and states after them, no numbers.
 
     Returns:
         The bounds of the others, to which it adds one after another.
@@ -460,7 +533,9 @@ def break_updates(monkeypatch, *broken):
             others.append(bound.elbo.mean().item())
             return bound
         nowhere = type(bound.trace.state)(*(values * torch.nan for values in bound.trace.state))
-        return replace(bound, log_px=bound.log_px * torch.nan, trace=bound.trace._replace(state=nowhere))
+        return replace(
+            bound, log_px=bound.log_px * torch.nan, trace=bound.trace._replace(state=nowhere)
+        )
 
     monkeypatch.setattr(objectives, "elbo", breaking)
     return others
@@ -476,15 +551,21 @@ def test_an_update_that_is_no_number_is_skipped_and_counted(songs, tmp_path, mon
     assert [row["train_bound"] for row in rows] == pytest.approx(means)
 
 
-def test_updates_that_are_no_numbers_in_a_row_are_counted_across_epochs_and_a_resumption(songs, tmp_path, monkeypatch):
+def test_updates_that_are_no_numbers_in_a_row_are_counted_across_epochs_and_a_resumption(
+    songs, tmp_path, monkeypatch
+):
     config = music_run(songs, epochs=3)
     monkeypatch.setattr(state, "WRITE_EVERY", 0)
     break_updates(monkeypatch, *range(UPDATES - 3, UPDATES - 3 + SKIPS))
-    with pytest.raises(FloatingPointError, match=f"{SKIPS} times in a row, up to update 2 of epoch 2"):
+    with pytest.raises(
+        FloatingPointError, match=f"{SKIPS} times in a row, up to update 2 of epoch 2"
+    ):
         fit(config, tmp_path)
     assert position(tmp_path) == (1, 1)
     break_updates(monkeypatch, 0)
-    with pytest.raises(FloatingPointError, match=f"{SKIPS} times in a row, up to update 2 of epoch 2"):
+    with pytest.raises(
+        FloatingPointError, match=f"{SKIPS} times in a row, up to update 2 of epoch 2"
+    ):
         fit(config, tmp_path, resume=True)
     monkeypatch.undo()
     assert [row["skipped"] for row in fit(config, tmp_path, resume=True).curves] == [3, 1, 0]
@@ -492,7 +573,9 @@ def test_updates_that_are_no_numbers_in_a_row_are_counted_across_epochs_and_a_re
 
 def test_an_epoch_without_any_number_stops_the_run(songs, tmp_path, monkeypatch):
     break_updates(monkeypatch, 0)
-    with pytest.raises(FloatingPointError, match="bound or its gradient, at every update, is not a finite number"):
+    with pytest.raises(
+        FloatingPointError, match="bound or its gradient, at every update, is not a finite number"
+    ):
         fit(music_run(songs, segment_length=40), tmp_path)
 
 
@@ -523,9 +606,13 @@ def test_a_training_goes_on_without_events_that_cannot_be_written(songs, tmp_pat
         add_scalar = flush = close = fails
 
     monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", Full)
-    with pytest.warns(UserWarning, match=r"Epoch 1 could not be written to TensorBoard \(.*No space left"):
+    with pytest.warns(
+        UserWarning, match=r"Epoch 1 could not be written to TensorBoard \(.*No space left"
+    ):
         fit(music_run(songs, epochs=1), tmp_path / "run", tensorboard=True)
-    with pytest.raises(ValueError, match="the true cause"):  # and closing the events does not hide it
+    with pytest.raises(
+        ValueError, match="the true cause"
+    ):  # and closing the events does not hide it
         monkeypatch.setattr(fitting, "evaluate", raising(ValueError("the true cause")))
         fit(music_run(songs, epochs=1), tmp_path / "other", tensorboard=True)
 
@@ -537,8 +624,10 @@ def raising(error):
     return fail
 
 
-def test_a_training_does_not_write_into_a_folder_that_took_the_place_of_its_own(songs, tmp_path, monkeypatch):
-    """Nor does it make anew one that was removed, moved, or whose lock was removed, and in which another may train."""
+def test_a_training_does_not_write_into_a_folder_that_took_the_place_of_its_own(
+    songs, tmp_path, monkeypatch
+):
+    """Nor does it remake one that was removed, moved or lost its lock, where another may train."""
     config = music_run(songs, epochs=1)
 
     def remove(out):
@@ -563,7 +652,9 @@ def test_a_training_does_not_write_into_a_folder_that_took_the_place_of_its_own(
 
         with monkeypatch.context() as patched:
             patched.setattr(fitting, "evaluate", meddling)
-            with pytest.raises(ValueError, match=f"{out} is not the folder any more that this training locked"):
+            with pytest.raises(
+                ValueError, match=f"{out} is not the folder any more that this training locked"
+            ):
                 fit(config, out)
         assert (contents(out) if out.exists() else {}) == before
         assert out.exists() == (act is not remove)
@@ -578,7 +669,9 @@ def test_a_flipped_bit_is_found_before_a_training_goes_on(name, run, tmp_path):
     content[-5] ^= 1  # of the last tensor's last number but one
     (out / f"{name}.safetensors").write_bytes(content)
     longer = replace(config, train=replace(config.train, epochs=5))
-    with pytest.raises(ValueError, match=rf"{name}\.safetensors was damaged or changed after it was written"):
+    with pytest.raises(
+        ValueError, match=rf"{name}\.safetensors was damaged or changed after it was written"
+    ):
         fit(longer, out, resume=True)
 
 
@@ -588,9 +681,12 @@ def test_a_best_epoch_of_another_training_is_not_continued(run, tmp_path):
     shutil.copytree(whole, out)
     best = load_checkpoint(out / "best.safetensors")
     for epoch in (6, 5, 0, "1"):  # and 5 belongs to a training that is to have as many
-        save_checkpoint(replace(best, scores={**best.scores, "epoch": epoch}), out / "best.safetensors")
+        save_checkpoint(
+            replace(best, scores={**best.scores, "epoch": epoch}), out / "best.safetensors"
+        )
         with pytest.raises(
-            ValueError, match=rf"best\.safetensors is of epoch {epoch!r}, of which this training of 4 epochs"
+            ValueError,
+            match=rf"best\.safetensors is of epoch {epoch!r}, of which this training of 4 epochs",
         ):
             fit(config, out, resume=True)
 
@@ -598,13 +694,15 @@ def test_a_best_epoch_of_another_training_is_not_continued(run, tmp_path):
 def test_tensorboard_that_is_not_installed_is_asked_for(songs, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(ValueError, match=r"needs the package tensorboard, .*pip install 'srnn-lab\[tensorboard\]'"):
+    with pytest.raises(
+        ValueError, match=r"needs the package tensorboard, .*pip install 'srnn-lab\[tensorboard\]'"
+    ):
         fit(music_run(songs), tmp_path, tensorboard=True)
     assert contents(tmp_path) == {}
 
 
 def test_weight_decay_takes_its_share_of_each_weight(songs, tmp_path):
-    """AdamW: an update takes off learning_rate x weight_decay of a weight, here 1 % in each of 6 updates."""
+    """AdamW: an update takes learning_rate x weight_decay off a weight, here 1 % in each of 6."""
     norms = []
     for decay in (0.0, 10.0):
         config = music_run(songs, epochs=1, learning_rate=1e-3, weight_decay=decay)
@@ -615,7 +713,10 @@ def test_weight_decay_takes_its_share_of_each_weight(songs, tmp_path):
 
 def test_free_bits_take_the_kl_of_a_frame_out_of_the_loss_up_to_their_number(songs, tmp_path):
     """More of them than any frame has: the same weights as with a weight of the KL of 0."""
-    options = {"free": {"free_bits": 1e6}, "weightless": {"kl_weight_start": 0.0, "kl_weight_updates": 10**15}}
+    options = {
+        "free": {"free_bits": 1e6},
+        "weightless": {"kl_weight_start": 0.0, "kl_weight_updates": 10**15},
+    }
     free, weightless = (
         fit(music_run(songs, **({"epochs": 1} | train)), tmp_path / name).best.model.state_dict()
         for name, train in options.items()
@@ -625,11 +726,15 @@ def test_free_bits_take_the_kl_of_a_frame_out_of_the_loss_up_to_their_number(son
 
 
 def test_a_run_on_whole_sequences_counts_its_frames_and_scores_as_it_is_evaluated(songs, tmp_path):
-    config = replace(music_run(songs, whole_sequences=True, epochs=1), evaluation=CONVENTIONS["field-music"])
+    config = replace(
+        music_run(songs, whole_sequences=True, epochs=1), evaluation=CONVENTIONS["field-music"]
+    )
     run = fit(config, tmp_path)
     frames = [len(song) for song in load_split(config.data, "train").values()]
     assert run.updates == sum(-(-n // 8) for n in frames) // 3
-    assert -61.5 < run.curves[0]["train_bound"] < 0  # nats per frame, of which an untrained model needs 88 log 2 = 61
+    assert (
+        -61.5 < run.curves[0]["train_bound"] < 0
+    )  # nats per frame, of which an untrained model needs 88 log 2 = 61
 
 
 def test_another_seed_gives_another_run(songs, tmp_path):
@@ -651,26 +756,40 @@ def test_bf16_training_runs_and_comes_close_to_fp32(run, songs, tmp_path):
     assert found != expected
     assert found == pytest.approx(expected, abs=2)
     assert {
-        value.dtype for name, value in load_file(tmp_path / "last.safetensors").items() if name.startswith("model.")
+        value.dtype
+        for name, value in load_file(tmp_path / "last.safetensors").items()
+        if name.startswith("model.")
     } == {torch.float32}
 
 
 @pytest.mark.parametrize(
     ("capabilities", "made_for_it"),
-    [({"amx_bf16": True}, True), ({"avx512_bf16": True, "amx_bf16": False}, True), ({"avx512_f": True}, False)],
+    [
+        ({"amx_bf16": True}, True),
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_f": True}, False),
+    ],
 )
 def test_precision_is_as_configured_or_left_to_the_hardware(capabilities, made_for_it, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: made_for_it or including_emulation)
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation: made_for_it or including_emulation,
+    )
     for device, auto in {"cpu": made_for_it, "cuda": made_for_it, "mps": False}.items():
-        found = {name: use_bf16(TrainConfig(precision=name), device) for name in ("auto", "fp32", "bf16")}
+        found = {
+            name: use_bf16(TrainConfig(precision=name), device) for name in ("auto", "fp32", "bf16")
+        }
         assert found == {"auto": auto, "fp32": False, "bf16": True}
 
 
 @pytest.mark.parametrize("features", ["raw", "log-mel"])
 def test_a_folder_of_speech_trains(features, tmp_path):
     config = speech_run(str(wav_folder(tmp_path / "clips")), features)
-    train = TrainConfig(epochs=2, batch_size=2, segment_length=8, segments_per_reset=2, precision="auto")
+    train = TrainConfig(
+        epochs=2, batch_size=2, segment_length=8, segments_per_reset=2, precision="auto"
+    )
     best = fit(RunConfig(model=config.model, data=config.data, train=train), tmp_path / "run").best
     assert len(curves(tmp_path / "run")) == 2
     assert best.frontend.mean.shape == (() if features == "raw" else (6,))

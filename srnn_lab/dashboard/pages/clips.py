@@ -28,13 +28,16 @@ OF = {"KL": "the KL", "x": "the surprise in x, −log p(x | z, d)"}
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "What one clip shows may be an accident. Here are all clips of a set, and the moments at which the model is "
-        "most surprised in any of them. Press ▶ to hear a clip."
+        "What one clip shows may be an accident. Here are all clips of a set, and the moments at "
+        "which the model is most surprised in any of them. Press ▶ to hear a clip."
     )
     clips = choose_set(choice)
     found = summarise_all(clips)
     if not found:
-        st.info("No clip of this set can be read by this model. Choose another folder, or the bundled clips.")
+        st.info(
+            "No clip of this set can be read by this model. Choose another folder, or the bundled "
+            "clips."
+        )
         return
     show_table(choice, clips, found)
     show_moments(choice, clips, found)
@@ -63,7 +66,10 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         "largest spike": "nats",
         f"at ({unit})": "When the largest spike is",
     }
-    config = {name: st.column_config.NumberColumn(format="%.2f", help=meaning) for name, meaning in meanings.items()}
+    config = {
+        name: st.column_config.NumberColumn(format="%.2f", help=meaning)
+        for name, meaning in meanings.items()
+    }
     config["hear"] = st.column_config.ButtonColumn(type="tertiary", key="hear")
     config["KL over time"] = st.column_config.LineChartColumn(y_min=0.0)
     # Bundled clips can be opened on the page Explore, and some have a text.
@@ -84,7 +90,10 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         on_select="rerun",
         selection_mode="single-row",
         column_config=config,
-        alt="Each clip of the set with its ELBO, its KL, the AUC of its KL at onsets, and its largest spike.",
+        alt=(
+            "Each clip of the set with its ELBO, its KL, the AUC of its KL at onsets, and its "
+            "largest spike."
+        ),
     )["selection"]["rows"]
     pressed = st.session_state.get("hear")  # in the run after a click alone
     rows = [pressed["row"]] if pressed else chosen
@@ -98,13 +107,16 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
             st.button("Make it the clip of all pages", on_click=partial(take, clips[name]))
     explain(
         "What does the table say?",
-        "**ELBO** and **KL** are averages over the frames of a clip, in nats. The **largest spike** is the largest KL "
-        "of a frame that is neither silent nor one of the first, whose states start from zero. Click on the head of a "
-        "column to sort by it.\n\n"
-        "**Look for**: clips with a low ELBO, which the model reconstructs badly, and an AUC near 0.5, where the KL "
-        "does not follow the onsets. If the AUC is high in all of them, it is no accident.",
+        "**ELBO** and **KL** are averages over the frames of a clip, in nats. The **largest "
+        "spike** is the largest KL of a frame that is neither silent nor one of the first, whose "
+        "states start from zero. Click on the head of a column to sort by it.\n\n**Look for**: "
+        "clips with a low ELBO, which the model reconstructs badly, and an AUC near 0.5, where "
+        "the KL does not follow the onsets. If the AUC is high in all of them, it is no accident.",
         r"\mathcal{F} = \tfrac1T \sum_t \mathbb{E}_q[\log p(x_t \mid z_t, d_t)] - \mathrm{KL}_t",
-        {"05_bound_over_time#A VAE at each frame": "takes one clip apart", words.notebook: "looks at more clips"},
+        {
+            "05_bound_over_time#A VAE at each frame": "takes one clip apart",
+            words.notebook: "looks at more clips",
+        },
     )
 
 
@@ -122,17 +134,21 @@ def show_moments(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str
     values = {name: values_of(summary, of) for name, summary in found.items()}
     left_out = {name: summary.left_out for name, summary in found.items()}
     moments = strongest(values, left_out, MOMENTS, APART)
-    st.markdown(f"Where {(OF | of_z)[of]} is largest; two moments of a clip are at least {APART} frames apart.")
+    st.markdown(
+        f"Where {(OF | of_z)[of]} is largest; two moments of a clip are at least {APART} frames "
+        f"apart."
+    )
     for i in range(0, len(moments), 3):
         for column, moment in zip(st.columns(3), moments[i : i + 3], strict=False):
             with column.container(border=True):
                 show_moment(choice, clips[moment.clip], moment, found[moment.clip].times)
     explain(
         "How are the moments found?",
-        "All clips of the table are searched. A dimension of z is named by its index, as in the heat map of the first "
-        "page, and the most used over the set comes first. What is heard is the sound around the moment.\n\n"
-        "**Look for**: what the moments of one dimension have in common: the same phone, the same chord, a breath. A "
-        "dimension whose moments have nothing in common is not about one thing.",
+        "All clips of the table are searched. A dimension of z is named by its index, as in the "
+        "heat map of the first page, and the most used over the set comes first. What is heard is "
+        "the sound around the moment.\n\n**Look for**: what the moments of one dimension have in "
+        "common: the same phone, the same chord, a breath. A dimension whose moments have nothing "
+        "in common is not about one thing.",
         r"t^\star = \arg\max_t \mathrm{KL}\left(q(z_{t,i} \mid z_{t-1}, a_t)\,\|\,p(z_{t,i} \mid z_{t-1}, d_t)\right)",
         {"04_posterior_structure#A posterior with this structure": "takes z apart"},
     )
@@ -146,4 +162,6 @@ def by_use(found: Mapping[str, Summary]) -> list[int]:
 
 def values_of(summary: Summary, of: str) -> np.ndarray:
     """What a moment is of: ``KL``, ``x``, or ``z`` and the number of a dimension."""
-    return {"KL": summary.kl, "x": summary.surprise}[of] if of in OF else summary.kl_z[:, int(of[1:])]
+    return (
+        {"KL": summary.kl, "x": summary.surprise}[of] if of in OF else summary.kl_z[:, int(of[1:])]
+    )

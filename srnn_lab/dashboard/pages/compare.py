@@ -24,7 +24,15 @@ from srnn_lab.dashboard.panels.sounds import (
     clip_sound,
 )
 from srnn_lab.dashboard.visit import visit, want, went_through_history
-from srnn_lab.dashboard.words import ABOUT, WORDS, explain, number, plain, setting_in_words, time_unit
+from srnn_lab.dashboard.words import (
+    ABOUT,
+    WORDS,
+    explain,
+    number,
+    plain,
+    setting_in_words,
+    time_unit,
+)
 from srnn_lab.pictures.side_by_side import comparison_rows
 from srnn_lab.player.component import Place
 
@@ -50,8 +58,9 @@ def cached_config(path: str, modified: float) -> RunConfig:  # noqa: ARG001 (a n
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Two to four checkpoints on the same clip. Nats per frame are comparable only between models with the same "
-        "kind of frame; only those are listed. The address of this page is a link to exactly this comparison."
+        "Two to four checkpoints on the same clip. Nats per frame are comparable only between "
+        "models with the same kind of frame; only those are listed. The address of this page is a "
+        "link to exactly this comparison."
     )
     with st.container(horizontal=True):
         for question, pair in READY_MADE.items():
@@ -61,7 +70,10 @@ def show(choice: Choice) -> None:
     against = choose_against(first, choice.checkpoint.config)
     if not against:
         return
-    names = {first: choice, **{name: choice._replace(path=str(p), modified=p.stat().st_mtime) for name, p in against}}
+    names = {
+        first: choice,
+        **{name: choice._replace(path=str(p), modified=p.stat().st_mtime) for name, p in against},
+    }
     found = {name: one.checkpoint for name, one in names.items()}
     clips = {name: cached_inspection(*one) for name, one in names.items()}
     comparison = compare(found, clips)
@@ -102,14 +114,17 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     left_out += [f"Not readable: {', '.join(unreadable)}."] * bool(unreadable)
     if not alike:
         st.info(
-            f"No other checkpoint has the frames of {plain(first)}. Choose another at the side, or train one on the "
-            f"same data (for instance with `--no-smoothing`) and leave it in `runs/NAME/best.safetensors`."
+            f"No other checkpoint has the frames of {plain(first)}. Choose another at the side, "
+            f"or train one on the same data (for instance with `--no-smoothing`) and leave it in "
+            f"`runs/NAME/best.safetensors`."
         )
     else:
         chosen = st.multiselect(
             f"Compare {plain(first)} with",
             list(alike),
-            default=closest({name: found for name, found in configs.items() if name in ABOUT} or configs, config),
+            default=closest(
+                {name: found for name, found in configs.items() if name in ABOUT} or configs, config
+            ),
             max_selections=3,
             key=key,
             bind="query-params",
@@ -126,8 +141,10 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     return []
 
 
-def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: Place | None) -> None:
-    """What each model is, and its averages over the selection, or over the clip if nothing is selected."""
+def show_averages(
+    comparison: Comparison, found: dict[str, Checkpoint], place: Place | None
+) -> None:
+    """What each model is, and its averages over the selection, or over the clip without one."""
     # The values over the selection or over the clip.
     first = comparison.names[0]
     what = [differences(c.config, found[first].config) for c in found.values()]
@@ -139,7 +156,10 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     st.dataframe(
         {
             "model": list(comparison.names),
-            "differs in": [", ".join(setting_in_words(*setting) for setting in one.items()) or "–" for one in what],
+            "differs in": [
+                ", ".join(setting_in_words(*setting) for setting in one.items()) or "–"
+                for one in what
+            ],
             "bound": elbo,
             difference: elbo - elbo[0],
             "log p(x | z, d)": comparison.log_px[:, frames].mean(1),
@@ -161,66 +181,79 @@ def show_averages(comparison: Comparison, found: dict[str, Checkpoint], place: P
     )
     # What it says, in words.
     best = plain(comparison.names[int(elbo.argmax())])
-    others = [name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same]
+    others = [
+        name for name, same in zip(comparison.names, comparison.same_noise, strict=True) if not same
+    ]
     noise = "All models use the same noise samples, so differences come from the models."
     if others:
         noise = (
-            f"{plain(', '.join(others))} cannot use the noise samples of {plain(first)}, because the size of z or the "
-            f"number of scored frames differs; so part of the difference is chance."
+            f"{plain(', '.join(others))} cannot use the noise samples of {plain(first)}, because "
+            f"the size of z or the number of scored frames differs; so part of the difference is "
+            f"chance."
         )
     st.markdown(
-        f"Averaged over {over}, **{best}** has the highest bound, {number(elbo.max())} nats per frame (8 posterior "
-        f"paths each). {noise}"
+        f"Averaged over {over}, **{best}** has the highest bound, {number(elbo.max())} nats per "
+        f"frame (8 posterior paths each). {noise}"
     )
     explain(
         "What is compared?",
-        "Nats per frame, averaged over the frames that all of these models score, or over those of a selection in the "
-        "rows. A density depends on the scale of its values: where normalisations differ, log p is converted to the "
-        "scale of the first model. One clip does not show which model is better; `srnn-lab evaluate` uses a whole "
-        "test set.",
+        "Nats per frame, averaged over the frames that all of these models score, or over those "
+        "of a selection in the rows. A density depends on the scale of its values: where "
+        "normalisations differ, log p is converted to the scale of the first model. One clip does "
+        "not show which model is better; `srnn-lab evaluate` uses a whole test set.",
         r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
         r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)\right]",
         {
-            "04_posterior_structure#What looking ahead is worth": "compares smoothing with filtering",
+            "04_posterior_structure#What looking ahead is worth": (
+                "compares smoothing with filtering"
+            ),
             "06_inference_network#Equation (12): learn only the correction": "derives Res_q",
             "10_beyond_the_paper#The family of Figure 4": "has the family of models",
         },
     )
 
 
-def draw_rows(panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wanted: Wanted) -> None:
+def draw_rows(
+    panel: RowsPanel, comparison: Comparison, moments: np.ndarray, wanted: Wanted
+) -> None:
     """The clip and what each model makes of it, overlaid, and to hear one after the other."""
     choice, data = panel.choice, panel.choice.checkpoint.config.data
     names, first = ", ".join(comparison.names[1:]), comparison.names[0]
     panel.draw(
         comparison_rows(data, choice.signal, comparison, moments),
         comparison.times,
-        f"The clip; below it over the same time axis the KL per frame of {first}, {names}; its difference from that of "
-        f"{first}, the largest marked; and the bound per frame.",
+        f"The clip; below it over the same time axis the KL per frame of {first}, {names}; its "
+        f"difference from that of {first}, the largest marked; and the bound per frame.",
         wanted,
         marks=comparison.times[comparison.changes],
         mark_name=data.kind.change,
     )
     words = WORDS[data.features]
-    st.caption(f"Besides the original, you can hear each model's reconstruction: {words.reconstruction}.")
+    st.caption(
+        f"Besides the original, you can hear each model's reconstruction: {words.reconstruction}."
+    )
     explain(
         "How do I read these rows?",
-        f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip moves the belief about z "
-        f"away from the prediction. **Difference**: above 0 the other model is more surprised than "
-        f"{plain(first)}, below 0 less; circles mark the rows of the table. **Bound**: the frame's share of the ELBO. "
-        f"Triangles at the edge of an axis mark frames outside it. A smoothing model has seen what comes, so it can "
-        f"move z before the "
-        f"sound changes; a filtering model is surprised when it hears it. A higher KL is not worse by itself: check "
-        f"whether the bound gains more than the KL costs.",
+        f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip "
+        f"moves the belief about z away from the prediction. **Difference**: above 0 the other "
+        f"model is more surprised than {plain(first)}, below 0 less; circles mark the rows of the "
+        f"table. **Bound**: the frame's share of the ELBO. Triangles at the edge of an axis mark "
+        f"frames outside it. A smoothing model has seen what comes, so it can move z before the "
+        f"sound changes; a filtering model is surprised when it hears it. A higher KL is not "
+        f"worse by itself: check whether the bound gains more than the KL costs.",
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
         {
-            "04_posterior_structure#What looking ahead is worth": "says what looking ahead is worth",
+            "04_posterior_structure#What looking ahead is worth": (
+                "says what looking ahead is worth"
+            ),
             words.notebook: "has pictures of the same kind",
         },
     )
 
 
-def show_moments(choice: Choice, comparison: Comparison, moments: np.ndarray) -> dict[str, np.ndarray | list]:
+def show_moments(
+    choice: Choice, comparison: Comparison, moments: np.ndarray
+) -> dict[str, np.ndarray | list]:
     """The frames in which the models differ most, as columns by name."""
     st.subheader("Where the models differ most")
     music = choice.checkpoint.config.data.kind.notes
@@ -245,14 +278,17 @@ def show_moments(choice: Choice, comparison: Comparison, moments: np.ndarray) ->
         selection_mode="single-row",
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns}
         | ({time: None} if music else {}),
-        alt="The frames where the KL differs most, the most surprised model, and each model's KL in nats.",
+        alt=(
+            "The frames where the KL differs most, the most surprised model, and each model's KL "
+            "in nats."
+        ),
     )
     st.caption("Select a row to jump to it.")
     explain(
         "How are these frames chosen?",
-        f"The frames whose KL differs most from that of the first model, in nats, the largest difference first. They "
-        f"are at least {2 * NEAR} frames apart; the first frames, which start from a zero state, are left out. "
-        f"Check whether the differences cluster at "
+        f"The frames whose KL differs most from that of the first model, in nats, the largest "
+        f"difference first. They are at least {2 * NEAR} frames apart; the first frames, which "
+        f"start from a zero state, are left out. Check whether the differences cluster at "
         f"{'chord changes' if music else 'onsets'}.",
         r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
         {"05_bound_over_time#A VAE at each frame": "takes such a frame apart"},
@@ -281,4 +317,7 @@ def keep_comparison(panel: RowsPanel, comparison: Comparison, table: Mapping) ->
 def sounds_of(names: dict[str, Choice]) -> Wanted:
     """The clip, and each model's reconstruction of it."""
     first = next(iter(names.values()))
-    return {ORIGINAL: clip_sound(first, ORIGINAL), **{name: clip_sound(one, MEAN) for name, one in names.items()}}
+    return {
+        ORIGINAL: clip_sound(first, ORIGINAL),
+        **{name: clip_sound(one, MEAN) for name, one in names.items()},
+    }

@@ -26,7 +26,8 @@ from srnn_lab.pictures.clip_rows import clip_rows, describe_rows, with_labels
 from srnn_lab.player.component import Place
 
 HEAD_START = 1.2
-"""Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser busy for longer."""
+"""Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser
+busy for longer."""
 
 
 def show(choice: Choice) -> None:
@@ -37,7 +38,9 @@ def show(choice: Choice) -> None:
     settle_sounds(choice)
     labels = choose_labels(choice)
     show_figure3_view(choice, clip)
-    with st.container():  # its place, whether or not something is selected: the player below would be mounted anew
+    with (
+        st.container()
+    ):  # its place, whether or not something is selected: the player below would be mounted anew
         show_numbers(choice, clip, panel.place)
     slot = st.container()
     clip, match, change = choose_changes(choice, clip, labels)
@@ -58,18 +61,21 @@ def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
     st.markdown(
         f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame: reconstruction term "
         f"{number(clip.log_px.mean())}, less the KL, {number(clip.kl.mean())}. The largest spike, "
-        f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames (the start, silence) are "
-        "left out. "
-        "Below: [one frame](#one-frame), [similar](#similar), [spikes](#spikes), [export](#export)."
+        f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames (the "
+        f"start, silence) are left out. Below: [one frame](#one-frame), [similar](#similar), "
+        "[spikes](#spikes), [export](#export)."
     )
     if place and len(inside := frames_inside(clip.times, place)):
         kl = clip.kl[inside]
         st.markdown(
-            f"In the selection: ELBO **{number((clip.log_px[inside] - kl).mean())}**, KL **{number(kl.mean())}**."
+            f"In the selection: ELBO **{number((clip.log_px[inside] - kl).mean())}**, KL "
+            f"**{number(kl.mean())}**."
         )
 
 
-def draw_rows(panel: RowsPanel, clip: Inspection, match: Spikes, change: str, labels: Labels | None) -> None:
+def draw_rows(
+    panel: RowsPanel, clip: Inspection, match: Spikes, change: str, labels: Labels | None
+) -> None:
     """The rows and the sounds."""
     choice = panel.choice
     features = choice.checkpoint.config.data.features
@@ -120,8 +126,8 @@ def keep_clip(
             "Spikes (CSV)": (lambda: csv_text(table), "spikes.csv"),
             "Label track": (lambda: label_track(clip, match), "label track.txt"),
         },
-        "The player opens in any browser, with the sounds that are made. The label track opens in Audacity (File, "
-        "Import, Labels); a star marks a spike at a dotted line.",
+        "The player opens in any browser, with the sounds that are made. The label track opens in "
+        "Audacity (File, Import, Labels); a star marks a spike at a dotted line.",
     )
 
 
@@ -130,19 +136,23 @@ def explain_player(features: str) -> None:
     words = WORDS[features]
     explain(
         "What is the KL?",
-        "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far the posterior q, which has heard the clip (with smoothing "
-        "all of it, with filtering up to this frame), is from the prior p, which predicts z from the past. **Mean** "
-        "and **log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO** (nats per frame) "
-        "is the reconstruction term minus the KL; ELBOs of different kinds of frames are not comparable. The lowest "
-        "row divides the KL among the dimensions of z, the most used on top: twice as many as there are active units, "
-        "at least 8 and at most 64; a few values may exceed its brightest colour. Frames are counted from 0 at the "
-        "first that is scored, as in the arrays (.npz). Triangles at the edge of a row mark values outside its "
-        "axis.\n\n"
-        f"**Look for**: {words.look_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
-        f"**Listen**: all sounds have one gain. {words.heard} The continuation draws z from the prior and feeds each "
-        "frame back as the next input.",
+        "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far the posterior q, which has heard the "
+        "clip (with smoothing all of it, with filtering up to this frame), is from the prior p, "
+        "which predicts z from the past. **Mean** and **log-variance** are those of x under the "
+        "posterior, over 8 sampled paths. The **ELBO** (nats per frame) is the reconstruction "
+        "term minus the KL; ELBOs of different kinds of frames are not comparable. The lowest row "
+        "divides the KL among the dimensions of z, the most used on top: twice as many as there "
+        "are active units, at least 8 and at most 64; a few values may exceed its brightest "
+        "colour. Frames are counted from 0 at the first that is scored, as in the arrays (.npz). "
+        f"Triangles at the edge of a row mark values outside its axis.\n\n**Look for**: "
+        f"{words.look_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
+        f"**Listen**: all sounds have one gain. {words.heard} The continuation draws z from the "
+        f"prior and feeds each frame back as the next input.",
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "
         r"\mathbb{E}_q\big[\underbrace{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
         r"_{\text{surprise at } t}\big]",
-        {"05_bound_over_time#A VAE at each frame": "builds the bound over time", words.notebook: "looks at more clips"},
+        {
+            "05_bound_over_time#A VAE at each frame": "builds the bound over time",
+            words.notebook: "looks at more clips",
+        },
     )

@@ -8,7 +8,13 @@ from jaxtyping import Float
 
 from srnn_lab.analysis.export import csv_text
 from srnn_lab.analysis.interventions import Reconstruction, posterior_path, replace_latents
-from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint, cached_inspection, cached_signal
+from srnn_lab.dashboard.cache import (
+    Choice,
+    cache_data,
+    cached_checkpoint,
+    cached_inspection,
+    cached_signal,
+)
 from srnn_lab.dashboard.choice import choose_other
 from srnn_lab.dashboard.panels.keep import keep, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
@@ -43,24 +49,33 @@ def cached_path(choice: tuple[str, float, ClipBytes, str, int], seed: int) -> np
 
 @cache_data(max_entries=4, show_spinner="Replacing z …")
 def cached_replacements(
-    choice: tuple[str, float, ClipBytes, str, int], other: tuple[ClipBytes, str], start: float, stop: float, seed: int
+    choice: tuple[str, float, ClipBytes, str, int],
+    other: tuple[ClipBytes, str],
+    start: float,
+    stop: float,
+    seed: int,
 ) -> dict[str, Reconstruction]:
     """A clip with z from each source; ``other`` is the content and the name of the other clip."""
     checkpoint = cached_checkpoint(*choice[:2])
     path = cached_path((*choice[:2], *other, choice[4]), seed)
-    return replace_latents(checkpoint, cached_signal(*choice)[0], other=path, start=start, stop=stop, seed=seed)
+    return replace_latents(
+        checkpoint, cached_signal(*choice)[0], other=path, start=start, stop=stop, seed=seed
+    )
 
 
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Each frame is generated from p(x | z, d): d summarises the past, and z adds what the past could not predict. "
-        "Replace z, keep the clip's own past in d, and see what is lost. Where d depends on z (VRNN, STORN), d is "
-        "recomputed along the new z."
+        "Each frame is generated from p(x | z, d): d summarises the past, and z adds what the "
+        "past could not predict. Replace z, keep the clip's own past in d, and see what is lost. "
+        "Where d depends on z (VRNN, STORN), d is recomputed along the new z."
     )
     checkpoint = choice.checkpoint
     if checkpoint.model.z_dim == 0:
-        st.info("This model has no z: its reconstruction follows from the past alone. Choose another checkpoint.")
+        st.info(
+            "This model has no z: its reconstruction follows from the past alone. Choose another "
+            "checkpoint."
+        )
         return
     # The other clip, and the stretch in which z is replaced.
     clip = cached_inspection(*choice)
@@ -99,7 +114,10 @@ def show(choice: Choice) -> None:
 def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[str, list]:
     """The average of log p(x | z, d) by source, as columns by name, and what z is worth."""
     # What each source of z loses against the posterior sample.
-    lost = {name: found["posterior sample"].log_px[inside] - r.log_px[inside] for name, r in found.items()}
+    lost = {
+        name: found["posterior sample"].log_px[inside] - r.log_px[inside]
+        for name, r in found.items()
+    }
     median = {name: float(np.median(values)) for name, values in lost.items()}
     table = {
         "z from": list(found),
@@ -120,25 +138,29 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
                 "lost, median": "The median over the frames: half of them lose more",
             }.items()
         },
-        alt="The average of log p(x | z, d) for each source of z, and what is lost, in nats per frame.",
+        alt=(
+            "The average of log p(x | z, d) for each source of z, and what is lost, in nats per "
+            "frame."
+        ),
     )
     st.markdown(
-        f"Where z is replaced, the **median loss is {number(median['prior sample'], 1)} nats per frame** with z from "
-        f"the prior, and **{number(median['zero'], 1)}** without z."
+        f"Where z is replaced, the **median loss is {number(median['prior sample'], 1)} nats per "
+        f"frame** with z from the prior, and **{number(median['zero'], 1)}** without z."
     )
     # Where mean and median tell different stories.
     if dominated := [name for name in found if few_lose_most(lost[name])]:
         st.markdown(
-            f"For {' and '.join(f'“{name}”' for name in dominated)} a few extreme frames dominate the mean; compare "
-            f"medians."
+            f"For {' and '.join(f'“{name}”' for name in dominated)} a few extreme frames dominate "
+            f"the mean; compare medians."
         )
     explain(
         "What does the loss mean?",
-        "Nats per frame over the frames where z is replaced, one path each, all with the same noise. The posterior "
-        "has seen x_t, so it reconstructs best; the KL is the price of that. The prior knows only the past: what it "
-        "loses is the information that z carried. If it lost nothing, the decoder would ignore z (posterior "
-        "collapse). A Gaussian that is confident of the wrong sound loses thousands of nats, so a few frames can "
-        "dominate the mean; the median is robust.",
+        "Nats per frame over the frames where z is replaced, one path each, all with the same "
+        "noise. The posterior has seen x_t, so it reconstructs best; the KL is the price of that. "
+        "The prior knows only the past: what it loses is the information that z carried. If it "
+        "lost nothing, the decoder would ignore z (posterior collapse). A Gaussian that is "
+        "confident of the wrong sound loses thousands of nats, so a few frames can dominate the "
+        "mean; the median is robust.",
         r"z_t \sim q(z_t \mid z_{t-1}, a_t),\quad z_t = \mu_q,\quad z_t \sim p(z_t \mid z_{t-1}, d_t),\quad z_t = 0,"
         r"\quad z_t = z_t^{\text{other}}",
         {
@@ -150,7 +172,7 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
 
 
 def few_lose_most(lost: Float[np.ndarray, "t"]) -> bool:
-    """Whether a twentieth of the frames makes most of the loss, and the loss is above 1 nat per frame."""
+    """Whether a twentieth of the frames makes most of a loss that is above 1 nat per frame."""
     worst = np.sort(lost)[-max(1, len(lost) // 20) :]
     return bool(lost.mean() > 1 and worst.sum() > lost.sum() / 2)
 
@@ -181,7 +203,10 @@ def draw_rows(
     panel.draw(
         reconstruction_rows(choice.checkpoint, choice.signal, clip, found),
         clip.times,
-        f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | z, d) per frame of each.",
+        (
+            f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | "
+            f"z, d) per frame of each."
+        ),
         wanted,
         end=length,
         marks=np.array(replaced),
@@ -192,16 +217,22 @@ def draw_rows(
         st.caption(words.note)
     explain(
         "How do I read these rows?",
-        f"Rows: the clip, then E[x | z, d] along each path of z ({words.mean}). Last row: log p(x | z, d) of the "
-        f"clip's own frames, in nats per frame; triangles mark frames that lie outside the axis. Dotted: where the "
-        f"replacement starts and ends; drag in the rows to choose another range. Where the lines differ, z carries "
-        f"what d cannot know. Where they coincide, the past was enough.",
+        f"Rows: the clip, then E[x | z, d] along each path of z ({words.mean}). Last row: log p(x "
+        f"| z, d) of the clip's own frames, in nats per frame; triangles mark frames that lie "
+        f"outside the axis. Dotted: where the replacement starts and ends; drag in the rows to "
+        f"choose another range. Where the lines differ, z carries what d cannot know. Where they "
+        f"coincide, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
-        {"02_generative_model#The emission": "writes the emission", words.notebook: "goes on from here"},
+        {
+            "02_generative_model#The emission": "writes the emission",
+            words.notebook: "goes on from here",
+        },
     )
 
 
-def keep_latents(panel: RowsPanel, found: dict[str, Reconstruction], table: dict[str, list]) -> None:
+def keep_latents(
+    panel: RowsPanel, found: dict[str, Reconstruction], table: dict[str, list]
+) -> None:
     """Files of what is on the page."""
     arrays = {
         f"{kind} {name}".replace(" ", "_"): values

@@ -1,4 +1,4 @@
-"""The notebooks, read from their files: the paper section by section, with buttons for the views that it speaks of."""
+"""The notebooks, read from files: the paper section by section, with buttons for its views."""
 
 import re
 from collections.abc import Mapping
@@ -35,20 +35,22 @@ MOST_FOUND = 12
 def show() -> None:
     """The page."""
     st.caption(
-        "The paper, equation by equation. These are the notebooks of the folder `notebooks`, as they are stored: "
-        "nothing in them is run here. Open one in JupyterLab to change it."
+        "The paper, equation by equation. These are the notebooks of the folder `notebooks`, as "
+        "they are stored: nothing in them is run here. Open one in JupyterLab to change it."
     )
     found = notebooks()
     if not found:
         st.info(
-            "The notebooks are not installed: they are part of the repository, not of the package. Start the dashboard "
-            "in a copy of the repository to read them here."
+            "The notebooks are not installed: they are part of the repository, not of the "
+            "package. Start the dashboard in a copy of the repository to read them here."
         )
         return
     titles = {notebook.title: notebook for notebook in found.values()}
     left, middle, right = st.columns(3)
     title = choose_linked(left.selectbox, "Notebook", [CONTENTS, *titles], "notebook")
-    words = right.text_input("Search all sections", key="search", placeholder="such as: importance weights")
+    words = right.text_input(
+        "Search all sections", key="search", placeholder="such as: importance weights"
+    )
     if title == CONTENTS:
         middle.empty()
         show_found(found, words)
@@ -76,10 +78,24 @@ def show_found(found: Mapping[str, Notebook], words: str) -> None:
     hits = search(found, words)
     with st.container(border=True):
         many = f"the first {MOST_FOUND} are listed" if len(hits) > MOST_FOUND else "all are listed"
-        st.caption(f"{len(hits)} sections have all of these words; {many}." if hits else "No section has these words.")
+        st.caption(
+            f"{len(hits)} sections have all of these words; {many}."
+            if hits
+            else "No section has these words."
+        )
         for i, (notebook, section, around) in enumerate(hits[:MOST_FOUND]):
-            label = f"{notebook.title}: {section.name}" if section.name != notebook.title else notebook.title
-            st.button(plain(label), on_click=go_to, args=(notebook, section), type="tertiary", key=f"found-{i}")
+            label = (
+                f"{notebook.title}: {section.name}"
+                if section.name != notebook.title
+                else notebook.title
+            )
+            st.button(
+                plain(label),
+                on_click=go_to,
+                args=(notebook, section),
+                type="tertiary",
+                key=f"found-{i}",
+            )
             st.caption(plain(around))
 
 
@@ -90,7 +106,9 @@ def show_contents(found: Mapping[str, Notebook]) -> None:
             for section in notebook.sections:
                 name = "Before you begin" if section is notebook.sections[0] else section.name
                 key = f"{notebook.file} {section.name}"
-                st.button(plain(name), on_click=go_to, args=(notebook, section), type="tertiary", key=key)
+                st.button(
+                    plain(name), on_click=go_to, args=(notebook, section), type="tertiary", key=key
+                )
 
 
 def show_section(notebook: Notebook, index: int) -> None:
@@ -98,7 +116,10 @@ def show_section(notebook: Notebook, index: int) -> None:
     section = notebook.sections[index]
     st.subheader(section.heading)
     if not notebook.executed:
-        st.caption("This notebook was saved without what its code draws and prints; run it in JupyterLab to see that.")
+        st.caption(
+            "This notebook was saved without what its code draws and prints; run it in JupyterLab "
+            "to see that."
+        )
     for part in section.parts:
         show_part(part)
     if section.views:
@@ -112,11 +133,13 @@ def show_section(notebook: Notebook, index: int) -> None:
             beside = notebook.sections[other] if 0 <= other < len(notebook.sections) else None
             label = f"{word}: {plain(beside.name)}" if beside else word
             act = partial(go_to, notebook, beside) if beside else None
-            st.button(label, on_click=act, disabled=beside is None, type="tertiary", key=f"step-{word}")
+            st.button(
+                label, on_click=act, disabled=beside is None, type="tertiary", key=f"step-{word}"
+            )
 
 
 def show_part(part: Part) -> None:
-    """Text, code folded away, or what the code had drawn, printed or played when the notebook was saved."""
+    """Text, code folded away, or what the code had drawn, printed or played when it was saved."""
     match part:
         case Text(markdown):
             st.markdown(for_page(markdown))
@@ -135,8 +158,8 @@ def show_part(part: Part) -> None:
 def for_page(markdown: str) -> str:
     """Markdown of a notebook for this page.
 
-    Displayed formulas get lines of their own, which the page needs. Links to other notebooks and to the dashboard lead
-    to its pages; those to other files become plain words.
+    Displayed formulas get lines of their own, which the page needs. Links to other notebooks and to
+    the dashboard lead to its pages; those to other files become plain words.
 
     Returns:
         Markdown whose formulas and links work on this page.
@@ -164,7 +187,7 @@ def label_of(view: View) -> str:
 
 
 def open_view(view: View) -> None:
-    """Open a page as a link to it does: what the visit had chosen there gives way to the address."""
+    """Open a page as a link to it does: what the visit chose there gives way to the address."""
     params = dict(view.params)
     for box in (*LINKED, "music"):  # which older addresses call what plays in Studio
         if box in params:

@@ -36,14 +36,16 @@ FORMER_LABELS = {"Against the field": "field"}
 def show() -> None:
     """The page."""
     st.caption(
-        "Bounds on the log-likelihood of test data, in nats; higher is better. Only numbers in the same column are "
-        "comparable: the line above a table names the version of the data and how the numbers were made. A dash means "
-        "that nothing is recorded."
+        "Bounds on the log-likelihood of test data, in nats; higher is better. Only numbers in "
+        "the same column are comparable: the line above a table names the version of the data and "
+        "how the numbers were made. A dash means that nothing is recorded."
     )
     show_figure3()
     # The table that is chosen; older addresses have another name for it.
     results = read_results(RESULTS)
-    if (former := FORMER_LABELS.get(st.query_params.get("table", ""))) and "table" not in st.session_state:
+    if (
+        former := FORMER_LABELS.get(st.query_params.get("table", ""))
+    ) and "table" not in st.session_state:
         st.session_state["table"] = former
     name = st.segmented_control(
         "Table",
@@ -62,12 +64,12 @@ def show() -> None:
         charts += show_charts(table, f"{name}-{i}")
     explain(
         "What do the numbers mean?",
-        "Nats per frame (or per sequence, where the line above a table says so), averaged over the test set: **micro** "
-        "over all frames, **macro** over sequences first. ± is one standard error over sequences. **IWAE-128** and "
-        "**FIVO-128** are tighter bounds from 128 paths or particles.\n\n"
-        "**Look for**: differences that are large compared with their standard errors, within one column. The gap "
-        "between the ELBO and the tighter bounds of a row is a lower bound on what the posterior costs, rather than "
-        "the model.",
+        "Nats per frame (or per sequence, where the line above a table says so), averaged over "
+        "the test set: **micro** over all frames, **macro** over sequences first. ± is one "
+        "standard error over sequences. **IWAE-128** and **FIVO-128** are tighter bounds from 128 "
+        "paths or particles.\n\n**Look for**: differences that are large compared with their "
+        "standard errors, within one column. The gap between the ELBO and the tighter bounds of a "
+        "row is a lower bound on what the posterior costs, rather than the model.",
         r"\mathcal{F} \le \mathcal{L}_{\text{IWAE-}K} \le \log p(x_{1:T}), \quad "
         r"\mathcal{L}_{\text{FIVO-}K} \le \log p(x_{1:T})",
         {
@@ -78,9 +80,17 @@ def show() -> None:
     )
     # The commands of one row.
     st.subheader("Reproduce a number")
-    rows = {found.row: found for table in tables for row in table.rows for found in rows_of(results, f"{row[-1]}")}
+    rows = {
+        found.row: found
+        for table in tables
+        for row in table.rows
+        for found in rows_of(results, f"{row[-1]}")
+    }
     if not rows:
-        st.info("Nothing is recorded for this table yet; `srnn-lab evaluate CHECKPOINT --record` adds a record.")
+        st.info(
+            "Nothing is recorded for this table yet; `srnn-lab evaluate CHECKPOINT --record` adds "
+            "a record."
+        )
     else:
         show_row(rows[choose_linked(st.selectbox, "Row", list(rows), "row")])
     keep(
@@ -88,7 +98,10 @@ def show() -> None:
         {
             **chart_files(*charts),
             "Tables (Markdown)": ("\n\n".join(table.markdown() for table in tables), "tables.md"),
-            "Tables (JSON)": (json.dumps([table.to_dict() for table in tables], indent=1), "tables.json"),
+            "Tables (JSON)": (
+                json.dumps([table.to_dict() for table in tables], indent=1),
+                "tables.json",
+            ),
         },
         "The JSON has all digits.",
     )
@@ -112,7 +125,10 @@ def show_table(table: Table) -> None:
 def show_charts(table: Table, key: str) -> list[go.Figure]:
     """Each column with measured results; two beside each other, on a phone all below each other."""
     charts = []
-    figures = [[cell for row in table.rows if isinstance(cell := row[i], Figure)] for i in range(len(table.header))]
+    figures = [
+        [cell for row in table.rows if isinstance(cell := row[i], Figure)]
+        for i in range(len(table.header))
+    ]
     columns = [i for i, column in enumerate(figures) if not all(cell.published for cell in column)]
     if any(cell.published for i in columns for cell in figures[i]):
         st.caption("Filled circles: ours; open diamonds: published.")
@@ -129,7 +145,9 @@ def show_charts(table: Table, key: str) -> list[go.Figure]:
         alt = f"{table.header[i]}: {len(rows)} results in nats; the highest is that of {best}, {number(values.max())}."
         with place:
             show_chart(figure, f"{key}-{i}", alt)
-        charts.append(go.Figure(figure).update_layout(title_text=f"{table.title}: {table.header[i]}"))
+        charts.append(
+            go.Figure(figure).update_layout(title_text=f"{table.title}: {table.header[i]}")
+        )
     return charts
 
 

@@ -31,7 +31,8 @@ NOTES = [
     f"{KL}{round(255 * -p):02x}" if p <= 0 else f"{SIGNAL}{round(255 * max(p, FAINTEST)):02x}"
     for p in np.linspace(-1, 1, 255)
 ]
-"""From -1, orange, for -p(note) of a note that is silent, to 1, blue, for p(note) of one that sounds."""
+"""From -1, orange, for -p(note) of a note that is silent, to 1, blue, for p(note) of one that
+sounds."""
 SIGNED = "p(note), negative where it is silent"
 ENDS = "p(note): 1, silent", "1, sounding"
 """What the ends of the colours are; in the middle p(note) is 0."""
@@ -54,10 +55,10 @@ def cached_draw(
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "The model hears the opening bars, infers the latent state at their end, and composes from there: z from its "
-        "prior, notes from p(note), each frame fed back as the next input. All takes start alike and have different "
-        "seeds: "
-        "Take 1 has the first seed, and each further take the next."
+        "The model hears the opening bars, infers the latent state at their end, and composes "
+        "from there: z from its prior, notes from p(note), each frame fed back as the next input. "
+        "All takes start alike and have different seeds: Take 1 has the first seed, and each "
+        "further take the next."
     )
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     left, middle, right = st.columns(3)
@@ -66,9 +67,17 @@ def show(choice: Choice) -> None:
     st.caption(f"{plain(choice.name)} is in {choice.timing}.")
     left, middle, right = st.columns(3)
     bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
-    temperature = middle.slider("Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params")
+    temperature = middle.slider(
+        "Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params"
+    )
     takes = right.segmented_control(
-        "Takes", [1, 2, 3, 4], default=2, required=True, key="takes", bind="query-params", width="stretch"
+        "Takes",
+        [1, 2, 3, 4],
+        default=2,
+        required=True,
+        key="takes",
+        bind="query-params",
+        width="stretch",
     )
     follow_older_link(seed)
     steps = max(1, round(bars * timing.signatures[-1].quarters * per_quarter))
@@ -96,20 +105,30 @@ def follow_older_link(first: int) -> None:
 
 
 def choose_prefix(
-    signal: np.ndarray, timing: Timing, per_quarter: int, left: DeltaGenerator, right: DeltaGenerator
+    signal: np.ndarray,
+    timing: Timing,
+    per_quarter: int,
+    left: DeltaGenerator,
+    right: DeltaGenerator,
 ) -> tuple[np.ndarray | None, Timing]:
     """The bars of the clip that are given, or None, and the tempo and metre in which they go on."""
     bars = timing.bars(len(signal) / per_quarter)
     length, edges = len(bars), np.append(bars, len(signal) / per_quarter)
     key = owned("prime", length)
-    given = left.slider("Prompt length (bars)", 0, min(32, length), min(2, length), key=key, bind="query-params")
-    first = right.number_input("From bar", 1, length, 1, key="from", bind="query-params", disabled=not given)
+    given = left.slider(
+        "Prompt length (bars)", 0, min(32, length), min(2, length), key=key, bind="query-params"
+    )
+    first = right.number_input(
+        "From bar", 1, length, 1, key="from", bind="query-params", disabled=not given
+    )
     start, stop = edges[int(first) - 1], edges[min(int(first) - 1 + given, length)]
     prefix = signal[round(start * per_quarter) : round(stop * per_quarter)]
     return (prefix, timing.part(start, stop)) if len(prefix) else (None, DEFAULT_TIMING)
 
 
-def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]], given: int, timing: Timing) -> None:
+def show_takes(
+    panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]], given: int, timing: Timing
+) -> None:
     """All takes below each other, with their sounds and files.
 
     Args:
@@ -151,8 +170,9 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
     panel.draw(
         rows,
         times,
-        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames are the same in all "
-        "of them. Notes that sound are blue, silent ones that might have sounded orange.",
+        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames "
+        f"are the same in all of them. Notes that sound are blue, silent ones that might have "
+        "sounded orange.",
         wanted,
         end=None,
         seconds=60 / tempo,
@@ -163,24 +183,28 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
     show_novelty(panel.choice, {name: roll[given:] for name, (roll, _) in drawn.items()}, given)
     explain(
         "What do the colours mean, and the temperature?",
-        "**Blue**: notes that sound; their opacity is p(note), the probability that the model gave them just before "
-        "they were drawn (the prompt is fully opaque). A faint blue note is a surprise. **Orange**: notes that stayed "
-        "silent; the stronger the colour, the likelier they were. The continuation starts at the dotted line. A "
-        "column is a frame. Bars and tempo are those of the file, a pickup counts as bar 1, and the continuation has "
-        "the metre of the last bar of the prompt; without a prompt, 4/4 at 90 quarter notes a minute. If the tempo "
-        "changes, the median is used.\n\n"
-        "**Temperature** τ multiplies the standard deviation of z, under the prior and under the posterior of "
-        "the prompt, and divides the logits of the notes; p(note) is shown as the model has it, at τ = 1. At 0 the "
-        "likeliest notes follow from the mean of z: expect one held chord. Above 1 the harmony dissolves.\n\n"
-        "**Look for**: takes that agree at first and differ later (where orange and blue are both strong, the music "
-        "could have gone either way); chords that arrive together, which the notes' independence given z forces the "
-        "latent state to arrange.\n\n"
-        "**Copied** is the longest run of frames after the prompt that a song of the training set has too, note for "
-        "note, in any key; it begins and ends with a sound. Held chords count with their length, so that a few beats "
-        "are no sign of memory.",
+        "**Blue**: notes that sound; their opacity is p(note), the probability that the model "
+        "gave them just before they were drawn (the prompt is fully opaque). A faint blue note is "
+        "a surprise. **Orange**: notes that stayed silent; the stronger the colour, the likelier "
+        "they were. The continuation starts at the dotted line. A column is a frame. Bars and "
+        "tempo are those of the file, a pickup counts as bar 1, and the continuation has the "
+        "metre of the last bar of the prompt; without a prompt, 4/4 at 90 quarter notes a minute. "
+        "If the tempo changes, the median is used.\n\n**Temperature** τ multiplies the standard "
+        "deviation of z, under the prior and under the posterior of the prompt, and divides the "
+        "logits of the notes; p(note) is shown as the model has it, at τ = 1. At 0 the likeliest "
+        "notes follow from the mean of z: expect one held chord. Above 1 the harmony "
+        "dissolves.\n\n**Look for**: takes that agree at first and differ later (where orange and "
+        "blue are both strong, the music could have gone either way); chords that arrive "
+        "together, which the notes' independence given z forces the latent state to arrange.\n\n"
+        "**Copied** is the longest run of frames after the prompt that a song of the training set "
+        "has too, note for note, in any key; it begins and ends with a sound. Held chords count "
+        "with their length, so that a few beats are no sign of memory.",
         r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
         r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad u_{t+1} = x_t",
-        {"02_generative_model#Ancestral sampling": "draws from the model step by step", "09_music#Sampling": "listens"},
+        {
+            "02_generative_model#Ancestral sampling": "draws from the model step by step",
+            "09_music#Sampling": "listens",
+        },
     )
     # The files of all takes, and MIDI and WAV of one.
     arrays = {
@@ -189,7 +213,12 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         for kind, values in zip(("notes", "p"), take, strict=True)
     }
     name = st.segmented_control(
-        "Take to save", list(heard), default=next(iter(heard)), required=True, key="keep", bind="query-params"
+        "Take to save",
+        list(heard),
+        default=next(iter(heard)),
+        required=True,
+        key="keep",
+        bind="query-params",
     )
     midi = partial(roll_to_midi, heard[name], per_quarter, timing)
     keep(
@@ -197,7 +226,9 @@ def show_takes(panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]]
         {
             "MIDI": (midi, f"{name}.mid"),
             "WAV": (lambda: midi_to_wav(midi()), f"{name}.wav"),
-            **scene_files(f"Takes of {', '.join(drawn)}", panel.scene, panel.sounds, PLAYER, arrays),
+            **scene_files(
+                f"Takes of {', '.join(drawn)}", panel.scene, panel.sounds, PLAYER, arrays
+            ),
         },
         "Player, picture and arrays contain all takes.",
     )

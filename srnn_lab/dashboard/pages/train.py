@@ -1,4 +1,4 @@
-"""Trainings of one's own: start one in a process of its own, watch its curves, stop it, continue it, use the model."""
+"""Trainings: start one in its own process, watch its curves, stop or continue it, use the model."""
 
 import re
 import threading
@@ -27,7 +27,8 @@ from srnn_lab.training.runs import LOG, Progress, begin, list_runs, progress, re
 REFRESH = 2.0
 """Seconds between two looks at the files of a training that runs."""
 _BEGINNING = threading.Lock()
-"""Held from looking whether a training runs until one does, since two visitors may begin at once."""
+"""Held from looking whether a training runs until one does, since two visitors may begin at once.
+"""
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,32 @@ RECIPES = {
     ),
     "All chorales": Recipe(
         "jsb",
-        "The paper's data. They are read from the folder that SRNN_LAB_DATA names, or downloaded once (0.3 MB).",
+        (
+            "The paper's data. They are read from the folder that SRNN_LAB_DATA names, or "
+            "downloaded once (0.3 MB)."
+        ),
         60,
     ),
     "My MIDI files": Recipe(
-        "jsb", "A folder on this computer, split 90/5/5 by file.", 60, asks="MIDI", options=FEW_SONGS
+        "jsb",
+        "A folder on this computer, split 90/5/5 by file.",
+        60,
+        asks="MIDI",
+        options=FEW_SONGS,
     ),
     "My recordings": Recipe(
-        "voice-mel", "A folder on this computer, split 90/5/5 by file.", 40, asks="audio", options=FEW_WORDS
+        "voice-mel",
+        "A folder on this computer, split 90/5/5 by file.",
+        40,
+        asks="audio",
+        options=FEW_WORDS,
     ),
     "My tables": Recipe(
         "series",
-        "A folder of CSV, NumPy or Parquet files, rows in the order of time, split 90/5/5 by file; one alone, by time.",
+        (
+            "A folder of CSV, NumPy or Parquet files, rows in the order of time, split 90/5/5 by "
+            "file; one alone, by time."
+        ),
         60,
         asks="table",
     ),
@@ -90,18 +105,23 @@ SIZES = {
     "medium": ("--d-dim=128", "--z-dim=32", "--hidden-dim=128"),
     "full": (),
 }
-"""By name, what the recurrent states, z and the hidden layers are made to; ``full`` is the preset's."""
+"""By name, what the recurrent states, z and the hidden layers are made to; ``full`` is the
+preset's."""
 
 
 def show() -> None:
     """The page."""
     st.caption(
-        "Training maximises the ELBO: the reconstruction term minus the KL, in nats per frame. It runs in a process of "
-        "its own, so you may close or reload this page; its files are in the folder of runs."
+        "Training maximises the ELBO: the reconstruction term minus the KL, in nats per frame. It "
+        "runs in a process of its own, so you may close or reload this page; its files are in the "
+        "folder of runs."
     )
     folder, read_only = options().runs, options().read_only
     if read_only:
-        st.info("This dashboard was started with `--read-only`: it shows trainings, and cannot start or stop one.")
+        st.info(
+            "This dashboard was started with `--read-only`: it shows trainings, and cannot start "
+            "or stop one."
+        )
     else:
         guarded(partial(begin_one, folder))()
     st.subheader("Runs")
@@ -115,7 +135,10 @@ def show() -> None:
         return
     name = choose_linked(st.selectbox, "Run", list(runs), "run")
     running = is_running(runs[name])
-    st.fragment(guarded(partial(show_run, runs[name], running, read_only)), run_every=REFRESH if running else None)()
+    st.fragment(
+        guarded(partial(show_run, runs[name], running, read_only)),
+        run_every=REFRESH if running else None,
+    )()
 
 
 def begin_one(folder: Path) -> None:
@@ -124,18 +147,28 @@ def begin_one(folder: Path) -> None:
     name = left.selectbox("Train on", list(RECIPES), key="recipe", bind="query-params")
     recipe = RECIPES[name]
     size = right.segmented_control(
-        "Size", list(SIZES), default="small", required=True, key="size", bind="query-params", width="stretch"
+        "Size",
+        list(SIZES),
+        default="small",
+        required=True,
+        key="size",
+        bind="query-params",
+        width="stretch",
     )
     st.caption(f"{recipe.about} Preset: {recipe.preset}.")
     data = recipe.data
     if recipe.asks:
-        given = st.text_input(f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files")
+        given = st.text_input(
+            f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files"
+        )
         given = given.strip().strip("'\"")  # as a file manager copies it
         data = Path(given).expanduser() if given else None
     left, right = st.columns(2)
     # Each recipe has its own, so that another one brings its own number and name.
     of_recipe = list(RECIPES).index(name) + 1
-    epochs = left.number_input("Epochs", 1, 10_000, recipe.epochs, key=owned("epochs", of_recipe), bind="query-params")
+    epochs = left.number_input(
+        "Epochs", 1, 10_000, recipe.epochs, key=owned("epochs", of_recipe), bind="query-params"
+    )
     run = right.text_input(
         "Name of the run",
         f"{recipe.preset}-{size}",
@@ -148,22 +181,29 @@ def begin_one(folder: Path) -> None:
             wrong = f"; {given!r} is not a folder" if given else ""
             raise ValueError(f"Enter the path of a folder with {recipe.asks} files{wrong}.")
         options = [f"--epochs={epochs}", *recipe.options, *SIZES[size]]
-        begin_training(folder, run, recipe.preset, [*options, *([f"--data={data.resolve()}"] if data else [])])
+        begin_training(
+            folder, run, recipe.preset, [*options, *([f"--data={data.resolve()}"] if data else [])]
+        )
 
 
 def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> None:
-    """Begin a new run, unless one is being trained: two at a time would slow each other and the page.
+    """Begin a run, unless one is being trained: two at a time would slow each other and the page.
 
     Raises:
         ValueError: The name is none for a folder or is taken, or a training runs.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ValueError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and start with a letter.")
+        raise ValueError(
+            f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and start with a "
+            f"letter."
+        )
     path = folder / name
     files = [path / file for file in ("last.safetensors", "best.safetensors")]
     failed = (path / LOG).exists() and not any(map(Path.exists, files)) and not is_running(path)
     if path.exists() and not failed:
-        raise ValueError(f"A run {name!r} exists already; choose another name, or continue that one below.")
+        raise ValueError(
+            f"A run {name!r} exists already; choose another name, or continue that one below."
+        )
     begin_alone([preset, f"--out={path}", *options], path)
     want("run", name)
 
@@ -176,7 +216,9 @@ def begin_alone(arguments: list[str], run: Path) -> None:
     """
     with _BEGINNING:
         if running := [name for name, other in list_runs(run.parent).items() if is_running(other)]:
-            raise ValueError(f"{running[0]!r} is being trained; stop it first, or wait until it is done.")
+            raise ValueError(
+                f"{running[0]!r} is being trained; stop it first, or wait until it is done."
+            )
         begin(arguments, run)
 
 
@@ -192,24 +234,35 @@ def show_run(run: Path, was_running: bool, read_only: bool) -> None:
     best = run / "best.safetensors"
     if best.exists():
         buttons.download_button(
-            "Download the best checkpoint", best.read_bytes, f"{run.name}.safetensors", on_click="ignore"
+            "Download the best checkpoint",
+            best.read_bytes,
+            f"{run.name}.safetensors",
+            on_click="ignore",
         )
         address = f"./?checkpoint={quote(f'{run.parent.name}/{run.name}', safe='')}"
         buttons.link_button("Explore it", address)
     curves = read_curves(run)
     if len(curves["epoch"]) and state.header:
         files = show_curves(curves, state)
-        download_buttons(run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "curves.csv")})
+        download_buttons(
+            run.name, {**files, "Curves (CSV)": ((run / "curves.csv").read_bytes, "curves.csv")}
+        )
     with st.expander("Log", expanded=bool(state.said) and not len(curves["epoch"])):
         st.code("\n".join(state.said) or f"Nothing yet ({LOG}).", language=None)
 
 
 def show_controls(run: Path, state: Progress, buttons: DeltaGenerator) -> None:
     """Buttons that stop and continue a run."""
-    if state.running and buttons.button("Stop", key="stop", help="It saves its state, so you can continue it."):
+    if state.running and buttons.button(
+        "Stop", key="stop", help="It saves its state, so you can continue it."
+    ):
         terminate(run)
         st.toast("Stopping after the current update.")
-    if state.header and not (state.running or state.test) and buttons.button("Continue", key="continue"):
+    if (
+        state.header
+        and not (state.running or state.test)
+        and buttons.button("Continue", key="continue")
+    ):
         begin_alone([f"--resume={run}"], run)
         st.rerun()
 
@@ -221,7 +274,9 @@ def show_state(state: Progress) -> None:
     if state.running and not state.header:
         st.progress(0.0, "Reading the data …")
     elif state.running:
-        st.progress(state.share, plain(f"{done} · {state.step} · {state.left} left" if state.step else done))
+        st.progress(
+            state.share, plain(f"{done} · {state.step} · {state.left} left" if state.step else done)
+        )
     elif state.test:
         n = state.test.get("sequences")
         counted = f", {n} sequence{'s' * (n != 1)}" if n else ""
@@ -248,18 +303,19 @@ def show_curves(curves: dict, state: Progress) -> Files:
     show_chart(
         figure,
         "curves",
-        f"Training curves over {len(curves['epoch'])} epochs. The validation bound is best in epoch "
-        f"{best + 1}, at {number(curves['valid_bound'][best])} {unit}.",
+        f"Training curves over {len(curves['epoch'])} epochs. The validation bound is best in "
+        f"epoch {best + 1}, at {number(curves['valid_bound'][best])} {unit}.",
     )
     explain(
         "How do I read the curves?",
-        "**Bound**: the objective on training data (while the weights still change) and on validation data after each "
-        f"epoch ({config.evaluation.average} average); the star is the best checkpoint. **KL**: how much information "
-        "about the frames goes through z. **Schedules**: the weight β of the KL in the objective, and the learning "
-        "rate.\n\n"
-        "**Look for**: validation that falls while training rises: the model overfits, and more data or fewer epochs "
-        "would help. A KL that falls to 0 and stays there: z is not used (posterior collapse), which warming up β and "
-        "Res_q are meant to prevent. A jump: the learning rate is too high.",
+        "**Bound**: the objective on training data (while the weights still change) and on "
+        f"validation data after each epoch ({config.evaluation.average} average); the star is the "
+        f"best checkpoint. **KL**: how much information about the frames goes through z. "
+        "**Schedules**: the weight β of the KL in the objective, and the learning rate.\n\n**Look "
+        "for**: validation that falls while training rises: the model overfits, and more data or "
+        "fewer epochs would help. A KL that falls to 0 and stays there: z is not used (posterior "
+        "collapse), which warming up β and Res_q are meant to prevent. A jump: the learning rate "
+        "is too high.",
         r"\sum_t \ \mathbb{E}_q\big[\log p(x_t \mid z_t, d_t)\big] - \beta \, "
         r"\mathrm{KL}\big(q(z_t \mid z_{t-1}, a_t) \,\big\|\, p(z_t \mid z_{t-1}, d_t)\big)",
         {

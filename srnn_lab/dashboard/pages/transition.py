@@ -10,7 +10,13 @@ import streamlit as st
 from srnn_lab.analysis.inspection import NEAR
 from srnn_lab.analysis.transitions import EditEffect, measure_edit, moved
 from srnn_lab.dashboard.address import owned
-from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint, cached_inspection, cached_signal
+from srnn_lab.dashboard.cache import (
+    Choice,
+    cache_data,
+    cached_checkpoint,
+    cached_inspection,
+    cached_signal,
+)
 from srnn_lab.dashboard.choice import choose_other
 from srnn_lab.dashboard.panels.keep import keep, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
@@ -50,7 +56,10 @@ def cached_edit(
     """
     signal = cached_signal(*choice)[0]
     if edit == SPLICE:
-        after, joints = splice(signal, at, cached_signal(*choice[:2], *other, choice[4])[0], amount), [(at, at)]
+        after, joints = (
+            splice(signal, at, cached_signal(*choice[:2], *other, choice[4])[0], amount),
+            [(at, at)],
+        )
     elif edit == SILENCE:
         after, joints = insert_silence(signal, at, length), [(at, at), (at, at + length)]
     else:
@@ -62,17 +71,22 @@ def cached_edit(
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Edit the clip at a point of your choice and see whether the model notices: the KL before and after the edit, "
-        "overlaid. Both are computed with the same noise, so differences come from the edit."
+        "Edit the clip at a point of your choice and see whether the model notices: the KL before "
+        "and after the edit, overlaid. Both are computed with the same noise, so differences come "
+        "from the edit."
     )
     # Where the clip is edited, and how.
     data = choice.checkpoint.config.data
     unit, step = time_unit(data), data.hop / data.rate
     length = len(choice.signal) // data.hop
     if length < 4:
-        raise ValueError(f"The clip has {length} of the 4 frames that an edit needs at least. Give a longer one.")
+        raise ValueError(
+            f"The clip has {length} of the 4 frames that an edit needs at least. Give a longer one."
+        )
     edits = [SPLICE, SILENCE, *([TRANSPOSE] if data.kind.notes else [])]
-    edit = st.segmented_control("Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params")
+    edit = st.segmented_control(
+        "Edit", edits, default=SPLICE, required=True, key="edit", bind="query-params"
+    )
     last, middle = round((length - 1) * step, 6), length // 2 * step
     key = owned("at", Path(choice.name).stem, last)
     left, right = st.columns(2)
@@ -137,17 +151,20 @@ def show(choice: Choice) -> None:
 def show_numbers(effect: EditEffect, unit: str) -> None:
     """The KL at each splice point, and what of it the model saw coming."""
     joints = zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True)
-    found = [f"**{after:.1f}** nats at {time:.2f} {unit} (before: {before:.1f})" for time, before, after in joints]
+    found = [
+        f"**{after:.1f}** nats at {time:.2f} {unit} (before: {before:.1f})"
+        for time, before, after in joints
+    ]
     ordinary = np.percentile(effect.before.kl, 95)
     st.markdown(
-        f"Largest KL within {NEAR} frames of the splice point: {', '.join(found)}. 95th percentile of the unedited "
-        f"clip: {ordinary:.1f} nats."
+        f"Largest KL within {NEAR} frames of the splice point: {', '.join(found)}. 95th "
+        f"percentile of the unedited clip: {ordinary:.1f} nats."
     )
     if not math.isnan(effect.foreseen):
         ahead = "looks ahead" if effect.foreseen > 1e-3 else "does not look ahead"
         st.markdown(
-            f"In the frames that end before the first splice point the KL changes by up to **{effect.foreseen:.2f}** "
-            f"nats: this posterior {ahead}."
+            f"In the frames that end before the first splice point the KL changes by up to "
+            f"**{effect.foreseen:.2f}** nats: this posterior {ahead}."
         )
 
 
@@ -164,8 +181,8 @@ def draw_rows(
     panel.draw(
         edit_rows(data, signal, after, effect, others),
         max(effect.before.times, effect.after.times, key=len),
-        "The clip before and after the edit, and the KL per frame of both, overlaid; splice points at "
-        + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
+        "The clip before and after the edit, and the KL per frame of both, overlaid; splice "
+        "points at " + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
         wanted,
         end=longer / data.rate,
         marks=np.array(effect.joints_after),
@@ -174,13 +191,14 @@ def draw_rows(
     )
     explain(
         "What does an edit do to the KL?",
-        f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; dotted: the splice "
-        f"points. Click in the rows to choose another point. What follows an inserted silence is drawn over the same "
-        f"sound before the edit, and a clip that is spliced in over its own uncut KL. Triangles mark frames outside "
-        f"the axis. Look for a spike at the splice point, and for how long the lines differ after it: that is how "
-        f"long the model remembers. A smoothing posterior can change before the splice point, because it reads the "
-        f"clip backwards; a filtering one cannot. The silence is digital zero, which recordings never contain, so the "
-        f"frames inside it are surprising too.",
+        f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; "
+        f"dotted: the splice points. Click in the rows to choose another point. What follows an "
+        f"inserted silence is drawn over the same sound before the edit, and a clip that is "
+        f"spliced in over its own uncut KL. Triangles mark frames outside the axis. Look for a "
+        f"spike at the splice point, and for how long the lines differ after it: that is how long "
+        f"the model remembers. A smoothing posterior can change before the splice point, because "
+        f"it reads the clip backwards; a filtering one cannot. The silence is digital zero, which "
+        f"recordings never contain, so the frames inside it are surprising too.",
         r"\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)",
         {
             "08_speech#A break that both notice": "measures splices over many clips",
@@ -210,5 +228,8 @@ def keep_edit(panel: RowsPanel, after: np.ndarray, effect: EditEffect) -> None:
             "The edited clip": edited,
             **panel.files(f"{choice.name}: a transition made", arrays),
         },
-        "The edited clip can be uploaded like any other; the KL before the edit is aligned with the sound after it.",
+        (
+            "The edited clip can be uploaded like any other; the KL before the edit is aligned "
+            "with the sound after it."
+        ),
     )

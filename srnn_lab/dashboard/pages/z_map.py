@@ -14,7 +14,13 @@ from srnn_lab.dashboard.cache import Choice, cache_resource
 from srnn_lab.dashboard.choice import choose_linked
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.classes import SILENCE, UNLABELLED, bass_notes, phones_at
-from srnn_lab.dashboard.panels.clip_set import cached_summary, choose_set, labels_of, show_moment, summarise_all
+from srnn_lab.dashboard.panels.clip_set import (
+    cached_summary,
+    choose_set,
+    labels_of,
+    show_moment,
+    summarise_all,
+)
 from srnn_lab.dashboard.words import explain, number
 from srnn_lab.data.phones import phone_kind
 from srnn_lab.pictures.charts import MAX_CLASSES, map_figure
@@ -26,7 +32,10 @@ COLOURS = {
     "KL": "",
     "phone": "Colours and shapes are the kinds of phones; frames of clips without labels are grey.",
     "pitch class": "Colours and shapes are the pitch class of the lowest note that sounds.",
-    "clip": f"Colours and shapes are clips, the {MAX_CLASSES} longest if there are more; the others are grey.",
+    "clip": (
+        f"Colours and shapes are clips, the {MAX_CLASSES} longest if there are more; the others "
+        f"are grey."
+    ),
 }
 """What points can be coloured by, and how that is explained."""
 
@@ -34,9 +43,9 @@ COLOURS = {
 def show(choice: Choice) -> None:
     """The page."""
     st.caption(
-        "Each point is a frame of a clip of the set, placed by the posterior mean of its z. Frames that lie together "
-        "are alike to the model. **Click on a point to hear the sound around it**; hovering says what it is. Drag to "
-        "zoom, double-click to see all again."
+        "Each point is a frame of a clip of the set, placed by the posterior mean of its z. "
+        "Frames that lie together are alike to the model. **Click on a point to hear the sound "
+        "around it**; hovering says what it is. Drag to zoom, double-click to see all again."
     )
     if choice.checkpoint.model.z_dim == 0:
         st.info("This model has no z, so there is nothing to map. Choose another checkpoint.")
@@ -46,30 +55,40 @@ def show(choice: Choice) -> None:
     with slot:
         found = summarise_all(clips)
     if not found:
-        st.info("No clip of this set can be read by this model. Choose another folder, or the bundled clips.")
+        st.info(
+            "No clip of this set can be read by this model. Choose another folder, or the bundled "
+            "clips."
+        )
         return
     cloud, components, texts = cached_cloud(tuple((name, clips[name]) for name in found))
     axes = axes_of(components, cloud)
     labelled = any(labels_of(clips[name]) for name in found)
     notes = choice.checkpoint.config.data.kind.notes
-    offered = [name for name in COLOURS if {"phone": labelled, "pitch class": notes}.get(name, True)]
+    offered = [
+        name for name in COLOURS if {"phone": labelled, "pitch class": notes}.get(name, True)
+    ]
     with slot:
         with st.container(horizontal=True):
             across = choose_linked(st.selectbox, "Across", list(axes), "across")
             up = choose_linked(st.selectbox, "Up", [*list(axes)[1:], next(iter(axes))], "up")
             colour = choose_linked(st.selectbox, "Colour", offered, "colour")
         show_map(choice, clips, found, cloud, texts, (axes[across], axes[up]), colour)
-        told = [describe(components, int(name[2:]) - 1) for name in (across, up) if name.startswith("PC")]
+        told = [
+            describe(components, int(name[2:]) - 1)
+            for name in (across, up)
+            if name.startswith("PC")
+        ]
         st.caption(" ".join([*told, COLOURS[colour]]))
     explain(
         "How is the map made?",
-        "The posterior means of z of all frames of the set are centred, and their principal components are computed "
-        "exactly, by a singular value decomposition: PC1 is the direction in which they vary most, PC2 the next one at "
-        "right angles to it. An axis can also be a single dimension of z, or the KL. The share of an axis is that of "
-        f"the variance of z. Of more than {MOST_POINTS:,} frames, as many are shown, evenly spread; the components "
-        "are those of all.\n\n"
-        "**Look for**: islands. Does a phone, or a bass note, have one of its own? Where do the frames with a high KL "
-        "lie? If the colours mix everywhere, these two axes do not hold that difference: choose others.",
+        "The posterior means of z of all frames of the set are centred, and their principal "
+        "components are computed exactly, by a singular value decomposition: PC1 is the direction "
+        "in which they vary most, PC2 the next one at right angles to it. An axis can also be a "
+        f"single dimension of z, or the KL. The share of an axis is that of the variance of z. Of "
+        f"more than {MOST_POINTS:,} frames, as many are shown, evenly spread; the components are "
+        "those of all.\n\n**Look for**: islands. Does a phone, or a bass note, have one of its "
+        "own? Where do the frames with a high KL lie? If the colours mix everywhere, these two "
+        "axes do not hold that difference: choose others.",
         r"\mathrm{PC}_i = (\mu_q - \bar\mu)^\top v_i, \qquad \bar\mu = \tfrac1N \sum_n \mu_{q,n}, \qquad "
         r"\tfrac1N \sum_n (\mu_{q,n} - \bar\mu)(\mu_{q,n} - \bar\mu)^\top v_i = \lambda_i v_i",
         {"04_posterior_structure#A posterior with this structure": "takes z apart"},
@@ -81,9 +100,14 @@ def cached_cloud(clips: tuple[tuple[str, Choice], ...]) -> tuple[Cloud, Componen
     """The frames of clips that are shown, the components of all, and what is said of each."""
     found = {name: cached_summary(*clip) for name, clip in clips}
     cloud = gather(found)
-    components, shown = principal_components(cloud.z), cloud.take(evenly(len(cloud.kl), MOST_POINTS))
+    components, shown = (
+        principal_components(cloud.z),
+        cloud.take(evenly(len(cloud.kl), MOST_POINTS)),
+    )
     of, texts = dict(clips), []
-    phones = {name: labels.at(found[name].times) for name, clip in clips if (labels := labels_of(clip))}
+    phones = {
+        name: labels.at(found[name].times) for name, clip in clips if (labels := labels_of(clip))
+    }
     for i, frame, kl in zip(shown.clip, shown.frame, shown.kl, strict=True):
         name = cloud.names[i]
         said = f", “{phones[name][frame]}”" if name in phones else ""
@@ -122,9 +146,15 @@ def show_map(
     axes: tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]],
     colour: str,
 ) -> None:
-    """The points, and the sound around the one that was clicked; a click runs only this part of the page again."""
+    """The points, and the sound around the one that was clicked; a click runs only this part of the
+    page again.
+    """
     (across, x), (up, y) = axes
-    groups = {"KL (nats)": np.arange(len(cloud.kl))} if colour == "KL" else groups_of(clips, found, cloud, colour)
+    groups = (
+        {"KL (nats)": np.arange(len(cloud.kl))}
+        if colour == "KL"
+        else groups_of(clips, found, cloud, colour)
+    )
     left, right = st.columns([3, 1])
     values, others = cloud.kl if colour == "KL" else None, (UNLABELLED, SILENCE, OTHERS)
     figure = map_figure(x, y, (across, up), texts, groups, values, others)
@@ -145,9 +175,13 @@ def show_map(
 def groups_of(
     clips: Mapping[str, Choice], found: Mapping[str, Summary], cloud: Cloud, colour: str
 ) -> dict[str, np.ndarray]:
-    """The points of each phone, pitch class or clip, the most frequent first; beyond ``MAX_CLASSES``, of all others."""
+    """The points of each phone, pitch class or clip, the most frequent first; beyond
+    ``MAX_CLASSES``, of all others.
+    """
     of_clips = {name: classes_of(clips[name], found[name], name, colour) for name in cloud.names}
-    classes = np.array([of_clips[cloud.names[i]][t] for i, t in zip(cloud.clip, cloud.frame, strict=True)])
+    classes = np.array(
+        [of_clips[cloud.names[i]][t] for i, t in zip(cloud.clip, cloud.frame, strict=True)]
+    )
     apart = [name for name in (UNLABELLED, SILENCE) if colour != "clip" and name in classes]
     counted = Counter(classes[~np.isin(classes, apart)].tolist())
     shown = [*(name for name, _ in counted.most_common(MAX_CLASSES)), *apart]
@@ -161,5 +195,7 @@ def classes_of(clip: Choice, summary: Summary, name: str, colour: str) -> list[s
     if colour == "clip":
         return [name] * len(summary.kl)
     if colour == "phone":
-        return [one if one == UNLABELLED else phone_kind(one) for one in phones_at(clip, summary.times)]
+        return [
+            one if one == UNLABELLED else phone_kind(one) for one in phones_at(clip, summary.times)
+        ]
     return bass_notes(summary.frames)

@@ -24,8 +24,15 @@ def show_chart(
     dark = st.context.theme.type == "dark"
     figure.update_layout(font_color="#e6e6e6" if dark else "#31333f")
     # On a phone the tools would cover the titles; each page has its own way to save a chart.
-    look: dict[str, Any] = {"theme": None, "width": "stretch", "alt": alt, "config": {"displayModeBar": False}}
+    look: dict[str, Any] = {
+        "theme": None,
+        "width": "stretch",
+        "alt": alt,
+        "config": {"displayModeBar": False},
+    }
     if not clicks:
         st.plotly_chart(figure, key=key, **look)
         return []
-    return st.plotly_chart(figure, key=key, on_select="rerun", selection_mode="points", **look)["selection"]["points"]
+    return st.plotly_chart(figure, key=key, on_select="rerun", selection_mode="points", **look)[
+        "selection"
+    ]["points"]

@@ -20,4 +20,6 @@ def phones_at(clip: Choice, times: Float[np.ndarray, "t"]) -> list[str]:
 def bass_notes(roll: Float[np.ndarray, "t 88"]) -> list[str]:
     """The pitch class of the lowest note of each frame."""
     sounding = [np.flatnonzero(frame) for frame in roll]
-    return [PITCH_CLASSES[(LOWEST_PITCH + keys[0]) % 12] if len(keys) else SILENCE for keys in sounding]
+    return [
+        PITCH_CLASSES[(LOWEST_PITCH + keys[0]) % 12] if len(keys) else SILENCE for keys in sounding
+    ]

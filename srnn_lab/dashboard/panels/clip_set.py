@@ -1,4 +1,4 @@
-"""The clips of a set: what is kept of each once the model has run over it, and a moment of one that can be heard."""
+"""The clips of a set: what is kept of each after the model has run, and a moment to hear."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,8 +35,10 @@ HEARD = {"s": 0.4, "quarter notes": 2.0}
 
 
 @cache_resource(max_entries=250, show_spinner=False)  # not copied whenever a page asks for it
-def cached_summary(path: str, modified: float, content: ClipBytes, name: str, semitones: int) -> Summary:
-    """What is kept of a clip; not its inspection, which would push those of the other pages out of their cache."""
+def cached_summary(
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int
+) -> Summary:
+    """What is kept of a clip; its inspection would push those of other pages out of their cache."""
     checkpoint = cached_checkpoint(path, modified)
     signal = cached_signal(path, modified, content, name, semitones)[0]
     near = 0 if checkpoint.config.data.kind.notes else NEAR
@@ -83,9 +85,16 @@ def clips_of_set(choice: Choice, given: str) -> dict[str, Choice]:
     if given:
         folder = Path(given).expanduser()
         if not folder.is_dir():
-            raise ValueError(f"{given!r} is not a folder; enter the path of one with files that this model takes.")
+            raise ValueError(
+                f"{given!r} is not a folder; enter the path of one with files that this model "
+                f"takes."
+            )
         kinds, limit = UPLOADS[features], MEGABYTES[UPLOADS[features]] * 2**20
-        files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower()[1:] in kinds and path.is_file())
+        files = (
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.suffix.lower()[1:] in kinds and path.is_file()
+        )
         small = [path for path in files if path.name[0] != "." and path.stat().st_size <= limit]
         paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in small[:MOST]}
         if len(small) > MOST:
@@ -109,7 +118,9 @@ def summarise_all(clips: Mapping[str, Choice]) -> dict[str, Summary]:
         bar.progress((i + 1) / len(clips), text)
         frames += len(found[name].kl) if name in found else 0
         if frames > MOST_FRAMES:
-            st.info(f"The first {i + 1} of {len(clips)} clips are taken; they have {frames:,} frames.")
+            st.info(
+                f"The first {i + 1} of {len(clips)} clips are taken; they have {frames:,} frames."
+            )
             break
     bar.empty()
     if wrong:
@@ -121,11 +132,19 @@ def address_of(clip: str, choice: Choice, start: float, end: float | None = None
     """The address of the first page that shows a bundled clip at a place."""
     place = f"{start:.4f}" if end is None else f"{start:.4f}-{end:.4f}"
     key = clip_key(choice.checkpoint.config.data.features)
-    return f"./?{urlencode({'checkpoint': st.session_state['checkpoint'], key: clip, 'place': place})}"
+    return (
+        f"./?{urlencode({'checkpoint': st.session_state['checkpoint'], key: clip, 'place': place})}"
+    )
 
 
 def show_moment(
-    choice: Choice, clip: Choice, moment: Moment, times: np.ndarray, *, of: str = "", autoplay: bool = False
+    choice: Choice,
+    clip: Choice,
+    moment: Moment,
+    times: np.ndarray,
+    *,
+    of: str = "",
+    autoplay: bool = False,
 ) -> None:
     """A moment: how strong, in which clip and when, what is said there, and its sound."""
     time = float(times[moment.frame])
@@ -137,7 +156,15 @@ def show_moment(
 
 
 def show_stretch(
-    choice: Choice, clip: Choice, name: str, place: Place, what: str, when: str, said: str, *, autoplay: bool = False
+    choice: Choice,
+    clip: Choice,
+    name: str,
+    place: Place,
+    what: str,
+    when: str,
+    said: str,
+    *,
+    autoplay: bool = False,
 ) -> None:
     """A stretch of a clip of the set: what it is, its sound, and where it can be opened.
 
@@ -154,7 +181,9 @@ def show_stretch(
     data = choice.checkpoint.config.data
     quoted = f", “{plain(said)}”" if said else ""
     st.markdown(f"{what} · {plain(name)}, {when}{quoted}")
-    samples, rate = cached_stretch(*clip, round(place.start * data.rate), round(place.end * data.rate))
+    samples, rate = cached_stretch(
+        *clip, round(place.start * data.rate), round(place.end * data.rate)
+    )
     st.audio(samples, sample_rate=rate, autoplay=autoplay)
     if name in bundled_clips(data.features):
         st.markdown(f"[Open in Explore]({address_of(name, choice, *place)})")

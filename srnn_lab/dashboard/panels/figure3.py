@@ -1,4 +1,4 @@
-"""The paper's Figure 3, live: the raw signal, the KL, and the mean and log-variance of the reconstruction."""
+"""The paper's Figure 3, live: raw signal, KL, and mean and log-variance of the reconstruction."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -37,16 +37,23 @@ def show_figure3_view(choice: Choice, clip: Inspection) -> None:
         st.button(
             "View as in the paper's Figure 3",
             on_click=lambda: _set_view(clip, _events(choice, clip)),
-            help="The raw signal, the KL, the mean and the log-variance, where sound sets in after silence.",
+            help=(
+                "The raw signal, the KL, the mean and the log-variance, where sound sets in after "
+                "silence."
+            ),
         )
 
 
 def show_figure3() -> None:
     """On the page of results, the same picture of bundled models and a clip."""
     st.subheader("Figure 3, live")
-    name = st.segmented_control("Model", list(MODELS), default="voice", required=True, format_func=MODELS.__getitem__)
+    name = st.segmented_control(
+        "Model", list(MODELS), default="voice", required=True, format_func=MODELS.__getitem__
+    )
     clips, path = bundled_clips(Raw.name), list_checkpoints()[name]
-    choice = Choice(str(path), path.stat().st_mtime, ClipBytes(clips[CLIP].read_bytes()), clips[CLIP].name, 0)
+    choice = Choice(
+        str(path), path.stat().st_mtime, ClipBytes(clips[CLIP].read_bytes()), clips[CLIP].name, 0
+    )
     clip = cached_inspection(*choice)
     events = _events(choice, clip)
     clip = replace(clip, changes=events)
@@ -62,13 +69,18 @@ def show_figure3() -> None:
     )
     player(scene, {"original": sound_of(choice, choice.signal)}, "figure3")
     address = urlencode(
-        [("checkpoint", name), ("prompt", CLIP), ("changes", CHANGES[EVENT]), *(("rows-raw", row) for row in ROWS)]
+        [
+            ("checkpoint", name),
+            ("prompt", CLIP),
+            ("changes", CHANGES[EVENT]),
+            *(("rows-raw", row) for row in ROWS),
+        ]
     )
     st.caption(
         f"The model {name} on the clip {CLIP}, drawn as in Figure 3 of the paper. The KL is "
         f"{clip.kl[events].mean():.0f} nats on average in the frames in which sound sets in, and "
-        f"{np.median(clip.kl):.0f} in the median frame. How often that holds, for which model and at which kind of "
-        f"event: the table *Figure 3* below. [Open it in Explore](./?{address})."
+        f"{np.median(clip.kl):.0f} in the median frame. How often that holds, for which model and "
+        f"at which kind of event: the table *Figure 3* below. [Open it in Explore](./?{address})."
     )
 
 

@@ -31,11 +31,16 @@ MIME = {
 SILENCE = np.zeros(1, np.int16), 16000
 Content = str | bytes | Callable[[], str | bytes]
 Files = Mapping[str, tuple[Content, str]]
-"""By the name on its button, what is in a file, or what makes it when it is asked for; and the end of its name."""
+"""By the name on its button, what is in a file, or what makes it when it is asked for; and the end
+of its name."""
 
 
 def scene_files(
-    title: str, scene: Scene, sounds: Callable[[], Sounds], key: str, arrays: Mapping[str, np.ndarray]
+    title: str,
+    scene: Scene,
+    sounds: Callable[[], Sounds],
+    key: str,
+    arrays: Mapping[str, np.ndarray],
 ) -> Files:
     """The player of that key as it stands, and what it shows.
 
@@ -52,14 +57,17 @@ def scene_files(
     selection, look = place_of(key), look_of(key)
     view = (look.start, look.end) if look.end > look.start else None
     return {
-        "Player (HTML)": (lambda: scene_html(scene, sounds(), title, selection, view, look.sound), "player.html"),
+        "Player (HTML)": (
+            lambda: scene_html(scene, sounds(), title, selection, view, look.sound),
+            "player.html",
+        ),
         "Picture (SVG)": (lambda: scene_svg(scene, selection, view, title=title), "rows.svg"),
         "Arrays (.npz)": (lambda: npz_bytes({**arrays, **row_arrays(scene)}), "arrays.npz"),
     }
 
 
 def sound_file(sounds: Callable[[], Sounds], key: str) -> Files:
-    """What is heard in the player of that key; the first of its sounds, or silence, where that is not made yet."""
+    """What is heard in that key's player; if not made yet, the first of its sounds, or silence."""
     heard, names = look_of(key).sound, list(sounds())
     name = heard if heard in names or not names else names[0]
 
@@ -71,13 +79,16 @@ def sound_file(sounds: Callable[[], Sounds], key: str) -> Files:
 
 
 def chart_files(*figures: go.Figure) -> Files:
-    """Plotly's charts, if any, as a page of their own, dark on white, each with a button that saves it as SVG."""
+    """Plotly's charts, if any, as a page, dark on white, each with a button that saves an SVG."""
     config = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
     white = {"font_color": "#31333f", "paper_bgcolor": "#fff", "plot_bgcolor": "#fff"}
 
     def html() -> str:
         shown = [go.Figure(figure).update_layout(white) for figure in figures]
-        parts = [one.to_html(full_html=False, include_plotlyjs=not i, config=config) for i, one in enumerate(shown)]
+        parts = [
+            one.to_html(full_html=False, include_plotlyjs=not i, config=config)
+            for i, one in enumerate(shown)
+        ]
         return f'<!doctype html><meta charset="utf-8">{"".join(parts)}'
 
     return {"Charts (HTML)": (html, "charts.html")} if figures else {}
@@ -100,9 +111,10 @@ def keep(stem: str, files: Files, note: str = "") -> None:
     with right.popover("Copy the link", width="stretch"):
         st.code(address, language=None, wrap_lines=True)
         st.caption(
-            "The button at the corner copies it. Others can follow it while this dashboard lets them in: start it with "
-            "`--server.address 0.0.0.0 --server.allowedHosts NAME`, where NAME is what their browsers call this "
-            "computer, and use NAME in the link. Player (HTML) needs no dashboard: send the file."
+            "The button at the corner copies it. Others can follow it while this dashboard lets "
+            "them in: start it with `--server.address 0.0.0.0 --server.allowedHosts NAME`, where "
+            "NAME is what their browsers call this computer, and use NAME in the link. Player "
+            "(HTML) needs no dashboard: send the file."
         )
     if "Charts (HTML)" in files:
         note = f"{note} In Charts (HTML) each chart has a button that saves it as SVG."
@@ -116,7 +128,14 @@ def download_buttons(stem: str, files: Files) -> None:
     with st.container(horizontal=True):
         for name, (content, end) in files.items():
             file = harmless(f"{stem}, {end}")
-            st.download_button(name, content, file, MIME[end.rsplit(".", 1)[1]], on_click="ignore", key=f"keep-{name}")
+            st.download_button(
+                name,
+                content,
+                file,
+                MIME[end.rsplit(".", 1)[1]],
+                on_click="ignore",
+                key=f"keep-{name}",
+            )
 
 
 def stem_of(choice: Choice) -> str:

@@ -9,7 +9,14 @@ from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.choice import bundled_clips
 from srnn_lab.dashboard.uploads import ClipBytes, harmless
 from srnn_lab.dashboard.words import plain
-from srnn_lab.data.labels import LABEL_SUFFIXES, MAX_BYTES, Labels, labels_beside, parse_labels, read_labels
+from srnn_lab.data.labels import (
+    LABEL_SUFFIXES,
+    MAX_BYTES,
+    Labels,
+    labels_beside,
+    parse_labels,
+    read_labels,
+)
 from srnn_lab.data.transcripts import transcripts
 
 
@@ -36,8 +43,9 @@ def choose_labels(choice: Choice) -> Labels | None:
     """The labels of the clip: of an uploaded file, or else those beside a bundled one."""
     with st.sidebar.expander("Labels of the clip"):
         given = st.file_uploader(
-            "Phones or words: TextGrid, .lab, TIMIT's .PHN, an Audacity label track (.txt), or .csv with time and "
-            "label. They are drawn as a row, and the spikes are scored against them.",
+            "Phones or words: TextGrid, .lab, TIMIT's .PHN, an Audacity label track (.txt), or "
+            ".csv with time and label. They are drawn as a row, and the spikes are scored against "
+            "them.",
             type=[suffix[1:] for suffix in LABEL_SUFFIXES],
             key="labels",
             max_upload_size=MAX_BYTES // 2**20,

@@ -16,8 +16,8 @@ def read_about(places: Mapping[str, str]) -> str:
     """What to read about a panel.
 
     Args:
-        places: What is done there, by ``NOTEBOOK#HEADING``, a notebook's file name without its ending and the heading
-            of one of its sections without the marks of formulas.
+        places: What is done there, by ``NOTEBOOK#HEADING``, a notebook's file name without its
+            ending and the heading of one of its sections without the marks of formulas.
 
     Returns:
         One line of Markdown, with a link to each section that the dashboard can show.
@@ -27,7 +27,9 @@ def read_about(places: Mapping[str, str]) -> str:
         stem, _, section = place.partition("#")
         if stem in known:
             title = known[stem].title
-            told.append(f"[{title.split('.')[0]} {section or title}]({address_of(title, section)}) {does}")
+            told.append(
+                f"[{title.split('.')[0]} {section or title}]({address_of(title, section)}) {does}"
+            )
         else:
             told.append(f"`notebooks/{stem}.ipynb` {does}")
     return f"**Read about this**: {'; '.join(told)}."

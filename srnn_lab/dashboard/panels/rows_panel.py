@@ -1,4 +1,4 @@
-"""Rows that play on a page: their place in the address, their sounds, and the files of what they show."""
+"""Rows that play on a page: their place in the address, sounds, and files of what they show."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,14 +16,16 @@ from srnn_lab.player.component import Place, place_of, player
 
 
 class RowsPanel:
-    """The rows of a page, which makes it first, since what it shows may depend on the place that a link names.
+    """The rows of a page, which makes it first, as what it shows may depend on a link's place.
 
-    The page draws it once, and makes the sounds that are missing when everything else has been shown.
+    The page draws it once, and makes the sounds that are missing when everything else has been
+    shown.
 
     Args:
         key: Of the player.
         choice: What it shows, or what that is made of.
-        length: Of the time axis, if that is known by now; a link to a place beyond it is a link to the page.
+        length: Of the time axis, if that is known by now; a link to a place beyond it is a link to
+            the page.
 
     Attributes:
         key: Of the player.
@@ -53,7 +55,7 @@ class RowsPanel:
         all_at_once: bool = False,
         **details: Any,
     ) -> None:
-        """Draw the rows with the sounds that are made by now, and keep in the address where the player stands.
+        """Draw the rows with the sounds made so far, and keep the player's place in the address.
 
         Args:
             rows: From top to bottom.
@@ -64,7 +66,11 @@ class RowsPanel:
             details: Further fields of the ``Scene``; by default its axis is that of the clip.
         """
         data = self.choice.checkpoint.config.data
-        axis: dict[str, Any] = {"end": self.choice.length, "unit": time_unit(data), "seconds": unit_seconds(data)}
+        axis: dict[str, Any] = {
+            "end": self.choice.length,
+            "unit": time_unit(data),
+            "seconds": unit_seconds(data),
+        }
         self._wanted = wanted if all_at_once else unasked(self.choice, wanted)
         self._on_request = [name for name in wanted if name not in self._wanted]
         self.scene = Scene(rows, times, description, **axis | details)
@@ -90,8 +96,11 @@ class RowsPanel:
             An HTML page, an SVG picture, an .npz file and a WAV file. Each is made when it is asked
             for.
         """
-        return {**scene_files(title, self.scene, self.sounds, self.key, arrays), **sound_file(self.sounds, self.key)}
+        return {
+            **scene_files(title, self.scene, self.sounds, self.key, arrays),
+            **sound_file(self.sounds, self.key),
+        }
 
     def make_missing_sounds(self) -> None:
-        """Make the sounds that are missing and bring them to the player; nothing should follow this on a page."""
+        """Make the missing sounds and bring them to the player; nothing should follow on a page."""
         make_missing(self.key, self._wanted, self._on_request)

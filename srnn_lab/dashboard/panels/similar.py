@@ -1,4 +1,4 @@
-"""Where else in the set is something like the selection: the nearest stretches, each to be heard and opened."""
+"""What else in the set is like the selection: the nearest stretches, each to hear and to open."""
 
 import numpy as np
 import streamlit as st
@@ -23,11 +23,13 @@ from srnn_lab.player.component import Place
 
 SHOWN = 6
 LONGEST = 400
-"""Frames of a selection that are sought: 4 s of log-mel frames; the search holds a product for each with each other."""
+"""Frames of a selection that are sought: 4 s of log-mel frames; the search holds a product for each
+with each other."""
 FRAMES = {name: f"{'piano roll' if kind.notes else name} frames" for name, kind in KINDS.items()}
 """What the frames are called, by their kind."""
 WORDS_FOR_SHARES = {0.02: "The same", 0.3: "Very alike", 0.6: "Alike", 0.85: "Somewhat alike"}
-"""Shares of the median distance up to which a stretch is called so; beyond, it is hardly nearer than any."""
+"""Shares of the median distance up to which a stretch is called so; beyond, it is hardly nearer
+than any."""
 
 
 def show_similar(choice: Choice, clip: Inspection, place: Place | None) -> None:
@@ -50,12 +52,13 @@ def show_similar(choice: Choice, clip: Inspection, place: Place | None) -> None:
         show_nearest(choice, selected, space)
     explain(
         "How are they found?",
-        "The selection is compared with every stretch of its length in the bundled clips, or in the folder that was "
-        "named on the page Clips: frame by frame, by the plain Euclidean distance. Nothing is left to an "
-        "approximation; only stretches that overlap the selection are left out. The distance is told as a share of "
-        "the median distance of all stretches: 0 % is the same, 100 % is as far as half of all.\n\n"
-        "**Look for**: what the nearest in z have in common that the nearest in x have not. z holds what the past "
-        "could not predict; d is the model's summary of the past; x is the sound itself.",
+        "The selection is compared with every stretch of its length in the bundled clips, or in "
+        "the folder that was named on the page Clips: frame by frame, by the plain Euclidean "
+        "distance. Nothing is left to an approximation; only stretches that overlap the selection "
+        "are left out. The distance is told as a share of the median distance of all stretches: 0 "
+        "% is the same, 100 % is as far as half of all.\n\n**Look for**: what the nearest in z "
+        "have in common that the nearest in x have not. z holds what the past could not predict; "
+        "d is the model's summary of the past; x is the sound itself.",
         r"D(s) = \sqrt{\tfrac1L \sum_{l=0}^{L-1} \left\lVert \mu_{t+l} - \mu_{s+l} \right\rVert^2}",
         {"04_posterior_structure#A posterior with this structure": "takes z apart"},
     )
@@ -81,7 +84,15 @@ def show_nearest(choice: Choice, selected: np.ndarray, space: str) -> None:
                 place = stretch_at(found[moment.clip].times, moment, length)
                 said = names_between(clips[moment.clip], Place(place.start, place.end - 1e-6))
                 when = clips[moment.clip].moment(place.start)
-                show_stretch(choice, clips[moment.clip], moment.clip, place, in_words(moment.value), when, said)
+                show_stretch(
+                    choice,
+                    clips[moment.clip],
+                    moment.clip,
+                    place,
+                    in_words(moment.value),
+                    when,
+                    said,
+                )
 
 
 def values_of(summary: Summary, space: str) -> np.ndarray:
@@ -92,10 +103,14 @@ def values_of(summary: Summary, space: str) -> np.ndarray:
 def stretch_at(times: np.ndarray, moment: Moment, length: int) -> Place:
     """From the edge of the first frame of a stretch to that of its last."""
     half = spacing(times) / 2
-    return Place(max(0.0, float(times[moment.frame] - half)), float(times[moment.frame + length - 1] + half))
+    return Place(
+        max(0.0, float(times[moment.frame] - half)), float(times[moment.frame + length - 1] + half)
+    )
 
 
 def in_words(share: float) -> str:
     """How alike a stretch is, by its distance as a share of the median of all."""
-    word = next((word for most, word in WORDS_FOR_SHARES.items() if share <= most), "Hardly nearer than any")
+    word = next(
+        (word for most, word in WORDS_FOR_SHARES.items() if share <= most), "Hardly nearer than any"
+    )
     return f"**{word}**: {number(100 * share, 0)} % as far as the median stretch"

@@ -10,7 +10,13 @@ import streamlit as st
 
 from srnn_lab.analysis.inspection import Inspection, draw_reconstruction
 from srnn_lab.dashboard.address import PLAYER, frame_at, share
-from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection, cached_music, cached_signal_of
+from srnn_lab.dashboard.cache import (
+    Choice,
+    cache_data,
+    cached_inspection,
+    cached_music,
+    cached_signal_of,
+)
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import remember, visit, went_through_history
 from srnn_lab.dashboard.words import WORDS, plain, unit_seconds
@@ -36,7 +42,7 @@ ALL_AT_ONCE_SECONDS = {name: 120 if kind.notes else 10 for name, kind in KINDS.i
 
 
 def settle_sounds(choice: Choice) -> None:
-    """Begin anew when another clip or checkpoint is chosen; the address may name the place to continue from."""
+    """Begin anew with another clip or checkpoint; the address may name a place to continue from."""
     linked = visit().sounds_of is None or went_through_history()
     if visit().sounds_of == choice and not linked:
         return
@@ -50,7 +56,12 @@ def sounds_of_clip(choice: Choice) -> Wanted:
     """What is heard of a clip."""
     first = choice.checkpoint.config.evaluation.unscored
     start, scored = visit().continue_from, len(cached_inspection(*choice).kl)
-    kinds = {ORIGINAL: 0, MEAN: 0, SAMPLE: 0, **({CONTINUATION: start + first} if start < scored else {})}
+    kinds = {
+        ORIGINAL: 0,
+        MEAN: 0,
+        SAMPLE: 0,
+        **({CONTINUATION: start + first} if start < scored else {}),
+    }
     return {kind: clip_sound(choice, kind, at) for kind, at in kinds.items()}
 
 
@@ -62,11 +73,13 @@ def clip_sound(choice: Choice, kind: str, start: int = 0) -> tuple[Hashable, Cal
 def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
     """What gives the sounds that are made, whenever it is called; others are given up.
 
-    Those that follow one that is missing wait for it: the first that a player gets is what it plays.
+    Those that follow one that is missing wait for it: the first that a player gets is what it
+    plays.
 
     Args:
         wanted: The sounds.
-        at_hand: Whether the first of them is, like a recording, so that it need not follow the rows.
+        at_hand: Whether the first of them is, like a recording, so that it need not follow the
+            rows.
 
     Returns:
         A function without arguments. It returns the samples, with their rate, by name; sounds that
@@ -87,7 +100,7 @@ def ready(wanted: Wanted, *, at_hand: bool = False) -> Ready:
 
 
 def make_missing(player: str, wanted: Wanted, on_request: Sequence[str] = ()) -> None:
-    """Make the sounds that are missing, one after another, and bring them to a player that has been shown.
+    """Make the missing sounds, one by one, and bring them to a player that has been shown.
 
     Args:
         player: Its key.
@@ -115,8 +128,9 @@ def cached_clip_sound(
         content: The clip's bytes.
         name: The clip's file name.
         semitones: Semitones by which music is transposed up.
-        kind: ``ORIGINAL``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or ``CONTINUATION``: the clip's
-            first frames and then, to its end, what the model draws from its prior.
+        kind: ``ORIGINAL``, ``MEAN`` (of notes: those with p above 1/2), ``SAMPLE``, or
+            ``CONTINUATION``: the clip's first frames and then, to its end, what the model draws
+            from its prior.
         start: Frames of the clip before the continuation.
 
     Returns:
@@ -128,9 +142,15 @@ def cached_clip_sound(
         signal = choice.signal
     elif kind == CONTINUATION:
         frames = checkpoint.frontend.frames(choice.signal, checkpoint.config.model.x_dim)
-        signal = signal_of(choice, continue_frames(checkpoint, frames[:start], len(frames) - start).frames)
+        signal = signal_of(
+            choice, continue_frames(checkpoint, frames[:start], len(frames) - start).frames
+        )
     else:
-        frames = cached_inspection(*choice).mean if kind == MEAN else draw_reconstruction(checkpoint, choice.signal)
+        frames = (
+            cached_inspection(*choice).mean
+            if kind == MEAN
+            else draw_reconstruction(checkpoint, choice.signal)
+        )
         signal = signal_of(choice, frames, checkpoint.config.evaluation.unscored)
     return sound_of(choice, signal) if data.kind.notes else _sixteen_bit(signal, data.sample_rate)
 
@@ -148,7 +168,11 @@ def show_sound_controls(choice: Choice, clip: Inspection) -> None:
     notes = []
     if start < len(clip.kl):
         at = choice.moment(clip.times[start] - spacing(clip.times) / 2)
-        heard = f"the clip up to {at}" if choice.checkpoint.config.data.kind.notes else f"the first {at}"
+        heard = (
+            f"the clip up to {at}"
+            if choice.checkpoint.config.data.kind.notes
+            else f"the first {at}"
+        )
         notes.append(f"Prior continuation: the model hears {heard} and generates the rest.")
     data = choice.checkpoint.config.data
     if data.kind.notes and clip.seconds[-1] > MAX_PLAYED_SECONDS:
@@ -173,7 +197,9 @@ def _middle(frames: int) -> int:
 
 
 def unasked(choice: Choice, wanted: Wanted) -> Wanted:
-    """Of the sounds of a page those that are made: all of a short clip; of a long one the first and those asked for."""
+    """Of the sounds of a page those that are made: all of a short clip; of a long one the first and
+    those asked for.
+    """
     data = choice.checkpoint.config.data
     if choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]:
         return wanted
@@ -187,7 +213,7 @@ def ask_for(what: Hashable) -> None:
 
 
 def signal_of(choice: Choice, frames: np.ndarray, silent: int = 0) -> np.ndarray:
-    """The signal that frames stand for, of notes those with p above 1/2, after ``silent`` frames of silence."""
+    """The signal that frames stand for (notes with p above 1/2), after ``silent`` silent frames."""
     data = choice.checkpoint.config.data
     signal = cached_signal_of(choice.path, choice.modified, frames)
     return insert_silence(signal, 0, silent * data.hop)
@@ -199,8 +225,13 @@ def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
     return play(signal, data.frames_per_quarter) if data.kind.notes else (signal, data.sample_rate)
 
 
-def play(roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE) -> tuple[np.ndarray, int]:
-    """The sound of the first minutes of notes, 16-bit samples and their number a second; silence if there are none."""
+def play(
+    roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE
+) -> tuple[np.ndarray, int]:
+    """The sound of the first minutes of notes: 16-bit samples, and their number a second.
+
+    It is silence if there are no notes.
+    """
     roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter, tempo))]
     if not roll.any():
         return np.zeros(1, np.int16), 16000

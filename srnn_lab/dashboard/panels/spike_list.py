@@ -1,4 +1,7 @@
-"""Do the spikes of the KL fall on onsets or other events? Counts, the null, and a list that moves the player."""
+"""Do the spikes of the KL fall on onsets or other events?
+
+Counts, the null, and a list that moves the player.
+"""
 
 import math
 from collections.abc import Callable
@@ -45,7 +48,9 @@ EVENTS_IN_WORDS = {
 
 
 @cache_data(max_entries=64, show_spinner=False)
-def cached_events(path: str, modified: float, content: ClipBytes, name: str, semitones: int, kind: str) -> np.ndarray:
+def cached_events(
+    path: str, modified: float, content: ClipBytes, name: str, semitones: int, kind: str
+) -> np.ndarray:
     """Scored frames of a recording at which something of that kind happens."""
     choice = Choice(path, modified, content, name, semitones)
     data, scored = choice.checkpoint.config.data, len(cached_inspection(*choice).kl)
@@ -56,8 +61,10 @@ def cached_events(path: str, modified: float, content: ClipBytes, name: str, sem
     return frames[frames >= first] - first
 
 
-def choose_changes(choice: Choice, clip: Inspection, labels: Labels | None = None) -> tuple[Inspection, Spikes, str]:
-    """The clip with the changes that its spikes are compared with, the comparison, and what a change is."""
+def choose_changes(
+    choice: Choice, clip: Inspection, labels: Labels | None = None
+) -> tuple[Inspection, Spikes, str]:
+    """The clip with changes to compare its spikes with, the comparison, and what a change is."""
     # With phones there are too many kinds for a part of the page.
     left, right = st.columns([3, 2]) if labels is None else (st.container(), st.container())
     if choice.checkpoint.config.data.kind.notes:
@@ -141,22 +148,27 @@ def show_spikes(
         (
             f"Share of the spikes that lie {at}.",
             f"Share of the {events} that have a spike.",
-            f"Area under the ROC curve: the chance that a frame at {event} has a higher KL than another. "
-            "0.5 is chance.",
+            f"Area under the ROC curve: the chance that a frame at {event} has a higher KL than "
+            f"another. 0.5 is chance.",
         ),
         strict=True,
     ):
         known = not math.isnan(value)
         chance = f"chance level {null.mean():.2f}" if known and len(null) else None
         column.metric(
-            name, f"{value:.2f}" if known else "–", chance, delta_color="off", delta_arrow="off", help=meaning
+            name,
+            f"{value:.2f}" if known else "–",
+            chance,
+            delta_color="off",
+            delta_arrow="off",
+            help=meaning,
         )
     # The same in the selection.
     if place and len(inside := frames_inside(clip.times, place)):
         chosen, changes = np.isin(match.frames, inside), np.isin(clip.changes, inside)
         st.caption(
-            f"In the selection: {match.hits[chosen].sum()} of {chosen.sum()} spikes are at {event}; "
-            f"{missed[changes].sum()} of {heard[changes].sum()} {events} have no spike."
+            f"In the selection: {match.hits[chosen].sum()} of {chosen.sum()} spikes are at "
+            f"{event}; {missed[changes].sum()} of {heard[changes].sum()} {events} have no spike."
         )
     # The list, of which a row leads to its place in the player.
     table = event_table(clip, replace(match, found=~missed), change, unit)
@@ -171,12 +183,17 @@ def show_spikes(
             key="events",
             on_select=lambda: go_to_row("events", PLAYER, clip.times[frames]),
             selection_mode="single-row",
-            alt=f"Spikes, and {events} without a spike, in order of time: when, how large, and how far apart.",
+            alt=(
+                f"Spikes, and {events} without a spike, in order of time: when, how large, and "
+                f"how far apart."
+            ),
             column_config={
                 f"time ({unit})": None if music else st.column_config.NumberColumn(format="%.3f"),
                 "KL (nats)": st.column_config.NumberColumn(format="%.2f"),
                 "what": st.column_config.TextColumn(width="medium"),
-                f"frames to the nearest {change}": st.column_config.NumberColumn("frames off", width="small"),
+                f"frames to the nearest {change}": st.column_config.NumberColumn(
+                    "frames off", width="small"
+                ),
             },
         )
         st.caption("Select a row to jump to it.")
@@ -192,19 +209,29 @@ def show_spikes(
             if match.auc < match.null_auc.mean():
                 note += f" In this clip the KL is no higher {at} than elsewhere."
             st.caption(note)
-    guess = "" if music else "Onsets are estimated from the spectral flux: compare offsets and spectral changes too."
+    guess = (
+        ""
+        if music
+        else (
+            "Onsets are estimated from the spectral flux: compare offsets and spectral changes too."
+        )
+    )
     explain(
         "What counts as a spike, and what would chance give?",
-        "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen number of robust "
-        f"standard deviations. Silent frames are left out. **Precision** is the share of the spikes that lie {at}, "
-        f"**recall** the share of the {events} that have a spike. The **AUC**, the area under the ROC curve, needs no "
-        f"threshold: it is the chance that a frame at {event} has a higher KL than another; ½ is chance. For the "
-        "**null**, the KL is shifted against the sound in a circle, by every possible number of frames: this keeps "
-        "the shape of both and breaks their alignment.\n\n"
-        "**Look for**: an AUC above that of nearly all shifted copies. One clip is weak evidence: `srnn-lab "
-        f"transitions` measures all clips of a test set, and splices. {guess}",
+        "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen "
+        f"number of robust standard deviations. Silent frames are left out. **Precision** is the "
+        f"share of the spikes that lie {at}, **recall** the share of the {events} that have a "
+        f"spike. The **AUC**, the area under the ROC curve, needs no threshold: it is the chance "
+        f"that a frame at {event} has a higher KL than another; ½ is chance. For the **null**, "
+        "the KL is shifted against the sound in a circle, by every possible number of frames: "
+        "this keeps the shape of both and breaks their alignment.\n\n**Look for**: an AUC above "
+        f"that of nearly all shifted copies. One clip is weak evidence: `srnn-lab transitions` "
+        f"measures all clips of a test set, and splices. {guess}",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at an event},\ s \text{ elsewhere}",
-        {"05_bound_over_time#A VAE at each frame": "does the same for one clip", words.notebook: "for a test set"},
+        {
+            "05_bound_over_time#A VAE at each frame": "does the same for one clip",
+            words.notebook: "for a test set",
+        },
     )
     return table, charts
 

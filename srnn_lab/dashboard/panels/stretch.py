@@ -17,7 +17,9 @@ def framed_length(choice: Choice) -> float:
     return round(len(choice.signal) // data.hop * (data.hop / data.rate), 6)
 
 
-def choose_stretch(box: DeltaGenerator, panel: RowsPanel, name: str, act: str, outside: str) -> tuple[float, float]:
+def choose_stretch(
+    box: DeltaGenerator, panel: RowsPanel, name: str, act: str, outside: str
+) -> tuple[float, float]:
     """Ask for a stretch, which is the whole clip at first.
 
     Args:
@@ -46,7 +48,9 @@ def choose_stretch(box: DeltaGenerator, panel: RowsPanel, name: str, act: str, o
     )
     place = panel.place
     if place and place.start < place.end and place.start < length:
-        chosen = tuple(min(float(round(time / step) * step), length) for time in (place.start, place.end))
+        chosen = tuple(
+            min(float(round(time / step) * step), length) for time in (place.start, place.end)
+        )
         st.button(
             f"{act} only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),

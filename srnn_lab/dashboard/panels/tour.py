@@ -1,4 +1,6 @@
-"""A tour through the pages, shown on a first visit: each step moves the page to what it speaks of, and outlines it."""
+"""A tour through the pages, shown on a first visit: each step moves the page to what it speaks of,
+and outlines it.
+"""
 
 from typing import NamedTuple
 
@@ -43,68 +45,72 @@ STEPS = (
         FIRST,
         ".st-key-player",
         "Press play",
-        "The rows show one clip and what the model makes of it, on one time axis; the playhead runs through all of "
-        "them. Click anywhere to jump there.",
+        "The rows show one clip and what the model makes of it, on one time axis; the playhead "
+        "runs through all of them. Click anywhere to jump there.",
     ),
     Step(
         FIRST,
         ".st-key-player",
         "Find a surprise",
-        "The KL row shows how far the clip moved the model's belief away from its own prediction. Drag over a "
-        "spike, press *Loop*, and listen to what was unexpected.",
+        "The KL row shows how far the clip moved the model's belief away from its own prediction. "
+        "Drag over a spike, press *Loop*, and listen to what was unexpected.",
     ),
     Step(
         FIRST,
         ".st-key-player",
         "Hear what the model believes",
-        "Switch between the original, its reconstruction, a sample from the posterior and a continuation from the "
-        "prior while it plays. The position and the loudness stay the same.",
+        "Switch between the original, its reconstruction, a sample from the posterior and a "
+        "continuation from the prior while it plays. The position and the loudness stay the same.",
     ),
     Step(
         FIRST,
         "#one-frame, .st-key-latents",
         "Ask one frame",
-        "Here are the prior and the posterior of every latent dimension at the chosen frame: which of them "
-        "moved, and by how many standard deviations?",
+        "Here are the prior and the posterior of every latent dimension at the chosen frame: "
+        "which of them moved, and by how many standard deviations?",
     ),
     Step(
         FIRST,
         "#spikes, .st-key-events",
         "Check it and share it",
-        "The list compares the spikes with onsets or chord changes, and with what chance would give. Select a row to "
-        "jump to it. The address of this page is a link to exactly what you see.",
+        "The list compares the spikes with onsets or chord changes, and with what chance would "
+        "give. Select a row to jump to it. The address of this page is a link to exactly what you "
+        "see.",
     ),
     Step(
         "Compare",
         ".st-key-compare-player",
         "Ask another model",
-        "The same clip, and the KL of two models. Circles mark where they differ most; the buttons at the top set "
-        "ready pairs side by side, such as smoothing and filtering.",
+        "The same clip, and the KL of two models. Circles mark where they differ most; the "
+        "buttons at the top set ready pairs side by side, such as smoothing and filtering.",
     ),
     Step(
         "Latents",
         ".st-key-latents-player",
         "Take z away",
-        "Between the dotted lines z is replaced, and what is generated without its news can be seen and heard. What "
-        "is missing then is what z carried.",
+        "Between the dotted lines z is replaced, and what is generated without its news can be "
+        "seen and heard. What is missing then is what z carried.",
     ),
     Step(
         "Studio",
         ".st-key-studio-player",
         "Let it compose",
-        "A music model hears the first bars and goes on alone; each take draws other notes. Change the temperature, "
-        "listen, and save a take as MIDI.",
+        "A music model hears the first bars and goes on alone; each take draws other notes. "
+        "Change the temperature, listen, and save a take as MIDI.",
     ),
     Step(
         "Train",
         ".st-key-recipe, #runs",
         "Train one of your own",
-        "Choose what to train on, a bundled data set or your own folder, and press *Start*. The curves follow below, "
-        "and the finished model is listed on all pages. This is the end of the tour.",
+        "Choose what to train on, a bundled data set or your own folder, and press *Start*. The "
+        "curves follow below, and the finished model is listed on all pages. This is the end of "
+        "the tour.",
     ),
 )
 
-_REMEMBER = component("srnn_tour", js="export default ({ data }) => { document.cookie = data.cookie; }")
+_REMEMBER = component(
+    "srnn_tour", js="export default ({ data }) => { document.cookie = data.cookie; }"
+)
 _MOVE = component(
     "srnn_tour_target",
     js="""
@@ -140,7 +146,7 @@ _STYLE = """<style>
 
 
 def show_tour(page: str) -> None:
-    """The current step, if it is a first visit that does not follow a link, or if the tour was asked for.
+    """The current step, if it is a first visit that follows no link, or if the tour was asked for.
 
     Args:
         page: Title of the page that is shown.
@@ -148,11 +154,16 @@ def show_tour(page: str) -> None:
     if page == FIRST and not visit().tour_offered:
         known = st.context.cookies.get(COOKIE) == "seen"
         remember(tour_offered=True, tour=None if known or LINKED & set(st.query_params) else 0)
-    st.sidebar.button("Take the tour", on_click=_go, args=(0,), icon=":material/explore:", key="tour-again")
+    st.sidebar.button(
+        "Take the tour", on_click=_go, args=(0,), icon=":material/explore:", key="tour-again"
+    )
     number_of = visit().tour
     if number_of is None:
         if visit().tour_closed:
-            _REMEMBER(data={"cookie": f"{COOKIE}=seen; path=/; max-age=31536000; SameSite=Lax"}, key="tour-seen")
+            _REMEMBER(
+                data={"cookie": f"{COOKIE}=seen; path=/; max-age=31536000; SameSite=Lax"},
+                key="tour-seen",
+            )
         return
     step = STEPS[number_of]
     if visit().tour_moves and step.page != page:
@@ -162,15 +173,25 @@ def show_tour(page: str) -> None:
     dark = st.context.theme.type == "dark"
     st.html(_STYLE.format(target=step.target, background="#1a1c24" if dark else "#ffffff"))
     with st.container(key="tour"):
-        st.markdown(f"**{number_of + 1} of {len(STEPS)}: {step.title}.** {step.text}{_told(number_of)}")
+        st.markdown(
+            f"**{number_of + 1} of {len(STEPS)}: {step.title}.** {step.text}{_told(number_of)}"
+        )
         with st.container(horizontal=True):
-            st.button("Back", on_click=_go, args=(number_of - 1,), disabled=number_of == 0, key="tour-back")
+            st.button(
+                "Back",
+                on_click=_go,
+                args=(number_of - 1,),
+                disabled=number_of == 0,
+                key="tour-back",
+            )
             if step.page != page:
                 st.button(f"Open {step.page}", on_click=_go, args=(number_of,), key="tour-open")
             if number_of == SPIKE and step.page == page:
                 st.button("Show me", on_click=_show_spike, key="tour-show")
             if number_of < len(STEPS) - 1:
-                st.button("Next", on_click=_go, args=(number_of + 1,), type="primary", key="tour-next")
+                st.button(
+                    "Next", on_click=_go, args=(number_of + 1,), type="primary", key="tour-next"
+                )
             st.button("Close the tour", on_click=_go, args=(None,), key="tour-close")
         _MOVE(data={"step": number_of, "target": step.target}, key="tour-moves")
 
@@ -184,7 +205,8 @@ def _page_called(title: str) -> st.Page:
 
 
 def audible_spike(clip: Inspection, signal: np.ndarray, rate: float | int) -> int:
-    """The frame with the largest KL of those that are heard well: around them the level is within 6 dB of the clip's.
+    """The frame with the largest KL of those that are heard well: around them the level is within 6
+    dB of the clip's.
 
     Args:
         clip: What the model makes of the signal.
@@ -197,7 +219,10 @@ def audible_spike(clip: Inspection, signal: np.ndarray, rate: float | int) -> in
     power = np.square(signal, dtype=float).reshape(len(signal), -1).mean(1)
     total = np.append(0, power.cumsum())
     half = (3 * NEAR + 0.5) * spacing(clip.times)  # as ``around`` selects
-    start, end = (np.clip(np.round((clip.times + side) * rate).astype(int), 0, len(power)) for side in (-half, half))
+    start, end = (
+        np.clip(np.round((clip.times + side) * rate).astype(int), 0, len(power))
+        for side in (-half, half)
+    )
     level = (total[end] - total[start]) / np.maximum(1, end - start)
     heard = (level >= power.mean() / 4) & ~clip.left_out
     return int(np.where(heard, clip.kl, -np.inf).argmax()) if heard.any() else clip.largest_spike
@@ -220,6 +245,6 @@ def _told(step: int) -> str:
     if not len(inside):
         return ""
     return (
-        f" The KL of the selection is **{number(clip.kl[inside].mean())}** nats a frame, that of the whole clip "
-        f"{number(clip.kl.mean())}."
+        f" The KL of the selection is **{number(clip.kl[inside].mean())}** nats a frame, that of "
+        f"the whole clip {number(clip.kl.mean())}."
     )

@@ -25,7 +25,8 @@ LIKELIHOODS: Registry[type[Likelihood]] = Registry(
         "categorical": Categorical,
     },
 )
-"""Name in a configuration -> class; the only list of likelihoods, which other packages may lengthen by entry points."""
+"""Name in a configuration -> class; the only list of likelihoods, which other packages may lengthen
+by entry points."""
 
 __all__ = [
     "LIKELIHOODS",

@@ -12,12 +12,12 @@ from srnn_lab.data.frame_kind import Values
 
 
 def sharpen(logits: Float[Tensor, "*batch"], temperature: float) -> Float[Tensor, "*batch"]:
-    """Logits at a temperature: unchanged at 1; at 0 so far apart that the largest decides, where it is alone."""
+    """Logits at a temperature: unchanged at 1; at 0 so far apart that a single largest decides."""
     return logits / max(temperature, 1e-6)
 
 
 class Likelihood(nn.Module, ABC):
-    """A distribution over frames of ``config.x_dim`` values, given ``num_params`` network outputs a frame.
+    """A distribution over frames of ``config.x_dim`` values, given ``num_params`` outputs a frame.
 
     Args:
         config: Sizes, and the floor of each variance, where there is one.
@@ -39,8 +39,8 @@ class Likelihood(nn.Module, ABC):
         self.missing = config.missing
         if self.missing and not self.takes_gaps:
             raise ValueError(
-                f"ModelConfig.missing is True; {config.likelihood!r} needs all values of a frame: choose another "
-                f"likelihood, or give data without gaps."
+                f"ModelConfig.missing is True; {config.likelihood!r} needs all values of a frame: "
+                f"choose another likelihood, or give data without gaps."
             )
 
     def observed_sum(
@@ -49,8 +49,10 @@ class Likelihood(nn.Module, ABC):
         """The sum over a frame of what was observed; ``missing`` is what ``fill`` gave."""
         return each.sum(-1) if missing is None else each.masked_fill(missing, 0).sum(-1)
 
-    def fill(self, x: Float[Tensor, "*batch x"]) -> tuple[Float[Tensor, "*batch x"], Bool[Tensor, "*batch x"] | None]:
-        """X with 0 for what is missing, and where that is; as it is in a model that expects no gaps."""
+    def fill(
+        self, x: Float[Tensor, "*batch x"]
+    ) -> tuple[Float[Tensor, "*batch x"], Bool[Tensor, "*batch x"] | None]:
+        """X with 0 for what is missing, and where; as it is in a model that expects no gaps."""
         if not self.missing:
             return x, None
         missing = x.isnan()
@@ -66,11 +68,13 @@ class Likelihood(nn.Module, ABC):
         params: Float[Tensor, "*batch p"],
         u: Float[Tensor, "*batch x"],  # noqa: ARG002
     ) -> Float[Tensor, "*batch q"]:
-        """What the other methods are given: a network's outputs, and what they need of u_t = x_{t-1}."""
+        """What other methods are given: network outputs, and what they need of u_t = x_{t-1}."""
         return params
 
     @abstractmethod
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+    def log_prob(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch"]:
         """Log p(x) in nats, one number a frame."""
 
     @abstractmethod
@@ -83,32 +87,41 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+        self,
+        params: Float[Tensor, "*batch p"],
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
     ) -> Float[Tensor, "*batch x"]:
         """One draw of x.
 
         Args:
             params: What a network gave for each frame.
             generator: Where the random numbers come from.
-            temperature: Multiplies standard deviations and divides logits; 1 leaves both as they are, and 0 gives the
-                likeliest value.
+            temperature: Multiplies standard deviations and divides logits; 1 leaves both as they
+                are, and 0 gives the likeliest value.
         """
 
     @abstractmethod
-    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
-        """Parameters with this mean and, where it is free, this variance, for a training to begin with."""
+    def params_of(
+        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+    ) -> Float[Tensor, "p"]:
+        """Parameters with this mean and, if free, this variance, for a training to begin with."""
 
 
 class Independent(Likelihood):
-    """Values that are independent within a frame: log p of a frame is the sum of theirs, as far as they are known."""
+    """Values independent within a frame: its log p is the sum of theirs, as far as known."""
 
     takes_gaps = True
 
     @abstractmethod
-    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+    def each(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch x"]:
         """Log p of each value, in nats."""
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+    def log_prob(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch"]:
         """The sum of log p over the values that are observed."""
         x, missing = self.fill(x)
         return self.observed_sum(self.each(params, x), missing)

@@ -12,7 +12,7 @@ from srnn_lab.models.likelihoods.base import Independent, Likelihood, sharpen
 
 
 class Bernoulli(Independent):
-    """Independent binary values; the parameters are logits, so that no probability is ever rounded to 0 or 1."""
+    """Independent binary values by their logits: no probability is ever rounded to 0 or 1."""
 
     values = "binary"
 
@@ -21,7 +21,9 @@ class Bernoulli(Independent):
         """One logit a value."""
         return self.x_dim
 
-    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+    def each(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch x"]:
         """X log p + (1 - x) log(1 - p)."""
         return -F.binary_cross_entropy_with_logits(params, x, reduction="none")
 
@@ -34,22 +36,28 @@ class Bernoulli(Independent):
         return torch.sigmoid(params) * torch.sigmoid(-params)  # 1 - p would be rounded to 0
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+        self,
+        params: Float[Tensor, "*batch p"],
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
     ) -> Float[Tensor, "*batch x"]:
         """Zeros and ones."""
         return torch.bernoulli(torch.sigmoid(sharpen(params, temperature)), generator=generator)
 
-    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
+    def params_of(
+        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+    ) -> Float[Tensor, "p"]:
         """Logits; a value that is never, or always, 1 gets a probability of 1e-4, or 1 - 1e-4."""
         return mean.clamp(1e-4, 1 - 1e-4).logit()
 
 
 class NADE(Likelihood):
-    """Binary values of which each depends on those before it in the frame: p(x) = prod_i p(x_i | x_{<i}), exactly.
+    """Binary values, each given those before it in a frame: exactly p(x) = prod_i p(x_i | x_{<i}).
 
-    p(x_i = 1 | x_{<i}) = sigmoid(b_i + V_i sigmoid(c + sum_{j<i} W_j x_j)), the neural autoregressive distribution
-    estimator of Larochelle and Murray (2011), as RNN-NADE has it (Boulanger-Lewandowski et al., 2012): the parameters
-    of a frame are the biases c of ``config.hidden_dim`` hidden units, then b; W and V are shared by all frames.
+    p(x_i = 1 | x_{<i}) = sigmoid(b_i + V_i sigmoid(c + sum_{j<i} W_j x_j)), the neural
+    autoregressive distribution estimator of Larochelle and Murray (2011), as RNN-NADE has it
+    (Boulanger-Lewandowski et al., 2012): the parameters of a frame are the biases c of
+    ``config.hidden_dim`` hidden units, then b; W and V are shared by all frames.
     """
 
     values = "binary"
@@ -74,8 +82,8 @@ class NADE(Likelihood):
     ) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
         """Values and their logits, value by value, where ``value`` gives x_i from i and its logit.
 
-        The sums over j < i are carried along, so that memory grows with ``hidden_dim`` times the frames (with
-        gradients, times ``x_dim`` too).
+        The sums over j < i are carried along, so that memory grows with ``hidden_dim`` times the
+        frames (with gradients, times ``x_dim`` too).
 
         Returns:
             The values, and their logits.
@@ -83,22 +91,32 @@ class NADE(Likelihood):
         hidden, biases = params.split([self.hidden_dim, self.x_dim], -1)
         values, logits = [], []
         with torch.autocast(params.device.type, enabled=False):
-            for i, (b_i, w_i, v_i) in enumerate(zip(biases.unbind(-1), self.from_value, self.to_value, strict=True)):
+            for i, (b_i, w_i, v_i) in enumerate(
+                zip(biases.unbind(-1), self.from_value, self.to_value, strict=True)
+            ):
                 logits.append(b_i + torch.sigmoid(hidden) @ v_i)
                 values.append(value(i, logits[-1]))
                 hidden = torch.addcmul(hidden, values[-1][..., None], w_i)
         return torch.stack(values, -1), torch.stack(logits, -1)
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+    def log_prob(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch"]:
         """Sum over i of log p(x_i | x_{<i})."""
         _, logits = self._walk(params, lambda i, _: x[..., i])
         return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
     def _draw(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None, temperature: float = 1.0
+        self,
+        params: Float[Tensor, "*batch p"],
+        generator: torch.Generator | None,
+        temperature: float = 1.0,
     ) -> tuple[Tensor, Tensor]:
         return self._walk(
-            params, lambda _, logit: torch.bernoulli(torch.sigmoid(sharpen(logit, temperature)), generator=generator)
+            params,
+            lambda _, logit: torch.bernoulli(
+                torch.sigmoid(sharpen(logit, temperature)), generator=generator
+            ),
         )
 
     def _marginals(self, params: Float[Tensor, "*batch p"]) -> tuple[Tensor, Tensor]:
@@ -111,9 +129,12 @@ class NADE(Likelihood):
         return torch.as_tensor(ones / self.NUM_DRAWS), torch.as_tensor(zeros / self.NUM_DRAWS)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """P(x_i = 1) estimated, since it has no closed form: the mean of p(x_i = 1 | x_{<i}) over ``NUM_DRAWS`` draws.
+        """P(x_i = 1) estimated: the mean of p(x_i = 1 | x_{<i}) over ``NUM_DRAWS`` draws.
 
-        Unbiased, always the same for the same parameters; the standard error is at most 0.5 / sqrt(``NUM_DRAWS``).
+        It has no closed form.
+
+        Unbiased, always the same for the same parameters; the standard error is at most 0.5 /
+        sqrt(``NUM_DRAWS``).
 
         Returns:
             The estimate for each note, from 0 to 1.
@@ -126,11 +147,16 @@ class NADE(Likelihood):
         return ones * zeros
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+        self,
+        params: Float[Tensor, "*batch p"],
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
     ) -> Float[Tensor, "*batch x"]:
-        """Zeros and ones, drawn one after the other; at temperature 0, each the likelier given those before it."""
+        """Zeros and ones, one by one; at temperature 0, each the likelier given those before."""
         return self._draw(params, generator, temperature)[0]
 
-    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
-        """Logits as of ``Bernoulli``, to which the hidden units add little at first, and hidden biases of 0."""
+    def params_of(
+        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+    ) -> Float[Tensor, "p"]:
+        """Logits as of ``Bernoulli``, and hidden biases of 0; hidden units add little at first."""
         return torch.cat([mean.new_zeros(self.hidden_dim), mean.clamp(1e-4, 1 - 1e-4).logit()])

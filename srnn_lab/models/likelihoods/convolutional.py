@@ -1,4 +1,4 @@
-"""Real values of which each depends on those before it through causal dilated convolutions: nonlinear, and exact."""
+"""Real values, each given those before it by causal dilated convolutions: nonlinear, and exact."""
 
 from dataclasses import replace
 
@@ -24,7 +24,9 @@ FRAMES_AT_ONCE = 128
 
 
 class CausalStack(nn.Module):
-    """Dilated convolutions with residual connections, as in WaveNet (van den Oord et al., 2016), but without its gates.
+    """Dilated convolutions with residual connections, as in WaveNet, but without its gates.
+
+    WaveNet is that of van den Oord et al. (2016).
 
     h <- h + R f(W [h_{i-2d}, h_{i-d}, h_i] + b), layer by layer, where b comes from outside.
 
@@ -37,20 +39,28 @@ class CausalStack(nn.Module):
     def __init__(self, inputs: int, channels: int, outputs: int):
         super().__init__()
         self.enter = nn.Linear(inputs, channels)
-        self.read = nn.ModuleList(nn.Linear(WIDTH * channels, channels, bias=False) for _ in DILATIONS)
+        self.read = nn.ModuleList(
+            nn.Linear(WIDTH * channels, channels, bias=False) for _ in DILATIONS
+        )
         self.add = nn.ModuleList(nn.Linear(channels, channels) for _ in DILATIONS)
         self.leave = nn.Linear(channels, outputs)
-        nn.init.normal_(self.leave.weight, std=1e-2)  # so that training begins near the linear predictor
+        nn.init.normal_(
+            self.leave.weight, std=1e-2
+        )  # so that training begins near the linear predictor
         nn.init.zeros_(self.leave.bias)
 
     def layer(
         self, number: int, read: list[Float[Tensor, "*batch c"]], bias: Float[Tensor, "*batch2 c"]
     ) -> Float[Tensor, "*batch c"]:
         """H after a layer, from the h that it reads."""
-        return read[-1] + self.add[number](F.leaky_relu(self.read[number](torch.cat(read, -1)) + bias, 1 / 3))
+        return read[-1] + self.add[number](
+            F.leaky_relu(self.read[number](torch.cat(read, -1)) + bias, 1 / 3)
+        )
 
-    def hidden(self, v: Float[Tensor, "b n i"], biases: Float[Tensor, "b l c"]) -> list[Float[Tensor, "b _ c"]]:
-        """H before the first layer and after each, each shorter by what its layer reads further back."""
+    def hidden(
+        self, v: Float[Tensor, "b n i"], biases: Float[Tensor, "b l c"]
+    ) -> list[Float[Tensor, "b _ c"]]:
+        """H before the first layer and after each, shorter by what a layer reads further back."""
         h = [self.enter(v)]
         for number, dilation in enumerate(DILATIONS):
             n = h[-1].shape[1] - (WIDTH - 1) * dilation
@@ -59,7 +69,7 @@ class CausalStack(nn.Module):
         return h
 
     def outputs(self, h: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch o"]:
-        """What goes out, from h after the last layer; bounded, so that no draw is followed far astray."""
+        """The outputs, from h after the last layer; bounded, so that no draw is led far astray."""
         return BOUND * torch.tanh(self.leave(F.leaky_relu(h, 1 / 3)) / BOUND)
 
     def advance(
@@ -68,22 +78,29 @@ class CausalStack(nn.Module):
         v_i: Float[Tensor, "b i"],
         biases: Float[Tensor, "b l c"],
     ) -> Float[Tensor, "b o"]:
-        """The outputs for one more value; ``past`` holds, and gets one more of, the inputs of each layer."""
+        """Outputs for one more value; ``past`` holds, and gets one more of, each layer's inputs."""
         h = self.enter(v_i)
         for number, (dilation, before) in enumerate(zip(DILATIONS, past, strict=True)):
             before.append(h)
-            h = self.layer(number, [before[-1 - k * dilation] for k in reversed(range(WIDTH))], biases[:, number])
+            h = self.layer(
+                number,
+                [before[-1 - k * dilation] for k in reversed(range(WIDTH))],
+                biases[:, number],
+            )
         return self.outputs(h)
 
 
 class ConvAR(Likelihood):
-    """Student-t residuals of a linear prediction whose location and scale follow those before them, nonlinearly.
+    """Student-t residuals of a linear prediction.
 
-    ``linear`` is ``student-t-ar`` with the taps and the unit of the frame before and a scale s_i that follows the
-    residuals (``ar_past`` predictor, ``ar_adaptive``); with it as a base, e_i = s_i (f_i + exp(g_i / 2) t_i), where
-    (f_i, g_i) is what a stack of causal convolutions says of e_{i-1} / sqrt(m_{i-1}), e_{i-2} / sqrt(m_{i-2}), ... and
-    of the level m_i, back into the frame before. The stack is shared by all frames; the parameters of a frame are the
-    biases of its layers, then those of ``linear``. All of it depends on x_{<i} alone, so the density is exact.
+    Their location and scale follow those before them, nonlinearly.
+
+    ``linear`` is ``student-t-ar`` with the taps and the unit of the frame before and a scale s_i
+    that follows the residuals (``ar_past`` predictor, ``ar_adaptive``); with it as a base, e_i =
+    s_i (f_i + exp(g_i / 2) t_i), where (f_i, g_i) is what a stack of causal convolutions says of
+    e_{i-1} / sqrt(m_{i-1}), e_{i-2} / sqrt(m_{i-2}), ... and of the level m_i, back into the frame
+    before. The stack is shared by all frames; the parameters of a frame are the biases of its
+    layers, then those of ``linear``. All of it depends on x_{<i} alone, so the density is exact.
     """
 
     values = "real"
@@ -103,24 +120,38 @@ class ConvAR(Likelihood):
         """Biases of the layers, and the parameters of the linear prediction."""
         return self.num_biases + self.linear.num_params
 
-    def given(self, params: Float[Tensor, "*batch p"], u: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch q"]:
+    def given(
+        self, params: Float[Tensor, "*batch p"], u: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch q"]:
         """As ``linear`` is given it."""
         biases, rest = params.split([self.num_biases, self.linear.num_params], -1)
         return torch.cat([biases, self.linear.given(rest, u)], -1)
 
     def _parts(self, params: Float[Tensor, "b p"]) -> tuple[Tensor, ...]:
-        """Biases by layer, then what ``linear`` says, with a frame before that is long enough for the stack."""
+        """Biases by layer, then ``linear``'s parts; a frame before is long enough for the stack."""
         biases, rest = params.split([self.num_biases, params.shape[-1] - self.num_biases], -1)
         *said, u = self.linear.parts(rest)
-        return biases.unflatten(-1, (len(DILATIONS), -1)), *said, F.pad(u, (max(0, CONTEXT - u.shape[-1]), 0))
+        return (
+            biases.unflatten(-1, (len(DILATIONS), -1)),
+            *said,
+            F.pad(u, (max(0, CONTEXT - u.shape[-1]), 0)),
+        )
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+    def log_prob(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch"]:
         """Log density of the residuals, for all values at once."""
-        flat = (values.reshape(-1, values.shape[-1]).split(FRAMES_AT_ONCE) for values in (params, x))
+        flat = (
+            values.reshape(-1, values.shape[-1]).split(FRAMES_AT_ONCE) for values in (params, x)
+        )
         with torch.autocast(params.device.type, enabled=False):
-            return torch.cat([self._log_prob(*frames) for frames in zip(*flat, strict=True)]).view(params.shape[:-1])
+            return torch.cat([self._log_prob(*frames) for frames in zip(*flat, strict=True)]).view(
+                params.shape[:-1]
+            )
 
-    def _log_prob(self, params: Float[Tensor, "b p"], x: Float[Tensor, "b x"]) -> Float[Tensor, "b"]:
+    def _log_prob(
+        self, params: Float[Tensor, "b p"], x: Float[Tensor, "b x"]
+    ) -> Float[Tensor, "b"]:
         biases, mu, logvar, taps, weights, u = self._parts(params)
         e = prediction_error(torch.cat([u, x - mu], -1), taps)
         m = self.linear.running_mean(e, weights, u.shape[-1] - CONTEXT)
@@ -130,7 +161,10 @@ class ConvAR(Likelihood):
         return self.linear.residual.log_prob(of_e, e[:, u.shape[-1] :])
 
     def _inputs(self, e: Float[Tensor, "b n"], m: Float[Tensor, "b m"]) -> Float[Tensor, "b m 2"]:
-        """For each m_i: the residual before it over its scale, compressed; the level, against that at the start."""
+        """For each m_i, the compressed residual before it over its scale, and the level.
+
+        The level is taken against that at the start.
+        """
         before = F.pad(torch.asinh(e[:, e.shape[1] - m.shape[1] : -1] * m[:, :-1].rsqrt()), (1, 0))
         return torch.stack([before, 0.25 * (m / m[:, CONTEXT, None]).log()], -1)
 
@@ -155,7 +189,10 @@ class ConvAR(Likelihood):
             of_e = torch.cat([f * torch.exp(0.5 * log_scale), log_scale + g], -1)
             e_i = self.linear.residual.sample(of_e, generator, temperature)
             predicted = mu_i + (taps * latest).sum(-1, keepdim=True)
-            location, variance = self.linear.residual.mean(of_e), self.linear.residual.variance(of_e)
+            location, variance = (
+                self.linear.residual.mean(of_e),
+                self.linear.residual.variance(of_e),
+            )
             drawn.append((predicted + e_i, predicted + location, variance))
             latest = torch.cat([drawn[-1][0] - mu_i, latest[:, :-1]], -1)
             memory, v_i = self.linear.remember(memory, e_i), torch.asinh(e_i * m_i.rsqrt())
@@ -165,7 +202,10 @@ class ConvAR(Likelihood):
     def _moments(
         self, params: Float[Tensor, "*batch p"]
     ) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
-        """Estimates of mean and variance, by the law of total variance over ``NUM_DRAWS`` draws of x_{<i}."""
+        """Estimates of mean and variance, by the law of total variance.
+
+        They are made over ``NUM_DRAWS`` draws of x_{<i}.
+        """
         generator = torch.Generator(params.device).manual_seed(0)
         flat = params.reshape(-1, params.shape[-1])
         draws = [self._walk(flat, generator, 1.0)[1:] for _ in range(self.NUM_DRAWS)]
@@ -175,7 +215,9 @@ class ConvAR(Likelihood):
         return mean, variance
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """E[x_i] estimated, since it has no closed form: the mean of E[x_i | x_{<i}] over ``NUM_DRAWS`` draws.
+        """E[x_i] estimated: the mean of E[x_i | x_{<i}] over ``NUM_DRAWS`` draws.
+
+        It has no closed form.
 
         Unbiased, and always the same for the same parameters.
 
@@ -185,16 +227,21 @@ class ConvAR(Likelihood):
         return self._moments(params)[0]
 
     def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """Var[x_i] estimated likewise: the mean of Var[x_i | x_{<i}], and the variance of E[x_i | x_{<i}]."""
+        """Var[x_i] estimated: the mean of Var[x_i | x_{<i}] and the variance of E[x_i | x_{<i}]."""
         return self._moments(params)[1]
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+        self,
+        params: Float[Tensor, "*batch p"],
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
     ) -> Float[Tensor, "*batch x"]:
-        """Real values, one after the other; at temperature 0, each the likeliest given those before it."""
+        """Real values, one by one; at temperature 0, each the likeliest given those before it."""
         drawn = self._walk(params.reshape(-1, params.shape[-1]), generator, temperature)[0]
         return drawn.view(*params.shape[:-1], self.x_dim)
 
-    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
+    def params_of(
+        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+    ) -> Float[Tensor, "p"]:
         """Zeros: all parameters are relative to the frame before."""
         return torch.cat([mean.new_zeros(self.num_biases), self.linear.params_of(mean, variance)])

@@ -21,7 +21,9 @@ def _exactly(values: Tensor) -> Tensor:
 
 def _towards(mode: Tensor, draw: Tensor, temperature: float) -> Tensor:
     """A draw brought closer to the likeliest value, or away from it; itself at temperature 1."""
-    return draw if temperature == 1 else (mode + torch.round(temperature * (draw - mode))).clamp(min=0)
+    return (
+        draw if temperature == 1 else (mode + torch.round(temperature * (draw - mode))).clamp(min=0)
+    )
 
 
 class Poisson(Independent):
@@ -34,7 +36,9 @@ class Poisson(Independent):
         """A log mean a value."""
         return self.x_dim
 
-    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+    def each(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch x"]:
         """X log lambda - lambda - log x!."""
         log_mean, count = _exactly(params.clamp(max=LARGEST)), _exactly(x)
         return (count * log_mean - log_mean.exp() - torch.lgamma(count + 1)).to(params.dtype)
@@ -48,22 +52,30 @@ class Poisson(Independent):
         return self.mean(params)
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+        self,
+        params: Float[Tensor, "*batch p"],
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
     ) -> Float[Tensor, "*batch x"]:
         """Whole numbers; a temperature multiplies their distance from the likeliest."""
         mean = self.mean(params)
         return _towards(mean.floor(), torch.poisson(mean, generator), temperature)
 
-    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
+    def params_of(
+        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+    ) -> Float[Tensor, "p"]:
         """The logarithm of the mean, or of 1e-4 if that is larger."""
         return mean.clamp(min=1e-4).log()
 
 
 class NegativeBinomial(Independent):
-    """Independent counts with mean mu and variance mu + alpha mu^2: Poisson with a Gamma-distributed lambda.
+    """Independent counts with mean mu and variance mu + alpha mu^2.
 
-    p(x) = Gamma(x + r) / (Gamma(r) x!) (r / (r + mu))^r (mu / (r + mu))^x with r = 1 / alpha (Cameron and Trivedi's
-    NB2). The parameters are the log mu, then the log alpha, these brought between ``DISPERSIONS``.
+    They are Poisson with a Gamma-distributed lambda.
+
+    p(x) = Gamma(x + r) / (Gamma(r) x!) (r / (r + mu))^r (mu / (r + mu))^x with r = 1 / alpha
+    (Cameron and Trivedi's NB2). The parameters are the log mu, then the log alpha, these brought
+    between ``DISPERSIONS``.
     """
 
     values = "count"
@@ -73,12 +85,16 @@ class NegativeBinomial(Independent):
         """A log mean and a log dispersion a value."""
         return 2 * self.x_dim
 
-    def parts(self, params: Float[Tensor, "*batch p"]) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
+    def parts(
+        self, params: Float[Tensor, "*batch p"]
+    ) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
         """Log mu and log r."""
         log_mean, dispersion = params.chunk(2, -1)
         return log_mean.clamp(max=LARGEST), -dispersion.clamp(*DISPERSIONS)
 
-    def each(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch x"]:
+    def each(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch x"]:
         """Log p of each value."""
         log_mean, log_r = (_exactly(part) for part in self.parts(params))
         r, count, log_sum = log_r.exp(), _exactly(x), torch.logaddexp(log_r, log_mean)
@@ -95,24 +111,32 @@ class NegativeBinomial(Independent):
         return log_mean.exp() + (2 * log_mean - log_r).exp()
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+        self,
+        params: Float[Tensor, "*batch p"],
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
     ) -> Float[Tensor, "*batch x"]:
-        """Whole numbers, by lambda ~ Gamma(r) mu / r; a temperature multiplies their distance from the likeliest."""
+        """Whole numbers, by lambda ~ Gamma(r) mu / r.
+
+        A temperature multiplies their distance from the likeliest.
+        """
         log_mean, log_r = self.parts(params)
         gamma = torch._standard_gamma(log_r.exp(), generator)  # pyright: ignore[reportPrivateImportUsage]
         rate = gamma * (log_mean - log_r).exp()
         mode = (log_mean.exp() * (1 - (-log_r).exp())).clamp(min=0).floor()
         return _towards(mode, torch.poisson(rate, generator), temperature)
 
-    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:
-        """The log mean, and the log dispersion that gives the variance, as far as ``DISPERSIONS`` let it."""
+    def params_of(
+        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+    ) -> Float[Tensor, "p"]:
+        """The log mean, and log dispersion for the variance, as far as ``DISPERSIONS`` let it."""
         mean = mean.clamp(min=1e-4)
         dispersion = ((variance - mean) / mean**2).clamp(min=math.exp(DISPERSIONS[0])).log()
         return torch.cat([mean.log(), dispersion.clamp(*DISPERSIONS)])
 
 
 class Categorical(Likelihood):
-    """One of K = ``config.x_dim`` categories: a frame has a 1 at its place; the parameters are K logits."""
+    """One of K = ``config.x_dim`` categories, by K logits: a frame has a 1 at its place."""
 
     values = "category"
 
@@ -121,7 +145,9 @@ class Categorical(Likelihood):
         """A logit a category."""
         return self.x_dim
 
-    def log_prob(self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]) -> Float[Tensor, "*batch"]:
+    def log_prob(
+        self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
+    ) -> Float[Tensor, "*batch"]:
         """Log p of the category."""
         return (params.log_softmax(-1) * x).sum(-1)
 
@@ -135,13 +161,18 @@ class Categorical(Likelihood):
         return p * (1 - p)
 
     def sample(
-        self, params: Float[Tensor, "*batch p"], generator: torch.Generator | None = None, temperature: float = 1.0
+        self,
+        params: Float[Tensor, "*batch p"],
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
     ) -> Float[Tensor, "*batch x"]:
         """A 1 at the place of a category."""
         p = sharpen(params, temperature).softmax(-1)
         drawn = torch.multinomial(p.reshape(-1, self.x_dim), 1, generator=generator)
         return torch.zeros_like(p).reshape(-1, self.x_dim).scatter(-1, drawn, 1.0).view_as(p)
 
-    def params_of(self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]) -> Float[Tensor, "p"]:  # noqa: ARG002
+    def params_of(
+        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+    ) -> Float[Tensor, "p"]:
         """The logarithms of the shares, or of 1e-4 if that is larger."""
         return mean.clamp(min=1e-4).log()
