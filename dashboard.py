@@ -35,7 +35,8 @@ def warn_of_hosts() -> None:
 def is_allowed(host: str) -> bool:
     """Whether ``server.allowedHosts`` has the name in a header, with or without a port.
 
-    If it is empty, it has every name.
+    Returns:
+        Whether the name is in that list; if the list is empty, every name is.
     """
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")

@@ -59,13 +59,9 @@ def add_pictures(notebook: NotebookNode) -> None:
             if FIGURE in output.get("data", {}):
                 figure = output.data[FIGURE]
                 size = {"format": "png", "width": WIDTH, "height": figure["layout"]["height"]}
-                drawn = Image.open(
-                    io.BytesIO(kaleido.calc_fig_sync(json.loads(json.dumps(figure)), opts=size))
-                )
+                drawn = Image.open(io.BytesIO(kaleido.calc_fig_sync(json.loads(json.dumps(figure)), opts=size)))
                 picture = io.BytesIO()
-                drawn.convert("RGB").quantize(256).save(
-                    picture, "PNG", optimize=True
-                )  # a quarter of the bytes
+                drawn.convert("RGB").quantize(256).save(picture, "PNG", optimize=True)  # a quarter of the bytes
                 output.data["image/png"] = base64.b64encode(picture.getvalue()).decode()
 
 
@@ -74,9 +70,7 @@ def scrub(notebook: NotebookNode) -> None:
     notebook.metadata = nbformat.from_dict(METADATA)
     for i, cell in enumerate(notebook.cells):
         cell.id = f"cell-{i}"
-        cell.metadata = nbformat.from_dict(
-            {k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")}
-        )
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")})
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
@@ -98,10 +92,7 @@ def main() -> None:
             content = nbformat.writes(notebook).encode()
             write_atomically(path, content + b"\n")
             print(
-                (
-                    f"{path.name}: {len(notebook.cells)} cells, {seconds:.1f} s, "
-                    f"{len(content) / 1000:.0f} KB"
-                ),
+                (f"{path.name}: {len(notebook.cells)} cells, {seconds:.1f} s, {len(content) / 1000:.0f} KB"),
                 flush=True,
             )
     finally:

@@ -2,21 +2,22 @@
 
 The paper's symbols, as the code and its results name them; B sequences, T frames, batch-major:
 
-================== ===========
-==================================================================================== Name
-Shape       Meaning ================== ===========
-==================================================================================== x
-(B, T, X)   observations: one frame each u                  (B, T, X)   inputs, u_t = x_{t-1} d
-(B, T, D)   deterministic states of the GRU, d_t = GRU(d_{t-1}, u_t) a                  (B, T, D)
-what the posterior reads: backward GRU over [d_t, x_t] (smoothing), or NN(d_t, x_t) z
-(B, T, Z)   latent states, drawn mu_p, logvar_p     (B, T, Z)   prior p(z_t | z_{t-1}, d_t): mean
-and log-variance mu_q, logvar_q     (B, T, Z)   posterior q(z_t | z_{t-1}, a_t): mean and
-log-variance log_px             (B, T)      log p(x_t | z_t, d_t), in nats kl                 (B, T)
-KL(q(z_t | ...) || p(z_t | ...)), in nats lengths            (B,)        valid frames of each
-sequence; what follows is padding x_dim d_dim z_dim              sizes X, D and Z of a frame, of d
-and a, and of z hidden_dim                     units in each hidden layer of the networks
-================== ===========
-====================================================================================
+================== =========== =====================================================================
+Name               Shape       Meaning
+================== =========== =====================================================================
+x                  (B, T, X)   observations: one frame each
+u                  (B, T, X)   inputs, u_t = x_{t-1}
+d                  (B, T, D)   deterministic states of the GRU, d_t = GRU(d_{t-1}, u_t)
+a                  (B, T, D)   what q reads: backward GRU over [d_t, x_t], or NN(d_t, x_t)
+z                  (B, T, Z)   latent states, drawn
+mu_p, logvar_p     (B, T, Z)   prior p(z_t | z_{t-1}, d_t): mean and log-variance
+mu_q, logvar_q     (B, T, Z)   posterior q(z_t | z_{t-1}, a_t): mean and log-variance
+log_px             (B, T)      log p(x_t | z_t, d_t), in nats
+kl                 (B, T)      KL(q(z_t | ...) || p(z_t | ...)), in nats
+lengths            (B,)        valid frames of each sequence; what follows is padding
+x_dim d_dim z_dim              sizes X, D and Z of a frame, of d and a, and of z
+hidden_dim                     units in each hidden layer of the networks
+================== =========== =====================================================================
 
 A bare name is a whole sequence, ``_t`` one step, ``_tm1`` the step before it.
 

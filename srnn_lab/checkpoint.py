@@ -243,6 +243,9 @@ def _check_digest(file: Path, stored: dict[str, Any], tensors: dict[str, Tensor]
     """Whether a checkpoint is as it was written.
 
     One of an earlier version has no checksum and is taken as it is.
+
+    Raises:
+        ChecksumError: The checksum is not that of the content.
     """
     header = {name: value for name, value in stored.items() if name != "sha256"}
     unknown = header.keys() - {

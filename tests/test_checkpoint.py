@@ -127,7 +127,9 @@ def test_a_half_precision_checkpoint_is_smaller_and_gives_nearly_the_same_bound(
         save_checkpoint(before, tmp_path / name, half=half)
     with safe_open(tmp_path / "half", "pt") as opened:
         kinds = {
-            opened.get_tensor(name).dtype for name in opened.keys() if name.startswith("model.")
+            opened.get_tensor(name).dtype
+            for name in opened.keys()  # noqa: SIM118
+            if name.startswith("model.")
         }
     assert kinds == {torch.float16}
     assert (tmp_path / "half").stat().st_size < 0.7 * (tmp_path / "whole").stat().st_size

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 
 def as_dataframe(clip: "Inspection") -> "pandas.DataFrame":
-    """A row for each frame, by its time: KL, log p(x), whether it is active and changes, and the KL
-    of each z.
+    """The values of each frame as a table.
+
+    Returns:
+        A row for each frame, by its time: KL, log p(x), whether it is active and changes, and the
+        KL of each z.
     """
     with optional_packages():
         import pandas
@@ -55,8 +58,9 @@ def as_xarray(clip: "Inspection") -> "xarray.Dataset":
 def to_arviz(
     checkpoint: Checkpoint, signal: np.ndarray, *, num_samples: int = 32, seed: int = 0
 ) -> "arviz.InferenceData":
-    """Draws from the posterior of one clip: z by draw, frame and dimension, with log p(x_t | z_t,
-    d_t) and x.
+    """Draws from the posterior of one clip: z, with log p(x_t | z_t, d_t) and x.
+
+    z is by draw, frame and dimension.
 
     Args:
         checkpoint: A trained model with latent variables.

@@ -43,7 +43,8 @@ def kinds_of(data: DataConfig, labelled: bool) -> dict[str, str]:
 def near_windows(data: DataConfig) -> tuple[int, ...]:
     """Frames on either side of an event that count as the event.
 
-    There are none, and of sounds, whose frames are short, two.
+    Returns:
+        Numbers of frames: 0, and of sounds, whose frames are short, ``NEAR`` as well.
     """
     return (0,) if data.kind.notes else (0, NEAR)
 

@@ -92,8 +92,11 @@ class Inspection:
         return int(np.where(heard if heard.any() else settled, self.kl, -np.inf).argmax())
 
     def to_dataframe(self) -> "pandas.DataFrame":
-        """A row for each frame, by its time: KL, log p(x), whether it is active and changes, and
-        the KL of each z.
+        """The values of each frame as a table.
+
+        Returns:
+            A row for each frame, by its time: KL, log p(x), whether it is active and changes, and
+            the KL of each z.
         """
         return as_dataframe(self)
 

@@ -126,8 +126,9 @@ def replace_latents(
 
 @torch.inference_mode()
 def decode_path(checkpoint: Checkpoint, signal: np.ndarray, z: Float[np.ndarray, "t z"]) -> Decoded:
-    """The reconstruction of a clip along a path of z, its own past in d; where d depends on z, d
-    follows the path.
+    """The reconstruction of a clip along a path of z, its own past in d.
+
+    Where d depends on z, d follows the path.
 
     Args:
         checkpoint: A trained model.

@@ -1,6 +1,4 @@
-"""The frames of a set of clips as points: what is kept of each, and the principal components of
-their z.
-"""
+"""Frames of a set of clips as points: what is kept, and the principal components of their z."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,8 +29,7 @@ class Components:
 
 
 def principal_components(values: Float[np.ndarray, "n z"]) -> Components:
-    """The principal components of points, exactly: the right singular vectors of the centred
-    points.
+    """The principal components of points, exactly: right singular vectors of the centred points.
 
     They are those of the R of a QR decomposition, too, which is as small as z.
 

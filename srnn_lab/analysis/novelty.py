@@ -32,8 +32,7 @@ class Copied(NamedTuple):
 
 
 def longest_copied(piece: Roll, songs: Mapping[str, Roll]) -> Copied | None:
-    """The longest run of frames that sounds the same in a song, note for note, at one distance in
-    pitch.
+    """The longest run of frames that a song has too, note for note, at one distance in pitch.
 
     It begins and ends with a frame in which something sounds, so that silence alone is no copy; of
     equally long ones it is the first in the piece. Exact: every pair of like frames is followed.

@@ -1,6 +1,4 @@
-"""A path of z that is moved: along one dimension, from one mean to another, or towards the path of
-another clip.
-"""
+"""A path of z that is moved: along a dimension, from mean to mean, or towards another clip's."""
 
 import numpy as np
 from jaxtyping import Bool, Float

@@ -106,10 +106,8 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
 
 
 def _is_first() -> bool:
-    """Whether this process speaks, where several do the same under torchrun.
-
-    Alone, it need not load torch to know.
-    """
+    """Whether this process speaks, where several do the same under torchrun."""
+    # Alone, it need not load torch to know.
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return True
     from srnn_lab.system.distributed import rank

@@ -42,8 +42,9 @@ def add_inspect(commands: Any) -> None:
         "--labels",
         type=path,
         metavar="FILE",
-        help="Phones or other labels of the file, in seconds (of MIDI in quarter notes): TextGrid, .lab, TIMIT's .PHN, "
-        "Audacity's label track (.txt), or .csv with time and label. Default: those beside FILE, if there are any.",
+        help="Phones or other labels of the file, in seconds (of MIDI in quarter notes): TextGrid, "
+        ".lab, TIMIT's .PHN, Audacity's label track (.txt), or .csv with time and label. Default: "
+        "those beside FILE, if there are any.",
     )
 
 
@@ -121,9 +122,7 @@ def _told(clip: Any) -> dict[str, Any]:
 
 
 def _inspect_folder(args: argparse.Namespace, checkpoint: Any) -> dict[str, Any]:
-    """A line for each file of a folder, in one table; one that cannot be used is left out, and
-    named.
-    """
+    """A line for each file of a folder, in one table; one of no use is left out, and named."""
     from srnn_lab.analysis.export import csv_text
     from srnn_lab.analysis.inspection import inspect_signal, longest_clip
     from srnn_lab.data import read_signal
@@ -231,8 +230,9 @@ def add_export_site(commands: Any) -> None:
     command = commands.add_parser(
         "export-site",
         help="write bundled views, moments and notebooks as static pages",
-        description="Write the bundled models with a few clips, the strongest moments and the notebooks as pages with "
-        "sound, which any web host shows, or python -m http.server. Nothing in them asks another machine.",
+        description="Write the bundled models with a few clips, the strongest moments and the "
+        "notebooks as pages with sound, which any web host shows, or python -m http.server. "
+        "Nothing in them asks another machine.",
     )
     command.add_argument("out", type=path, metavar="DIR", help="Folder of the site.")
     add_json(command)

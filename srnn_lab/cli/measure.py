@@ -48,9 +48,9 @@ def add_evaluate(commands: Any) -> None:
         type=bounds,
         default=(),
         metavar="NAME,...",
-        help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter, K particles), "
-        "joined by commas. elbo is always among them. Default: elbo. ess:K is not a bound, but the "
-        "effective share of K particles by the weights of one frame alone.",
+        help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter, K "
+        "particles), joined by commas. elbo is always among them. Default: elbo. ess:K is not a "
+        "bound, but the effective share of K particles by the weights of one frame alone.",
     )
     command.add_argument(
         "--repetitions",

@@ -172,8 +172,8 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--row",
         type=text,
-        help="Name of the recorded row. Default: that of the checkpoint's folder; evaluate: bundled/NAME of a bundled "
-        "one; transitions and probe: transitions/NAME and probe/NAME.",
+        help="Name of the recorded row. Default: that of the checkpoint's folder; evaluate: "
+        "bundled/NAME of a bundled one; transitions and probe: transitions/NAME and probe/NAME.",
     )
     parser.set_defaults(usage_error=parser.error)
 

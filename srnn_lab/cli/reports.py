@@ -57,14 +57,14 @@ def add_reproduce(commands: Any) -> None:
     command = commands.add_parser(
         "reproduce",
         help="the commands that reproduce a recorded row",
-        description="Print the commands that reproduce a recorded row: training, unless the checkpoint "
-        f"is bundled, and evaluation, which records its numbers in {RECORD}.",
+        description="Print the commands that reproduce a recorded row: training, unless the "
+        f"checkpoint is bundled, and evaluation, which records its numbers in {RECORD}.",
     )
     command.add_argument(
         "row",
         metavar="ROW",
-        help="Name of a recorded row, such as bundled/jsb, or of a row of a table, which stands for "
-        "all its seeds and data sets.",
+        help="Name of a recorded row, such as bundled/jsb, or of a row of a table, which stands "
+        "for all its seeds and data sets.",
     )
     command.add_argument(
         "--run", dest="execute", action="store_true", help="Run them, one after the other."

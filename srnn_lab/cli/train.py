@@ -236,8 +236,10 @@ def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunCon
 
 
 def for_few_files(config: RunConfig, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings for a folder of few files of one's own, if the data are one and none of them is
-    given.
+    """The settings for data that are a folder of few files of one's own.
+
+    Returns:
+        Values by name; none if the data are no such folder, or if any of them is given.
     """
     from srnn_lab.data import DATASETS
     from srnn_lab.data.splits import files_below

@@ -209,9 +209,7 @@ class ModelConfig:
 
     @property
     def frames_hold(self) -> dict[str, Any]:
-        """What a batch must know of the frames: whether values are missing, and known inputs after
-        them.
-        """
+        """What a batch must know of frames: missing values, and the known inputs after them."""
         return {"missing": self.missing, "u_dim": self.u_dim}
 
 

@@ -123,7 +123,8 @@ def frames_inside(times: Float[np.ndarray, "t"], place: Place) -> Int[np.ndarray
 def chosen_frame(clip: Inspection, place: Place | None) -> int:
     """The frame at the playhead; of a selection, its frame with the largest KL.
 
-    Before anything is chosen, it is that of the largest spike.
+    Returns:
+        Its index; before anything is chosen, that of the largest spike.
     """
     if place is None:
         return clip.largest_spike

@@ -123,8 +123,8 @@ class Words:
 
 WORDS = {
     "raw": Words(
-        look_for="On raw samples the KL follows voicing: every voiced frame costs. It leaps where the sound breaks "
-        "off.",
+        look_for="On raw samples the KL follows voicing: every voiced frame costs. It leaps "
+        "where the sound breaks off.",
         heard=(
             "The sample adds the noise that p(x | z) allows, so it hisses where the log-variance "
             "is high."
@@ -149,8 +149,8 @@ WORDS = {
             "The KL is small while a chord is held and rises with the next one, most where it is "
             "unusual."
         ),
-        heard="The mean plays the notes with p above ½; the sample draws each note with its p. The page *Studio* "
-        "continues a clip from any bar, at any temperature.",
+        heard="The mean plays the notes with p above ½; the sample draws each note with its p. "
+        "The page *Studio* continues a clip from any bar, at any temperature.",
         reconstruction="the notes with p above ½",
         mean="p(note) as opacity",
         notebook="09_music#Where the chord changes",
@@ -163,7 +163,8 @@ WORDS = {
 def plain(text: str) -> str:
     """A text as Markdown that shows it character by character.
 
-    A file's name or metadata are then neither links nor HTML.
+    Returns:
+        The Markdown; in it a file's name or metadata are neither links nor HTML.
     """
     text = text if len(text) <= MAX_SENTENCE else f"{text[:MAX_SENTENCE]} …"
     # What looks like an address would be made a link, even where each of its characters is escaped.

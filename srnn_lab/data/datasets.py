@@ -166,9 +166,10 @@ def _check_length(path: Path, config: DataConfig) -> None:
 
 
 def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> np.ndarray:
-    """A file as a piano roll (T, 88) or as a waveform (N,) of at most ``max_seconds``.
+    """What ``read_clip`` gives, without timing.
 
-    It is ``read_clip`` without timing.
+    Returns:
+        A piano roll (T, 88) or a waveform (N,) of at most ``max_seconds``.
     """
     return read_clip(path, config, max_seconds)[0]
 

@@ -179,7 +179,9 @@ def _decode_parts(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Bl
 def _split(file: File) -> list[File]:
     """The files that an MP3 or Ogg file was joined from.
 
-    If it begins with headers that came through a pipe, there is one: that with the sound.
+    Returns:
+        Each of them. If it begins with headers that came through a pipe, there is one: that with
+        the sound.
     """
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if _HEADER.match(content):

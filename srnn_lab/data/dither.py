@@ -12,9 +12,10 @@ from srnn_lab.data.storage import FULL_SCALE, on_disk
 
 
 def dithered(signals: Mapping[str, np.ndarray], config: DataConfig) -> dict[str, np.ndarray]:
-    """The waveforms, on disk, with triangular noise of -1, 0 or 1 steps of 16 bits.
+    """The waveforms with triangular noise of -1, 0 or 1 steps of 16 bits.
 
-    It is the same for one seed and name.
+    Returns:
+        Waveforms by name, on disk. The noise is the same for one seed and name.
     """
     return dict(
         zip(

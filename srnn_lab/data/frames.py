@@ -68,8 +68,9 @@ class Frontend:
         return cls(config, mean, std, *((low, high) if kind.ranged else ()), **found)
 
     def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
-        """The frames of a signal, and after them the known inputs; a tail shorter than a frame is
-        dropped.
+        """The frames of a signal, and after them the known inputs.
+
+        A tail shorter than a frame is dropped.
 
         Returns:
             Frames (T, X), standardised if frames of this kind are, each followed by its known

@@ -1,15 +1,13 @@
 """Labels of a recording, such as its phones: from the files of the usual programs into one form.
 
-==============
-===================================================================================== ``.TextGrid``
-Praat, long or short; of several tiers the one called phones, else the one with most entries
-``.lab``        ESPS (Festival: ``END COLOUR NAME`` below a line ``#``), or ``START END NAME`` in
-seconds or, as HTK
-                does, in units of 100 ns
-``.phn .wrd``   TIMIT: ``START END NAME`` in samples at 16 kHz ``.txt``        Audacity's label
-track: start, end and name in seconds, parted by tabs ``.csv .tsv``   time and label, or start, end
-and label; a line of titles is skipped ==============
-=====================================================================================
+==============  ===================================================================================
+``.TextGrid``   Praat, long or short; of several tiers the one called phones, or with most entries
+``.lab``        ESPS (Festival: ``END COLOUR NAME`` below a line ``#``), or ``START END NAME``
+                in seconds or, as HTK does, in units of 100 ns
+``.phn .wrd``   TIMIT: ``START END NAME`` in samples at 16 kHz
+``.txt``        Audacity's label track: start, end and name in seconds, parted by tabs
+``.csv .tsv``   time and label, or start, end and label; a line of titles is skipped
+==============  ===================================================================================
 """
 
 import csv

@@ -139,7 +139,8 @@ class MidiFile(NamedTuple):
         drums = self.notes.channel == DRUMS
         parts = len(np.unique(self.notes.voice[~drums]))
         merged = ", merged to one piano part" if parts > 1 else ""
-        return f"{self.timing}, {_count(parts, 'part')}{merged}{', drums left out' * bool(drums.any())}"
+        left_out = ", drums left out" * bool(drums.any())
+        return f"{self.timing}, {_count(parts, 'part')}{merged}{left_out}"
 
 
 class _Strike:

@@ -36,9 +36,10 @@ _MAT = {
 def boulanger_lewandowski(
     collection: str, _config: DataConfig, split: str, data_dir: Path | None
 ) -> dict[str, NarrowRoll]:
-    """The standard version: transposed to C, one frame an eighth note; whole songs.
+    """The standard version: transposed to C; whole songs.
 
-    For JSB, a frame is a quarter note.
+    Returns:
+        Piano rolls (T, 88) by name. A frame is an eighth note; of JSB, a quarter note.
     """
     import scipy.io
 

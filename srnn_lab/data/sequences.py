@@ -1,5 +1,6 @@
-"""Sequences of frames -> batches: inputs u_t, padding and masks, segments for truncated
-back-propagation.
+"""Sequences of frames -> batches.
+
+They have inputs u_t, padding and masks, and segments for truncated back-propagation.
 """
 
 from abc import ABC, abstractmethod
@@ -132,6 +133,9 @@ def padded_length(num_frames: int, longest: int, lengths: int = 4) -> int:
     """The next of a few ``lengths``, the last of which is ``longest``.
 
     For each of them, a GPU's kernels are recorded once.
+
+    Returns:
+        A number of frames, ``num_frames`` or more.
     """
     step = -(-longest // lengths)
     return min(longest, -(-num_frames // step) * step)

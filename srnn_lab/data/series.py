@@ -66,8 +66,10 @@ def read_sequences(config: DataConfig) -> Sequences:
 
 
 def columns_of(config: DataConfig) -> list[str]:
-    """The names of the columns of the first file that can hold a sequence, but for its name and
-    known inputs.
+    """The names of the columns of the first file that can hold a sequence.
+
+    Returns:
+        All of its columns but for the sequence's name and the known inputs.
     """
     _, _, files = _files(config)
     names = next(_tables(files[0]))[1]
@@ -322,8 +324,9 @@ def split_sequences(sequences: Sequences, split: str) -> Sequences:
 
 
 def as_rows(value: Any, kind: Series) -> Table:
-    """An array, a tensor or a data frame as rows; of a tuple of two, x and known inputs, the rows
-    side by side.
+    """An array, a tensor or a data frame as rows.
+
+    Of a tuple of two, x and known inputs, the rows are side by side.
 
     Returns:
         The rows (T, columns) as float32, NaN where a value is missing. The columns of a data frame

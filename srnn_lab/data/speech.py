@@ -200,10 +200,7 @@ def _read_runs(
 
 
 def audio_files(folder: Path, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> dict[str, Path]:
-    """All audio files below a folder, by their path without the ending.
-
-    Of files with one name, it is the last.
-    """
+    """All audio files below a folder, by their path without the ending; of one name, the last."""
     return {
         p.relative_to(folder).with_suffix("").as_posix(): p for p in files_below(folder, suffixes)
     }
@@ -330,7 +327,8 @@ def _speaker(name: str) -> str:
 def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """Blizzard 2013: every audio file below ``data_dir``/blizzard, split 90/5/5 by file.
 
-    It is scored in chunks of 0.5 s (A.1).
+    Returns:
+        Waveforms by name: whole files to train on, and chunks of 0.5 s to score (A.1).
     """
     recordings = read_split(
         audio_files(_corpus("blizzard", data_dir)),

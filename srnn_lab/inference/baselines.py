@@ -1,8 +1,7 @@
-"""What a forecast by a neural network has to beat: naive ones, exponential smoothing and ARIMA, of
-one column.
+"""What a forecast by a neural network has to beat.
 
-Each is fitted to a training part, and then makes a ``GaussianForecast`` of what comes after any
-past.
+That is naive forecasts, exponential smoothing and ARIMA, of one column. Each is fitted to a
+training part, and then makes a ``GaussianForecast`` of what comes after any past.
 """
 
 import warnings
@@ -22,8 +21,9 @@ ORDERS = [(1, 0, 0), (2, 0, 0), (3, 0, 0), (1, 0, 1), (2, 0, 1), (2, 0, 2), (9, 
 
 
 def seasonal_naive(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
-    """The value of one period ago, or the last one with a period of 1; the error grows as it did in
-    the training part.
+    """The value of one period ago, or the last one with a period of 1.
+
+    The error grows as it did in the training part.
 
     Args:
         train: What the errors are taken from: with each lead, the root mean square.
@@ -45,12 +45,18 @@ def seasonal_naive(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
 
 
 def arima(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
-    """The best of ``ORDERS`` by AIC, of seasonal differences with a moving average where there is a
-    season.
+    """The best of ``ORDERS`` by AIC.
+
+    Where there is a season, it is of seasonal differences with a moving average.
+
+    Returns:
+        What makes a forecast of any past.
     """
     with optional_packages():
         from statsmodels.tsa.arima.model import ARIMA
-    seasonal = {"seasonal_order": (0, 1, 1, period), "trend": "n"} if period > 1 else {"trend": "c"}
+    seasonal: dict[str, Any] = (
+        {"seasonal_order": (0, 1, 1, period), "trend": "n"} if period > 1 else {"trend": "c"}
+    )
     fits = [_fitted(ARIMA(train, order=order, **seasonal)) for order in ORDERS]
     return _of_statsmodels(min(fits, key=lambda fit: fit.aic))
 

@@ -146,7 +146,8 @@ def draw_uniforms(
 ) -> Float[Tensor, "b t m"]:
     """Uniform numbers in [0, 1) that ``fivo`` resamples by.
 
-    One a frame is systematic resampling, K a frame are multinomial resampling.
+    Returns:
+        ``numbers`` a frame: 1 is systematic resampling, K are multinomial resampling.
     """
     shape = (*batch.x.shape[:2], numbers)
     return torch.rand(shape, generator=generator, dtype=batch.x.dtype, device=batch.x.device)
@@ -316,9 +317,10 @@ def _log_probs(
     prior: Latent,
     posterior: Latent,
 ) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t"], Float[Tensor, "n t"]]:
-    """Log p(x_t | z_t, d_t), log p(z_t | ...) and log q(z_t | ...).
+    """The terms of the log weight, which is the first two less the third.
 
-    The log weight is the first two less the third.
+    Returns:
+        log p(x_t | z_t, d_t), log p(z_t | ...) and log q(z_t | ...), in nats.
     """
     return (
         model.likelihood.log_prob(model.emit(d, z, u), x),
@@ -442,7 +444,7 @@ def evaluate(
     resampling_share: float = 0.5,
     repetitions: int = 1,
     seed: int = 0,
-    active: Sequence[Bool[np.ndarray, "t"]] | None = None,
+    active: Sequence[Bool[np.ndarray, "_"]] | None = None,
     batch_size: int = 32,
     rank: int = 0,
     world_size: int = 1,
@@ -575,6 +577,12 @@ def _in_chunks(
     """A bound of each sequence, with as many side by side as ``MEMORY`` allows.
 
     For ``iwae``, that goes for paths as well.
+
+    Returns:
+        The bound in nats; of ``ess``, the sum over the frames of the shares of particles.
+
+    Raises:
+        ValueError: The particles do not fit into twice ``MEMORY``.
     """
     kind, paths = parse_bound(name)
     frames, width = batch.x.shape[1], _width(model)

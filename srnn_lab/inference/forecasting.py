@@ -87,8 +87,9 @@ def forecast(
     paths: int = 100,
     seed: int = 0,
 ) -> Forecast:
-    """Draw what comes after a table: z from the posterior up to its end, then from the prior, each
-    x fed back in u.
+    """Draw what comes after a table, each x fed back in u.
+
+    z is drawn from the posterior up to the table's end, then from the prior.
 
     Args:
         checkpoint: A model of tables.

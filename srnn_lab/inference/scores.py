@@ -1,7 +1,7 @@
-"""Proper scores of forecasts (Gneiting and Raftery, 2007), in closed form of Gaussians, or of
-draws; 0 is perfect CRPS.
+"""Proper scores of forecasts (Gneiting and Raftery, 2007).
 
-Log scores are negative log densities in nats: the lower, the better.
+They are in closed form of Gaussians, or of draws; 0 is perfect CRPS. Log scores are negative log
+densities in nats: the lower, the better.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ class Predicted(ABC):
         """Minus the log density of each row that came, whatever came before it."""
 
     def coverage(self, came: Float[np.ndarray, "t c"], share: float) -> float:
-        """Share of what came that lies inside the central interval of ``share`` of the probability."""
+        """Share of what came that lies in the central interval of ``share`` of the probability."""
         low, high = self.quantile((1 - share) / 2), self.quantile((1 + share) / 2)
         return float(((low <= came) & (came <= high)).mean())
 

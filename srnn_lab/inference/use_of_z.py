@@ -24,7 +24,10 @@ LITTLE = 0.1
 """Nats per frame below which z is hardly used, be it the KL or what is lost without z."""
 MAX_FRAMES = 5000
 """Frames that are looked at, about, in whole sequences."""
-ADVICE = "To train it to be used, try --free-bits 1 or a KL weight that grows more slowly (--kl-weight-updates)."
+ADVICE = (
+    "To train it to be used, try --free-bits 1 or a KL weight that grows more slowly "
+    "(--kl-weight-updates)."
+)
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,11 @@ class SequenceModel(nn.Module, ABC):
     def read(
         self, u: Float[Tensor, "b t u"], x: Float[Tensor, "b t x"] | None
     ) -> tuple[Float[Tensor, "b t v"], Float[Tensor, "b t h"] | None]:
-        """Features of u_t: of x_{t-1}, of the known inputs, of both, or a 0 where it is nothing;
-        and features of x.
+        """Features of u_t, and of x.
+
+        Returns:
+            Features of x_{t-1}, of the known inputs, of both, or a 0 where u_t is nothing; and
+            features of x, or None without it.
         """
         c = self.config
         if c.feedback and not c.u_dim:

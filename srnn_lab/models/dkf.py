@@ -18,9 +18,11 @@ class DKF(StateSpaceModel):
 
     Generative model:  p(x, z) = prod_t p(x_t | z_t) p(z_t | z_{t-1}); no input u, so all memory is
     in z. Where the first frame is not scored, the other models read it as u; this one never sees
-    it. Posterior:  q(z | x) = prod_t q(z_t | z_{t-1}, a_t), with a_t = g(a_{t+1}, x_t) (smoothing)
-    or a_t = NN(x_t) (filtering). Smoothing has the form of the true posterior, in which z_t depends
-    on z_{t-1} and x_{t:T} alone.
+    it.
+
+    Posterior: q(z | x) = prod_t q(z_t | z_{t-1}, a_t), with a_t = g(a_{t+1}, x_t) (smoothing) or
+    a_t = NN(x_t) (filtering). Smoothing has the form of the true posterior, in which z_t depends on
+    z_{t-1} and x_{t:T} alone.
 
     Krishnan et al., "Deep Kalman filters" (2015) and "Structured inference networks for nonlinear
     state space models" (2017): their DMM with its posterior DKS is ``config.gated_transition`` and

@@ -105,7 +105,8 @@ def synthesised_variance(
 ) -> Float[Tensor, "*batch n"]:
     """Var[y_i] = sum_j h_j^2 Var[e_{i-j}] for uncorrelated e.
 
-    h is the impulse response of ``synthesise``.
+    Returns:
+        The variance of each y_i; h is the impulse response of ``synthesise``.
     """
     impulse = F.pad(torch.ones_like(variance[..., :1]), (0, variance.shape[-1] - 1))
     powers = synthesise(impulse, taps).square()

@@ -132,7 +132,8 @@ def features_of(
 def _same(one: Float[Tensor, "b t x"], other: Float[Tensor, "b t x"]) -> bool:
     """Whether two tensors have the same values.
 
-    Those of one memory are not looked at, so that no GPU is waited for.
+    Returns:
+        True for those of one memory without a look at them, so that no GPU is waited for.
     """
     memory, others = ((values.data_ptr(), values.shape, values.stride()) for values in (one, other))
     return memory == others or torch.equal(one, other)
@@ -141,7 +142,8 @@ def _same(one: Float[Tensor, "b t x"], other: Float[Tensor, "b t x"]) -> bool:
 def possibly(mask: Bool[Tensor, "*batch"]) -> bool:
     """Whether any value is true, which on a GPU is always possible.
 
-    A GPU is not asked, since its answer would have to be waited for.
+    Returns:
+        True on a GPU, which is not asked, since its answer would have to be waited for.
     """
     return mask.device.type != "cpu" or bool(mask.any())
 
@@ -378,7 +380,9 @@ class GatedTransition(nn.Module):
         return nothing
 
     def forward(
-        self, z: Float[Tensor, "*batch z"], nothing: Float[Tensor, "*batch 0"]
+        self,
+        z: Float[Tensor, "*batch z"],
+        nothing: Float[Tensor, "*batch 0"],  # noqa: ARG002
     ) -> DiagonalGaussian:
         """The Gaussian given z_{t-1}."""
         gate, proposed = torch.sigmoid(self.gate(z)), self.proposed(z)

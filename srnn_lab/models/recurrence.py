@@ -97,15 +97,17 @@ class _GRU(torch.autograd.Function):
     Forward, where r and u are the gates, n the proposed state and m (``n_h``) the share of h_{t-1}
     in it::
 
-        r_t = sigmoid(W_r x_t + b_r + V_r h_{t-1} + c_r)        u_t the same, with weights of its
-        own m_t = V_n h_{t-1} + c_n n_t = tanh(W_n x_t + b_n + r_t m_t) h_t = (1 - u_t) n_t + u_t
-        h_{t-1}
+        r_t = sigmoid(W_r x_t + b_r + V_r h_{t-1} + c_r)    u_t the same, with weights of its own
+        m_t = V_n h_{t-1} + c_n
+        n_t = tanh(W_n x_t + b_n + r_t m_t)
+        h_t = (1 - u_t) n_t + u_t h_{t-1}
 
     Backward, given g_t = dL/dh_t without what comes through h_{t+1}, from carry_T = 0::
 
-        g_h_t     = g_t + carry_t g_at_h_t  = g_h_t * to_gates_t
-        derivatives by what r, u and m are functions of carry_t-1 = g_h_t u_t + V^T g_at_h_t to_n =
-        (1 - u) (1 - n^2)                                of dL/dh_t, what arrives inside the tanh
+        g_h_t     = g_t + carry_t
+        g_at_h_t  = g_h_t * to_gates_t              derivatives by what r, u and m are functions of
+        carry_t-1 = g_h_t u_t + V^T g_at_h_t
+        to_n = (1 - u) (1 - n^2)                    of dL/dh_t, what arrives inside the tanh
         to_gates = [to_n m r (1 - r), (h_{t-1} - n) u (1 - u), to_n r]
 
     Shapes: x (B, T, n); h, n, u (B, T, d); at_h (B, T, 3 d) holds r, u and m side by side, as W_hh
@@ -115,8 +117,8 @@ class _GRU(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, h_0: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, backwards: bool,
-        low: Any, frame: Any,
+        ctx: Any, x: Tensor, h_0: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor,
+        backwards: bool, low: Any, frame: Any,
     ) -> Tensor:  # fmt: skip
         (b, t), d = x.shape[:2], h_0.shape[1]
         # What comes from x, for all t at once: at_h begins as W x + b + c of the gates and as c of
@@ -361,9 +363,11 @@ class _Chain(torch.autograd.Function):
 def _by_frame(
     k: int, out: Tensor, first: Tensor, hidden: Sequence[Tensor]
 ) -> list[tuple[Tensor, ...]]:
-    """The outputs of K networks, of their first layers and of the further ones, by frame.
+    """What K networks give, by frame.
 
-    The first layers come side by side, then as K blocks.
+    Returns:
+        Their outputs, those of their first layers side by side, then as K blocks, and those of the
+        further layers.
     """
     blocks = first.view(*first.shape[:2], k, -1).movedim(2, 1)
     return [out.unbind(1), first.unbind(0), blocks.unbind(0), *(h.unbind(1) for h in hidden)]

@@ -51,7 +51,9 @@ class RNN(SequenceModel):
         return State(context_t["d"], state.z), empty, empty
 
     def decode(
-        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]
+        self,
+        d: Float[Tensor, "b t d"],
+        z: Float[Tensor, "b t z"],  # noqa: ARG002
     ) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | d_t)."""
         return self.emission(self.read_d(d)).to(d.dtype)

@@ -14,10 +14,12 @@ from srnn_lab.models.tridiagonal import TridiagonalPosterior
 class SRNN(StateSpaceModel):
     """The SRNN with its four posteriors, by ``config.smoothing`` and ``config.residual`` (Res_q).
 
-    Generative model, Eq. (1):  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t | z_{t-1}, d_t)
-    p(d_t | d_{t-1}, u_t). Posterior, Eq. (7):  q(z | d, x) = prod_t q(z_t | z_{t-1}, a_t), with a_t
-    = g(a_{t+1}, [d_t, x_t]) (smoothing) or a_t = NN(d_t, x_t) (filtering). Or ``config.posterior``:
-    one Gaussian (``TridiagonalPosterior``).
+    Generative model, Eq. (1): p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t | z_{t-1}, d_t) p(d_t
+    | d_{t-1}, u_t).
+
+    Posterior, Eq. (7): q(z | d, x) = prod_t q(z_t | z_{t-1}, a_t), with a_t = g(a_{t+1}, [d_t,
+    x_t]) (smoothing) or a_t = NN(d_t, x_t) (filtering). Or ``config.posterior``: one Gaussian
+    (``TridiagonalPosterior``).
 
     Args:
         config: Sizes and variant.

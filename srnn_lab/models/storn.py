@@ -14,7 +14,8 @@ class STORN(SequenceModel):
     """STORN: z_t ~ N(0, I), independent between frames, reaches x_t through d_t alone (Figure 4a).
 
     Generative model:  p(x, z, d | u) = prod_t p(x_t | d_t) p(d_t | d_{t-1}, z_t, u_t) p(z_t).
-    Posterior:  q(z | x) = prod_t q(z_t | a_t), with a_t = GRU(a_{t-1}, x_t): a recognition network
+
+    Posterior: q(z | x) = prod_t q(z_t | a_t), with a_t = GRU(a_{t-1}, x_t): a recognition network
     of its own, which knows x_{1:t} but neither z_{1:t-1} nor the future.
 
     Bayer and Osendorfer, "Learning stochastic recurrent networks" (2015), with GRUs for their plain

@@ -51,9 +51,11 @@ class TridiagonalPosterior(nn.Module):
     def project(
         self, c: Float[Tensor, "b t c"], lengths: Int[Tensor, "b"]
     ) -> Float[Tensor, "b t p"]:
-        """p_t g_t, p_t b_t + H_t and p_t + J_t side by side, for all t.
+        """The chain's messages and precisions, for all t.
 
-        Those past a sequence's length mean nothing.
+        Returns:
+            p_t g_t, p_t b_t + H_t and p_t + J_t side by side. Those past a sequence's length mean
+            nothing.
         """
         with torch.autocast(
             c.device.type, enabled=False

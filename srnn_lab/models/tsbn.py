@@ -15,9 +15,11 @@ class TSBN(SequenceModel):
 
     Generative model:  p(x, z | u) = prod_t p(x_t | z_t, d_t) p(z_t | z_{t-1}, d_t), where d_t = u_t
     = x_{t-1} alone: p(z_t = 1 | z_{t-1}, d_t) = sigmoid(W_1 z_{t-1} + W_3 d_t) and the emission's
-    outputs are W_2 z_t + W_4 d_t. Posterior:  q(z_t = 1 | z_{t-1}, x_t, u_t) = sigmoid(U_1 z_{t-1}
-    + U_2 x_t + U_3 d_t), which knows the past alone. Beside u_t, d_t says whether t is the first
-    frame, which has biases of its own.
+    outputs are W_2 z_t + W_4 d_t.
+
+    Posterior: q(z_t = 1 | z_{t-1}, x_t, u_t) = sigmoid(U_1 z_{t-1} + U_2 x_t + U_3 d_t), which
+    knows the past alone. Beside u_t, d_t says whether t is the first frame, which has biases of its
+    own.
 
     Zeros and ones are not reparameterised: ``inference.score_function`` trains q.
 

@@ -14,9 +14,11 @@ class VRAE(SequenceModel):
     """All that a sequence is, beside its past, is in z_1 (Fabius and van Amersfoort, 2014).
 
     Generative model:  p(x, z, d | u) = p(z_1) prod_t p(x_t | d_t) p(d_t | d_{t-1}, u_t), with d_0 =
-    tanh(W z_1). Posterior:  q(z_1 | x) = q(z_1 | a_1), with a_t = GRU(a_{t+1}, x_t), so that a_1
-    has read all frames. The z_t of later frames are standard normal a priori and a posteriori, and
-    nothing reads them: their KL is 0.
+    tanh(W z_1).
+
+    Posterior: q(z_1 | x) = q(z_1 | a_1), with a_t = GRU(a_{t+1}, x_t), so that a_1 has read all
+    frames. The z_t of later frames are standard normal a priori and a posteriori, and nothing reads
+    them: their KL is 0.
 
     With GRUs for their plain RNNs, and u_t = x_{t-1} as an input of the decoder.
 

@@ -77,7 +77,9 @@ class VRNN(VariationalRNN):
     """The VRNN: a prior that follows d, and a recurrence through z (Figure 4b).
 
     Generative model:  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t | d_t) p(d_t | d_{t-1},
-    z_{t-1}, u_t). Posterior:  q(z | x, u) = prod_t q(z_t | d_t, x_t), where d_t holds z_{1:t-1}.
+    z_{t-1}, u_t).
+
+    Posterior: q(z | x, u) = prod_t q(z_t | d_t, x_t), where d_t holds z_{1:t-1}.
 
     Args:
         config: Sizes; ``smoothing``, ``residual`` and ``gated_transition`` do not apply.
@@ -99,7 +101,9 @@ class VRNNI(VariationalRNN):
     """VRNN-I: the VRNN with a prior that is independent across time, N(0, I) (Chung et al., 2015).
 
     Generative model:  p(x, z, d | u) = prod_t p(x_t | z_t, d_t) p(z_t) p(d_t | d_{t-1}, z_{t-1},
-    u_t). Posterior:  q(z | x, u) = prod_t q(z_t | d_t, x_t), where d_t holds z_{1:t-1}.
+    u_t).
+
+    Posterior: q(z | x, u) = prod_t q(z_t | d_t, x_t), where d_t holds z_{1:t-1}.
 
     Args:
         config: Sizes; ``smoothing``, ``residual`` and ``gated_transition`` do not apply.

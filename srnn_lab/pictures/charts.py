@@ -123,7 +123,7 @@ def fan_figure(
         The figure.
     """
     figure, x = _rows([title], [1.0], [y_title], x_title), np.asarray(times, np.float32)
-    figure.add_trace(_line(*map(np.asarray, past), COLOURS[0], "observed", ""))
+    figure.add_trace(_line(np.asarray(past[0]), np.asarray(past[1]), COLOURS[0], "observed", ""))
     for low in sorted(share for share in quantiles if share < 0.5):
         edges = np.concatenate(
             [np.asarray(quantiles[low]), np.asarray(quantiles[round(1 - low, 9)])[::-1]]

@@ -103,7 +103,8 @@ def nats_row(title: str, lines: list[Line], limits: tuple[float, float]) -> Line
 def latent_row(clip: Inspection) -> Picture:
     """The KL of each dimension of z, the most used on top.
 
-    The brightest colour is the largest value but for a few.
+    Returns:
+        A picture whose brightest colour is the largest value but for a few, in nats.
     """
     shown = min(MAX_DIMENSIONS, max(8, 2 * clip.active_units))
     order = np.argsort(-clip.use, kind="stable")[:shown][::-1]
@@ -214,7 +215,8 @@ def mel_row(
 ) -> Picture:
     """Log-mel energies in ``unit``, or a value for each.
 
-    By default they get ever brighter, so that they read without colour.
+    Returns:
+        A picture whose colours by default get ever brighter, so that they read without colour.
     """
     bins = values.shape[1]
     ticks = {mel_bin(f, sample_rate, bins): f"{f:g}" for f in KILOHERTZ if f <= sample_rate / 2000}

@@ -13,9 +13,11 @@ NOTES = [f"{SIGNAL}00", SIGNAL]
 SIGNED = [f"{KL if i < 0 else SIGNAL}{abs(i) * 2:02x}" for i in range(-127, 128)]
 """From orange over nothing, for 0, to blue."""
 VIRIDIS = [
-    "#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",
+    "#440154", "#482878", "#3e4989", "#31688e", "#26828e",
+    "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",
 ]  # fmt: skip
 MAGMA = [
-    "#000004", "#180f3d", "#440f76", "#721f81", "#9e2f7f", "#cd4071", "#f1605d", "#fd9668", "#feca8d", "#fcfdbf",
+    "#000004", "#180f3d", "#440f76", "#721f81", "#9e2f7f",
+    "#cd4071", "#f1605d", "#fd9668", "#feca8d", "#fcfdbf",
 ]  # fmt: skip
 """Ever brighter, so that they read without colour; by Smith and van der Walt, as in Matplotlib."""

@@ -64,8 +64,9 @@ class Frame(TypedDict):
 
 
 class SoundSent(TypedDict):
-    """What can be heard, and the address of its WAV file: empty, if it is not made yet, or only
-    ``onRequest``.
+    """What can be heard, and where.
+
+    The address is that of its WAV file: empty, if it is not made yet, or only ``onRequest``.
     """
 
     name: str

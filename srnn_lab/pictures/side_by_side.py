@@ -83,8 +83,10 @@ def reconstruction_rows(
 def steering_rows(
     checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, before: Decoded, after: Decoded
 ) -> list[Row]:
-    """A clip, its reconstruction before and after z is steered, what changes, and log p(x | z, d)
-    of both.
+    """A clip before and after z is steered.
+
+    Returns:
+        The clip, its reconstruction before and after, what changes, and log p(x | z, d) of both.
     """
     both = {"as it is": before, "steered": after}
     first, mean, steered, last = reconstruction_rows(checkpoint, signal, clip, both)
@@ -107,8 +109,10 @@ def change_row(
     change: Float[np.ndarray, "t x"],
     unit: str,
 ) -> Row:
-    """What is added to the values of each frame, in units of the frames: blue above 0, orange
-    below.
+    """What is added to the values of each frame.
+
+    Returns:
+        A row in units of the frames: blue above 0, orange below.
     """
     kind = checkpoint.config.data.kind
     limit = max(float(np.abs(change).max()), 1e-6)

@@ -126,7 +126,8 @@ def scene_svg(
     if stop > start:
         x, chosen = place(start), place(stop) - place(start)
         parts.append(
-            f'<rect x="{x:.2f}" y="{top}" width="{chosen:.2f}" height="{bottom - top}" fill="#0072b2" opacity="0.15"/>'
+            f'<rect x="{x:.2f}" y="{top}" width="{chosen:.2f}" height="{bottom - top}" '
+            'fill="#0072b2" opacity="0.15"/>'
         )
     parts += _axis(begin, end, place, bottom, scene.unit)
     size = f'width="{width:g}" height="{bottom + AXIS:g}" viewBox="0 0 {width:g} {bottom + AXIS:g}"'
@@ -212,7 +213,8 @@ def _band(row: Row, above: Pixels, right: Pixels) -> _Band:
     # the same.
     clip = f"clip-{LEFT}-{top - 4:g}-{right:g}-{height + 8}"
     header.append(
-        f'<clipPath id="{clip}"><rect x="{LEFT}" y="{top - 4:g}" width="{right - LEFT:g}" height="{height + 8}"/>'
+        f'<clipPath id="{clip}"><rect x="{LEFT}" y="{top - 4:g}" width="{right - LEFT:g}" '
+        f'height="{height + 8}"/>'
         "</clipPath>"  # circles and triangles may lie on the upper and the lower edge
     )
     return _Band(row, header, top, height, right, clip)
@@ -252,13 +254,17 @@ def _row(band: _Band, place: Place, view: tuple[float, float]) -> Iterator[str]:
         content = base64.b64encode(png(colour_table(row.colours)[index.T[::-1]])).decode()
         yield (
             f'<g clip-path="url(#{band.clip})">'
-            f'<image x="{x:.2f}" y="{top:g}" width="{right - x:.2f}" height="{HEIGHT}" preserveAspectRatio="none" '
-            f'image-rendering="pixelated" href="data:image/png;base64,{content}"/></g>'
+            f'<image x="{x:.2f}" y="{top:g}" width="{right - x:.2f}" height="{HEIGHT}" '
+            'preserveAspectRatio="none" image-rendering="pixelated" '
+            f'href="data:image/png;base64,{content}"/></g>'
         )
         for at, tick in row.ticks.items():
             yield _text(LEFT - 6, top + HEIGHT * (1 - (at + 0.5) / index.shape[1]) + 4, tick, "end")
         return
-    yield f'<rect x="{LEFT}" y="{top:g}" width="{band.right - LEFT:g}" height="{HEIGHT}" fill="none" stroke="#ccc"/>'
+    yield (
+        f'<rect x="{LEFT}" y="{top:g}" width="{band.right - LEFT:g}" height="{HEIGHT}" fill="none" '
+        'stroke="#ccc"/>'
+    )
     yield f'<g clip-path="url(#{band.clip})" fill="none" stroke-width="1">'
 
     def height(values: Any) -> Any:
@@ -281,8 +287,8 @@ def _names(row: Names, band: _Band, place: Place, view: tuple[float, float]) -> 
             continue
         x, right = place(max(float(start), view[0])), place(min(float(end), view[1]))
         yield (
-            f'<rect x="{x:.2f}" y="{band.top:g}" width="{right - x:.2f}" height="{NAMES}" fill="#f4f4f4" '
-            f'stroke="#999" stroke-width="0.5"/>'
+            f'<rect x="{x:.2f}" y="{band.top:g}" width="{right - x:.2f}" height="{NAMES}" '
+            f'fill="#f4f4f4" stroke="#999" stroke-width="0.5"/>'
         )
         if _width(name) < right - x:
             yield _text((x + right) / 2, band.top + NAMES / 2 + 4, name, "middle")

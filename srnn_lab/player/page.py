@@ -23,7 +23,8 @@ _PAGE = """<!doctype html>
   --st-primary-color: #0072b2;
   --st-font: sans-serif;
 }}
-body {{ margin: 1rem; background: var(--st-background-color); color: var(--st-text-color); font-family: sans-serif; }}
+body {{ margin: 1rem; background: var(--st-background-color); color: var(--st-text-color); \
+font-family: sans-serif; }}
 h1 {{ font-size: 1.2rem; }}
 {style}</style>
 {home}<h1>{title}</h1>

@@ -195,7 +195,8 @@ def grus_step(model: SRNN, batch: Batch) -> Callable[[], object]:
 def sequential_products(model: SRNN, batch: Batch) -> Callable[[], object]:
     """Small products that wait for one another, forward and backward.
 
-    They are one of d, one of a and those of z a frame.
+    Returns:
+        What does them: one of d, one of a and those of z a frame.
     """
     count = 2 * batch.x.shape[1] * (3 + model.config.num_layers)
     z, weight = (

@@ -1,10 +1,9 @@
-"""Is an SRNN worth it on small series? ``python -m srnn_lab.reports.forecasts``, with the extra
-``forecast``.
+"""Is an SRNN worth it on small series? ``python -m srnn_lab.reports.forecasts``.
 
-Trains small models on two public sets that statsmodels ships, and scores their forecasts of the
-last fifth of each beside those of naive forecasts, exponential smoothing and ARIMA: from each row
-of it that has so many after it, a number of rows ahead. Prints the table; with ``--write`` keeps
-the figures and writes the table into docs/forecasts.md.
+It needs the extra ``forecast``. Trains small models on two public sets that statsmodels ships, and
+scores their forecasts of the last fifth of each beside those of naive forecasts, exponential
+smoothing and ARIMA: from each row of it that has so many after it, a number of rows ahead. Prints
+the table; with ``--write`` keeps the figures and writes the table into docs/forecasts.md.
 
 All see the same rows: the baselines are fitted to the first four fifths, of which the networks take
 the last eighth to choose their epoch. Nobody is fitted again as the origin moves on.
@@ -81,8 +80,9 @@ def load() -> dict[str, Data]:
     """The public data sets, by name."""
     with optional_packages():
         from statsmodels.datasets import elnino, sunspots
-    spots = sunspots.load_pandas().data["SUNACTIVITY"].to_numpy(np.float32)
-    sea = elnino.load_pandas().data.to_numpy(np.float32)[:, 1:].reshape(-1)
+    tables: Any = sunspots.load_pandas().data, elnino.load_pandas().data
+    spots = tables[0]["SUNACTIVITY"].to_numpy(np.float32)
+    sea = tables[1].to_numpy(np.float32)[:, 1:].reshape(-1)
     angle = 2 * np.pi * np.arange(len(sea)) / 12
     month = np.stack([np.sin(angle), np.cos(angle)], 1).astype(np.float32)
     return {

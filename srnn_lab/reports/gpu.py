@@ -192,9 +192,10 @@ class Checks:
         return torch.cat([loss[None].double().cpu(), *(g.double().cpu().flatten() for g in grads)])
 
     def speed(self, shape: str) -> dict[str, Any]:
-        """Milliseconds of an update at a shape: kernel by kernel, and recorded.
+        """Milliseconds of an update at a shape.
 
-        The yardsticks of ``benchmark`` are there too.
+        Returns:
+            Those kernel by kernel, and recorded; and the yardsticks of ``benchmark``.
         """
         config = PRESETS[SHAPES[shape]]
         model_config, b, t = config.model, config.train.batch_size, config.train.segment_length
@@ -271,8 +272,9 @@ class Checks:
         )
         again = evaluate(best.model, test, config.evaluation)  # ``fit`` has put it on the CPU
         return {
-            "seconds": run.seconds, "frames_per_second": run.frames_per_second, "precision": run.precision,
-            "epochs": len(run.curves), "best_epoch": best.scores["epoch"], "test": best.scores["test"],
+            "seconds": run.seconds, "frames_per_second": run.frames_per_second,
+            "precision": run.precision, "epochs": len(run.curves),
+            "best_epoch": best.scores["epoch"], "test": best.scores["test"],
             "test_on_the_cpu": again.elbo, "skipped": sum(row["skipped"] for row in run.curves),
         }  # fmt: skip
 

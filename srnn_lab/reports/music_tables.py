@@ -62,7 +62,10 @@ def fivo(results: Results) -> list[Table]:
         "gain in FIVO-128",
         "row",
     )
-    caption = f"{caption_of(data, convention)} The error of a gain is that of independent numbers, which these are not."
+    caption = (
+        f"{caption_of(data, convention)} The error of a gain is that of independent numbers, "
+        "which these are not."
+    )
     return [table_of("Training on FIVO", caption, header, rows)]
 
 
@@ -163,7 +166,8 @@ def systems(results: Results) -> list[Table]:
             figure_of(rows_of(results, f"table1/{data}/{name}"), "elbo", unit)
             for data, unit in units.items()
         ]
-        here = f"{name.split('-')[0]} --likelihood {'gaussian-mixture' if name.endswith('gmm') else 'gaussian'}"
+        likelihood = "gaussian-mixture" if name.endswith("gmm") else "gaussian"
+        here = f"{name.split('-')[0]} --likelihood {likelihood}"
         rows.append(
             (
                 label,
@@ -261,7 +265,10 @@ def field(results: Results) -> list[Table]:
                 figure_of(rows_of(results, f"field/{data}/{name}"), measured) for data in SETS
             ]
             rows.append((label, *figures, f"field/SET/{name}"))
-        caption = f"{caption_of('bl/SET', FIELD)} Where the average of a published result is not known, it says so. {OF_SET}"
+        caption = (
+            f"{caption_of('bl/SET', FIELD)} Where the average of a published result is not known, "
+            f"it says so. {OF_SET}"
+        )
         header = ("model", *SETS.values(), "source or row" if measured else "source")
         tables.append(
             table_of(

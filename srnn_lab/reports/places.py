@@ -117,4 +117,5 @@ def check_place(
 
 def told_as(data: str, split: str, average: str, first_frame: bool) -> str:
     """Data, split and convention in words."""
-    return f"{data} ({split}), {average} average, first frame {'scored' if first_frame else 'not scored'}"
+    scored = "scored" if first_frame else "not scored"
+    return f"{data} ({split}), {average} average, first frame {scored}"

@@ -177,7 +177,8 @@ def _scaled(figure: Figure, factor: float) -> Figure:
 def figure3(results: Results) -> list[Table]:
     """Whether the KL rises at transitions (the paper's Figure 3).
 
-    It is told of each model, along training, and of what was tried.
+    Returns:
+        Tables of each model, along training, and of what was tried.
     """
     # Each record in the table that its name asks for.
     trained, training, tried, followed = [], [], [], set()
@@ -247,7 +248,10 @@ def figure3(results: Results) -> list[Table]:
             )
         )
     if tried:
-        caption = "The same, of models that were trained otherwise than those of the first table; each in what differs."
+        caption = (
+            "The same, of models that were trained otherwise than those of the first table; each "
+            "in what differs."
+        )
         tables.append(
             Table(
                 "Figure 3, measured: what was tried",

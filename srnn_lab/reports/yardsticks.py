@@ -103,10 +103,7 @@ class PeerSRNN(nn.Module):
 
     @classmethod
     def of_size(cls, model: SRNN) -> "PeerSRNN":
-        """The smallest one with ``model``'s number of parameters or more.
-
-        Its units are a multiple of 4.
-        """
+        """The smallest one with ``model``'s number of parameters or more; its units go by fours."""
 
         def size(d_dim: int) -> int:
             with torch.device("meta"):

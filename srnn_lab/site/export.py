@@ -1,5 +1,6 @@
-"""The bundled views, moments and notebooks as pages with sound that any web host shows, without a
-server of ours.
+"""The bundled views, moments and notebooks as pages with sound, without a server of ours.
+
+Any web host shows them.
 """
 
 import base64
@@ -56,10 +57,12 @@ body {{ max-width: 50rem; margin: 1rem auto; padding: 0 1rem; font: 1rem/1.55 sa
 h1 {{ font-size: 1.5rem; line-height: 1.25; }} h2 {{ font-size: 1.2rem; margin-top: 2rem; }}
 a {{ color: light-dark(#00609c, #6db9f2); }}
 img {{ max-width: 100%; background: #fff; border-radius: 4px; }} audio {{ max-width: 100%; }}
-pre {{ overflow-x: auto; padding: 0.6rem; background: light-dark(#f3f3f3, #24262c); border-radius: 4px; }}
+pre {{ overflow-x: auto; padding: 0.6rem; background: light-dark(#f3f3f3, #24262c); \
+border-radius: 4px; }}
 pre, code {{ font-size: 0.85rem; }} math[display="block"] {{ overflow-x: auto; padding: 0.4rem 0; }}
 table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
-td, th {{ padding: 0.3rem 0.6rem; border-bottom: 1px solid light-dark(#ddd, #444); text-align: left; }}
+td, th {{ padding: 0.3rem 0.6rem; border-bottom: 1px solid light-dark(#ddd, #444); \
+text-align: left; }}
 summary {{ cursor: pointer; }} nav {{ font-size: 0.9rem; }}
 </style>
 {body}
@@ -212,15 +215,18 @@ def notebook_page(lesson: Notebook, lessons: Mapping[str, Notebook], shown: Sequ
         for part in section.parts:
             yield part_html(part, section.name, target_of)
         for one in dict.fromkeys(filter(None, (player_of(view, shown) for view in section.views))):
-            yield f'<p><a href="../{one.file}">See and hear it: {html.escape(f"{one.model}, {one.clip}")}</a></p>'
+            named = html.escape(f"{one.model}, {one.clip}")
+            yield f'<p><a href="../{one.file}">See and hear it: {named}</a></p>'
 
     body = "".join(line for section in lesson.sections for line in section_of(section))
     return page_of(lesson.title, body, "../index.html")
 
 
 def player_of(view: View, shown: Sequence[Shown]) -> Shown | None:
-    """The player that comes closest to a view of the dashboard: of its model, and of its clip if
-    that is there.
+    """The player that comes closest to a view of the dashboard.
+
+    Returns:
+        That of its model, and of its clip if that is there. None if the model has no player.
     """
     model = view.params.get("checkpoint", view.params.get("music"))
     clip = view.params.get("prompt", view.params.get("clip"))
@@ -244,7 +250,10 @@ def part_html(part: Part, about: str, target_of: Any) -> str:
             return html_of(markdown, target_of)
         case Code(source, solution):
             fold = "Solution" if solution else "Code"
-            return f"<details><summary>{fold}</summary><pre><code>{html.escape(source)}</code></pre></details>"
+            return (
+                f"<details><summary>{fold}</summary><pre><code>{html.escape(source)}</code></pre>"
+                "</details>"
+            )
         case Printed(text):
             return f"<pre>{html.escape(text)}</pre>"
         case Picture(content, kind):
@@ -265,8 +274,8 @@ def index_page(
         "divergence between what it guessed before and after a frame says how much that frame "
         "surprised it. These pages let you see and hear where that happens. They are files: "
         "nothing is computed here, and nothing is sent anywhere.</p>",
-        '<h2>See and hear a clip</h2><p>Press <em>Play</em>, drag over a spike of the row "KL", and press <em>Loop'
-        "</em>. Switch to the reconstruction to hear what the model kept.</p>",
+        '<h2>See and hear a clip</h2><p>Press <em>Play</em>, drag over a spike of the row "KL", '
+        "and press <em>Loop</em>. Switch to the reconstruction to hear what the model kept.</p>",
     ]
     for title, group in models.items():
         rows = []
@@ -281,8 +290,9 @@ def index_page(
             )
         parts.append(f"<h3>{html.escape(title)}</h3><table>{''.join(rows)}</table>")
     parts.append(
-        '<h2>The strongest moments</h2><p><a href="moments.html">The moments with the largest KL</a> in these '
-        "clips, for a model of each kind, with their sounds.</p><h2>Read the paper, section by section</h2>"
+        '<h2>The strongest moments</h2><p><a href="moments.html">The moments with the largest '
+        "KL</a> in these clips, for a model of each kind, with their sounds.</p>"
+        "<h2>Read the paper, section by section</h2>"
     )
     links = "".join(
         f'<li><a href="notebooks/{one.file}.html">{html.escape(one.title)}</a></li>'

@@ -1,5 +1,6 @@
-"""Markdown with formulas as HTML that asks no other machine for anything: formulas are MathML,
-which browsers draw.
+"""Markdown with formulas as HTML that asks no other machine for anything.
+
+Formulas are MathML, which browsers draw.
 """
 
 import html

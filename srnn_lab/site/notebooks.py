@@ -238,8 +238,12 @@ def view_of(address: str) -> View:
 
 
 def on_one_line(markdown: str) -> str:
-    """Markdown whose formulas have no line breaks: a line of one that begins with + would be read
-    as a list.
+    """Markdown whose formulas have no line breaks.
+
+    A line of one that begins with + would be read as a list.
+
+    Returns:
+        The Markdown, with a space for each such break.
     """
     return re.sub(
         r"(\$\$?)(.+?)\1", lambda found: found[0].replace("\n", " "), markdown, flags=re.DOTALL

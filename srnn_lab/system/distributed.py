@@ -30,7 +30,8 @@ def world_size() -> int:
 def launcher() -> list[str]:
     """What begins a command as this one was begun.
 
-    Of several machines, each needs its rendezvous options as well.
+    Returns:
+        Its words. Of several machines, each needs its rendezvous options as well.
     """
     if world_size() == 1:
         return ["srnn-lab"]

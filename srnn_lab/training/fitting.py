@@ -318,6 +318,9 @@ def _locked(out: Path) -> Iterator[TextIO]:
     """The lock of a run, with this process's number.
 
     A folder that was made for it and got nothing else goes again.
+
+    Yields:
+        The file that is locked.
     """
     new = not out.exists()
     with hold(out) as lock:

@@ -147,7 +147,10 @@ def _lasting(name: str, log: Log, *errors: type[Exception]) -> Log:
         try:
             log(row)
         except errors as error:
-            told = f"Epoch {row['epoch']} could not be written to {name} ({error}); the training goes on."
+            told = (
+                f"Epoch {row['epoch']} could not be written to {name} ({error}); the training goes "
+                "on."
+            )
             warnings.warn(told, stacklevel=2)
 
     return try_to

@@ -56,7 +56,8 @@ class Progress:
 def list_runs(folder: Path) -> dict[str, Path]:
     """The runs in a folder, by name; empty if there is no such folder.
 
-    A name that cannot be shown is left out.
+    Returns:
+        The runs' folders. A name that cannot be shown is left out.
     """
     found = (path for path in folder.glob("*") if (path / FILE).exists() or (path / LOG).exists())
     return {path.name: path for path in sorted(found) if path.name.isprintable()}

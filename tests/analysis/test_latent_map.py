@@ -1,4 +1,4 @@
-"""Principal components against scikit-learn and a case by hand, and the frames of a set as points."""
+"""Principal components against scikit-learn and a case by hand; frames of a set as points."""
 
 import numpy as np
 import pytest

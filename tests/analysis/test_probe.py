@@ -163,7 +163,8 @@ def test_without_scikit_learn_the_command_says_what_to_install(monkeypatch):
     frames = phone_frames(untrained(speech_run()), *sentences(1, 2))
     with pytest.raises(
         ValueError,
-        match=r"scikit-learn, which is not installed; install it with: pip install 'srnn-lab\[probe\]'",
+        match=r"scikit-learn, which is not installed; "
+        r"install it with: pip install 'srnn-lab\[probe\]'",
     ):
         probe_split(frames, frames)
 

@@ -379,7 +379,10 @@ def test_a_command_that_is_run_gets_the_time_to_write_when_it_is_stopped(tmp_pat
         "time.sleep(0.6), pathlib.Path('written').touch(), sys.exit(3))); "
         "pathlib.Path('ready').touch(); time.sleep(60)"
     )
-    waiting = f"import sys; from srnn_lab.reports.reproduce import wait_for; wait_for([sys.executable, '-c', {child!r}])"
+    waiting = (
+        "import sys; from srnn_lab.reports.reproduce import wait_for; "
+        f"wait_for([sys.executable, '-c', {child!r}])"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", waiting], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )

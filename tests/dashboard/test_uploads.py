@@ -35,7 +35,10 @@ ROOT = Path(__file__).parents[2]
 # Streamlit warns of things that are not ours.
 pytestmark = pytest.mark.filterwarnings("default")
 
-HOSTILE = "<img src=x onerror=alert(1)>![](http://evil.example/x.png) [a](http://evil.example) $x$ :red[b] `c`"
+HOSTILE = (
+    "<img src=x onerror=alert(1)>![](http://evil.example/x.png) "
+    "[a](http://evil.example) $x$ :red[b] `c`"
+)
 
 
 def made(tmp_path, make, name="file"):

@@ -321,7 +321,7 @@ def test_an_edit_says_what_it_does_to_the_kl_at_its_joints(folder, monkeypatch, 
     )
 
 
-def test_the_place_in_the_player_becomes_the_point_of_the_edit_and_another_clip_keeps_the_page_alive(
+def test_the_place_in_the_player_becomes_the_point_of_the_edit_and_another_clip_stops_nothing(
     folder, monkeypatch
 ):
     page = open_view("transition", "runs/jsb", monkeypatch, folder)

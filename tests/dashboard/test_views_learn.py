@@ -69,7 +69,10 @@ def test_the_next_section_follows():
 
 
 def test_links_lead_to_pages_and_displayed_formulas_get_lines_of_their_own():
-    text = "See [02](02_generative_model.ipynb), [it](http://localhost:8501/train), [README](README.md): $$a\nb$$ end"
+    text = (
+        "See [02](02_generative_model.ipynb), [it](http://localhost:8501/train), "
+        "[README](README.md): $$a\nb$$ end"
+    )
     there = lessons.address_of("02. The generative model")
     assert (
         learn.for_page(text)
@@ -103,7 +106,10 @@ def browser():
 
 def test_in_a_browser_a_section_opens_its_view_and_a_panel_its_section(browser):
     with serve("run", "dashboard.py", cwd=Path(__file__).parents[2]) as server:
-        address = f"{server}/learn?notebook=05.+The+bound+over+time&section=Ancestral+sampling+of+the+posterior"
+        address = (
+            f"{server}/learn?notebook=05.+The+bound+over+time"
+            "&section=Ancestral+sampling+of+the+posterior"
+        )
         with open_page(browser, address[: address.index("/learn")]) as page:
             page.goto(address)
             expect(page.locator(".katex").first).to_be_visible(timeout=60_000)

@@ -153,7 +153,9 @@ def test_a_point_is_clicked_heard_and_opened(folder):
     where = """() => {
         const chart = document.querySelector('.js-plotly-plot'), {xaxis, yaxis} = chart._fullLayout;
         const box = chart.getBoundingClientRect(), {x, y} = chart._fullData[0];
-        return [box.left + xaxis._offset + xaxis.c2p(x[50]), box.top + yaxis._offset + yaxis.c2p(y[50])];
+        return [
+          box.left + xaxis._offset + xaxis.c2p(x[50]), box.top + yaxis._offset + yaxis.c2p(y[50])
+        ];
     }"""
     with (
         serve(

@@ -140,7 +140,8 @@ import sys
 sys.modules.update(dict.fromkeys(("numba", "librosa")))  # to import them is an error
 from srnn_lab.cli import main
 assert main(["inspect", "voice-mel", {str(CLIP)!r}, "--out", {str(tmp_path / "out")!r}]) == 0
-assert main(["sample", "voice-mel", "--prime", {str(CLIP)!r}, "--steps=5", "--out", {str(tmp_path / "a.wav")!r}]) == 0
+prime = ["--prime", {str(CLIP)!r}, "--steps=5"]
+assert main(["sample", "voice-mel", *prime, "--out", {str(tmp_path / "a.wav")!r}]) == 0
 """
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "XDG"))} | {
         "HOME": "/nonexistent"

@@ -178,15 +178,23 @@ NOTES = {
         [(0, on(60)), (480, on(62)), (480, off(62)), (960, b"\xff\x01\0")],
         {60: [*range(8)], 62: [2, 3]},
     ),
-    "no end, and a next "
-    "note": ([(0, on(60)), (480, on(60)), (480, off(60)), (960, b"\xff\x01\0")], {60: [0, 1, 2, 3]}),
-    "an end on another "
-    "channel": ([(0, on(60)), (480, off(60, 1)), (480, b"\xff\x01\0")], {60: [0, 1, 2, 3]}),
+    "no end, and a next note": (
+        [(0, on(60)), (480, on(60)), (480, off(60)), (960, b"\xff\x01\0")],
+        {60: [0, 1, 2, 3]},
+    ),
+    "an end on another channel": (
+        [(0, on(60)), (480, off(60, 1)), (480, b"\xff\x01\0")],
+        {60: [0, 1, 2, 3]},
+    ),
     "an end without a note": ([(0, off(60)), (480, on(60)), (480, off(60))], {60: [2, 3]}),
-    "all notes "
-    "off": ([(0, on(60)), (0, on(64)), (480, b"\xb0\x7b\0"), (960, b"\xff\x01\0")], {60: [0, 1], 64: [0, 1]}),
-    "a last note at the track's "
-    "end": ([(0, on(60)), (480, off(60)), (0, on(62))], {60: [0, 1], 62: [2]}),
+    "all notes off": (
+        [(0, on(60)), (0, on(64)), (480, b"\xb0\x7b\0"), (960, b"\xff\x01\0")],
+        {60: [0, 1], 64: [0, 1]},
+    ),
+    "a last note at the track's end": (
+        [(0, on(60)), (480, off(60)), (0, on(62))],
+        {60: [0, 1], 62: [2]},
+    ),
     "staccato": (scale(240, length=119), {pitch: [i] for i, pitch in enumerate(SCALE)}),
     "staccato over a held note": (
         [(0, on(48)), (0, on(60)), (100, off(60)), (140, on(62)), (100, off(62)), (140, off(48))],
@@ -371,10 +379,16 @@ def test_mutated_files_give_notes_or_a_sentence(tmp_path):
 FOUR, THREE = Signature(0.0, 4, 4), Signature(0.0, 3, 4)
 TIMINGS = {
     "nothing said": (scale(), Timing(120.0, (FOUR,)), "4/4 at 120 quarter notes a minute"),
-    "a "
-    "waltz": ([(0, tempo(400_000)), (0, signature(3, 2)), *scale()], Timing(150.0, (THREE,)), "3/4 at 150 quarter"),
-    "six "
-    "eighths": ([(0, signature(6, 3)), *scale()], Timing(120.0, (Signature(0.0, 6, 8),)), "6/8 at 120 quarter"),
+    "a waltz": (
+        [(0, tempo(400_000)), (0, signature(3, 2)), *scale()],
+        Timing(150.0, (THREE,)),
+        "3/4 at 150 quarter",
+    ),
+    "six eighths": (
+        [(0, signature(6, 3)), *scale()],
+        Timing(120.0, (Signature(0.0, 6, 8),)),
+        "6/8 at 120 quarter",
+    ),
     "a pickup of its own metre": (
         [(0, signature(1, 2)), *scale()[:2], (0, signature(3, 2)), *scale()],
         Timing(120.0, (Signature(0.0, 1, 4), Signature(1.0, 3, 4))),
@@ -395,10 +409,16 @@ TIMINGS = {
         Timing(120.0, (FOUR,)),
         "4/4 at 120",
     ),
-    "a metre after the last "
-    "note": ([*scale(), (0, signature(3, 2))], Timing(120.0, (FOUR,)), "4/4 at 120"),
-    "no metre at "
-    "all": ([(0, signature(0, 2)), (0, signature(4, 200)), *scale()], Timing(120.0, (FOUR,)), "4/4 at 120"),
+    "a metre after the last note": (
+        [*scale(), (0, signature(3, 2))],
+        Timing(120.0, (FOUR,)),
+        "4/4 at 120",
+    ),
+    "no metre at all": (
+        [(0, signature(0, 2)), (0, signature(4, 200)), *scale()],
+        Timing(120.0, (FOUR,)),
+        "4/4 at 120",
+    ),
     "a slow end": (
         [(0, tempo(500_000)), *scale(), (0, tempo(2_000_000)), *scale()[:4]],
         Timing(120.0, (FOUR,), steady=False),

@@ -21,7 +21,8 @@ VARIANTS = list(itertools.product([True, False], [True, False], [1, 2], ["bernou
 def case(kind=SRNN, likelihood="gaussian", **options):
     torch.manual_seed(0)
     config = ModelConfig(
-        likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, variance_floor=FLOOR, **options
+        likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, variance_floor=FLOOR,
+        **options,
     )  # fmt: skip
     model = kind(config).double()
     for parameter in model.parameters():
@@ -336,7 +337,7 @@ def test_the_deterministic_network_by_hand(known):
 
 @pytest.mark.parametrize("smoothing", [True, False])
 @pytest.mark.parametrize("residual", [True, False])
-def test_given_z_tm1_and_d_the_posterior_does_not_depend_on_the_past_nor_a_filtering_one_on_the_future(
+def test_given_z_tm1_and_d_the_posterior_depends_on_no_past_and_a_filtering_one_on_no_future(
     smoothing, residual
 ):
     """d-separation in Figure 2a gives q(z_t | z_{t-1}, d_{t:T}, x_{t:T}), Eq. (7).

@@ -49,7 +49,7 @@ def test_the_page_derives_the_gradients_of_the_gru():
 def test_the_page_derives_the_gradients_of_the_chain(num_layers):
     torch.manual_seed(0)
     k, t, width, size = 3, 6, 5, 4
-    z_0, noise, c, A = (
+    z_0, noise, c, A = (  # noqa: N806
         random(size),
         random(t, size).detach(),
         random(k, t, width),

@@ -39,14 +39,17 @@ models reads."""
 CASES = [
     pytest.param(
         ModelConfig(
-            model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, num_components=3, **options
+            model=model, likelihood=likelihood, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6,
+            num_components=3, **options
         ),
         id="-".join([model, likelihood, *(name if on else (
             f"no_{name}"
         ) for name, on in options.items())]),
     )
     for model, likelihood in itertools.product(MODELS, LIKELIHOODS)
-    for options in VARIANTS.get(model, [{}])[: (model not in PLAIN) if likelihood in PREDICTED else None]
+    for options in VARIANTS.get(model, [{}])[
+        : (model not in PLAIN) if likelihood in PREDICTED else None
+    ]
 ]  # fmt: skip
 CASES += [
     pytest.param(
@@ -430,7 +433,8 @@ def looks(config):
 def test_a_setting_is_said_to_count_exactly_where_it_changes_the_model(name, model, likelihood):
     changed = {
         "posterior": "tridiagonal",
-        "smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2, "num_components": 2,
+        "smoothing": False, "residual": False, "gated_transition": True, "z_dim": 2,
+        "num_components": 2,
         "dropout_heads": 0.5, "ar_order": 2, "ar_past": "taps", "ar_adaptive": True,
         "u_dim": 2, "feedback": False,
         "student_df": 9.0, "conv_channels": 3, "features_z": "off" if model.startswith(

@@ -13,9 +13,13 @@ from srnn_lab.player.sound import clip_sounds
 RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}
 CLIPS = {"roll": roll(24), "raw": wave(), "log-mel": wave()}
 TITLES = {
-    "roll": ["Piano roll", "KL(q ‖ p)", "p(note) under the posterior (opacity)", "KL of each dimension of z"],
+    "roll": [
+        "Piano roll", "KL(q ‖ p)", "p(note) under the posterior (opacity)",
+        "KL of each dimension of z",
+    ],
     "raw": [
-        "Waveform", "KL(q ‖ p)", "Reconstructed mean", "Reconstructed log-variance", "KL of each dimension of z",
+        "Waveform", "KL(q ‖ p)", "Reconstructed mean", "Reconstructed log-variance",
+        "KL of each dimension of z",
     ],
     "log-mel": [
         "Waveform", "KL(q ‖ p)", "Log-mel energies (standardised)", "Reconstructed mean",

@@ -49,7 +49,10 @@ def test_clip_and_model_stand_above_the_rows():
 
 @pytest.mark.parametrize("width", [200.0, 82.5 / MM, 1000.0])
 def test_in_a_narrow_column_everything_stays_inside_and_no_text_over_another(width):
-    note = "3 of 100 frames above the axis, up to 1,000,000 nats; 2 of 100 frames below the axis, down to −7 nats"
+    note = (
+        "3 of 100 frames above the axis, up to 1,000,000 nats; "
+        "2 of 100 frames below the axis, down to −7 nats"
+    )
     scene = Scene(
         [Lines(KL.title, "nats", KL.lines, (0.0, 2.0), note), ENERGIES], TIMES, "", end=1.0
     )

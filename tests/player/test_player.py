@@ -343,7 +343,14 @@ rows = [
         (0.0, 0.9),
         "2 frames above",
     ),
-    Picture("Frames", "nats", times, np.outer(kl, np.arange(8.0)), ["#000000", "#ffffff"], limits=(0.0, 7.0)),
+    Picture(
+        "Frames",
+        "nats",
+        times,
+        np.outer(kl, np.arange(8.0)),
+        ["#000000", "#ffffff"],
+        limits=(0.0, 7.0),
+    ),
 ]
 sounds = {"recording": (wave, RATE), "mean": (wave / 2, RATE)}
 st.button("Jump", on_click=jump, args=("rows", Place(1.0, 1.5)))
@@ -613,7 +620,7 @@ def test_of_a_very_long_axis_the_first_minutes_are_played(page, address):
 
 
 def test_slowly_it_plays_at_the_pitch_of_the_recording_and_a_loop_stays_in_its_selection(page):
-    """The tone of the recording has 220 Hz; played at half speed by a slower clock it would have 110."""
+    """The tone of the recording has 220 Hz; at half speed by a slower clock it would have 110."""
     drag(page, 1.0, 1.6)
     canvas = page.locator("canvas")
     canvas.press("<")
@@ -643,7 +650,8 @@ def test_slowly_it_plays_at_the_pitch_of_the_recording_and_a_loop_stays_in_its_s
         """() => {
           const heard = new Float32Array(window.ear.frequencyBinCount);
           window.ear.getFloatFrequencyData(heard);
-          return (heard.indexOf(Math.max(...heard)) * window.ear.context.sampleRate) / window.ear.fftSize;
+          const loudest = heard.indexOf(Math.max(...heard));
+          return (loudest * window.ear.context.sampleRate) / window.ear.fftSize;
         }"""
     )
     assert loudest == pytest.approx(220, abs=10)
@@ -808,7 +816,8 @@ def test_a_finger_selects_sideways_drags_an_edge_seeks_and_moves_the_page(browse
         place(page, 1.0, 2.0)
         swipe((2.05, 60), (2.4, 60), (3, 60))  # beside the edge, as a finger is
         place(page, 1.0, 3.0)
-        scrolled = """() => [...document.querySelectorAll("*")].reduce((sum, one) => sum + one.scrollTop, 0)"""
+        scrolled = """() =>
+          [...document.querySelectorAll("*")].reduce((sum, one) => sum + one.scrollTop, 0)"""
         before = page.evaluate(scrolled)
         swipe((1.5, 200), (1.5, 160), (1.5, 100), (1.5, 40))
         page.wait_for_function(f"before => ({scrolled})() > before", arg=before)

@@ -94,8 +94,8 @@ def test_a_caption_says_data_average_first_frame_and_unit(name):
 
 def test_what_was_measured_at_transitions_stands_in_a_table_of_its_own():
     figures = {
-        "auc": 0.7912, "null_mean": 0.5, "null_sd": 0.016, "shifts_better": 0.0, "splice": 32.5, "uncut": 14.06,
-        "splice_larger": 1.0,
+        "auc": 0.7912, "null_mean": 0.5, "null_sd": 0.016, "shifts_better": 0.0, "splice": 32.5,
+        "uncut": 14.06, "splice_larger": 1.0,
     }  # fmt: skip
     places = ("jsb/vrnn", "voice-mel/x", "voice-mel/srnn-filt", "voice-mel/vrnn")
     rows = [placed(f"figure3/{place}", command="transitions", figures=figures) for place in places]
@@ -438,7 +438,10 @@ def test_a_row_of_another_convention_than_its_column_is_refused(wrong):
 
 
 def test_blocks_of_a_text_are_made_anew_and_the_rest_stays():
-    before = "a\n<!-- results:fivo -->\nold\n<!-- /results -->\nb\n<!-- results:fivo --><!-- /results -->\nc <!-- x -->\n"
+    before = (
+        "a\n<!-- results:fivo -->\nold\n<!-- /results -->\nb\n"
+        "<!-- results:fivo --><!-- /results -->\nc <!-- x -->\n"
+    )
     once = write_tables(before, {})
     assert write_tables(once, {}) == once
     table = make_tables("fivo", {})[0].markdown()

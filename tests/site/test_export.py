@@ -23,7 +23,8 @@ def test_markdown_becomes_html_with_formulas_and_without_links_that_lead_nowhere
     text = "A *b* [see](x.ipynb), [not](y) <b>&</b>: $a_t$ and $$c\\, d$$ $\\nonsense{$"
     found = html_of(text, {"x.ipynb": "x.html"}.get)
     assert found.startswith(
-        '<p>A <em>b</em> <a href="x.html">see</a>, not &lt;b&gt;&amp;&lt;/b&gt;: <span class="math inline"><math'
+        '<p>A <em>b</em> <a href="x.html">see</a>, not &lt;b&gt;&amp;&lt;/b&gt;: '
+        '<span class="math inline"><math'
     )
     assert "<msub><mi>a</mi><mi>t</mi></msub>" in found
     assert 'display="block"' in found

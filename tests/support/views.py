@@ -29,7 +29,10 @@ def save_runs(folder: Path, **runs: RunConfig) -> None:
 def page_of(view: str) -> AppTest:
     """A page by the name of its module, without the others, not run yet."""
     title = {"transition": "Make a transition", "z_map": "Map"}.get(view, view.title())
-    script = f"from srnn_lab.dashboard.app import body_of, show_head\nshow_head({title!r})\nbody_of({title!r})()"
+    script = (
+        "from srnn_lab.dashboard.app import body_of, show_head\n"
+        f"show_head({title!r})\nbody_of({title!r})()"
+    )
     return AppTest.from_string(script, default_timeout=180)
 
 

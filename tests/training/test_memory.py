@@ -16,7 +16,7 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: a huge page is one fault, not 512
 torch.set_num_threads(1)
 model = build_model(ModelConfig(d_dim=300, z_dim=8, hidden_dim=32))
-batch = make_batch([torch.zeros(161, 88).numpy()] * 64, first_frame=False)  # of the gates of d, 37 MB
+batch = make_batch([torch.zeros(161, 88).numpy()] * 64, first_frame=False)  # the gates of d: 37 MB
 step = training_step(model, lambda: bound_loss(model, batch, False))
 
 def faults():

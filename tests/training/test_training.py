@@ -383,7 +383,7 @@ def test_a_state_of_which_a_part_is_missing_or_misshapen_is_not_resumed(
     with safe_open(last, "pt") as opened:
         header, tensors = (
             opened.metadata(),
-            {name: opened.get_tensor(name) for name in opened.keys()},
+            {name: opened.get_tensor(name) for name in opened.keys()},  # noqa: SIM118
         )
     extra = {
         name.removeprefix("extra."): tensors.pop(name)

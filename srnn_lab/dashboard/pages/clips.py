@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -66,7 +67,7 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         "largest spike": "nats",
         f"at ({unit})": "When the largest spike is",
     }
-    config = {
+    config: dict[str, Any] = {
         name: st.column_config.NumberColumn(format="%.2f", help=meaning)
         for name, meaning in meanings.items()
     }
@@ -149,7 +150,8 @@ def show_moments(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str
         "the sound around the moment.\n\n**Look for**: what the moments of one dimension have in "
         "common: the same phone, the same chord, a breath. A dimension whose moments have nothing "
         "in common is not about one thing.",
-        r"t^\star = \arg\max_t \mathrm{KL}\left(q(z_{t,i} \mid z_{t-1}, a_t)\,\|\,p(z_{t,i} \mid z_{t-1}, d_t)\right)",
+        r"t^\star = \arg\max_t \mathrm{KL}\left(q(z_{t,i} \mid z_{t-1}, a_t)\,\|\,"
+        r"p(z_{t,i} \mid z_{t-1}, d_t)\right)",
         {"04_posterior_structure#A posterior with this structure": "takes z apart"},
     )
 

@@ -202,7 +202,8 @@ def show_averages(
         "normalisations differ, log p is converted to the scale of the first model. One clip does "
         "not show which model is better; `srnn-lab evaluate` uses a whole test set.",
         r"\mathcal{F} = \sum_t \mathbb{E}_q\left[\log p(x_t \mid z_t, d_t)\right]"
-        r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)\right]",
+        r" - \mathbb{E}_q\left[\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,"
+        r"p(z_t \mid z_{t-1}, d_t)\right)\right]",
         {
             "04_posterior_structure#What looking ahead is worth": (
                 "compares smoothing with filtering"

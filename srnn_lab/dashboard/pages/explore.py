@@ -148,8 +148,9 @@ def explain_player(features: str) -> None:
         f"{words.look_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
         f"**Listen**: all sounds have one gain. {words.heard} The continuation draws z from the "
         f"prior and feeds each frame back as the next input.",
-        r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}_{\text{reconstruction}} - "
-        r"\mathbb{E}_q\big[\underbrace{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
+        r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}"
+        r"_{\text{reconstruction}} - \mathbb{E}_q\big[\underbrace"
+        r"{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"
         r"_{\text{surprise at } t}\big]",
         {
             "05_bound_over_time#A VAE at each frame": "builds the bound over time",

@@ -161,7 +161,8 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         "lost nothing, the decoder would ignore z (posterior collapse). A Gaussian that is "
         "confident of the wrong sound loses thousands of nats, so a few frames can dominate the "
         "mean; the median is robust.",
-        r"z_t \sim q(z_t \mid z_{t-1}, a_t),\quad z_t = \mu_q,\quad z_t \sim p(z_t \mid z_{t-1}, d_t),\quad z_t = 0,"
+        r"z_t \sim q(z_t \mid z_{t-1}, a_t),\quad z_t = \mu_q,"
+        r"\quad z_t \sim p(z_t \mid z_{t-1}, d_t),\quad z_t = 0,"
         r"\quad z_t = z_t^{\text{other}}",
         {
             "02_generative_model#Ancestral sampling": "draws from the prior",

@@ -142,7 +142,10 @@ def show_charts(table: Table, key: str) -> list[go.Figure]:
         published = np.array([cell.published for _, cell in rows])
         figure = results_figure(labels, table.header[i], values, errors, published)
         best = labels[values.argmax()]
-        alt = f"{table.header[i]}: {len(rows)} results in nats; the highest is that of {best}, {number(values.max())}."
+        alt = (
+            f"{table.header[i]}: {len(rows)} results in nats; the highest is that of {best}, "
+            f"{number(values.max())}."
+        )
         with place:
             show_chart(figure, f"{key}-{i}", alt)
         charts.append(

@@ -144,9 +144,7 @@ def choose_direction(panel: RowsPanel) -> Direction:
 
 
 def between_selections(panel: RowsPanel) -> np.ndarray:
-    """From the mean of z in one selection to that in another, each taken from the player by a
-    button.
-    """
+    """From the mean of z in one selection to that in another, by buttons that take them."""
     clip = cached_inspection(*panel.choice)
     place, means = panel.place, {}
     with st.container(horizontal=True):
@@ -211,9 +209,7 @@ def towards_class(choice: Choice, kind: str) -> np.ndarray:
 
 
 def show_effect(before: Decoded, after: Decoded, inside: np.ndarray) -> None:
-    """How far z and the mean of x are moved in the stretch, and what the clip's own frames then are
-    worth.
-    """
+    """How far z and the mean of x move in the stretch; what the clip's own frames are worth."""
     moved, changed = (
         float(np.sqrt(((b - a)[inside] ** 2).sum(1).mean()))
         for a, b in ((before.z, after.z), (before.mean, after.mean))
@@ -268,9 +264,7 @@ def draw_rows(
 
 
 def sounds_of(choice: Choice, before: Decoded, after: Decoded, settings: tuple) -> Wanted:
-    """The clip and, if it is not too long, what is heard before and after; ``settings`` are what
-    made the latter.
-    """
+    """The clip and, if it is not too long, the sounds before and, made by ``settings``, after."""
     unscored = choice.checkpoint.config.evaluation.unscored
     direction, *others = settings
     exact = (direction.tobytes() if isinstance(direction, np.ndarray) else direction, *others)

@@ -200,7 +200,8 @@ def show_takes(
         "has too, note for note, in any key; it begins and ends with a sound. Held chords count "
         "with their length, so that a few beats are no sign of memory.",
         r"z_t \sim \mathcal{N}\big(\mu_p(z_{t-1}, d_t),\ \tau^2 v_p(z_{t-1}, d_t)\big), \qquad "
-        r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad u_{t+1} = x_t",
+        r"x_{t,i} \sim \mathrm{Bernoulli}\big(\sigma(\ell_i(z_t, d_t) / \tau)\big), \qquad "
+        r"u_{t+1} = x_t",
         {
             "02_generative_model#Ancestral sampling": "draws from the model step by step",
             "09_music#Sampling": "listens",
@@ -240,7 +241,10 @@ def cached_copied(data: str, data_dir: str, part: np.ndarray) -> Copied | str | 
     """The longest stretch that a training song has too, None, or why that is not known."""
     songs = training_songs(data, Path(data_dir) if data_dir else None)
     if songs is None:
-        return "The training songs are not on this computer, so it is not known what is copied from them."
+        return (
+            "The training songs are not on this computer, so it is not known what is copied from "
+            "them."
+        )
     return longest_copied(part > 0, songs)
 
 

@@ -280,7 +280,10 @@ def show_state(state: Progress) -> None:
     elif state.test:
         n = state.test.get("sequences")
         counted = f", {n} sequence{'s' * (n != 1)}" if n else ""
-        told = f"Done: {done}. Test ELBO {number(state.test['elbo'])} ({state.test['average']} average{counted})."
+        told = (
+            f"Done: {done}. Test ELBO {number(state.test['elbo'])} "
+            f"({state.test['average']} average{counted})."
+        )
         st.success(plain(told))
         if of_z := state.header and state.header.scores.get("z"):
             st.caption(plain(of_z))

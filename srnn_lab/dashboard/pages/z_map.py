@@ -89,7 +89,8 @@ def show(choice: Choice) -> None:
         "those of all.\n\n**Look for**: islands. Does a phone, or a bass note, have one of its "
         "own? Where do the frames with a high KL lie? If the colours mix everywhere, these two "
         "axes do not hold that difference: choose others.",
-        r"\mathrm{PC}_i = (\mu_q - \bar\mu)^\top v_i, \qquad \bar\mu = \tfrac1N \sum_n \mu_{q,n}, \qquad "
+        r"\mathrm{PC}_i = (\mu_q - \bar\mu)^\top v_i, \qquad \bar\mu = \tfrac1N \sum_n \mu_{q,n}, "
+        r"\qquad "
         r"\tfrac1N \sum_n (\mu_{q,n} - \bar\mu)(\mu_{q,n} - \bar\mu)^\top v_i = \lambda_i v_i",
         {"04_posterior_structure#A posterior with this structure": "takes z apart"},
     )
@@ -146,9 +147,7 @@ def show_map(
     axes: tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]],
     colour: str,
 ) -> None:
-    """The points, and the sound around the one that was clicked; a click runs only this part of the
-    page again.
-    """
+    """The points, and the sound around the clicked one; a click runs only this part again."""
     (across, x), (up, y) = axes
     groups = (
         {"KL (nats)": np.arange(len(cloud.kl))}
@@ -159,7 +158,10 @@ def show_map(
     values, others = cloud.kl if colour == "KL" else None, (UNLABELLED, SILENCE, OTHERS)
     figure = map_figure(x, y, (across, up), texts, groups, values, others)
     with left:
-        alt = f"{len(cloud.kl):,} frames of {len(cloud.names)} clips by {across} and {up}, coloured by {colour}."
+        alt = (
+            f"{len(cloud.kl):,} frames of {len(cloud.names)} clips by {across} and {up}, "
+            f"coloured by {colour}."
+        )
         clicked = show_chart(figure, "map", alt, clicks=True)
     with right.container(border=True):
         if not clicked:
@@ -175,8 +177,10 @@ def show_map(
 def groups_of(
     clips: Mapping[str, Choice], found: Mapping[str, Summary], cloud: Cloud, colour: str
 ) -> dict[str, np.ndarray]:
-    """The points of each phone, pitch class or clip, the most frequent first; beyond
-    ``MAX_CLASSES``, of all others.
+    """The points of each phone, pitch class or clip.
+
+    Returns:
+        Their indices by name, the most frequent first; beyond ``MAX_CLASSES``, of all others.
     """
     of_clips = {name: classes_of(clips[name], found[name], name, colour) for name in cloud.names}
     classes = np.array(

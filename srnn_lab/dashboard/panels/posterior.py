@@ -18,7 +18,8 @@ from srnn_lab.player.component import Place
 def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go.Figure]:
     """The chosen frame: its terms of the bound, and prior and posterior of each dimension of z.
 
-    The prior and the posterior are returned.
+    Returns:
+        The charts of the prior and the posterior.
     """
     # Which frame it is.
     frame = chosen_frame(clip, place)
@@ -85,7 +86,8 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
         "parts.\n\n**Look for**: few dimensions carry most of a spike; where nothing happens, "
         "residuals are near zero and q lies on p; the posterior is narrower where the frame tells "
         "much.",
-        r"\mathrm{KL}_i = \tfrac12\Big[\log\tfrac{v_{p,i}}{v_{q,i}} + \tfrac{v_{q,i} + (\mu_{q,i} - \mu_{p,i})^2}"
+        r"\mathrm{KL}_i = \tfrac12\Big[\log\tfrac{v_{p,i}}{v_{q,i}} + \tfrac"
+        r"{v_{q,i} + (\mu_{q,i} - \mu_{p,i})^2}"
         r"{v_{p,i}} - 1\Big], \qquad \mu_q = \mu_p + \mathrm{NN}(z_{t-1}, a_t)\ \text{(Res}_q)",
         {
             "04_posterior_structure#A posterior with this structure": "takes the posterior apart",

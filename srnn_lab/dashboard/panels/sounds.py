@@ -197,8 +197,10 @@ def _middle(frames: int) -> int:
 
 
 def unasked(choice: Choice, wanted: Wanted) -> Wanted:
-    """Of the sounds of a page those that are made: all of a short clip; of a long one the first and
-    those asked for.
+    """Those of the sounds of a page that are made.
+
+    Returns:
+        All of a short clip; of a long one the first and those asked for.
     """
     data = choice.checkpoint.config.data
     if choice.length * unit_seconds(data) <= ALL_AT_ONCE_SECONDS[data.features]:
@@ -228,9 +230,10 @@ def sound_of(choice: Choice, signal: np.ndarray) -> tuple[np.ndarray, int]:
 def play(
     roll: np.ndarray, frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE
 ) -> tuple[np.ndarray, int]:
-    """The sound of the first minutes of notes: 16-bit samples, and their number a second.
+    """The sound of the first minutes of notes.
 
-    It is silence if there are no notes.
+    Returns:
+        16-bit samples, and their number a second; silence if there are no notes.
     """
     roll = roll[: int(MAX_PLAYED_SECONDS / frame_seconds(frames_per_quarter, tempo))]
     if not roll.any():

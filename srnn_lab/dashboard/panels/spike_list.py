@@ -97,8 +97,9 @@ def choose_changes(
         0.25,
         key="prominence",
         bind="query-params",
-        help="How far a spike must rise above its surroundings. One robust standard deviation (SD) is 1.48 times the "
-        "median distance of the KL from its median; single frames cannot inflate it.",
+        help="How far a spike must rise above its surroundings. One robust standard deviation (SD) "
+        "is 1.48 times the median distance of the KL from its median; single frames cannot "
+        "inflate it.",
     )
     return clip, match_spikes(clip, near, prominence), kind
 
@@ -227,7 +228,8 @@ def show_spikes(
         "this keeps the shape of both and breaks their alignment.\n\n**Look for**: an AUC above "
         f"that of nearly all shifted copies. One clip is weak evidence: `srnn-lab transitions` "
         f"measures all clips of a test set, and splices. {guess}",
-        r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), \quad t \text{ at an event},\ s \text{ elsewhere}",
+        r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), "
+        r"\quad t \text{ at an event},\ s \text{ elsewhere}",
         {
             "05_bound_over_time#A VAE at each frame": "does the same for one clip",
             words.notebook: "for a test set",

@@ -1,6 +1,4 @@
-"""A tour through the pages, shown on a first visit: each step moves the page to what it speaks of,
-and outlines it.
-"""
+"""A tour of the pages on a first visit: each step moves to what it speaks of, and outlines it."""
 
 from typing import NamedTuple
 
@@ -114,7 +112,8 @@ _REMEMBER = component(
 _MOVE = component(
     "srnn_tour_target",
     js="""
-// Bring what a step speaks of into view, once, while the page around it still grows; whoever scrolls has the say.
+// Bring what a step speaks of into view, once, while the page around it still grows; whoever
+// scrolls has the say.
 const HIGHEST = 60; // pixels of the page's header
 export default ({ data }) => {
   if (window.srnnTour === data.step) return;
@@ -127,7 +126,8 @@ export default ({ data }) => {
   const look = () => {
     if (touched || window.srnnTour !== data.step || performance.now() > end) return;
     const top = document.querySelector(data.target)?.getBoundingClientRect().top;
-    if (top < HIGHEST || top > innerHeight / 3) document.querySelector(data.target).scrollIntoView();
+    if (top < HIGHEST || top > innerHeight / 3)
+      document.querySelector(data.target).scrollIntoView();
     setTimeout(look, 250);
   };
   look();
@@ -135,10 +135,14 @@ export default ({ data }) => {
 """,
 )
 _STYLE = """<style>
-{target} {{ outline: 3px solid #0072b2; outline-offset: 4px; border-radius: 4px; scroll-margin-top: 4.5rem; }}
+{target} {{
+  outline: 3px solid #0072b2; outline-offset: 4px; border-radius: 4px; scroll-margin-top: 4.5rem;
+}}
 .st-key-tour {{
-  position: fixed; bottom: 0.75rem; right: 0.75rem; z-index: 1000; width: min(60rem, calc(100vw - 1.5rem));
-  padding: 0.75rem 1rem; gap: 0.5rem; border: 2px solid #0072b2; border-radius: 0.5rem; background: {background};
+  position: fixed; bottom: 0.75rem; right: 0.75rem; z-index: 1000;
+  width: min(60rem, calc(100vw - 1.5rem));
+  padding: 0.75rem 1rem; gap: 0.5rem; border: 2px solid #0072b2; border-radius: 0.5rem;
+  background: {background};
 }}
 [data-testid="stMainBlockContainer"] {{ padding-bottom: 16rem; }}
 </style>"""
@@ -205,8 +209,9 @@ def _page_called(title: str) -> st.Page:
 
 
 def audible_spike(clip: Inspection, signal: np.ndarray, rate: float | int) -> int:
-    """The frame with the largest KL of those that are heard well: around them the level is within 6
-    dB of the clip's.
+    """The frame with the largest KL of those that are heard well.
+
+    Around these the level is within 6 dB of the clip's.
 
     Args:
         clip: What the model makes of the signal.

@@ -104,9 +104,11 @@ class Autoregressive(Likelihood):
         Float[Tensor, "*batch w"],
         Float[Tensor, "*batch u"],
     ]:
-        """mu, log v, taps, the weights of m_i, and the frame before (or nothing).
+        """What the parameters stand for.
 
-        The weights of m_i are those of each memory, and what is added.
+        Returns:
+            mu, log v, taps, the weights of m_i, and the frame before (or nothing). The weights of
+            m_i are those of each memory, and what is added.
         """
         mu, logvar, raw, weights, u = params.split(
             [*self.sizes, params.shape[-1] - self.num_params], -1

@@ -45,7 +45,9 @@ class Bernoulli(Independent):
         return torch.bernoulli(torch.sigmoid(sharpen(params, temperature)), generator=generator)
 
     def params_of(
-        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+        self,
+        mean: Float[Tensor, "x"],
+        variance: Float[Tensor, "x"],  # noqa: ARG002
     ) -> Float[Tensor, "p"]:
         """Logits; a value that is never, or always, 1 gets a probability of 1e-4, or 1 - 1e-4."""
         return mean.clamp(1e-4, 1 - 1e-4).logit()
@@ -156,7 +158,9 @@ class NADE(Likelihood):
         return self._draw(params, generator, temperature)[0]
 
     def params_of(
-        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+        self,
+        mean: Float[Tensor, "x"],
+        variance: Float[Tensor, "x"],  # noqa: ARG002
     ) -> Float[Tensor, "p"]:
         """Logits as of ``Bernoulli``, and hidden biases of 0; hidden units add little at first."""
         return torch.cat([mean.new_zeros(self.hidden_dim), mean.clamp(1e-4, 1 - 1e-4).logit()])

@@ -161,9 +161,11 @@ class ConvAR(Likelihood):
         return self.linear.residual.log_prob(of_e, e[:, u.shape[-1] :])
 
     def _inputs(self, e: Float[Tensor, "b n"], m: Float[Tensor, "b m"]) -> Float[Tensor, "b m 2"]:
-        """For each m_i, the compressed residual before it over its scale, and the level.
+        """What is read for each m_i.
 
-        The level is taken against that at the start.
+        Returns:
+            The compressed residual before it over its scale, and its level against that at the
+            start.
         """
         before = F.pad(torch.asinh(e[:, e.shape[1] - m.shape[1] : -1] * m[:, :-1].rsqrt()), (1, 0))
         return torch.stack([before, 0.25 * (m / m[:, CONTEXT, None]).log()], -1)
@@ -202,9 +204,10 @@ class ConvAR(Likelihood):
     def _moments(
         self, params: Float[Tensor, "*batch p"]
     ) -> tuple[Float[Tensor, "*batch x"], Float[Tensor, "*batch x"]]:
-        """Estimates of mean and variance, by the law of total variance.
+        """Estimates by the law of total variance, over ``NUM_DRAWS`` draws of x_{<i}.
 
-        They are made over ``NUM_DRAWS`` draws of x_{<i}.
+        Returns:
+            Mean and variance.
         """
         generator = torch.Generator(params.device).manual_seed(0)
         flat = params.reshape(-1, params.shape[-1])

@@ -62,7 +62,9 @@ class Poisson(Independent):
         return _towards(mean.floor(), torch.poisson(mean, generator), temperature)
 
     def params_of(
-        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+        self,
+        mean: Float[Tensor, "x"],
+        variance: Float[Tensor, "x"],  # noqa: ARG002
     ) -> Float[Tensor, "p"]:
         """The logarithm of the mean, or of 1e-4 if that is larger."""
         return mean.clamp(min=1e-4).log()
@@ -116,9 +118,10 @@ class NegativeBinomial(Independent):
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
     ) -> Float[Tensor, "*batch x"]:
-        """Whole numbers, by lambda ~ Gamma(r) mu / r.
+        """Draw by lambda ~ Gamma(r) mu / r.
 
-        A temperature multiplies their distance from the likeliest.
+        Returns:
+            Whole numbers. A temperature multiplies their distance from the likeliest.
         """
         log_mean, log_r = self.parts(params)
         gamma = torch._standard_gamma(log_r.exp(), generator)  # pyright: ignore[reportPrivateImportUsage]
@@ -172,7 +175,9 @@ class Categorical(Likelihood):
         return torch.zeros_like(p).reshape(-1, self.x_dim).scatter(-1, drawn, 1.0).view_as(p)
 
     def params_of(
-        self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"]
+        self,
+        mean: Float[Tensor, "x"],
+        variance: Float[Tensor, "x"],  # noqa: ARG002
     ) -> Float[Tensor, "p"]:
         """The logarithms of the shares, or of 1e-4 if that is larger."""
         return mean.clamp(min=1e-4).log()
