@@ -94,7 +94,6 @@ def show() -> None:
     st.set_page_config(page_title="srnn_lab", layout="wide")
     st.html(STYLE)
     torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
-    st.sidebar.title("srnn_lab")
     guarded(warn_of_runs)()
     pages = [
         st.Page(

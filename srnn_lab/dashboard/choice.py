@@ -50,7 +50,6 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     """
     found, known = checkpoints(features), checkpoints()
     name = choose_checkpoint(st.sidebar, found, known)
-    st.sidebar.caption(ABOUT.get(name) or plain(describe_own(found[name])))
     if (wanted := visit().wanted["checkpoint"]) in known and wanted != name:
         st.info(
             f"{plain(wanted)} is not a music model, which this page needs; showing {plain(name)}."
@@ -66,9 +65,9 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
             f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio and in MIDI "
             f"files it has the tempo of its file."
         )
-    list_models(
-        found
-    )  # below the clip, so that its list unfolds without scrolling in a window of 720 pixels
+    # Below the clip, whose list then unfolds without scrolling in a window of 720 pixels.
+    st.sidebar.caption(f"**{plain(name)}**: {ABOUT.get(name) or plain(describe_own(found[name]))}")
+    list_models(found)
     upload_checkpoint(features)
     choice = Choice(path, modified, content, file_name, semitones)
     for message in cached_signal(*choice)[1]:

@@ -488,7 +488,8 @@ def evaluate(
     generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())
     heard = [torch.as_tensor(frames[config.unscored :]) for frames in active or ()]
-    sums = torch.zeros(repetitions, 3 + len(names), len(sequences), dtype=torch.float64)
+    rows = 2 + len(names) + bool(heard)
+    sums = torch.zeros(repetitions, rows, len(sequences), dtype=torch.float64)
     lengths = torch.zeros(len(sequences), dtype=torch.int64)
     groups = by_length(sequences, batch_size)
     rounds = [(repetition, i) for repetition in range(repetitions) for i in range(len(groups))]
@@ -510,8 +511,8 @@ def evaluate(
                 log_px, kl = bound.log_px.cpu().double(), bound.kl.cpu().double()
                 sums[repetition, :2, chosen[part]] = torch.stack([log_px.sum(1), kl.sum(1)])
                 for j, nats in zip(chosen[part], log_px - kl, strict=True) if heard else ():
-                    sums[repetition, 2, j] = nats[: len(heard[j])][heard[j]].sum()
-            for row, name in enumerate(names, 3):
+                    sums[repetition, -1, j] = nats[: len(heard[j])][heard[j]].sum()
+            for row, name in enumerate(names, 2):
                 # Noise of its own for each sequence: a figure depends neither on others nor on how
                 # memory is shared.
                 keys = [
@@ -531,11 +532,11 @@ def evaluate(
         sums[:, 1],
         lengths,
         config,
-        dict(zip(names, sums[:, 3:].unbind(1), strict=True)),
+        dict(zip(names, sums[:, 2 : 2 + len(names)].unbind(1), strict=True)),
     )
     if heard:
         counts = torch.tensor([int(frames.sum()) for frames in heard])
-        of_active = reduce(sums[:, 2], torch.zeros_like(sums[:, 2]), counts, config)
+        of_active = reduce(sums[:, -1], torch.zeros_like(sums[:, -1]), counts, config)
         figures = {"elbo": of_active.elbo, **of_active.others}
         found.others.update(
             {name.replace("elbo", "elbo_active"): value for name, value in figures.items()}

@@ -803,7 +803,7 @@ def test_the_readme_command_shows_a_figure_and_nothing_leaves_the_machine(browse
         assert inked > 100
         before = page.locator(PLAYER).get_attribute("aria-label")
         page.get_by_label("Clip", exact=True).click()
-        page.get_by_role("option").nth(1).click()
+        page.locator("[role=option]").nth(1).click()
         page.locator(f"{PLAYER}:not([aria-label='{before}'])").wait_for(timeout=60_000)
         page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
 
@@ -1145,7 +1145,7 @@ def open_clips(page):
     """The list of clips, unfolded."""
     settle(page)
     page.get_by_test_id("stSidebar").get_by_label("Clip", exact=True).click()
-    options = page.get_by_role("option")
+    options = page.locator("[role=option]")
     options.first.wait_for()
     return options
 
@@ -1244,7 +1244,7 @@ def test_another_clip_is_shown_in_time_on_every_page(browser, address, path):
         def choose(i):
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
             page.get_by_test_id("stSidebar").get_by_label("Clip", exact=True).click()
-            option = page.get_by_role("option").nth(i)
+            option = page.locator("[role=option]").nth(i)
             option.wait_for()
             digest = "root => root.player.content.digest"
             before, start = rows.evaluate(digest), time.perf_counter()
@@ -1264,7 +1264,7 @@ def test_a_change_and_a_selection_are_answered_in_time(browser):
         def choose(label, find):
             settle(page)
             page.get_by_test_id("stSidebar").get_by_label(label, exact=True).click()
-            option, before = find(page.get_by_role("option")), canvas.get_attribute("aria-label")
+            option, before = find(page.locator("[role=option]")), canvas.get_attribute("aria-label")
             option.wait_for()
             start = time.perf_counter()
             option.click()
