@@ -55,7 +55,8 @@ def test_no_bound_and_no_gradient_waits_for_the_device(config, objective, meta):
         )
         weight, uniform, uniforms = torch.ones(()), torch.ones(2), torch.ones(2, 2, 1)
         known = torch.ones(2, 2, config.u_dim)
-    batch = Batch(whole[:, 1:], torch.cat([whole[:, :-1], known], -1), lengths)
+    u = torch.cat([whole[:, :-1], known], -1) if config.u_dim else whole[:, :-1]
+    batch = Batch(whole[:, 1:], u, lengths)
     with without_waiting():
         if objective == "elbo":
             bound = elbo(model, batch, noise=noise)
