@@ -88,7 +88,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path, *, half: bool = Fa
         if not value.isfinite().all():
             raise FloatingPointError(
                 f"{name} holds a value that is not a finite number, so {path} was not written; "
-                f"lower --learning-rate."
+                "lower --learning-rate."
             )
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = {"format": FORMAT, "config": checkpoint.config.to_dict(), "scores": checkpoint.scores}
@@ -248,15 +248,16 @@ def _check_digest(file: Path, stored: dict[str, Any], tensors: dict[str, Tensor]
         ChecksumError: The checksum is not that of the content.
     """
     header = {name: value for name, value in stored.items() if name != "sha256"}
+    # A checksum may be among them, with a letter changed.
     unknown = header.keys() - {
         "format",
         "config",
         "scores",
-    }  # a checksum may be among them, with a letter changed
+    }
     if unknown or ("sha256" in stored and stored["sha256"] != _digest(header, tensors)):
         raise ChecksumError(
             f"{file} was damaged or changed after it was written: its checksum is not that of its "
-            f"content. Use a copy of it, or train anew with another --out."
+            "content. Use a copy of it, or train anew with another --out."
         )
 
 
@@ -268,7 +269,7 @@ def _plain(name: str, value: Tensor) -> Tensor:
     if value.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
         raise ValueError(
             f"its {name} is of type {value.dtype}; expected floating-point numbers of 16 bits or "
-            f"more."
+            "more."
         )
     if not value.isfinite().all():
         raise ValueError(f"its {name} holds a value that is not a finite number.")
@@ -287,7 +288,7 @@ def _normalisation(config: RunConfig, tensors: dict[str, Tensor], name: str) -> 
         )
         raise ValueError(
             f"its {name} is {found}; expected one number, or one for each of the {size} values of "
-            f"a frame."
+            "a frame."
         )
     return values.numpy()
 
@@ -305,7 +306,7 @@ def _scores(scores: Any) -> dict[str, Any]:
     if not isinstance(scores, dict) or not all(fits(*item) for item in scores.items()):
         raise ValueError(
             f"its scores are {reprlib.repr(scores)}; expected figures by name, of 'valid' and "
-            f"'test' an 'elbo' and its 'average' among them."
+            "'test' an 'elbo' and its 'average' among them."
         )
     return scores
 

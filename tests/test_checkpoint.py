@@ -330,9 +330,8 @@ def memory_of_refusal(path):
 def test_a_model_too_large_for_its_file_is_refused_before_memory_is_taken(key, value, saved):
     rewrite(saved, _configure("model", key, value))
     with CONTEXT.Pool(1) as pool:  # a new process, since the most that one ever held never falls
-        assert (
-            pool.apply_async(memory_of_refusal, [saved]).get(PATIENCE) < 200_000
-        )  # KiB; bytes on macOS, also met
+        # KiB; bytes on macOS, also met.
+        assert pool.apply_async(memory_of_refusal, [saved]).get(PATIENCE) < 200_000
 
 
 @pytest.mark.parametrize("half", [False, True])

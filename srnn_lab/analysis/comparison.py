@@ -110,7 +110,7 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
             )
             raise ValueError(
                 f"The frames of {name} ({own}) are not those of {first} ({other}); nats per frame "
-                f"compare only between models of the same frames."
+                "compare only between models of the same frames."
             )
     # The scale of each model's values, and the frames that all of them score.
     x_dim = checkpoints[first].config.model.x_dim

@@ -221,7 +221,7 @@ def clip_batch(
     if len(frames) < need:
         raise ValueError(
             f"The clip has {len(frames)} of the {need} frames that it needs at least. Give a "
-            f"longer one."
+            "longer one."
         )
     if len(frames) > MAX_FRAMES:
         raise ValueError(
@@ -232,7 +232,7 @@ def clip_batch(
     if len(frames) * widest > MAX_FRAMES * MAX_WIDTH:
         raise ValueError(
             f"A clip of {len(frames)} frames is too long for a model {widest} values wide. Cut it "
-            f"first."
+            "first."
         )
     made = frames[:]
     return made, make_batch([made], config.evaluation.first_frame, **config.model.frames_hold)

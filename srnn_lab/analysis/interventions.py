@@ -147,7 +147,7 @@ def decode_path(checkpoint: Checkpoint, signal: np.ndarray, z: Float[np.ndarray,
     if len(z) != batch.x.shape[1]:
         raise ValueError(
             f"The path has {len(z)} frames; the clip has {batch.x.shape[1]}: give one z for each "
-            f"of them."
+            "of them."
         )
     path = torch.as_tensor(z)[None].to(batch.x)
     state = model.initial_state(1)
@@ -195,9 +195,8 @@ def _path(
         if chosen:
             values = {
                 "posterior sample": z_t,
-                "posterior mean": posterior_t.rsample(
-                    torch.zeros_like(noise_t)
-                ),  # of zeros and ones the likelier
+                # Of zeros and ones the likelier.
+                "posterior mean": posterior_t.rsample(torch.zeros_like(noise_t)),
                 "prior sample": prior_t.rsample(noise_t),
                 "zero": torch.zeros_like(z_t),
                 "another clip": other_t,

@@ -77,7 +77,7 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
             ):  # which has written its result to files
                 raise OSError(
                     f"The result could not be printed ({output.error}); free some space or print "
-                    f"elsewhere."
+                    "elsewhere."
                 )
     except (ValueError, OSError, FloatingPointError) as error:
         # Where the Python interface names a field, the command line has an option of that name.

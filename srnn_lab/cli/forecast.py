@@ -54,7 +54,7 @@ def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
     if not isinstance(kind, Series):
         raise ValueError(
             f"The model was trained on {kind.medium}; a forecast is made of tables: see srnn-lab "
-            f"sample."
+            "sample."
         )
     if args.out.suffix.lower() != ".csv":
         raise ValueError(f"--out is {args.out}; a forecast is written to FILE.csv.")

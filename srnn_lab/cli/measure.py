@@ -233,7 +233,7 @@ def probe_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
         found = probe.probe_sentences(probe.phone_frames(checkpoint, *test))
         say(
             f"each of the {found.test_sentences} sentences is tested on what the others teach: "
-            f"that is little."
+            "that is little."
         )
     else:
         chosen = probe.choose_minutes(train.signals, data.rate, args.minutes)

@@ -165,7 +165,7 @@ def add_record(parser: argparse.ArgumentParser) -> None:
         const=RECORD,
         metavar="FILE",
         help=(
-            f"Append the numbers, with the commands that reproduce them, to a results file. "
+            "Append the numbers, with the commands that reproduce them, to a results file. "
             f"Default: {RECORD}."
         ),
     )

@@ -197,7 +197,7 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
     if args.resume and args.out and args.out.resolve() != args.resume.resolve():
         args.usage_error(
             f"--out {args.out} is for a new run, and --resume {args.resume} names another; give "
-            f"one of them"
+            "one of them"
         )
     out = args.resume or args.out or Path("runs") / args.preset
     config = _begun(args, out, vars(args))

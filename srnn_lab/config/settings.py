@@ -42,7 +42,7 @@ def parse_bound(name: str) -> tuple[str, int]:
     if not re.fullmatch(r"(iwae|fivo|ess):[1-9][0-9]{0,5}", name):
         raise ValueError(
             f"The bound {reprlib.repr(name)} is unknown; choose elbo, iwae:K, fivo:K or ess:K, "
-            f"with K from 1 to 999999."
+            "with K from 1 to 999999."
         )
     kind, paths = name.split(":")
     return kind, int(paths)
@@ -490,7 +490,7 @@ class RunConfig:
         if self.train.whole_sequences and self.train.segments_per_reset:
             raise ValueError(
                 f"TrainConfig.segments_per_reset is {self.train.segments_per_reset}; with "
-                f"whole_sequences, states are reset at the start of each sequence alone: choose 0."
+                "whole_sequences, states are reset at the start of each sequence alone: choose 0."
             )
         self._check_values()
 
@@ -611,7 +611,7 @@ def _from_dict(kind: type, values: Any) -> Any:
     if not isinstance(values, dict):
         raise ValueError(
             f"The section {kind.__name__} of the configuration is {reprlib.repr(values)}; "
-            f"expected its keys and values."
+            "expected its keys and values."
         )
     plain_values = {}
     for key, value in values.items():

@@ -44,7 +44,7 @@ def cached_signal(
     if len(content.bytes) > (limit := MEGABYTES[UPLOADS[config.features]]) * 2**20:
         raise ValueError(
             f"{name} has {len(content.bytes) / 2**20:.0f} MB; at most {limit} MB are read. Give a "
-            f"shorter piece."
+            "shorter piece."
         )
     with tempfile.TemporaryDirectory() as folder, collect_notices() as notices:
         file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
@@ -72,9 +72,8 @@ def cached_midi_words(content: ClipBytes) -> str:
         return ""
 
 
-@cache_data(
-    max_entries=16, show_spinner="Running the model over the clip …"
-)  # of the longest clips, 1 GB
+# Of the longest clips 1 GB.
+@cache_data(max_entries=16, show_spinner="Running the model over the clip …")
 def cached_inspection(
     path: str, modified: float, content: ClipBytes, name: str, semitones: int
 ) -> Inspection:

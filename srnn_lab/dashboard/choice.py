@@ -63,7 +63,7 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
             "The clips are in C, an octave above the written chorales, as in the training data of "
             "jsb-paper; the other music models were trained on other keys too. Music is played at "
             f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio and in MIDI "
-            f"files it has the tempo of its file."
+            "files it has the tempo of its file."
         )
     # Below the clip, whose list then unfolds without scrolling in a window of 720 pixels.
     st.sidebar.caption(f"**{plain(name)}**: {ABOUT.get(name) or plain(describe_own(found[name]))}")

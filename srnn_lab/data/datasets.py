@@ -211,12 +211,12 @@ def _read_rows(path: Path, config: DataConfig) -> np.ndarray:
     if not isinstance(config.kind, Series):
         raise ValueError(
             f"{path} is a table, and the model was trained on {config.kind.medium}; choose "
-            f"another file."
+            "another file."
         )
     found = read_table(path, config.kind)
     if len(found) > 1:
         raise ValueError(
             f"{path} holds {len(found)} sequences ({', '.join([*found][:5])}); give a file with "
-            f"one."
+            "one."
         )
     return next(iter(found.values()))

@@ -138,7 +138,7 @@ def decode(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Block, in
         if seconds > max_seconds:
             raise ValueError(
                 f"{path} lasts more than {max_seconds} s, and is not read. Cut it into shorter "
-                f"files."
+                "files."
             )
         _check_samples(path, count, block.shape[1], max_seconds)
         if len(block):
@@ -149,7 +149,7 @@ def _check_seconds(path: Path, seconds: float, max_seconds: int) -> None:
     if seconds > max_seconds:
         raise ValueError(
             f"{path} lasts {seconds:.0f} s; at most {max_seconds} s are read. Cut it into shorter "
-            f"files."
+            "files."
         )
 
 
@@ -157,7 +157,7 @@ def _check_samples(path: Path, count: int, channels: int, max_seconds: int) -> N
     if count * channels > 2 * 96_000 * max_seconds:
         raise ValueError(
             f"{path} has {count} samples in each of {channels} channels, too many to be read; "
-            f"give one channel, or cut it into shorter files."
+            "give one channel, or cut it into shorter files."
         )
 
 
@@ -339,7 +339,7 @@ def _notify_rest(path: Path, file: File, used: int) -> None:
     if used < size / 2 and size > _BLOCK / 8:
         notify(
             f"{path} has {size} bytes, but its header counts only {used} as sound; the others "
-            f"were not read."
+            "were not read."
         )
 
 

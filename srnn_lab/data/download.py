@@ -95,7 +95,7 @@ def fetch(name: str, data_dir: Path | None) -> Path:
     if not path.is_file():
         raise FileNotFoundError(
             f"The data folder {data_dir} lacks music/{name}. Add that file, or leave out "
-            f"--data-dir and SRNN_LAB_DATA to download it."
+            "--data-dir and SRNN_LAB_DATA to download it."
         )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -103,6 +103,6 @@ def fetch(name: str, data_dir: Path | None) -> Path:
         raise ValueError(
             f"{path} is not the published file: its SHA-256 is {found}, expected "
             f"{REGISTRY[name]}. Replace it, or leave out --data-dir and SRNN_LAB_DATA to download "
-            f"it."
+            "it."
         )
     return path

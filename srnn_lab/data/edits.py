@@ -76,5 +76,5 @@ def _check_point(signal: np.ndarray, at: int) -> None:
     if not 0 <= at <= len(signal):
         raise ValueError(
             f"The point {at} lies outside the signal, which has {len(signal)} samples; choose one "
-            f"inside."
+            "inside."
         )

@@ -146,7 +146,7 @@ class FrameKind(ABC):
         given = AUDIO if signal.ndim == 1 else MIDI if signal.shape[1:] == (NUM_PITCHES,) else TABLE
         raise ValueError(
             f"The model was trained on {self.medium} and was given {given}; choose a file or "
-            f"model to match."
+            "model to match."
         )
 
 

@@ -273,7 +273,7 @@ class Raw(Sound):
         if x_dim != self.frame_length:
             raise ValueError(
                 f"ModelConfig.x_dim is {x_dim}; frames of {self.name!r} have {self.frame_length} "
-                f"values."
+                "values."
             )
 
     def called(self, x_dim: int) -> str:
@@ -453,7 +453,7 @@ class Series(Framed):
         if columns != expected:
             raise ValueError(
                 f"The table has {columns} columns; the model takes {expected}: choose them by "
-                f"--columns."
+                "--columns."
             )
         if self.values == "real":
             return signal

@@ -246,7 +246,7 @@ def _read_audacity(text: str) -> list[Interval]:
         if not rest:
             raise ValueError(
                 f"the line {line[:40]!r} has no tab; expected start, end and name with tabs "
-                f"between."
+                "between."
             )
         intervals.append((_number(start), _number(rest[0]), "\t".join(rest[1:]).strip()))
     return intervals

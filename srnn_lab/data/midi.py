@@ -192,9 +192,8 @@ class _Voice:
         strike = strikes[index]
         self._add(strike.start, tick, pitch)
         strike.count -= 1
-        strike.limit = (
-            strike.start
-        )  # others that were struck with it last as long, if nothing ends them
+        # Others that were struck with it last as long, if nothing ends them.
+        strike.limit = strike.start
         if not strike.count:
             del strikes[index]
 
@@ -232,10 +231,11 @@ def parse_midi(content: bytes) -> MidiFile:
         raise ValueError("MThd not found")
     in_turn = content[header + 8 : header + 10] == b"\0\2"
     rows, tempi, signatures, unended, number = array("q"), [], [], 0, -1
+    # Of data bytes before any status byte; some programs carry it over from track to track.
     tick, status = (
         0,
         _ON,
-    )  # of data bytes before any status byte; some programs carry it over from track to track
+    )
     # The events of each track, which begin and end notes.
     for number, (track, is_cut) in enumerate(_tracks(content, header)):
         voices: dict[int, _Voice] = {}

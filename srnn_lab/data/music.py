@@ -219,7 +219,7 @@ def _roll(path: str | Path, notes: Notes, ticks_per_frame: float) -> tuple[Roll,
     if last.max() > MAX_FRAMES:
         raise ValueError(
             f"{path} has {last.max()} frames; at most {MAX_FRAMES} are read. Cut it into shorter "
-            f"files."
+            "files."
         )
     # Beginnings less ends, summed up: how many notes of a pitch sound. The time does not depend on
     # their lengths.

@@ -264,7 +264,7 @@ class Streams(Segments):
             raise ValueError(
                 f"The training set has {scored} scored frames, fewer than one batch of "
                 f"{batch_size} streams of {max(self.segments, 1)} segments of {segment_length} "
-                f"frames; lower batch_size or segment_length."
+                "frames; lower batch_size or segment_length."
             )
 
     def __len__(self) -> int:
@@ -356,7 +356,7 @@ class WholeSequences(Segments):
             raise ValueError(
                 f"The training set has {sum(self.pieces)} segments of at most {segment_length} "
                 f"frames, fewer than one batch of {batch_size}; lower batch_size or "
-                f"segment_length."
+                "segment_length."
             )
 
     def __len__(self) -> int:

@@ -84,7 +84,7 @@ def _files(config: DataConfig) -> tuple[Path, bool, list[Path]]:
     if not place.exists():
         raise ValueError(
             f"{config.data!r} is neither a data set of tables nor a folder or a file; name one by "
-            f"--data."
+            "--data."
         )
     single = place.is_file()
     return place, single, [place] if single else files_below(place, config.kind.suffixes)
@@ -174,7 +174,7 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
             if about.num_rows * about.num_columns * 8 > MAX_BYTES:
                 raise ValueError(
                     f"it has {about.num_rows} rows of {about.num_columns} columns, more than are "
-                    f"read"
+                    "read"
                 )
             table = opened.read()
     except (ArrowException, OSError) as error:
@@ -278,7 +278,7 @@ def _number(name: str, row: int, value: Any) -> float:
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"column {name!r} holds {str(value)[:40]!r} in row {1 + row}, which is no number; "
-            f"name the columns to read with --columns"
+            "name the columns to read with --columns"
         ) from error
 
 
@@ -397,12 +397,12 @@ def gather(
     if not isinstance(kind, Series):
         raise ValueError(
             f"DataConfig.features is {kind.name!r}; data are given as arrays of {Series.name!r} "
-            f"frames."
+            "frames."
         )
     if set(data) != {"train", "valid", "test"}:
         raise ValueError(
             f"The data have the splits {', '.join(map(str, data)) or 'none'}; expected train, "
-            f"valid, test."
+            "valid, test."
         )
     held = {split: list(sequences) for split, sequences in data.items()}
     if empty := [split for split, sequences in held.items() if not sequences]:
@@ -454,7 +454,7 @@ def _completed(
     if both := set(names) & set(kind.input_names):
         raise ValueError(
             f"The column {both.pop()!r} is among --columns and --inputs; leave it out of one of "
-            f"them."
+            "them."
         )
     found = [kind.parts(rows)[0] for rows in tables()]
     size = (

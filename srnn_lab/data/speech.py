@@ -95,9 +95,9 @@ def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECOND
             loudest = [int(run.power.argmax()) if run.cancels else None for run in runs]
             notify(
                 f"{path} has channels of opposite phase, which cancel each other when they are "
-                f"averaged; channel "
+                "averaged; channel "
                 f"{1 + next(channel for channel in loudest if channel is not None)} alone, the "
-                f"loudest, was read."
+                "loudest, was read."
             )
             with collect_notices():  # said when it was read first
                 runs = _read_runs(path, file, max_seconds, loudest)
@@ -187,7 +187,7 @@ def _read_runs(
         if not np.isfinite(block).all():
             raise ValueError(
                 f"{path} has samples that are not finite numbers (NaN or infinity); export it "
-                f"again."
+                "again."
             )
         if (peak := np.abs(block).max()) > MAX_PEAK:
             raise ValueError(
@@ -307,7 +307,7 @@ def timit_files(split: str, data_dir: Path | None) -> dict[str, Path]:
         if not folders:
             raise FileNotFoundError(
                 f"{root} has no folder {part.upper()}; TIMIT has TRAIN and TEST, with DR1 to DR8 "
-                f"in each."
+                "in each."
             )
         files |= {f"{part}/{name}": path for name, path in audio_files(folders[0]).items()}
     # Some copies hold each SPHERE file a second time, as NAME.WAV.wav.
@@ -349,6 +349,6 @@ def _corpus(name: str, data_dir: Path | None) -> Path:
     if data_dir is None or not (data_dir / name).is_dir():
         raise FileNotFoundError(
             f"The data set {name!r} is licensed and not bundled: put it into the folder {name} "
-            f"below a folder of your own, and name that folder with --data-dir or SRNN_LAB_DATA."
+            "below a folder of your own, and name that folder with --data-dir or SRNN_LAB_DATA."
         )
     return data_dir / name

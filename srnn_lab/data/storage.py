@@ -69,7 +69,7 @@ def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[n
                 raise OSError(
                     f"The data do not fit into the temporary folder {tempfile.gettempdir()} "
                     f"({error.strerror}); name one with more room by the environment variable "
-                    f"TMPDIR."
+                    "TMPDIR."
                 ) from error
         mapped = np.memmap(file, mode="c")
     return [np.ndarray(shape, dtype, mapped, start) for shape, dtype, start in places]
@@ -128,7 +128,7 @@ def read_files(
     if len(notices) > MAX_NAMED:
         notify(
             f"Of other files there are {len(notices) - MAX_NAMED} more such notices, which are "
-            f"not shown."
+            "not shown."
         )
     return {name: signal for name, signal in signals.items() if name not in refused}
 

@@ -34,9 +34,8 @@ def seasonal_naive(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
     """
 
     def forecaster(past: Float[np.ndarray, "_"], steps: int) -> GaussianForecast:
-        lags = period * (
-            1 + np.arange(steps) // period
-        )  # from each row back to the latest one of its season
+        # From each row back to the latest one of its season.
+        lags = period * (1 + np.arange(steps) // period)
         mean = past[len(past) + np.arange(steps) - lags]
         errors = [np.sqrt(np.mean((train[lag:] - train[:-lag]) ** 2)) for lag in lags]
         return GaussianForecast(mean[:, None], np.array(errors)[:, None])
@@ -71,9 +70,8 @@ def ets(train: Float[np.ndarray, "n"], period: int) -> Forecaster:
 
 def _fitted(model: Any, **options: Any) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # that it starts from other values, or stops before it has converged
+        # It warns that it starts from other values, or stops before it has converged.
+        warnings.simplefilter("ignore")
         return model.fit(**options)
 
 

@@ -131,7 +131,7 @@ def draw(
     if not 0 <= temperature <= 10:
         raise ValueError(
             f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it "
-            f"is."
+            "is."
         )
     # What is known of the new frames.
     weight, x_dim, u_dim = next(model.parameters()), model.config.x_dim, model.config.u_dim

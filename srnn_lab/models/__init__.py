@@ -41,7 +41,7 @@ def build_model(config: ModelConfig) -> SequenceModel:
     if config.model not in MODELS:
         raise ValueError(
             f"ModelConfig.model is {config.model!r}; choose one of {MODELS.choices()}, or install "
-            f"the package that brings it."
+            "the package that brings it."
         )
     return MODELS[config.model](config)
 

@@ -78,7 +78,7 @@ class SequenceModel(nn.Module, ABC):
             raise ValueError(
                 f"ModelConfig.u_dim is {config.u_dim} and feedback {config.feedback}; "
                 f"{config.model!r} has no input but x_{{t-1}}, if any: leave out --inputs and "
-                f"--no-feedback, or choose another model."
+                "--no-feedback, or choose another model."
             )
         self.config = config
         self.likelihood = LIKELIHOODS[config.likelihood](config)

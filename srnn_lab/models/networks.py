@@ -185,9 +185,8 @@ class GRU(nn.GRU):
         # Autocast to whichever type hands cuDNN's recursion fp16 (AutocastRNN), in which small
         # gradients vanish.
         with torch.autocast(device, enabled=False):
-            return super().forward(inputs.to(d_0.dtype), d_0[None].contiguous())[
-                0
-            ]  # cuDNN refuses a part of a row
+            # cuDNN refuses a part of a row.
+            return super().forward(inputs.to(d_0.dtype), d_0[None].contiguous())[0]
 
 
 class GRUCell(nn.Module):

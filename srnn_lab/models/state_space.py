@@ -35,9 +35,8 @@ class StateSpaceModel(SequenceModel):
         """Lines 4 to 7 of Algorithm 1."""
         z_tm1 = self.features_z(state.z).to(state.z.dtype)  # z_{t-1} itself, or phi_z of it
         gated = isinstance(self.prior, GatedTransition)
-        prior_t = posterior_t = self.prior(
-            state.z if gated else z_tm1, context_t["for_prior"]
-        )  # Eq. (3)
+        # Eq. (3).
+        prior_t = posterior_t = self.prior(state.z if gated else z_tm1, context_t["for_prior"])
         if "for_posterior" in context_t:
             one_gaussian = isinstance(self.posterior, TridiagonalPosterior)
             z_of_q = state.z if one_gaussian else self.for_q(z_tm1)

@@ -53,9 +53,8 @@ class TSBN(SequenceModel):
         self.posterior_d, self.posterior_z = linear(d, z, bias=False), linear(z, z, bias=False)
         self.posterior_x = linear(x, z, bias=False)
         emission = linear(d + z, self.likelihood.num_params)
-        nn.init.normal_(
-            emission.weight, std=1e-3
-        )  # as theirs: what an untrained model says hardly feeds back
+        # As theirs: what an untrained model says hardly feeds back.
+        nn.init.normal_(emission.weight, std=1e-3)
         self.emission = nn.Sequential(emission)
         self.baseline = Baseline(x, config.hidden_dim)
 

@@ -154,7 +154,7 @@ class Scene:
         if not self.rows or not len(self.times):
             raise ValueError(
                 f"A player was given {len(self.rows)} rows and {len(self.times)} frames; it needs "
-                f"at least one of each."
+                "at least one of each."
             )
 
     @property

@@ -96,7 +96,7 @@ def scene_svg(
     if not width >= NARROWEST:
         raise ValueError(
             f"The width is {width * MM:.0f} mm; give at least {math.ceil(NARROWEST * MM)} mm, as "
-            f"the axis takes some."
+            "the axis takes some."
         )
     begin, end = zoomed = scene.stretch(*(view or (0.0, scene.length)))
     right = width - RIGHT
@@ -154,9 +154,8 @@ def svg_pdf(svg: str) -> bytes:
             "A PDF file needs the library cairo (Debian: apt-get install libcairo2); or write an "
             ".svg."
         ) from error
-    sharp = svg.replace(
-        'image-rendering="pixelated"', 'image-rendering="optimizeSpeed"'
-    )  # the name that it knows
+    # The name that it knows.
+    sharp = svg.replace('image-rendering="pixelated"', 'image-rendering="optimizeSpeed"')
     return bytes(cairosvg.svg2pdf(bytestring=sharp.encode()) or b"")
 
 
@@ -288,7 +287,7 @@ def _names(row: Names, band: _Band, place: Place, view: tuple[float, float]) -> 
         x, right = place(max(float(start), view[0])), place(min(float(end), view[1]))
         yield (
             f'<rect x="{x:.2f}" y="{band.top:g}" width="{right - x:.2f}" height="{NAMES}" '
-            f'fill="#f4f4f4" stroke="#999" stroke-width="0.5"/>'
+            'fill="#f4f4f4" stroke="#999" stroke-width="0.5"/>'
         )
         if _width(name) < right - x:
             yield _text((x + right) / 2, band.top + NAMES / 2 + 4, name, "middle")
@@ -347,9 +346,8 @@ def _axis(begin: float, end: float, place: Place, top: Pixels, unit: str) -> Ite
 def png(pixels: UInt8[np.ndarray, "h w 4"]) -> bytes:
     """A PNG file of red, green, blue and opacity."""
     height, width = pixels.shape[:2]
-    rows = np.concatenate(
-        [np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], 1
-    )  # 0: no filter
+    # 0: no filter.
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], 1)
     parts = {
         b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0),
         b"IDAT": zlib.compress(rows.tobytes()),

@@ -206,8 +206,8 @@ def tables(kept: Mapping[str, Any]) -> list[Table]:
         caption = (
             f"{record['told']}: {record['rows']} rows, {record['origins']} origins, "
             f"{record['steps']} rows ahead of each. CRPS and error (of the median) in the units "
-            f"of the table, log score in nats a row: the lower, the better; coverage of the "
-            f"interval of 90 %, in percent. sd: over training seeds."
+            "of the table, log score in nats a row: the lower, the better; coverage of the "
+            "interval of 90 %, in percent. sd: over training seeds."
         )
         header = ("forecast", "CRPS", "log score", "coverage", "error", "command")
         made.append(Table(f"Forecasts of {record['name']}", caption, header, tuple(rows)))

@@ -98,7 +98,7 @@ def objectives(results: Results) -> list[Table]:
         )
         caption = (
             f"{caption_of(data, convention)} Effective particles: effective sample size of 128 "
-            f"particles by the weights of one frame alone; the more, the better the posterior is "
+            "particles by the weights of one frame alone; the more, the better the posterior is "
             "as a proposal."
         )
         tables.append(table_of(f"Objectives on {data}", caption, header, rows, labels=2))
@@ -181,8 +181,8 @@ def systems(results: Results) -> list[Table]:
     header = ("system", "model here", "do they compare?", "published", "ours", "row")
     caption = (
         f"Of music (Table 2): {', '.join(SETS.values())}, nats per frame. Of speech (Table 1): "
-        f"Blizzard (here voice), nats per 0.5 s, and TIMIT (here voices), nats per utterance. "
-        f"Bound, average and whether the first frame is scored are those of the row's own table. "
+        "Blizzard (here voice), nats per 0.5 s, and TIMIT (here voices), nats per utterance. "
+        "Bound, average and whether the first frame is scored are those of the row's own table. "
         f"{OF_SET}"
     )
     return [Table("Every system of the paper", caption, header, tuple(rows), labels=4)]

@@ -95,14 +95,14 @@ def check_place(
     if command != measured_by and table in {"bundled", *(p.split("/")[0] for p in PLACES)}:
         raise ValueError(
             f"The row {row} is measured by {command!r}; a table shows another measure there: "
-            f"rename it."
+            "rename it."
         )
     if table == "figure3" and not re.fullmatch(
         rf"figure3/({'|'.join(FRAMES)})/[^/]+(/epochs[1-9]\d*|/tried-[^/]+)?", row
     ):
         raise ValueError(
             f"The row is named {row}; the table of Figure 3 has figure3/FRAMES/MODEL, "
-            f"figure3/FRAMES/MODEL/epochsN and figure3/FRAMES/MODEL/tried-NAME, with FRAMES one "
+            "figure3/FRAMES/MODEL/epochsN and figure3/FRAMES/MODEL/tried-NAME, with FRAMES one "
             f"of {', '.join(FRAMES)}."
         )
     for place, (expected, convention) in PLACES.items():

@@ -360,7 +360,7 @@ def record(result: Result, path: str | Path = RECORD) -> None:
     except OSError as error:
         raise OSError(
             f"{path} could not be written ({error.strerror or error}); what was there before is "
-            f"unchanged. Free some space or choose another file."
+            "unchanged. Free some space or choose another file."
         ) from error
 
 

@@ -52,7 +52,7 @@ def table1(results: Results) -> list[Table]:
     )
     caption = (
         f"ELBO, first frame not scored. Blizzard and TIMIT: {published['source']}, average over "
-        f"chunks or utterances. voice: one voice in place of Blizzard, whole utterances, all nats "
+        "chunks or utterances. voice: one voice in place of Blizzard, whole utterances, all nats "
         "by all seconds. voices: five voices in place of TIMIT, average over utterances. SET is "
         "voice or voices. Numbers on different data are not comparable; their order may be."
     )
@@ -136,7 +136,7 @@ def _by_data(results: Results) -> list[Table]:
         lines.sort(key=lambda line: -line[0])
         caption = (
             f"{told_as(data, 'test', 'micro', False)}; nats per half a second ({frames:g} frames "
-            f"of 200 samples). Active: frames whose level is above 1 % of the clip's largest. "
+            "of 200 samples). Active: frames whose level is above 1 % of the clip's largest. "
             "Above SRNN smooth+Res_q (with independent samples): difference on the same "
             "sequences, whose error is that of the differences. The row's command has options."
         )

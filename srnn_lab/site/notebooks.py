@@ -156,7 +156,7 @@ def read_notebook(path: Path) -> Notebook:
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(
             f"{path} has {size / 2**20:.0f} MB; a notebook of at most {MAX_BYTES >> 20} MB is "
-            f"shown."
+            "shown."
         )
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -183,11 +183,8 @@ def _sections(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Section
             if found := re.match(r"##? +(.*)\n*", text):
                 if parts:
                     yield Section(heading, tuple(parts), tuple(views))
-                heading, parts, views = (
-                    found[1].strip(),
-                    [],
-                    [*tagged],
-                )  # of each section that begins in the cell
+                # Each section that begins in a cell has the views of its tags.
+                heading, parts, views = found[1].strip(), [], [*tagged]
                 text = text[found.end() :]
             if text.strip():
                 parts.append(Text(on_one_line(text.strip())))

@@ -67,7 +67,7 @@ def usable_device(device: str | None) -> str:
     ) as error:  # torch raises any, by what is missing
         raise ValueError(
             f"The device {device!r} cannot be used ({str(error).splitlines()[0]}); choose cpu, or "
-            f"cuda or mps where there is one."
+            "cuda or mps where there is one."
         ) from error
     return device
 
@@ -105,7 +105,7 @@ def process_group(device: str) -> Iterator[None]:
             raise
         raise ConnectionError(
             f"Process {rank()} of {world_size()} cannot go on ({str(error).splitlines()[0]}); "
-            f"where another one ended, its message tells why. Start the job again with --resume."
+            "where another one ended, its message tells why. Start the job again with --resume."
         ) from error
     finally:
         # Where another process ended, torchrun terminates this one too: it first says why it cannot
@@ -127,7 +127,7 @@ def share(num_rows: int) -> slice:
     if num_rows < world_size():
         raise ValueError(
             f"TrainConfig.batch_size is {num_rows}; the {world_size()} processes need a stream "
-            f"each. Raise it or start fewer processes."
+            "each. Raise it or start fewer processes."
         )
     return slice(num_rows * rank() // world_size(), num_rows * (rank() + 1) // world_size())
 

@@ -120,7 +120,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         raise OSError(
             f"{path} could not be written ({error.strerror or error}); what was there before is "
-            f"unchanged. Free some space or choose another folder."
+            "unchanged. Free some space or choose another folder."
         ) from error
     finally:
         if temporary:

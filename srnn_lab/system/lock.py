@@ -78,8 +78,8 @@ def check_held(run: Path, lock: TextIO) -> None:
     if not _is_held(run, lock):
         raise ValueError(
             f"{run} is not the folder any more that this training locked: it, or {LOCK} in it, "
-            f"was removed, moved or replaced meanwhile. Nothing more is written there; begin "
-            f"anew, or move the folder back and continue it with --resume."
+            "was removed, moved or replaced meanwhile. Nothing more is written there; begin "
+            "anew, or move the folder back and continue it with --resume."
         )
 
 

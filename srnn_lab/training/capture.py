@@ -46,9 +46,8 @@ class Captured:
     def __init__(self, function: Callable[..., Sequence[Tensor]], module: nn.Module):
         self.function, self.parameters = function, list(module.parameters())
         self.device = self.parameters[0].device
-        self.side = torch.cuda.Stream(
-            self.device
-        )  # one for all recordings: they share libraries' work space
+        # One for all recordings: they share libraries' work space.
+        self.side = torch.cuda.Stream(self.device)
         self.recordings: dict[tuple[torch.Size, ...], Recording] = {}
 
     def __call__(self, *inputs: Tensor) -> Sequence[Tensor]:

@@ -358,7 +358,7 @@ def _build(
             raise ValueError(
                 f"TrainConfig.objective is {config.train.objective!r}, whose gradient passes "
                 f"through the draws of z_t; those of {config.model.model!r} are zeros and ones: "
-                f"choose elbo or nasmc; evaluate with any bound."
+                "choose elbo or nasmc; evaluate with any bound."
             )
         return model, None
     if not resume:
@@ -378,7 +378,7 @@ def _build(
     if different:
         raise ValueError(
             f"{path} belongs to a run with another configuration ({', '.join(different)}); resume "
-            f"it with the options it began with."
+            "it with the options it began with."
         )
     return last.model, last.extra
 

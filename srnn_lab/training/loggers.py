@@ -63,7 +63,7 @@ def wandb(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: 
     except Error as error:
         raise ValueError(
             f"Weights & Biases cannot be used ({error}); log in with: wandb login, or set "
-            f"WANDB_MODE=offline."
+            "WANDB_MODE=offline."
         ) from error
     try:
         yield _lasting("Weights & Biases", lambda row: run.log(row, step=int(row["epoch"])), Error)

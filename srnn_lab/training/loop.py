@@ -194,8 +194,8 @@ def _explained() -> Iterator[None]:
         if "cuDNN" in str(error):
             raise ValueError(
                 f"cuDNN does not train a GRU of these sizes ({str(error).splitlines()[0]}); "
-                f"choose another --d-dim, a multiple of 4, in a new --out, or train with --device "
-                f"cpu."
+                "choose another --d-dim, a multiple of 4, in a new --out, or train with --device "
+                "cpu."
             ) from error
         if not (isinstance(error, torch.OutOfMemoryError) or "tried to allocate" in str(error)):
             raise

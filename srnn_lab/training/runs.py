@@ -105,9 +105,8 @@ def progress(run: Path) -> Progress:
     files = [path for name in ("best", "last") if (path := run / f"{name}.safetensors").exists()]
     header = read_header(files[0]) if files else None
     if header and len(files) > 1:
-        header = Header(
-            read_header(files[1]).config, header.scores
-        )  # more epochs may have been asked for
+        # More epochs may have been asked for.
+        header = Header(read_header(files[1]).config, header.scores)
     epochs = len(read_curves(run)["epoch"])
     lines = _tail(run / LOG)
     bars = [found for line in lines if (found := _BAR.search(line))]

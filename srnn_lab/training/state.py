@@ -197,7 +197,7 @@ class Training:
         except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{self.out / LAST} holds no state of a training to continue; train anew, with "
-                f"another --out."
+                "another --out."
             ) from error
         if not same_data:
             raise ValueError(
@@ -243,5 +243,5 @@ class Training:
         if done and (epoch := load_checkpoint(best).scores.get("epoch")) not in known:
             raise ValueError(
                 f"{best} is of epoch {reprlib.repr(epoch)}, of which this training of {done} "
-                f"epochs knows nothing; put its own back, give more --epochs or train anew."
+                "epochs knows nothing; put its own back, give more --epochs or train anew."
             )

@@ -50,7 +50,7 @@ class Varied:
         if name not in kinds:
             raise ValueError(
                 f"{reprlib.repr(name)} is no setting; give the name of an option of train, as "
-                f"z-dim=20,50"
+                "z-dim=20,50"
             )
         kind = kinds[name]
         low, is_range, high = values.partition("..")
@@ -64,7 +64,7 @@ class Varied:
         if not ends[0] < ends[1] < math.inf:
             raise ValueError(
                 f"{values!r} is no range of {name}; give a smaller and a larger number, as "
-                f"1e-4..1e-2"
+                "1e-4..1e-2"
             )
         return cls(name, low=ends[0], high=ends[1])
 

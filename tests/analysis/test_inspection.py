@@ -331,9 +331,8 @@ def spiky(peaks, changes, frames=40, silent=()):
 
 def test_spikes_are_prominent_peaks_of_the_active_frames_once_the_state_has_settled():
     clip = spiky({2: 9, 10: 5, 20: 0.3, 30: 4, 34: 4}, [], silent=[34])
-    clip.kl[:] += (
-        np.arange(40) % 3 / 2
-    )  # the median distance from the median is 0.5, and every third frame a peak of 1
+    # The median distance from the median is 0.5, and every third frame a peak of 1.
+    clip.kl[:] += np.arange(40) % 3 / 2
     assert find_spikes(clip, 1.4 / 0.7413).tolist() == [10, 30]
     assert find_spikes(clip, 1.2 / 0.7413).tolist() == [10, 20, 30]
 

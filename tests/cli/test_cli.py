@@ -106,10 +106,11 @@ def test_evaluate_reports_a_figure_with_its_convention(music, run):
         "use_of_z",
         "z",
     ]
+    # The convention of the preset jsb.
     assert (found["average"], found["first_frame"]) == (
         "macro",
         False,
-    )  # the convention of the preset jsb
+    )
     assert (found["data"], found["split"], found["sequences"]) == (music["data"], "test", 2)
     assert found["elbo"] == pytest.approx(found["log_px"] - found["kl"])
     assert found["elbo"] == load_checkpoint(music["checkpoint"]).scores["test"]["elbo"]
@@ -229,9 +230,8 @@ def test_train_ends_with_a_table_of_the_run(music, capsys, tmp_path):
     assert main(["train", "--resume", str(folder), "--device", "cpu"]) == 0
     lines = capsys.readouterr().out.splitlines()
     table = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in lines)
-    assert (
-        len({len(line) - len(line.lstrip()) + len(line.split()[0]) for line in lines}) == 1
-    )  # aligned
+    # Aligned.
+    assert len({len(line) - len(line.lstrip()) + len(line.split()[0]) for line in lines}) == 1
     checkpoint = load_checkpoint(music["checkpoint"])
     parameters, scores = sum(p.numel() for p in checkpoint.model.parameters()), checkpoint.scores
     assert table["model"] == f"name srnn, likelihood bernoulli, parameters {parameters}"

@@ -188,10 +188,11 @@ def test_the_speech_presets_hold_appendix_a1():
         config = PRESETS[name]
         assert (config.model.d_dim, config.model.z_dim, config.model.hidden_dim) == sizes
         assert (config.model.x_dim, config.model.likelihood) == (200, "gaussian")
+        # The paper counts the output.
         assert (config.model.num_layers, config.model.emission_layers) == (
             1,
             2,
-        )  # the paper counts the output
+        )
         assert config.train.gradient_norm == 3000
         assert config.model.smoothing
         assert config.model.residual

@@ -378,9 +378,8 @@ def test_the_shifted_copies_that_reach_the_auc_of_the_clip_are_counted(auc, said
     null = np.full(296, 0.5)
     null[3] = 0.7
     match = match_spikes(spiky({10: 5}, [10]), 1)
-    nulls = dict.fromkeys(
-        ("null_auc", "null_precision", "null_recall"), null
-    )  # all have the same shifts
+    # All have the same shifts.
+    nulls = dict.fromkeys(("null_auc", "null_precision", "null_recall"), null)
     assert compare_with_shifts(replace(match, auc=auc, **nulls)) == said
 
 
@@ -577,9 +576,8 @@ def test_a_file_of_ones_own_is_still_the_clip_on_another_page_until_it_is_given_
         "<mine>.mid",
         roll_to_midi(np.repeat(np.eye(88, dtype=np.float32)[40:46], 4, 0), 2),
     )
-    other = AppTest.from_file(
-        str(ROOT / "dashboard.py"), default_timeout=180
-    )  # whose boxes are empty
+    # Whose boxes are empty.
+    other = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=180)
     other.query_params["checkpoint"] = "jsb"
     other.session_state["visit"] = Visit(clips=page.session_state["visit"].clips)
     other.run()
@@ -632,9 +630,8 @@ def test_a_bad_upload_gets_a_sentence_and_no_folder_of_the_server(
 
 def test_what_takes_seconds_is_done_before_the_browser_opens(monkeypatch):
     monkeypatch.setattr("streamlit.config._main_script_path", str(ROOT / "dashboard.py"))
-    assert (
-        discover_asgi_app(ROOT / "dashboard.py").app_name == "app"
-    )  # else Streamlit would not import it beforehand
+    # Else Streamlit would not import it beforehand.
+    assert discover_asgi_app(ROOT / "dashboard.py").app_name == "app"
     done = []
     monkeypatch.setattr("srnn_lab.dashboard.app.warm_up", lambda: done.append("warm"))
     monkeypatch.setattr("webbrowser.open", done.append)
@@ -917,9 +914,8 @@ def test_a_visitor_plays_switches_sounds_and_keeps_files(browser, address):
             for which in ("now", "max")
         )
         assert 10 < now < end
-        page.wait_for_url(
-            re.compile(f"place={int(10 * now) / 10}"), timeout=60_000
-        )  # where it has been paused
+        # Where it has been paused.
+        page.wait_for_url(re.compile(f"place={int(10 * now) / 10}"), timeout=60_000)
         page.get_by_text(re.compile(rf"^Frame {int(2 * now) - 1}, at bar .*the playhead")).wait_for(
             timeout=60_000
         )
@@ -970,9 +966,8 @@ def test_a_second_selection_takes_the_place_of_the_first_and_what_plays_plays_on
         page.locator(f"{PLAYER}:not([aria-valuetext*='selected'])").wait_for(timeout=10_000)
         assert page.locator("button[aria-pressed=true]", has_text="reconstructed mean").count() == 1
         wait_until_it_moves(page)
-        assert (
-            page.evaluate("document.activeElement.tagName") != "BODY"
-        )  # the keyboard still has its rows
+        # The keyboard still has its rows.
+        assert page.evaluate("document.activeElement.tagName") != "BODY"
 
 
 def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser, address):

@@ -116,10 +116,11 @@ def test_what_is_kept_is_what_is_shown(folder, monkeypatch):
         in kept["Player (HTML)"]
     )
     wave, rate = soundfile.read(io.BytesIO(kept["Sound (WAV)"]))
+    # The recording, which is heard first.
     assert (len(wave) / rate, rate) == (
         soundfile.info(CLIP).duration,
         16000,
-    )  # the recording, which is heard first
+    )
 
 
 def test_the_link_to_a_comparison_names_all_its_models(folder, monkeypatch):

@@ -260,9 +260,8 @@ def test_an_edited_clip_is_kept_as_it_is_heard(folder, monkeypatch, name):
     ]
     scene, frame = unpacked(player.bytes)[0], unpacked(player.bytes)[0]["frame"]
     assert frame["count"] == len(times)
-    assert frame["start"] + frame["step"] / 2 == pytest.approx(
-        times[0]
-    )  # the model's frames, as on other pages
+    # The model's frames, as on other pages.
+    assert frame["start"] + frame["step"] / 2 == pytest.approx(times[0])
     assert scene["end"] == pytest.approx(len(edited) // checkpoint.config.data.hop * step)
     assert "KL(q ‖ p) per frame" in kept["Picture (SVG)"]
 
@@ -346,9 +345,8 @@ def test_each_source_of_z_gets_a_row_on_the_clips_scale_and_a_line(features):
         assert row.limits == first.limits
         if features == "raw":
             np.testing.assert_array_equal(row.lines[0].values, tested.frontend.waveform(one.mean))
-            assert row.lines[0].times[0] == pytest.approx(
-                80 / 8000
-            )  # the first frame is not scored
+            # The first frame is not scored.
+            assert row.lines[0].times[0] == pytest.approx(80 / 8000)
         else:
             low = 37 if features == "roll" else 0
             np.testing.assert_array_equal(row.values, one.mean[:, low : low + row.values.shape[1]])
@@ -401,9 +399,8 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
         wait_until_it_moves(page)
         page.get_by_role("button", name="Pause").click()
         page.get_by_role("button", name="Zoom in").click()
-        page.get_by_test_id("stDataFrame").nth(1).click(
-            position={"x": 20, "y": 36 + 18}
-        )  # the first row's box
+        # The first row's box.
+        page.get_by_test_id("stDataFrame").nth(1).click(position={"x": 20, "y": 36 + 18})
         page.wait_for_url(
             lambda url: all(f"{name}=" in url for name in ("against", "place", "zoom", "sound"))
         )

@@ -57,9 +57,8 @@ def test_fraccaro_rows_joined_are_the_stream_and_test_songs_are_whole(tmp_path, 
         arrays = {"mask_test": np.zeros((3, 11), np.float32)}
         for split, stream in streams.items():
             for name, part in {"u": stream[:-1], "x": stream[1:]}.items():
-                chunks = part.reshape(16, -1, 100, 88).swapaxes(
-                    0, 1
-                )  # chunk i + 16 continues chunk i
+                # Chunk i + 16 continues chunk i.
+                chunks = part.reshape(16, -1, 100, 88).swapaxes(0, 1)
                 arrays[f"{name}_{split}"] = chunks.reshape(-1, 100, 88)
         for name in "ux":
             arrays[f"{name}_test"] = np.full((3, 11, 88), np.nan, np.float32)

@@ -64,9 +64,8 @@ def test_each_kind_of_file_holds_the_same_rows(tmp_path, ending):
     write_as(path, table)
     np.testing.assert_allclose(read_table(path, KIND)[""], table, rtol=1e-6)
     named = replace(DataConfig(features="series"), columns="flow,level")
-    np.testing.assert_allclose(
-        read_signal(path, named), table, rtol=1e-6
-    )  # an array's columns are taken in order
+    # An array's columns are taken in order.
+    np.testing.assert_allclose(read_signal(path, named), table, rtol=1e-6)
 
 
 def test_a_csv_file_may_have_no_names_and_another_delimiter(tmp_path):

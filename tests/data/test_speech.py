@@ -36,7 +36,7 @@ def write_sphere(path, wave, rate=16000):
     """NIST SPHERE: a text header of 1024 bytes, then 16-bit samples."""
     header = (
         f"NIST_1A\n   1024\nsample_count -i {len(wave)}\nsample_rate -i {rate}\nchannel_count -i "
-        f"1\nsample_n_bytes -i 2\nsample_byte_format -s2 01\nsample_sig_bits -i 16\nend_head\n"
+        "1\nsample_n_bytes -i 2\nsample_byte_format -s2 01\nsample_sig_bits -i 16\nend_head\n"
     )
     path.write_bytes(header.encode().ljust(1024) + as_int16(wave).tobytes())
 
@@ -230,9 +230,8 @@ def test_wav_written_to_a_pipe_is_not_called_truncated(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, sine(440), 16000, "PCM_16")
     content = bytearray(path.read_bytes())
-    content[4:8] = content[40:44] = (
-        b"\xff" * 4
-    )  # what ffmpeg writes as the sizes that it does not know yet
+    # What ffmpeg writes as the sizes that it does not know yet.
+    content[4:8] = content[40:44] = b"\xff" * 4
     path.write_bytes(content)
     assert len(read_audio(path, 16000)) == 8000
 

@@ -491,9 +491,8 @@ def test_fivo_does_its_sequences_in_chunks_and_refuses_particles_that_do_not_fit
     )
     assert calls == [1] * 7
     calls.clear()
-    monkeypatch.setattr(
-        bounds, "MEMORY", 2**14
-    )  # two sequences' worth of what their particles share
+    # Two sequences' worth of what their particles share.
+    monkeypatch.setattr(bounds, "MEMORY", 2**14)
     figures("fivo:1")
     assert max(calls) == 2
     with pytest.raises(

@@ -152,9 +152,8 @@ def test_at_temperature_0_the_seed_decides_nothing(name, likelihood):
 def test_at_temperature_0_z_is_its_mean_and_x_the_likeliest_value(likelihood):
     model = tiny_model(likelihood)
     for parameter in model.parameters():
-        parameter.add_(
-            torch.randn_like(parameter), alpha=0.1
-        )  # new biases are 0, so that no value would be likelier
+        # New biases are 0, so that no value would be likelier.
+        parameter.add_(torch.randn_like(parameter), alpha=0.1)
     state, u_t = model.initial_state(1), torch.zeros(1, 1, 5)
     for x_t in generate(model, 4, temperature=0.0)[0]:
         context = model.encode(u_t, None, torch.ones(1, dtype=torch.int64), state)

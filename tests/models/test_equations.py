@@ -155,9 +155,8 @@ def test_the_vrnn_by_hand(kind, num_layers, emission_layers, features_z, known):
         e_u, e_x = phi_u(model, batch.u[:, t]), network(model.features, batch.x[:, t])
         d_t = gru_cell_step(model.gru_d, d_t, e_u, phi_z(model, z_t))  # f(d_{t-1}, z_{t-1}, u_t)
         zero = torch.zeros(2, 3, dtype=torch.float64)
-        prior = (
-            gaussian_of_one(model.prior, d_t) if kind is VRNN else (zero, zero)
-        )  # p(z_t | d_t), or N(0, I)
+        # p(z_t | d_t), or N(0, I).
+        prior = gaussian_of_one(model.prior, d_t) if kind is VRNN else (zero, zero)
         mu_q, logvar_q = gaussian_networks(model.posterior, d_t, e_x)  # q(z_t | d_t, x_t)
         z_t = mu_q + torch.exp(logvar_q / 2) * noise[:, t]
         outputs = network(model.emission, torch.cat([d_t, phi_z(model, z_t)], -1))
@@ -268,10 +267,11 @@ def test_equations_1_to_12_and_algorithm_1_by_hand(
     assert (len(model.emission), smoothing or len(model.a)) == (layers + 1, smoothing or layers)
     bound = elbo(model, batch, state, noise)
     T = 7  # noqa: N806
+    # One extractor for x_{t-1} and x_t.
     e_u, e_x = (
         phi_u(model, batch.u),
         network(model.features, batch.x),
-    )  # one extractor for x_{t-1} and x_t
+    )
 
     d, d_t = [], state.d
     for t in range(T):  # d_t = GRU(d_{t-1}, u_t)

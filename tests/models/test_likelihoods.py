@@ -284,9 +284,8 @@ def test_the_density_after_a_known_frame_value_by_value(kind, past, adaptive):
 @PASTS
 def test_mean_and_variance_after_a_known_frame_are_those_of_samples(kind, past, adaptive):
     likelihood, outputs, u = with_past(kind, past, adaptive)
-    outputs[..., 6:12] = (
-        0.2 * outputs[..., 6:12] - 0.4
-    )  # scales that do not grow from value to value
+    # Scales that do not grow from value to value.
+    outputs[..., 6:12] = 0.2 * outputs[..., 6:12] - 0.4
     params, n = likelihood.given(outputs, u), 40_000
     samples = likelihood.sample(params.expand(n, -1), torch.Generator().manual_seed(1))
     mean, variance = likelihood.mean(params)[0], likelihood.variance(params.expand(500, -1)).mean(0)

@@ -142,9 +142,8 @@ def test_a_packed_weight_has_the_products_of_the_weight(dtype, transposed, large
     a, out = torch.randn(5, weight.shape[1]).double(), torch.randn(5, len(weight)).double()
     rows = a.to(torch.float64 if dtype == torch.float64 else torch.float32)
     out = out.to(rows.dtype)
-    expected = (
-        out + rows.to(dtype) @ weight.t()
-    )  # the product rounded to 16 bits once, as the packed one
+    # The product rounded to 16 bits once, as the packed one.
+    expected = out + rows.to(dtype) @ weight.t()
     recurrence._adding(weight, 5)(out, rows)
     torch.testing.assert_close(out, expected)
 

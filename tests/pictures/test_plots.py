@@ -60,9 +60,8 @@ def lab(rgb):
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_colours_stay_apart_for_colour_blind_eyes(kind):
     seen = [lab(np.array(BLINDNESS[kind]) @ linear(colour)) for colour in OVERLAID]
-    assert (
-        min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 15
-    )  # 2.3 is just noticeable
+    # 2.3 is just noticeable.
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 15
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#0e1117"])

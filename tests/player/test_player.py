@@ -274,9 +274,8 @@ def test_the_svg_of_a_stretch_has_its_marks_its_axis_and_the_part_of_a_selection
     assert sum("stroke-dasharray" in element.attrib for element in tree.iter()) == 1
     assert {"0.25", "0.5"} <= {element.text for element in tree.iter()}
     (shaded,) = [e.attrib for e in tree.iter() if e.attrib.get("opacity") == "0.15"]
-    assert float(shaded["x"]) + float(shaded["width"]) == pytest.approx(
-        980
-    )  # the right margin begins there
+    # The right margin begins there.
+    assert float(shaded["x"]) + float(shaded["width"]) == pytest.approx(980)
     assert float(shaded["width"]) == pytest.approx((980 - 70) * 0.2, abs=0.1)
 
 
@@ -642,9 +641,8 @@ def test_slowly_it_plays_at_the_pitch_of_the_recording_and_a_loop_stays_in_its_s
     page.wait_for_timeout(300)
     passed = (page.evaluate("performance.now()") - begin) / 1000
     assert 1.0 <= at(page) <= 1.6
-    assert (
-        at(page) - start < 0.75 * passed
-    )  # at full speed it would be as much, or begin again after 0.6 s
+    # At full speed it would be as much, or begin again after 0.6 s.
+    assert at(page) - start < 0.75 * passed
     page.wait_for_timeout(700)
     loudest = page.evaluate(
         """() => {

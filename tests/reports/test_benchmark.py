@@ -164,9 +164,8 @@ def test_the_sequential_floor_has_a_product_for_each_layer_that_waits():
 
     with Products() as products:
         benchmark.sequential_products(model, batch)()
-    assert (
-        products.count == 2 * 4 * 4
-    )  # both ways, 4 frames: d, a, and two layers of the networks of z
+    # Both ways, 4 frames: d, a, and two layers of the networks of z.
+    assert products.count == 2 * 4 * 4
 
 
 def test_runs_take_turns_and_their_medians_count(monkeypatch):

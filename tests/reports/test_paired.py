@@ -16,9 +16,8 @@ def test_the_difference_is_that_of_each_sequence_and_so_is_its_error():
         for checkpoint in checkpoints:
             sequences = checkpoint.frontend.sequences([clip], checkpoint.config.model.x_dim)
             found.append(evaluate(checkpoint.model, sequences, checkpoint.config.evaluation))
-    gains = np.array(
-        [a.elbo - b.elbo for a, b in zip(found[::2], found[1::2], strict=True)]
-    )  # nats per frame
+    # Nats per frame.
+    gains = np.array([a.elbo - b.elbo for a, b in zip(found[::2], found[1::2], strict=True)])
     frames = np.array([score.frames for score in found[::2]])
     mean = np.average(gains, weights=frames)
     assert score.elbo == pytest.approx(mean)

@@ -78,9 +78,8 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
     file = tmp_path / "results.jsonl"
     record(a_result("a"), file)
     before, limits = file.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (len(before) + 100, limits[1])
-    )  # the next line fits in part
+    # The next line fits in part.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))
     try:
         with pytest.raises(
             OSError,

@@ -387,9 +387,8 @@ def test_models_of_one_reader_stand_by_their_nats_above_the_paper_s():
     _, _, table = make_tables("table1", by_row(base, best))
     models = [row[:2] for row in table.rows if not f"{row[0]}".startswith("untrained")]
     assert models == [("SRNN smooth+Res_q", "student-t-ar"), ("SRNN smooth+Res_q", "gaussian")]
-    assert (
-        f"{cell(table, best.row, 'above SRNN smooth+Res_q')}" == "800.0 ± 400.0"
-    )  # 20 nats a frame, 40 frames
+    # 20 nats a frame, 40 frames.
+    assert f"{cell(table, best.row, 'above SRNN smooth+Res_q')}" == "800.0 ± 400.0"
     assert cell(table, base.row, "above SRNN smooth+Res_q") is None
     untrained = [row for row in table.rows if f"{row[0]}".startswith("untrained")]
     assert [row[1] for row in untrained] == [
@@ -397,9 +396,8 @@ def test_models_of_one_reader_stand_by_their_nats_above_the_paper_s():
         "taps inside the frame",
         "full covariance",
     ]
-    assert all(
-        row[6] is None for row in untrained
-    )  # of other sequences than those of this made-up base
+    # Of other sequences than those of this made-up base.
+    assert all(row[6] is None for row in untrained)
 
 
 def test_bundled_checkpoints_of_two_conventions_never_share_a_table():

@@ -12,9 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 CONTEXT = multiprocessing.get_context("forkserver")
+# Adam asks for it.
 CONTEXT.set_forkserver_preload(
     ["srnn_lab.cli", "srnn_lab.training.fitting", "pretty_midi", "torch._dynamo"]
-)  # Adam asks for it
+)
 PATIENCE = 120
 """Seconds that a test waits for what takes a second on an idle machine."""
 
@@ -94,9 +95,8 @@ def epochs_done(out: Path) -> int:
 def position(out: Path) -> tuple[int, int]:
     """Whole epochs, and updates after them, in the state that a run would resume from."""
     try:
-        state = load(
-            (out / "last.safetensors").read_bytes()
-        )  # opened once: it may be replaced meanwhile
+        # Opened once: it may be replaced meanwhile.
+        state = load((out / "last.safetensors").read_bytes())
     except (FileNotFoundError, SafetensorError):
         return (0, 0)
     return len(state["extra.curves"]), int(state["extra.position"][0])

@@ -732,9 +732,8 @@ def test_a_run_on_whole_sequences_counts_its_frames_and_scores_as_it_is_evaluate
     run = fit(config, tmp_path)
     frames = [len(song) for song in load_split(config.data, "train").values()]
     assert run.updates == sum(-(-n // 8) for n in frames) // 3
-    assert (
-        -61.5 < run.curves[0]["train_bound"] < 0
-    )  # nats per frame, of which an untrained model needs 88 log 2 = 61
+    # Nats per frame, of which an untrained model needs 88 log 2 = 61.
+    assert -61.5 < run.curves[0]["train_bound"] < 0
 
 
 def test_another_seed_gives_another_run(songs, tmp_path):

@@ -137,7 +137,7 @@ def show_moments(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str
     moments = strongest(values, left_out, MOMENTS, APART)
     st.markdown(
         f"Where {(OF | of_z)[of]} is largest; two moments of a clip are at least {APART} frames "
-        f"apart."
+        "apart."
     )
     for i in range(0, len(moments), 3):
         for column, moment in zip(st.columns(3), moments[i : i + 3], strict=False):

@@ -115,8 +115,8 @@ def choose_against(first: str, config: RunConfig) -> list[tuple[str, Path]]:
     if not alike:
         st.info(
             f"No other checkpoint has the frames of {plain(first)}. Choose another at the side, "
-            f"or train one on the same data (for instance with `--no-smoothing`) and leave it in "
-            f"`runs/NAME/best.safetensors`."
+            "or train one on the same data (for instance with `--no-smoothing`) and leave it in "
+            "`runs/NAME/best.safetensors`."
         )
     else:
         chosen = st.multiselect(
@@ -188,8 +188,8 @@ def show_averages(
     if others:
         noise = (
             f"{plain(', '.join(others))} cannot use the noise samples of {plain(first)}, because "
-            f"the size of z or the number of scored frames differs; so part of the difference is "
-            f"chance."
+            "the size of z or the number of scored frames differs; so part of the difference is "
+            "chance."
         )
     st.markdown(
         f"Averaged over {over}, **{best}** has the highest bound, {number(elbo.max())} nats per "
@@ -236,12 +236,12 @@ def draw_rows(
     explain(
         "How do I read these rows?",
         f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip "
-        f"moves the belief about z away from the prediction. **Difference**: above 0 the other "
+        "moves the belief about z away from the prediction. **Difference**: above 0 the other "
         f"model is more surprised than {plain(first)}, below 0 less; circles mark the rows of the "
-        f"table. **Bound**: the frame's share of the ELBO. Triangles at the edge of an axis mark "
-        f"frames outside it. A smoothing model has seen what comes, so it can move z before the "
-        f"sound changes; a filtering model is surprised when it hears it. A higher KL is not "
-        f"worse by itself: check whether the bound gains more than the KL costs.",
+        "table. **Bound**: the frame's share of the ELBO. Triangles at the edge of an axis mark "
+        "frames outside it. A smoothing model has seen what comes, so it can move z before the "
+        "sound changes; a filtering model is surprised when it hears it. A higher KL is not "
+        "worse by itself: check whether the bound gains more than the KL costs.",
         r"\Delta_t = \mathrm{KL}_t^{\text{other}} - \mathrm{KL}_t^{\text{first}}",
         {
             "04_posterior_structure#What looking ahead is worth": (
@@ -287,9 +287,9 @@ def show_moments(
     st.caption("Select a row to jump to it.")
     explain(
         "How are these frames chosen?",
-        f"The frames whose KL differs most from that of the first model, in nats, the largest "
+        "The frames whose KL differs most from that of the first model, in nats, the largest "
         f"difference first. They are at least {2 * NEAR} frames apart; the first frames, which "
-        f"start from a zero state, are left out. Check whether the differences cluster at "
+        "start from a zero state, are left out. Check whether the differences cluster at "
         f"{'chord changes' if music else 'onsets'}.",
         r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
         {"05_bound_over_time#A VAE at each frame": "takes such a frame apart"},

@@ -62,7 +62,7 @@ def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
         f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame: reconstruction term "
         f"{number(clip.log_px.mean())}, less the KL, {number(clip.kl.mean())}. The largest spike, "
         f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames (the "
-        f"start, silence) are left out. Below: [one frame](#one-frame), [similar](#similar), "
+        "start, silence) are left out. Below: [one frame](#one-frame), [similar](#similar), "
         "[spikes](#spikes), [export](#export)."
     )
     if place and len(inside := frames_inside(clip.times, place)):
@@ -144,10 +144,10 @@ def explain_player(features: str) -> None:
         "divides the KL among the dimensions of z, the most used on top: twice as many as there "
         "are active units, at least 8 and at most 64; a few values may exceed its brightest "
         "colour. Frames are counted from 0 at the first that is scored, as in the arrays (.npz). "
-        f"Triangles at the edge of a row mark values outside its axis.\n\n**Look for**: "
+        "Triangles at the edge of a row mark values outside its axis.\n\n**Look for**: "
         f"{words.look_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
         f"**Listen**: all sounds have one gain. {words.heard} The continuation draws z from the "
-        f"prior and feeds each frame back as the next input.",
+        "prior and feeds each frame back as the next input.",
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}"
         r"_{\text{reconstruction}} - \mathbb{E}_q\big[\underbrace"
         r"{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"

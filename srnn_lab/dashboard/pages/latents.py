@@ -151,7 +151,7 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
     if dominated := [name for name in found if few_lose_most(lost[name])]:
         st.markdown(
             f"For {' and '.join(f'“{name}”' for name in dominated)} a few extreme frames dominate "
-            f"the mean; compare medians."
+            "the mean; compare medians."
         )
     explain(
         "What does the loss mean?",
@@ -206,7 +206,7 @@ def draw_rows(
         clip.times,
         (
             f"The clip, below it its reconstruction with z from {', '.join(found)}, and log p(x | "
-            f"z, d) per frame of each."
+            "z, d) per frame of each."
         ),
         wanted,
         end=length,
@@ -219,10 +219,10 @@ def draw_rows(
     explain(
         "How do I read these rows?",
         f"Rows: the clip, then E[x | z, d] along each path of z ({words.mean}). Last row: log p(x "
-        f"| z, d) of the clip's own frames, in nats per frame; triangles mark frames that lie "
-        f"outside the axis. Dotted: where the replacement starts and ends; drag in the rows to "
-        f"choose another range. Where the lines differ, z carries what d cannot know. Where they "
-        f"coincide, the past was enough.",
+        "| z, d) of the clip's own frames, in nats per frame; triangles mark frames that lie "
+        "outside the axis. Dotted: where the replacement starts and ends; drag in the rows to "
+        "choose another range. Where the lines differ, z carries what d cannot know. Where they "
+        "coincide, the past was enough.",
         r"\mathbb{E}[x_t \mid z_t, d_t], \qquad \log p(x_t \mid z_t, d_t)",
         {
             "02_generative_model#The emission": "writes the emission",

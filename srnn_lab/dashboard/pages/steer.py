@@ -250,7 +250,7 @@ def draw_rows(
         "clip**, each frame goes to the frame of the other clip at the same place; α between 0 "
         "and 1 is a morph of the two. The posterior does not answer: z is set, not inferred.\n\n"
         f"**Rows**: E[x | z, d] as it is and steered ({words.mean}); what is added to the mean "
-        f"and to the log-variance, blue above 0 and orange below; log p(x | z, d) of the clip's "
+        "and to the log-variance, blue above 0 and orange below; log p(x | z, d) of the clip's "
         "own frames.\n\n**Look for**: a direction that changes one thing, such as the loudness or "
         "the brightness, and little else. If x hardly changes though z moves far, the decoder "
         "does not read that direction.",

@@ -171,7 +171,7 @@ def show_takes(
         rows,
         times,
         f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames "
-        f"are the same in all of them. Notes that sound are blue, silent ones that might have "
+        "are the same in all of them. Notes that sound are blue, silent ones that might have "
         "sounded orange.",
         wanted,
         end=None,

@@ -195,7 +195,7 @@ def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> 
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(
             f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and start with a "
-            f"letter."
+            "letter."
         )
     path = folder / name
     files = [path / file for file in ("last.safetensors", "best.safetensors")]
@@ -313,7 +313,7 @@ def show_curves(curves: dict, state: Progress) -> Files:
         "How do I read the curves?",
         "**Bound**: the objective on training data (while the weights still change) and on "
         f"validation data after each epoch ({config.evaluation.average} average); the star is the "
-        f"best checkpoint. **KL**: how much information about the frames goes through z. "
+        "best checkpoint. **KL**: how much information about the frames goes through z. "
         "**Schedules**: the weight β of the KL in the objective, and the learning rate.\n\n**Look "
         "for**: validation that falls while training rises: the model overfits, and more data or "
         "fewer epochs would help. A KL that falls to 0 and stays there: z is not used (posterior "

@@ -163,7 +163,7 @@ def show_numbers(effect: EditEffect, unit: str) -> None:
     if not math.isnan(effect.foreseen):
         ahead = "looks ahead" if effect.foreseen > 1e-3 else "does not look ahead"
         st.markdown(
-            f"In the frames that end before the first splice point the KL changes by up to "
+            "In the frames that end before the first splice point the KL changes by up to "
             f"**{effect.foreseen:.2f}** nats: this posterior {ahead}."
         )
 
@@ -192,13 +192,13 @@ def draw_rows(
     explain(
         "What does an edit do to the KL?",
         f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; "
-        f"dotted: the splice points. Click in the rows to choose another point. What follows an "
-        f"inserted silence is drawn over the same sound before the edit, and a clip that is "
-        f"spliced in over its own uncut KL. Triangles mark frames outside the axis. Look for a "
-        f"spike at the splice point, and for how long the lines differ after it: that is how long "
-        f"the model remembers. A smoothing posterior can change before the splice point, because "
-        f"it reads the clip backwards; a filtering one cannot. The silence is digital zero, which "
-        f"recordings never contain, so the frames inside it are surprising too.",
+        "dotted: the splice points. Click in the rows to choose another point. What follows an "
+        "inserted silence is drawn over the same sound before the edit, and a clip that is "
+        "spliced in over its own uncut KL. Triangles mark frames outside the axis. Look for a "
+        "spike at the splice point, and for how long the lines differ after it: that is how long "
+        "the model remembers. A smoothing posterior can change before the splice point, because "
+        "it reads the clip backwards; a filtering one cannot. The silence is digital zero, which "
+        "recordings never contain, so the frames inside it are surprising too.",
         r"\mathrm{KL}\left(q(z_t \mid z_{t-1}, a_t)\,\|\,p(z_t \mid z_{t-1}, d_t)\right)",
         {
             "08_speech#A break that both notice": "measures splices over many clips",

@@ -34,7 +34,7 @@ COLOURS = {
     "pitch class": "Colours and shapes are the pitch class of the lowest note that sounds.",
     "clip": (
         f"Colours and shapes are clips, the {MAX_CLASSES} longest if there are more; the others "
-        f"are grey."
+        "are grey."
     ),
 }
 """What points can be coloured by, and how that is explained."""
@@ -84,7 +84,7 @@ def show(choice: Choice) -> None:
         "The posterior means of z of all frames of the set are centred, and their principal "
         "components are computed exactly, by a singular value decomposition: PC1 is the direction "
         "in which they vary most, PC2 the next one at right angles to it. An axis can also be a "
-        f"single dimension of z, or the KL. The share of an axis is that of the variance of z. Of "
+        "single dimension of z, or the KL. The share of an axis is that of the variance of z. Of "
         f"more than {MOST_POINTS:,} frames, as many are shown, evenly spread; the components are "
         "those of all.\n\n**Look for**: islands. Does a phone, or a bass note, have one of its "
         "own? Where do the frames with a high KL lie? If the colours mix everywhere, these two "

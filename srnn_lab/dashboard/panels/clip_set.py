@@ -87,7 +87,7 @@ def clips_of_set(choice: Choice, given: str) -> dict[str, Choice]:
         if not folder.is_dir():
             raise ValueError(
                 f"{given!r} is not a folder; enter the path of one with files that this model "
-                f"takes."
+                "takes."
             )
         kinds, limit = UPLOADS[features], MEGABYTES[UPLOADS[features]] * 2**20
         files = (

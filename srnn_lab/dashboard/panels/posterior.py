@@ -66,7 +66,7 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
     alt = (
         f"Prior and posterior of {shown} latent dimensions at frame {frame}; the posterior mean "
         f"of z{furthest} lies furthest from the prior's, by {moved[furthest]:.1f} prior standard "
-        f"deviations."
+        "deviations."
     )
     show_chart(figure, "latents", alt)
     of = f"z{int(clip.kl_z[frame].argmax())}"

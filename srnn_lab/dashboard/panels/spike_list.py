@@ -150,7 +150,7 @@ def show_spikes(
             f"Share of the spikes that lie {at}.",
             f"Share of the {events} that have a spike.",
             f"Area under the ROC curve: the chance that a frame at {event} has a higher KL than "
-            f"another. 0.5 is chance.",
+            "another. 0.5 is chance.",
         ),
         strict=True,
     ):
@@ -186,7 +186,7 @@ def show_spikes(
             selection_mode="single-row",
             alt=(
                 f"Spikes, and {events} without a spike, in order of time: when, how large, and "
-                f"how far apart."
+                "how far apart."
             ),
             column_config={
                 f"time ({unit})": None if music else st.column_config.NumberColumn(format="%.3f"),
@@ -220,13 +220,13 @@ def show_spikes(
     explain(
         "What counts as a spike, and what would chance give?",
         "A **spike** is a local maximum of the KL that rises above its surroundings by the chosen "
-        f"number of robust standard deviations. Silent frames are left out. **Precision** is the "
+        "number of robust standard deviations. Silent frames are left out. **Precision** is the "
         f"share of the spikes that lie {at}, **recall** the share of the {events} that have a "
-        f"spike. The **AUC**, the area under the ROC curve, needs no threshold: it is the chance "
+        "spike. The **AUC**, the area under the ROC curve, needs no threshold: it is the chance "
         f"that a frame at {event} has a higher KL than another; ½ is chance. For the **null**, "
         "the KL is shifted against the sound in a circle, by every possible number of frames: "
         "this keeps the shape of both and breaks their alignment.\n\n**Look for**: an AUC above "
-        f"that of nearly all shifted copies. One clip is weak evidence: `srnn-lab transitions` "
+        "that of nearly all shifted copies. One clip is weak evidence: `srnn-lab transitions` "
         f"measures all clips of a test set, and splices. {guess}",
         r"\mathrm{AUC} = P(\mathrm{KL}_t > \mathrm{KL}_s), "
         r"\quad t \text{ at an event},\ s \text{ elsewhere}",

@@ -40,7 +40,7 @@ class Likelihood(nn.Module, ABC):
         if self.missing and not self.takes_gaps:
             raise ValueError(
                 f"ModelConfig.missing is True; {config.likelihood!r} needs all values of a frame: "
-                f"choose another likelihood, or give data without gaps."
+                "choose another likelihood, or give data without gaps."
             )
 
     def observed_sum(

@@ -44,9 +44,8 @@ class CausalStack(nn.Module):
         )
         self.add = nn.ModuleList(nn.Linear(channels, channels) for _ in DILATIONS)
         self.leave = nn.Linear(channels, outputs)
-        nn.init.normal_(
-            self.leave.weight, std=1e-2
-        )  # so that training begins near the linear predictor
+        # So that training begins near the linear predictor.
+        nn.init.normal_(self.leave.weight, std=1e-2)
         nn.init.zeros_(self.leave.bias)
 
     def layer(
