@@ -6,8 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from srnn_lab.analysis.inspection import Inspection
+from srnn_lab.analysis.inspection import NEAR, Inspection
 from srnn_lab.analysis.transitions import match_spikes
+
+MOMENTS, APART = 12, 4 * NEAR
+"""Moments of a set that are shown, and frames between two of a clip, at least."""
+AROUND = {"s": 0.4, "quarter notes": 2.0}
+"""By the unit of the time axis, what is heard on either side of a moment."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ the last eighth to choose their epoch. Nobody is fitted again as the origin move
 
 import argparse
 import json
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from srnn_lab.inference.forecasting import forecast
 from srnn_lab.inference.scores import Predicted
 from srnn_lab.reports.records import signals_sha256, surroundings
 from srnn_lab.reports.table import Cell, Figure, Table
+from srnn_lab.reports.tables import fill
 from srnn_lab.system.extras import optional_packages
 from srnn_lab.system.files import write_atomically
 
@@ -251,13 +251,7 @@ def main() -> None:
     print("\n\n".join(table.text() for table in tables(kept)))
     if chosen.write:
         write_atomically(FORECASTS, f"{json.dumps(kept, indent=1)}\n".encode())
-        block = "\n\n".join(table.markdown() for table in tables(kept))
-        page = re.sub(
-            r"(<!-- results:forecasts -->).*?(<!-- /results -->)",
-            lambda found: f"{found[1]}\n\n{block}\n\n{found[2]}",
-            chosen.write.read_text(),
-            flags=re.DOTALL,
-        )
+        page = fill(chosen.write.read_text(), {"forecasts": lambda: tables(kept)})
         write_atomically(chosen.write, page.encode())
 
 

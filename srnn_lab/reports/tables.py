@@ -1,7 +1,8 @@
 """Tables made of the recorded and the published results; no column mixes conventions."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from srnn_lab.config import EvaluationConfig
@@ -96,6 +97,11 @@ def make_tables(name: str, results: Results) -> list[Table]:
 
 
 def write_tables(text: str, results: Results) -> str:
+    """``text`` with the blocks of recorded results made anew, as ``fill`` does."""
+    return fill(text, {name: partial(make_tables, name, results) for name in TABLES})
+
+
+def fill(text: str, tables: Mapping[str, Callable[[], list[Table]]]) -> str:
     """``text`` with all between any ``<!-- results:NAME -->`` and ``<!-- /results -->`` made anew.
 
     Returns:
@@ -110,14 +116,14 @@ def write_tables(text: str, results: Results) -> str:
         raise ValueError(
             f"it has no block that begins with <!-- results:NAME --> and ends with {ends}."
         )
-    if unknown := [name for name in blocks if name not in TABLES]:
+    if unknown := [name for name in blocks if name not in tables]:
         raise ValueError(
-            f"its block {unknown[0]!r} is no table; choose one of {', '.join(TABLES)}."
+            f"its block {unknown[0]!r} is no table; choose one of {', '.join(tables)}."
         )
 
     def made(block: re.Match[str]) -> str:
-        tables = "\n\n".join(table.markdown() for table in make_tables(block[1], results))
-        return f"<!-- results:{block[1]} -->\n\n{tables}\n\n{ends}"
+        shown = "\n\n".join(table.markdown() for table in tables[block[1]]())
+        return f"<!-- results:{block[1]} -->\n\n{shown}\n\n{ends}"
 
     text, count = re.subn(rf"{begins}(?:(?!<!-- results:).)*?{ends}", made, text, flags=re.DOTALL)
     if count != len(blocks):

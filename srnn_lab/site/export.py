@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 import numpy as np
 
-from srnn_lab.analysis.inspection import NEAR, inspect_signal
-from srnn_lab.analysis.moments import strongest, summarise
+from srnn_lab.analysis.events import near_windows
+from srnn_lab.analysis.inspection import inspect_signal
+from srnn_lab.analysis.moments import APART, AROUND, MOMENTS, strongest, summarise
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint
 from srnn_lab.data import read_signal
 from srnn_lab.pictures.clip import clip_scene
@@ -40,10 +41,6 @@ RATE = 12_000
 SHOWN = 2
 """Clips that are shown with the first model of a kind; with the others the first of them, to be
 compared."""
-MOMENTS, APART = 12, 4 * NEAR
-"""Moments of a model, and frames between two of a clip."""
-AROUND = {"s": 0.4, "quarter notes": 2.0}
-"""By the unit of the time axis, what is heard on either side of a moment."""
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -171,9 +168,8 @@ def moments_of(checkpoint: Checkpoint, clips: Mapping[str, Path], model: str) ->
     """The strongest moments of the KL in some clips, each with its sound."""
     data = checkpoint.config.data
     signals = {name: read_signal(path, data) for name, path in clips.items()}
-    near = 0 if data.kind.notes else NEAR
     found = {
-        name: summarise(inspect_signal(checkpoint, signal), near)
+        name: summarise(inspect_signal(checkpoint, signal), near_windows(data)[-1])
         for name, signal in signals.items()
     }
     values = {name: summary.kl for name, summary in found.items()}
@@ -201,13 +197,9 @@ def notebook_page(lesson: Notebook, lessons: Mapping[str, Notebook], shown: Sequ
 
     def target_of(link: str) -> str | None:
         stem = link.removesuffix(".ipynb")
-        return (
-            f"{stem}.html"
-            if stem in lessons
-            else None
-            if link.startswith(SERVER) or "://" not in link
-            else link
-        )
+        if stem in lessons:
+            return f"{stem}.html"
+        return None if link.startswith(SERVER) or "://" not in link else link
 
     def section_of(section: Section) -> Iterator[str]:
         if section is not lesson.sections[0]:

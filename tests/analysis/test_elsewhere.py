@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray
 from tiny import music_run, roll, untrained
 
 from srnn_lab.analysis.elsewhere import to_arviz
@@ -35,7 +36,6 @@ def test_a_data_frame_has_a_row_for_each_frame(checkpoint):
 
 
 def test_a_data_set_of_xarray_has_all_arrays_and_is_written_as_netcdf(checkpoint, tmp_path):
-    xarray = pytest.importorskip("xarray")
     clip = inspect_signal(checkpoint, SIGNAL)
     clip.to_xarray().to_netcdf(tmp_path / "clip.nc", engine="scipy")
     with xarray.open_dataset(tmp_path / "clip.nc", engine="scipy") as found:
@@ -48,7 +48,6 @@ def test_a_data_set_of_xarray_has_all_arrays_and_is_written_as_netcdf(checkpoint
 
 
 def test_the_draws_for_arviz_are_those_of_the_inspection(checkpoint):
-    pytest.importorskip("arviz")
     clip = inspect_signal(checkpoint, SIGNAL, num_samples=5, seed=3)
     tree = to_arviz(checkpoint, SIGNAL, num_samples=5, seed=3)
     z = tree.posterior["z"]

@@ -64,9 +64,8 @@ def pretend(setattr=setattr):
         "device": lambda device: nullcontext(),
         "CUDAGraph": Graph,
         "graph": record,
-        "get_rng_state": lambda device: (
-            None
-        ),  # that of the CPU, from which dropout is drawn here, is kept anyway
+        # That of the CPU, from which dropout is drawn here, is kept anyway.
+        "get_rng_state": lambda device: None,
         "set_rng_state": lambda state, device: None,
     }
     for name, stand_in in stand_ins.items():

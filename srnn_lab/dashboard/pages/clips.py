@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from srnn_lab.analysis.inspection import NEAR
-from srnn_lab.analysis.moments import Summary, strongest, thumbnail
+from srnn_lab.analysis.moments import APART, MOMENTS, Summary, strongest, thumbnail
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.choice import bundled_clips, choose_linked
-from srnn_lab.dashboard.panels.clip_set import address_of, choose_set, show_moment, summarise_all
+from srnn_lab.dashboard.panels.clip_set import (
+    address_of,
+    choose_set,
+    say_none_is_read,
+    show_moment,
+    summarise_all,
+)
 from srnn_lab.dashboard.panels.labels import words_of
 from srnn_lab.dashboard.panels.sounds import sound_of
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import WORDS, explain, plain, time_unit
 
-MOMENTS = 12
-APART = 4 * NEAR
-"""Frames between two moments of a clip, at least."""
 BINS = 60
 """Values of a curve in the table."""
 OF = {"KL": "the KL", "x": "the surprise in x, −log p(x | z, d)"}
@@ -35,10 +37,7 @@ def show(choice: Choice) -> None:
     clips = choose_set(choice)
     found = summarise_all(clips)
     if not found:
-        st.info(
-            "No clip of this set can be read by this model. Choose another folder, or the bundled "
-            "clips."
-        )
+        say_none_is_read()
         return
     show_table(choice, clips, found)
     show_moments(choice, clips, found)

@@ -18,6 +18,7 @@ from srnn_lab.dashboard.panels.clip_set import (
     cached_summary,
     choose_set,
     labels_of,
+    say_none_is_read,
     show_moment,
     summarise_all,
 )
@@ -55,10 +56,7 @@ def show(choice: Choice) -> None:
     with slot:
         found = summarise_all(clips)
     if not found:
-        st.info(
-            "No clip of this set can be read by this model. Choose another folder, or the bundled "
-            "clips."
-        )
+        say_none_is_read()
         return
     cloud, components, texts = cached_cloud(tuple((name, clips[name]) for name in found))
     axes = axes_of(components, cloud)

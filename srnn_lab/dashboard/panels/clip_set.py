@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
-from srnn_lab.analysis.inspection import NEAR, inspect_signal
-from srnn_lab.analysis.moments import Moment, Summary, summarise
+from srnn_lab.analysis.events import near_windows
+from srnn_lab.analysis.inspection import inspect_signal
+from srnn_lab.analysis.moments import AROUND, Moment, Summary, summarise
 from srnn_lab.dashboard.cache import (
     Choice,
     ClipBytes,
@@ -17,12 +18,13 @@ from srnn_lab.dashboard.cache import (
     cached_checkpoint,
     cached_signal,
 )
-from srnn_lab.dashboard.choice import bundled_clips, clip_key, options
+from srnn_lab.dashboard.choice import clip_key, options
 from srnn_lab.dashboard.panels.labels import bundled_clip
 from srnn_lab.dashboard.panels.sounds import Sound, sound_of
 from srnn_lab.dashboard.uploads import MEGABYTES, UPLOADS, harmless
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import number, plain, time_unit
+from srnn_lab.data.bundled import bundled_clips
 from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.player.component import Place
 
@@ -30,8 +32,6 @@ MOST = 200
 """Files of a folder that are read."""
 MOST_FRAMES = 400_000
 """Frames of a set that are kept, in about 1 GB; further clips are left out."""
-HEARD = {"s": 0.4, "quarter notes": 2.0}
-"""By the unit of the time axis, what is heard on either side of a moment."""
 
 
 @cache_resource(max_entries=250, show_spinner=False)  # not copied whenever a page asks for it
@@ -41,8 +41,7 @@ def cached_summary(
     """What is kept of a clip; its inspection would push those of other pages out of their cache."""
     checkpoint = cached_checkpoint(path, modified)
     signal = cached_signal(path, modified, content, name, semitones)[0]
-    near = 0 if checkpoint.config.data.kind.notes else NEAR
-    return summarise(inspect_signal(checkpoint, signal), near)
+    return summarise(inspect_signal(checkpoint, signal), near_windows(checkpoint.config.data)[-1])
 
 
 @cache_data(max_entries=100, show_spinner=False)
@@ -128,6 +127,14 @@ def summarise_all(clips: Mapping[str, Choice]) -> dict[str, Summary]:
     return found
 
 
+def say_none_is_read() -> None:
+    """Say that there is no clip to show."""
+    st.info(
+        "No clip of this set can be read by this model. Choose another folder, or the bundled "
+        "clips."
+    )
+
+
 def address_of(clip: str, choice: Choice, start: float, end: float | None = None) -> str:
     """The address of the first page that shows a bundled clip at a place."""
     place = f"{start:.4f}" if end is None else f"{start:.4f}-{end:.4f}"
@@ -148,7 +155,7 @@ def show_moment(
 ) -> None:
     """A moment: how strong, in which clip and when, what is said there, and its sound."""
     time = float(times[moment.frame])
-    half = HEARD[time_unit(choice.checkpoint.config.data)]
+    half = AROUND[time_unit(choice.checkpoint.config.data)]
     place = Place(max(0.0, time - half), min(clip.length, time + half))
     names = names_between(clip, Place(time, time))
     what, when = f"{of}**{number(moment.value)}** nats", clip.moment(time)
