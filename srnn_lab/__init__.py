@@ -47,7 +47,8 @@ if TYPE_CHECKING:  # what an editor sees; the names below say where each is foun
         TrainConfig,
     )
     from srnn_lab.data import DATASETS, Batch, Frontend, load_split, make_batch, read_signal
-    from srnn_lab.inference.bounds import Bound, Score, SequenceBound, elbo, evaluate, fivo, iwae
+    from srnn_lab.inference.bounds import Bound, SequenceBound, elbo, fivo, iwae
+    from srnn_lab.inference.evaluation import Score, evaluate
     from srnn_lab.inference.forecasting import forecast
     from srnn_lab.models import MODELS, SequenceModel, build_model
     from srnn_lab.models.likelihoods import LIKELIHOODS
@@ -71,7 +72,8 @@ _HOMES = {
         "TrainConfig",
     ),
     "data": ("DATASETS", "Batch", "Frontend", "load_split", "make_batch", "read_signal"),
-    "inference.bounds": ("Bound", "Score", "SequenceBound", "elbo", "evaluate", "fivo", "iwae"),
+    "inference.bounds": ("Bound", "SequenceBound", "elbo", "fivo", "iwae"),
+    "inference.evaluation": ("Score", "evaluate"),
     "inference.forecasting": ("forecast",),
     "models": ("MODELS", "SequenceModel", "build_model"),
     "models.likelihoods": ("LIKELIHOODS",),

@@ -12,7 +12,8 @@ import torch
 from srnn_lab.config import PRESETS, ModelConfig
 from srnn_lab.data import Frontend
 from srnn_lab.data.sequences import Batch
-from srnn_lab.inference.bounds import elbo, evaluate, fivo
+from srnn_lab.inference.bounds import elbo, fivo
+from srnn_lab.inference.evaluation import evaluate
 from srnn_lab.inference.sampling import generate
 from srnn_lab.models import build_model
 from srnn_lab.models.base import State

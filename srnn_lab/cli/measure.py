@@ -92,7 +92,7 @@ def evaluate_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
     """The bounds, and how much z is used."""
     from srnn_lab.data.kinds import Sound
     from srnn_lab.data.storage import widen
-    from srnn_lab.inference.bounds import evaluate
+    from srnn_lab.inference.evaluation import evaluate
     from srnn_lab.inference.use_of_z import told, use_of_z
     from srnn_lab.system.memory import keep_freed_memory
 

@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.data import make_batch
-from srnn_lab.inference.bounds import MEMORY, draw_noise, elbo
+from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.inference.evaluation import MEMORY
 from srnn_lab.models import SequenceModel
 
 

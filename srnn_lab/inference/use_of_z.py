@@ -14,7 +14,8 @@ from torch import Tensor
 
 from srnn_lab.config import EvaluationConfig
 from srnn_lab.data.sequences import Batch, Frames, by_length, make_batch
-from srnn_lab.inference.bounds import draw_noise, elbo, in_memory
+from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.inference.evaluation import in_memory
 from srnn_lab.models import SequenceModel, State, Trace
 
 ACTIVE = 0.01

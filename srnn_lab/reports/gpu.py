@@ -28,7 +28,8 @@ from srnn_lab.config import PRESETS, DataConfig, ModelConfig, RunConfig
 from srnn_lab.data import DATASETS, load_split
 from srnn_lab.data.download import fetch
 from srnn_lab.data.sequences import Batch
-from srnn_lab.inference.bounds import elbo, evaluate, fivo, iwae
+from srnn_lab.inference.bounds import elbo, fivo, iwae
+from srnn_lab.inference.evaluation import evaluate
 from srnn_lab.models import SequenceModel, build_model
 from srnn_lab.models.base import State
 from srnn_lab.models.networks import tf32

@@ -13,7 +13,7 @@ import torch
 
 from srnn_lab import load_checkpoint
 from srnn_lab.data import load_split
-from srnn_lab.inference.bounds import Score, evaluate, reduce
+from srnn_lab.inference.evaluation import Score, evaluate, reduce
 
 
 def difference(a: str, b: str) -> tuple[Score, int]:

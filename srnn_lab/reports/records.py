@@ -51,7 +51,7 @@ class Result:
             ``onset/active/2/auc``. Of ``probe`` those of ``probe.Probe``, such as ``z/accuracy``,
             and the minutes that it was trained on. Of ``evaluate`` ``elbo``, ``log_px``, ``kl``,
             further bounds such as ``fivo:128``, and of each bound its standard errors, as in
-            ``bounds.Score``; nats per frame, or per sequence if the average is ``sequence``.
+            ``evaluation.Score``; nats per frame, or per sequence if the average is ``sequence``.
         sums: Of ``evaluate``: the ELBO of each sequence of the split, in its order, in nats. From
             two records of one split follows how far one model is above the other, far more closely
             than from their two errors.

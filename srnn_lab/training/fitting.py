@@ -22,7 +22,7 @@ from srnn_lab.config import RunConfig
 from srnn_lab.data import Frontend, load_split
 from srnn_lab.data.sequences import Frames, Segments, Streams, WholeSequences
 from srnn_lab.data.series import complete, gather
-from srnn_lab.inference.bounds import Score, evaluate
+from srnn_lab.inference.evaluation import Score, evaluate
 from srnn_lab.inference.use_of_z import UseOfZ, use_of_z
 from srnn_lab.models import SequenceModel, build_model
 from srnn_lab.reports.records import signals_sha256

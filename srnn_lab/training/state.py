@@ -15,7 +15,7 @@ from srnn_lab.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from srnn_lab.config import RunConfig
 from srnn_lab.data import Frontend
 from srnn_lab.data.sequences import Segments
-from srnn_lab.inference.bounds import Score
+from srnn_lab.inference.evaluation import Score
 from srnn_lab.models import SequenceModel, State
 from srnn_lab.system import distributed
 from srnn_lab.system.lock import check_held

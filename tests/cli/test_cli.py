@@ -822,7 +822,7 @@ def test_what_cannot_be_recorded_ends_evaluate_before_it_begins(
     argv, said, music, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("srnn_lab.inference.bounds.evaluate", None)
+    monkeypatch.setattr("srnn_lab.inference.evaluation.evaluate", None)
     (tmp_path / "text").write_text("my notes\n")
     (tmp_path / "folder").mkdir()
     assert said in fails(capsys, 1, "evaluate", music["checkpoint"], "--record", *argv)
@@ -844,7 +844,7 @@ def test_what_cannot_be_recorded_ends_evaluate_before_it_begins(
 def test_scores_that_could_not_be_recorded_are_said_before_anything_is_measured(
     changes, said, command, music, capsys, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("srnn_lab.inference.bounds.evaluate", None)
+    monkeypatch.setattr("srnn_lab.inference.evaluation.evaluate", None)
     monkeypatch.setattr("srnn_lab.analysis.transitions.measure_transitions", None)
     before = load_checkpoint(music["checkpoint"])
     scores = {

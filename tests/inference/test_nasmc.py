@@ -12,11 +12,11 @@ from srnn_lab.inference.bounds import (
     Particles,
     draw_noise,
     draw_uniforms,
-    evaluate,
     fivo,
     nasmc,
     proposal_share,
 )
+from srnn_lab.inference.evaluation import evaluate
 from srnn_lab.models.distributions import DiagonalGaussian
 
 SEQUENCE = np.random.default_rng(0).normal(size=(6, 2))

@@ -13,7 +13,7 @@ from srnn_lab.cli import main
 from srnn_lab.config import EvaluationConfig, ModelConfig
 from srnn_lab.data import DATASETS
 from srnn_lab.inference import use_of_z as module
-from srnn_lab.inference.bounds import evaluate
+from srnn_lab.inference.evaluation import evaluate
 from srnn_lab.inference.use_of_z import UseOfZ, use_of_z
 from srnn_lab.models import MODELS, build_model
 from srnn_lab.training.fitting import fit
@@ -107,7 +107,7 @@ def test_of_much_data_every_nth_sequence_is_taken_and_memory_changes_nothing(mon
     whole = use_of_z(model, songs[::3], EvaluationConfig())
     monkeypatch.setattr(module, "MAX_FRAMES", 400)
     assert use_of_z(model, songs, EvaluationConfig()) == whole
-    monkeypatch.setattr("srnn_lab.inference.bounds.MEMORY", 1)
+    monkeypatch.setattr("srnn_lab.inference.evaluation.MEMORY", 1)
     alone = use_of_z(model, songs, EvaluationConfig())
     assert (alone.kl, alone.lost) == pytest.approx((whole.kl, whole.lost), rel=1e-5)
 

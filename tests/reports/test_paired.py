@@ -5,7 +5,7 @@ import pytest
 
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.data import load_split
-from srnn_lab.inference.bounds import evaluate
+from srnn_lab.inference.evaluation import evaluate
 from srnn_lab.reports.paired import difference
 
 

@@ -23,7 +23,7 @@ from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import CONVENTIONS, RunConfig, TrainConfig
 from srnn_lab.data import load_split
-from srnn_lab.inference.bounds import evaluate
+from srnn_lab.inference.evaluation import evaluate
 from srnn_lab.models import MODELS
 from srnn_lab.system import lock
 from srnn_lab.system.interrupts import Stopped
