@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+from srnn_lab.config.run import RunConfig
 from srnn_lab.config.settings import (
     CONVENTIONS,
-    FRAMES_PER_QUARTER,
     DataConfig,
     EvaluationConfig,
     ModelConfig,
-    RunConfig,
     TrainConfig,
 )
+from srnn_lab.data.kinds import FRAMES_PER_QUARTER
 
 
 def _music(
