@@ -17,6 +17,13 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     return content.getvalue()
 
 
+def npy_bytes(array: np.ndarray) -> bytes:
+    """An array as an .npy file."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return content.getvalue()
+
+
 def event_table(clip: Inspection, match: Spikes, change: str, unit: str) -> dict[str, list]:
     """The spikes of a clip and the changes without one, in the order of time, as columns by name.
 

@@ -46,9 +46,11 @@ def settle_place(key: str, choice: Choice, length: float = LONGEST) -> None:
 
 
 def opening(choice: Choice) -> Place:
-    """What is shown of a clip at first: its beginning if it is long, else all, from 0 to 0."""
-    seconds = unit_seconds(choice.checkpoint.config.data)
-    return Place(0.0, OPENING / seconds if choice.length * seconds > LONG else 0.0)
+    """What is shown of a clip at first: of a long sound its beginning, else all, from 0 to 0."""
+    data = choice.checkpoint.config.data
+    seconds = unit_seconds(data)
+    long = data.kind.heard and choice.length * seconds > LONG
+    return Place(0.0, OPENING / seconds if long else 0.0)
 
 
 def parse_place(text: str, length: float) -> Place | None:

@@ -26,7 +26,7 @@ from srnn_lab.dashboard.pages import (
     z_map,
 )
 from srnn_lab.dashboard.panels.tour import show_tour
-from srnn_lab.dashboard.uploads import UPLOADS
+from srnn_lab.dashboard.uploads import HEARD, UPLOADS
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import guarded, plain
 from srnn_lab.data import read_signal
@@ -46,7 +46,7 @@ class Page:
 
     heading: str
     show: Callable[..., None]
-    features: tuple[str, ...] = tuple(UPLOADS)
+    features: tuple[str, ...] = HEARD
 
 
 STYLE = """<style>
@@ -61,7 +61,9 @@ STYLE = """<style>
 """Captions and pressed buttons that can be read (contrast 4.5:1); pages that begin close below the
 header; on a phone, no tools over the tables."""
 PAGES = {
-    "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show),
+    "Explore": Page(
+        "Where is a stochastic recurrent network surprised?", explore.show, tuple(UPLOADS)
+    ),
     "Clips": Page("Where else is it surprised?", clips.show),
     "Compare": Page("Which model is surprised where?", compare.show),
     "Latents": Page("What does z carry?", latents.show),

@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from srnn_lab.analysis.inspection import Inspection, inspect_signal
+from srnn_lab.analysis.inspection import MAX_FRAMES, Inspection, inspect_signal
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint, read_header
-from srnn_lab.dashboard.uploads import MAX_CLIP_SECONDS, MEGABYTES, UPLOADS, ClipBytes
+from srnn_lab.dashboard.uploads import MAX_CLIP_SECONDS, MEGABYTES, TABLES, UPLOADS, ClipBytes
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import transpose
 from srnn_lab.data.midi import Timing, parse_midi
 from srnn_lab.data.notices import collect_notices
+from srnn_lab.data.series import own_tables
 from srnn_lab.data.sound import midi_to_wav, roll_to_midi
 
 cache_data = partial(st.cache_data, hash_funcs={ClipBytes: lambda content: content.digest})
@@ -78,10 +79,11 @@ def cached_inspection(
     path: str, modified: float, content: ClipBytes, name: str, semitones: int
 ) -> Inspection:
     """What a model makes of a clip; its file is the key, as Streamlit only samples large arrays."""
-    return inspect_signal(
-        cached_checkpoint(path, modified),
-        cached_signal(path, modified, content, name, semitones)[0],
-    )
+    signal = cached_signal(path, modified, content, name, semitones)[0]
+    try:
+        return inspect_signal(cached_checkpoint(path, modified), signal)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 @st.cache_data(max_entries=4, show_spinner="Playing the notes …")
@@ -94,6 +96,16 @@ def cached_music(roll: np.ndarray, frames_per_quarter: int, tempo: float) -> byt
 def cached_signal_of(path: str, modified: float, frames: np.ndarray) -> np.ndarray:
     """The signal of frames."""
     return cached_checkpoint(path, modified).frontend.signal(frames)
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading the run's own tables …")
+def cached_own_tables(
+    path: str,
+    modified: float,  # noqa: ARG001 (a new file is a new entry)
+) -> dict[str, tuple[str, np.ndarray]]:
+    """The sequences of a run of tables by name: the split of each, and as many rows as fit."""
+    found = own_tables(read_header(path).config.data, MEGABYTES[TABLES] * 2**20)
+    return {name: (split, rows[:MAX_FRAMES]) for name, (split, rows) in found.items()}
 
 
 def features_of(path: Path) -> str | None:
@@ -144,8 +156,11 @@ class Choice(NamedTuple):
         return cached_signal(*self)[0]
 
     def moment(self, time: float | np.floating, digits: int = 2) -> str:
-        """A time in words: seconds, or a bar and a beat, counted from 1; a pickup is bar 1."""
-        if not self.checkpoint.config.data.kind.notes:
+        """A time in words: seconds, a row, or bar and beat; counted from 1, a pickup is bar 1."""
+        kind = self.checkpoint.config.data.kind
+        if not kind.heard:
+            return f"row {1 + int(time * kind.rate):,}"
+        if not kind.notes:
             return f"{time:.{digits}f} s"
         timing, time = self.timing, float(time)
         bars = timing.bars(time + 1e-6)

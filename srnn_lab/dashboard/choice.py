@@ -1,6 +1,7 @@
 """The choice of checkpoint and clip, which is the same on all pages and in all their addresses."""
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -10,16 +11,21 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from srnn_lab.analysis.export import npy_bytes
 from srnn_lab.checkpoint import list_checkpoints, read_header
 from srnn_lab.dashboard.cache import (
     Choice,
     cached_checkpoint,
     cached_midi_words,
+    cached_own_tables,
     cached_signal,
     features_of,
 )
 from srnn_lab.dashboard.uploads import (
+    AUDIO,
+    BOXES,
     CHECKPOINT_MEGABYTES,
+    HEARD,
     MEGABYTES,
     UPLOADS,
     ClipBytes,
@@ -29,21 +35,23 @@ from srnn_lab.dashboard.uploads import (
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, GROUPS, plain
 from srnn_lab.data.bundled import bundled_clips
-from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE
+from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE, Roll, Series
 
 FIRST = next(iter(ABOUT))
 AGES = (("day", 24 * 60), ("hour", 60), ("minute", 1))
 """Units of age and their minutes."""
+SPLITS_IN_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 
 
-def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
+def choose(features: tuple[str, ...] = HEARD) -> Choice | None:
     """The checkpoint and the clip chosen at the side, with what the clip's reader warned of.
 
     Args:
         features: Kinds of frames that the page is for.
 
     Returns:
-        The paths, bytes and settings from which model and signal can be read again.
+        The paths, bytes and settings from which model and signal can be read again. None of a model
+        of tables before a table is given, which the page then asks for.
 
     Raises:
         ValueError: The file is no such checkpoint or clip.
@@ -51,12 +59,15 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     found, known = checkpoints(features), checkpoints()
     name = choose_checkpoint(st.sidebar, found, known)
     if (wanted := visit().wanted["checkpoint"]) in known and wanted != name:
-        st.info(
-            f"{plain(wanted)} is not a music model, which this page needs; showing {plain(name)}."
+        needed = (
+            "not a music model, which this page needs"
+            if features == (Roll.name,)
+            else "a model of tables, which this page does not take (Explore does)"
         )
+        st.info(f"{plain(wanted)} is {needed}; showing {plain(name)}.")
     path, modified = str(found[name]), found[name].stat().st_mtime
     kind = cached_checkpoint(path, modified).config.data.features
-    content, file_name = choose_clip(kind)
+    clip = choose_clip(found[name], kind)
     semitones = choose_transposition(st.sidebar) if KINDS[kind].notes else 0
     if KINDS[kind].notes:
         st.sidebar.caption(
@@ -69,7 +80,9 @@ def choose(features: tuple[str, ...] = tuple(UPLOADS)) -> Choice:
     st.sidebar.caption(f"**{plain(name)}**: {ABOUT.get(name) or plain(describe_own(found[name]))}")
     list_models(found)
     upload_checkpoint(features)
-    choice = Choice(path, modified, content, file_name, semitones)
+    if clip is None:
+        return None
+    choice = Choice(path, modified, *clip, semitones)
     for message in cached_signal(*choice)[1]:
         st.warning(plain(message))
     return choice
@@ -79,9 +92,10 @@ def fold_choice() -> None:
     """The choice, folded away where it is not needed; without its boxes addresses would lose it."""
     with st.sidebar.expander("Checkpoint and clip of the other pages") as side:
         found = checkpoints()
-        kind = features_of(found[choose_checkpoint(side, found, found)])
+        path = found[choose_checkpoint(side, found, found)]
+        kind = features_of(path)
         if kind is not None:
-            choose_bundled_clip(side, kind)
+            choose_offered(side, path, kind)
         if kind is not None and KINDS[kind].notes:
             choose_transposition(side)
 
@@ -225,30 +239,31 @@ def upload_checkpoint(features: tuple[str, ...]) -> None:
         st.error(plain(refused))
 
 
-def choose_clip(features: str) -> tuple[ClipBytes, str]:
+def choose_clip(path: Path, features: str) -> tuple[ClipBytes, str] | None:
     """The content and the name of the chosen, uploaded or recorded file.
 
     The boxes for files are emptied when another page is opened, so the visit remembers what they
     held.
 
     Args:
-        features: The kind of frames of the chosen model.
+        path: The chosen checkpoint.
+        features: The kind of its frames.
 
     Returns:
-        The bytes, and the file's name with its ending, which says how the bytes are read.
+        The bytes, and the file's name with its ending, which says how the bytes are read. None
+        where nothing is given and nothing can be offered.
     """
     state, kinds = st.session_state, UPLOADS[features]
-    kind, other = ("chorales", "voice") if KINDS[features].notes else ("voice", "chorales")
-    boxes = [f"{way}-{kind}" for way in ("upload", "record")]
+    boxes = [f"{way}-{BOXES[kinds]}" for way in ("upload", "record")]
 
     def keep(*given: str) -> None:
         file = next((state[box] for box in given if state.get(box) is not None), None)
         own = None if file is None else (ClipBytes(file.getvalue()), harmless(file.name))
-        fits = file is None or suffix_of(file.name) in kinds
-        remember(clips={**visit().clips, kind if fits else other: own})
+        fitting = (ends for ends in BOXES if file is not None and suffix_of(file.name) in ends)
+        remember(clips={**visit().clips, BOXES[next(fitting, kinds)]: own})
 
-    own = visit().clips.get(kind)
-    name = choose_bundled_clip(st.sidebar, features, disabled=own is not None)
+    own = visit().clips.get(BOXES[kinds])
+    offered = choose_offered(st.sidebar, path, features, disabled=own is not None)
     st.sidebar.file_uploader(
         "Upload a file",
         type=[*kinds, *(end for ends in MEGABYTES if ends != kinds for end in ends)],
@@ -256,23 +271,58 @@ def choose_clip(features: str) -> tuple[ClipBytes, str]:
         max_upload_size=max(MEGABYTES.values()),
         on_change=partial(keep, *boxes),
     )
-    if not KINDS[features].notes:
+    if kinds == AUDIO:
         st.sidebar.audio_input(
             "Record", sample_rate=16000, key=boxes[1], on_change=partial(keep, *reversed(boxes))
         )
     if (given := state.get(boxes[0])) is not None and suffix_of(given.name) not in kinds:
         offer_other_model(given.name)
     if own is None:
-        path = bundled_clips(features)[name]
-        return ClipBytes(path.read_bytes()), path.name
+        return offered or ask_for_table(path)
     if KINDS[features].notes and (read := cached_midi_words(own[0])):
         st.sidebar.caption(f"Read: {plain(read)}.")
     if any(state.get(box) is not None for box in boxes):
-        st.sidebar.caption("Remove your file or recording to choose a clip again.")
+        st.sidebar.caption(
+            f"Remove your file{' or recording' * (kinds == AUDIO)} to choose a clip again."
+        )
     else:
         st.sidebar.caption(f"Your file, {plain(own[1])}, is still the clip.")
         st.sidebar.button("Choose a clip again", on_click=keep)
     return own
+
+
+def choose_offered(
+    side: DeltaGenerator, path: Path, features: str, *, disabled: bool = False
+) -> tuple[ClipBytes, str] | None:
+    """A bundled clip or, of a run of tables, one of its own sequences; None where there is none."""
+    if KINDS[features].heard:
+        clip = bundled_clips(features)[choose_bundled_clip(side, features, disabled=disabled)]
+        return ClipBytes(clip.read_bytes()), clip.name
+    # Whoever uploads a checkpoint may put the name of any folder of the server into it.
+    uploaded = visit().checkpoint
+    if options().read_only or (uploaded and path == uploaded.file):
+        return None
+    if not (tables := cached_own_tables(str(path), path.stat().st_mtime)):
+        return None
+    # Another run has other sequences: that is no link to something that is gone.
+    known = {visit().wanted[key]} if (key := clip_key(features)) in visit().wanted else ()
+    name = choose_linked(side.selectbox, "Clip", list(tables), key, "", known, disabled=disabled)
+    split, rows = tables[name]
+    if not disabled:
+        side.caption(f"A sequence of this run's {SPLITS_IN_WORDS[split]} data.")
+    stretch = re.sub(r"\[(\d+):(\d+)\]$", r", rows \1 to \2", name)
+    return ClipBytes(npy_bytes(rows)), harmless(f"{stretch}.npy")
+
+
+def ask_for_table(path: Path) -> None:
+    """Say which table a model takes that has none to show."""
+    kind = read_header(path).config.data.kind
+    if isinstance(kind, Series):
+        inputs = f", with the known inputs {plain(kind.inputs)}" if kind.inputs else ""
+        st.info(
+            f"Upload a table at the side (CSV, NPY, NPZ or Parquet), with a row for each step and "
+            f"the columns {plain(kind.columns)}{inputs}."
+        )
 
 
 def suffix_of(name: str) -> str:
@@ -289,9 +339,15 @@ def offer_other_model(name: str) -> None:
         name: Of the file.
     """
     kinds = {other: features_of(path) for other, path in checkpoints().items()}
-    model = next(
+    fitting = (
         other for other, kind in kinds.items() if kind and suffix_of(name) in UPLOADS.get(kind, ())
     )
+    if (model := next(fitting, None)) is None:
+        st.warning(
+            f"{plain(harmless(name))} is a table, and no model here takes tables. Train one on the "
+            "page Train, or by `srnn-lab train series --data FOLDER`."
+        )
+        return
     st.warning(
         f"{plain(harmless(name))} is not a file that this model takes; {plain(model)} takes it."
     )
@@ -311,7 +367,8 @@ def choose_bundled_clip(side: DeltaGenerator, features: str, *, disabled: bool =
 
 def clip_key(features: str) -> str:
     """What the address calls a clip of such frames."""
-    return "clip" if KINDS[features].notes else "prompt"
+    kind = KINDS[features]
+    return "clip" if kind.notes else "prompt" if kind.heard else "sequence"
 
 
 def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:

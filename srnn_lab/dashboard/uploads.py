@@ -8,13 +8,21 @@ import weakref
 from pathlib import Path
 
 from srnn_lab.checkpoint import load_checkpoint
-from srnn_lab.data.kinds import KINDS, MIDI_SUFFIXES
+from srnn_lab.data.kinds import KINDS, MIDI_SUFFIXES, SERIES_SUFFIXES
 
 MIDI = tuple(suffix[1:] for suffix in MIDI_SUFFIXES)
 AUDIO = ("wav", "flac", "ogg", "opus", "mp3", "m4a", "aac", "webm", "aiff")
-UPLOADS = {name: MIDI if kind.notes else AUDIO for name, kind in KINDS.items() if kind.heard}
-MEGABYTES = {MIDI: 1, AUDIO: 50}
-"""Largest file that is taken; the notes of a MIDI file are read one by one."""
+TABLES = tuple(suffix[1:] for suffix in SERIES_SUFFIXES)
+UPLOADS = {
+    name: MIDI if kind.notes else AUDIO if kind.heard else TABLES for name, kind in KINDS.items()
+}
+"""Kind of frame -> the endings of the files that models of it take."""
+HEARD = tuple(name for name, kind in KINDS.items() if kind.heard)
+"""Kinds of frames that most pages are for: of something to hear."""
+MEGABYTES = {MIDI: 1, AUDIO: 50, TABLES: 20}
+"""Largest file that is taken; notes, and the values of a table, are read one by one."""
+BOXES = {MIDI: "chorales", AUDIO: "voice", TABLES: "tables"}
+"""What the boxes for files are called in the session."""
 CHECKPOINT_MEGABYTES = 100
 MAX_CLIP_SECONDS = 180
 """Longest recording that is read; a little more than any model inspects."""

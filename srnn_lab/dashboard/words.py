@@ -144,6 +144,13 @@ WORDS = {
         notebook="08_speech#At transitions, measured",
         note="Log-mel frames have no phase; it is estimated with Griffin-Lim.",
     ),
+    "series": Words(
+        look_for="Where a table does what the rows before did not foretell, the KL rises.",
+        heard="",
+        reconstruction="the mean of x under the posterior",
+        mean="the columns in their units",
+        notebook="11_your_own_sequences#Gaps",
+    ),
     "roll": Words(
         look_for=(
             "The KL is small while a chord is held and rises with the next one, most where it is "

@@ -15,8 +15,10 @@ def bundled_clips(features: str) -> dict[str, Path]:
         features: Kind of frame.
 
     Returns:
-        By name, their files.
+        By name, their files; none of tables.
     """
+    if not KINDS[features].heard:
+        return {}
     if KINDS[features].notes:
         return clip_names(ASSETS / "chorales", "*.mid")
     labelled = {

@@ -213,10 +213,10 @@ def _read_rows(path: Path, config: DataConfig) -> np.ndarray:
             f"{path} is a table, and the model was trained on {config.kind.medium}; choose "
             "another file."
         )
-    found = read_table(path, config.kind)
+    found = read_table(path, config.kind, alone=True)
     if len(found) > 1:
         raise ValueError(
             f"{path} holds {len(found)} sequences ({', '.join([*found][:5])}); give a file with "
-            "one."
+            "one of them."
         )
     return next(iter(found.values()))

@@ -3,6 +3,7 @@
 The command line reads it before anything else, so scipy is imported where it is used.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal, final
@@ -490,6 +491,16 @@ class Series(Framed):
     def described(self, x_dim: int) -> str:
         """Their columns."""
         return f"rows of {x_dim} values, {self.time_step:g} {self.time_unit} apart ({self.columns})"
+
+
+def name_and_unit(column: str) -> tuple[str, str]:
+    """The name of a column and its unit, which stands behind it in brackets.
+
+    Returns:
+        For instance ``load`` and ``MW`` of ``load (MW)``; without brackets no unit.
+    """
+    found = re.fullmatch(r"\s*(.*\S)\s*[(\[]([^()\[\]]+)[)\]]\s*", column)
+    return (found[1], found[2]) if found else (column, "")
 
 
 KINDS: Mapping[str, type[Roll] | type[Raw] | type[LogMel] | type[Series]] = {

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from srnn_lab.config import DataConfig, RunConfig
 from srnn_lab.data.kinds import Series
-from srnn_lab.data.notices import notify
+from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.data.splits import files_below, split_of
 from srnn_lab.data.storage import MAX_NAMED
 from srnn_lab.system.files import open_regular, read_bounded
@@ -65,6 +65,31 @@ def read_sequences(config: DataConfig) -> Sequences:
     return found
 
 
+def own_tables(config: DataConfig, most_bytes: int) -> dict[str, tuple[str, Table]]:
+    """The sequences that a run was trained, validated and tested on, those of the test set first.
+
+    Args:
+        config: Of the run.
+        most_bytes: Largest size of their files that is read.
+
+    Returns:
+        By name, the split and the rows (T, columns). None if the files are larger, or no longer
+        what they were: they may lie on another machine.
+    """
+    try:
+        _, _, files = _files(config)
+        if sum(path.stat().st_size for path in files) > most_bytes:
+            return {}
+        sequences = read_sequences(config)
+        with collect_notices():  # which the training has given
+            splits = {
+                split: split_sequences(sequences, split) for split in ("test", "valid", "train")
+            }
+    except (ValueError, OSError):
+        return {}
+    return {name: (split, rows) for split, own in splits.items() for name, rows in own.items()}
+
+
 def columns_of(config: DataConfig) -> list[str]:
     """The names of the columns of the first file that can hold a sequence.
 
@@ -90,8 +115,13 @@ def _files(config: DataConfig) -> tuple[Path, bool, list[Path]]:
     return place, single, [place] if single else files_below(place, config.kind.suffixes)
 
 
-def read_table(path: Path, kind: Series) -> Sequences:
+def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
     """The sequences of one file, by name; of a file that is one sequence, by an empty name.
+
+    Args:
+        path: The file.
+        kind: The columns.
+        alone: Whether the file may be one sequence, without the column that names sequences.
 
     Returns:
         Tables (T, columns) of float32, NaN where a value is missing. The columns are those that
@@ -103,7 +133,10 @@ def read_table(path: Path, kind: Series) -> Sequences:
     try:
         found: Sequences = {}
         for own, names, columns in _tables(path):
-            found |= _sequences(own, names, columns, kind)
+            single = alone and kind.sequence_column not in names
+            found |= _sequences(
+                own, names, columns, replace(kind, sequence_column="") if single else kind
+            )
     except ValueError as error:
         reason = " ".join(f"{error}".split())[:MAX_REASON]
         raise ValueError(f"{path} cannot be read as a table: {reason}") from error
@@ -244,7 +277,10 @@ def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> 
     wanted = [*of_x, *inputs]
     for name in [*wanted, *[kind.sequence_column] * bool(kind.sequence_column)]:
         if name not in by_name:
-            raise ValueError(f"it has no column {name!r}; it has {', '.join(names)}")
+            raise ValueError(
+                f"it has no column {name!r}; it has {_few(names)}; expected {_few(wanted)}: rename "
+                "one, or name those to read with --columns"
+            )
     rows = np.stack([_numbers(name, by_name[name]) for name in wanted], 1)
     if not kind.sequence_column:
         return {own: rows} if len(rows) else {}
@@ -253,6 +289,10 @@ def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> 
         f"{own}/{name}" if own else str(name): rows[which == name]
         for name in dict.fromkeys(which.tolist())
     }
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join([*names[:8], *["…"] * (len(names) > 8)])
 
 
 def _numbers(name: str, column: Any) -> Float[np.ndarray, "_"]:
@@ -278,7 +318,7 @@ def _number(name: str, row: int, value: Any) -> float:
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"column {name!r} holds {str(value)[:40]!r} in row {1 + row}, which is no number; "
-            "name the columns to read with --columns"
+            "leave a value empty that is missing, and name the columns to read with --columns"
         ) from error
 
 

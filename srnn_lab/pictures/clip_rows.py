@@ -1,6 +1,7 @@
 """An inspected clip as rows of the player, and kinds of rows that other pages make theirs of."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +22,8 @@ MARGIN = 3
 """Semitones that are shown beyond the lowest and the highest note."""
 MAX_DIMENSIONS = 64
 """Dimensions of z in the heat map; the others are used less."""
+MAX_COLUMNS = 12
+"""Columns of a table that have a row each; more are shown as a picture."""
 KILOHERTZ = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Frequencies that are marked beside log-mel energies."""
 
@@ -30,20 +33,28 @@ def clip_rows(
 ) -> dict[str, Row]:
     """A clip's rows by short name, from the top: of Figure 3, or the pictures of other frames."""
     data = checkpoint.config.data
+    kl = kl_row(clip, spikes, "steps" if data.kind.notes else "line")
+    if isinstance(data.kind, kinds.Series):
+        columns, inputs = _table_rows(checkpoint, signal, clip), _input_rows(signal, data)
+        kl = replace(kl, lines=[_any_spike(line) for line in kl.lines if line.style != "dots"])
+        return {**columns, "KL": kl, **inputs, "KL of z": latent_row(clip)}
     first = signal_row(data.kind.title, signal, data, [signal])
     shown = {
         kinds.Raw: _waveform_rows,
         kinds.LogMel: _mel_rows,
         kinds.Roll: _roll_rows,
-        kinds.Series: _table_rows,
     }[type(data.kind)]
-    kl = kl_row(clip, spikes, "steps" if data.kind.notes else "line")
     return {
         first.title.lower(): first,
         "KL": kl,
         **shown(checkpoint, signal, clip),
         "KL of z": latent_row(clip),
     }
+
+
+def _any_spike(line: Line) -> Line:
+    """A line of the KL where no events are known that its spikes could be at."""
+    return replace(line, name="spike") if line.style == "rings" else line
 
 
 def with_labels(rows: Mapping[str, Row], labels: Labels | None) -> list[Row]:
@@ -282,12 +293,88 @@ def _roll_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> 
 
 
 def _table_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) -> dict[str, Row]:
-    data, rows = (
-        checkpoint.config.data,
-        {"mean": mean_row("Mean under the posterior", checkpoint, signal, clip, clip.mean)},
+    """A row for each column with its unit, beside what the model makes of it.
+
+    Returns:
+        Rows by name; of many columns, or of categories, two pictures.
+    """
+    data, kind = checkpoint.config.data, checkpoint.config.data.kind
+    columns = kind.parts(signal)[0]
+    if not isinstance(kind, kinds.Series) or kind.values == "category":
+        return {
+            "table": signal_row(kind.title, signal, data, [signal]),
+            "mean": mean_row("Mean under the posterior", checkpoint, signal, clip, clip.mean),
+        }
+    names = kind.names or [str(i) for i in range(columns.shape[1])]
+    if len(names) > MAX_COLUMNS:
+        unit, scale = ("sd", " (standardised)") if kind.values == "real" else ("value", "")
+        return {
+            title.lower(): Picture(
+                f"{title}{scale}",
+                unit,
+                clip.times,
+                values,
+                VIRIDIS,
+                dict(enumerate(names)),
+                None,
+                "column",
+            )
+            for title, values in (("Columns", clip.frames), ("Mean", clip.mean))
+        }
+    mean = checkpoint.frontend.signal(clip.mean)
+    sd = np.exp(clip.logvar / 2) * checkpoint.frontend.std
+    return {
+        f"{name} (column)" if name in ("KL", "KL of z", "inputs") else name: column_row(
+            name, signal_times(signal, data), columns[:, i], clip.times, mean[:, i], sd[:, i]
+        )
+        for i, name in enumerate(names)
+    }
+
+
+def column_row(
+    name: str,
+    times: Float[np.ndarray, "n"],
+    x: Float[np.ndarray, "n"],
+    scored: Float[np.ndarray, "t"],
+    mean: Float[np.ndarray, "t"],
+    sd: Float[np.ndarray, "t"],
+) -> Lines:
+    """A column of a table, and its mean under the posterior with two deviations on either side.
+
+    A missing value leaves a gap; one between two gaps is a dot.
+
+    Args:
+        name: Of the column, with its unit in brackets.
+        times: Of its values.
+        x: Its values.
+        scored: Times of the mean.
+        mean: Of x under the posterior.
+        sd: Its standard deviation.
+
+    Returns:
+        A row with the unit of the column.
+    """
+    known = np.isfinite(x)
+    beside = np.append(known[1:], False) | np.append(False, known[:-1])
+    alone = known & ~beside
+    dots = [Line("x between gaps", times[alone], x[alone], SIGNAL, "dots")] if alone.any() else []
+    return Lines(
+        name,
+        kinds.name_and_unit(name)[1],
+        [
+            Line("mean − 2 sd", scored, mean - 2 * sd, LOGVAR),
+            Line("mean + 2 sd", scored, mean + 2 * sd, LOGVAR),
+            Line("mean", scored, mean, MEAN),
+            Line("x", times, x, SIGNAL),
+            *dots,
+        ],
     )
-    if (known := data.kind.parts(signal)[1]) is not None:
-        names = data.kind.input_names
-        title = f"Known input {names[0]}" if len(names) == 1 else "Known inputs"
-        rows["inputs"] = table_row(title, signal_times(signal, data), known, names)
-    return rows
+
+
+def _input_rows(signal: np.ndarray, data: DataConfig) -> dict[str, Row]:
+    """The known inputs of a table, if it has any."""
+    if (known := data.kind.parts(signal)[1]) is None:
+        return {}
+    names = data.kind.input_names
+    title = f"Known input {names[0]}" if len(names) == 1 else "Known inputs"
+    return {"inputs": table_row(title, signal_times(signal, data), known, names)}

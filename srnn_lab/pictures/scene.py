@@ -213,16 +213,31 @@ def colour_table(colours: Sequence[str]) -> np.ndarray:
 
 
 def shades(picture: Picture) -> tuple[Float[np.ndarray, "c"], np.ndarray]:
-    """The times and colour indices (c, x) of a picture's columns, at most ``MAX_COLUMNS``."""
+    """The times and colour indices (c, x) of a picture's columns, at most ``MAX_COLUMNS``.
+
+    Returns:
+        Times, and indices into ``picture_colours``; missing values (NaN) are 0.
+    """
     stretch = -(-len(picture.values) // MAX_COLUMNS)
     starts = np.arange(0, len(picture.values), stretch)
     values, times = (
-        np.maximum.reduceat(np.asarray(picture.values, np.float32), starts),
+        np.fmax.reduceat(np.asarray(picture.values, np.float32), starts),
         picture.times[starts],
     )
     times = times + (stretch - 1) / 2 * spacing(picture.times)
     low, high = limits_of(picture)
-    return times, np.clip(np.round((values - low) / (high - low) * 255), 0, 255).astype(np.uint8)
+    index = np.clip(np.round((values - low) / (high - low) * 255), 0, 255)
+    if (missing := np.isnan(index)).any():
+        index = np.where(missing, 0, np.maximum(index, 1))
+    return times, index.astype(np.uint8)
+
+
+def picture_colours(picture: Picture) -> np.ndarray:
+    """The colours (256, 4) of a picture; where values are missing, the first is transparent."""
+    table = colour_table(picture.colours)
+    if np.isnan(picture.values).any():
+        table[0] = 0
+    return table
 
 
 def row_arrays(scene: Scene) -> dict[str, np.ndarray]:
@@ -324,7 +339,7 @@ def pack_row(row: Row, packer: Packer) -> LinesSent | PictureSent | NamesSent:
             "end": float(times[-1]) + spacing(times) / 2,
             "bins": index.shape[1],
             "values": packer.add(index, "u1"),
-            "colours": packer.add(colour_table(row.colours), "u1"),
+            "colours": packer.add(picture_colours(row), "u1"),
         }
     return {
         "title": row.title,

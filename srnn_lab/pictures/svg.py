@@ -27,6 +27,7 @@ from srnn_lab.pictures.scene import (
     colour_table,
     envelope,
     limits_of,
+    picture_colours,
     shades,
     spacing,
 )
@@ -250,7 +251,7 @@ def _row(band: _Band, place: Place, view: tuple[float, float]) -> Iterator[str]:
         times, index = shades(row)
         step = spacing(times)
         x, right = place(float(times[0]) - step / 2), place(float(times[-1]) + step / 2)
-        content = base64.b64encode(png(colour_table(row.colours)[index.T[::-1]])).decode()
+        content = base64.b64encode(png(picture_colours(row)[index.T[::-1]])).decode()
         yield (
             f'<g clip-path="url(#{band.clip})">'
             f'<image x="{x:.2f}" y="{top:g}" width="{right - x:.2f}" height="{HEIGHT}" '

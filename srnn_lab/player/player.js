@@ -45,8 +45,9 @@ class Player {
         <output aria-live="off"></output>
       </div>
       <canvas tabindex="0" role="slider"></canvas>
-      <div class="keys">Click: seek · drag, or shift ← →: select · space: play · ← →: a frame · L: loop · Esc: clear the
-        selection · + − 0: zoom · digits: sound · &lt; &gt;: speed</div>`;
+      <div class="keys">Click: seek · drag, or shift ← →: select<span class="heard"> · space: play</span> · ← →: a
+        frame<span class="heard"> · L: loop</span> · Esc: clear the selection · + − 0: zoom<span
+        class="heard"> · digits: sound · &lt; &gt;: speed</span></div>`;
     /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
     /** @type {HTMLCanvasElement} */
@@ -236,6 +237,7 @@ class Player {
   /** @param {SoundSent[]} sounds */
   takeSounds(sounds) {
     this.offered = sounds;
+    this.find(".bar").classList.toggle("silent", !sounds.length);
     const made = sounds.filter(({ address }) => address);
     this.sounds.load(made, this.content.end * this.content.seconds);
     // A button that stays is left alone: another in its place would lose the focus, or a press that has begun.

@@ -268,7 +268,7 @@ def test_the_command_line_trains_measures_inspects_and_draws(tmp_path, monkeypat
         == 16
     )
     shown = re.findall(r">([^<>]+)</text>", Path("seen/rows.svg").read_text())
-    assert {"Table", "Mean under the posterior", "level", "flow"} <= set(shown)
+    assert {"level", "flow", "x", "mean", "mean − 2 sd", "mean + 2 sd"} <= set(shown)
     assert np.load("seen/posterior.npz")["mean"].shape == (16, 2)
     for name in ("a.csv", "a.npy"):
         assert (

@@ -7,8 +7,9 @@ from tiny import RATE, music_run, roll, speech_run, untrained, wave
 
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.analysis.transitions import match_spikes
-from srnn_lab.pictures.clip_rows import clip_rows, mel_bin
-from srnn_lab.pictures.scene import Picture, Scene, row_arrays
+from srnn_lab.data.kinds import name_and_unit
+from srnn_lab.pictures.clip_rows import clip_rows, column_row, mel_bin
+from srnn_lab.pictures.scene import Picture, Scene, picture_colours, row_arrays, shades
 from srnn_lab.pictures.svg import scene_svg
 
 RUNS = {"roll": music_run(), "raw": speech_run(), "log-mel": speech_run(features="log-mel")}
@@ -124,3 +125,41 @@ def test_words_at_the_ends_of_the_colours_take_the_place_of_limits_and_unit():
     assert ">-1<" in said[None] and ">1 unit<" in said[None]
     assert ">silent<" in said[ends] and ">sounding<" in said[ends]
     assert "unit" not in said[ends]
+
+
+def test_missing_values_of_a_picture_are_transparent():
+    values = np.array([[0.0, np.nan], [np.nan, 1.0], [0.5, 0.25]])
+    picture = Picture("", "", np.arange(3.0), values, ["#000000", "#ffffff"])
+    _, index = shades(picture)
+    assert index.tolist() == [[1, 0], [0, 255], [128, 64]]
+    assert picture_colours(picture)[0].tolist() == [0, 0, 0, 0]
+    assert picture_colours(picture)[1:, 3].tolist() == [255] * 255
+
+
+def test_a_column_is_drawn_in_its_unit_with_gaps_and_what_stands_alone_between_them_is_a_dot():
+    x, nan = np.array([1.0, np.nan, 3.0, np.nan, 5.0, 6.0]), np.nan
+    at, mean, sd = np.arange(6) + 0.5, np.arange(1.0, 6.0), np.full(5, 0.25)
+    row = column_row("flow [m³/s]", at, x, at[1:], mean, sd)
+    assert (row.title, row.unit) == ("flow [m³/s]", "m³/s")
+    drawn = {line.name: line for line in row.lines}
+    np.testing.assert_array_equal(drawn["x"].values, [1, nan, 3, nan, 5, 6])
+    assert drawn["x between gaps"].times.tolist() == [0.5, 2.5]
+    assert drawn["mean − 2 sd"].values.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    assert drawn["mean + 2 sd"].times.tolist() == at[1:].tolist()
+    whole = column_row("flow", at, np.arange(6.0), at[1:], mean, sd)
+    assert "x between gaps" not in {line.name for line in whole.lines}
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("load (MW)", ("load", "MW")),
+        ("T[°C]", ("T", "°C")),
+        ("load", ("load", "")),
+        ("f(x)", ("f", "x")),
+        ("(MW)", ("(MW)", "")),
+        ("a (b) c", ("a (b) c", "")),
+    ],
+)
+def test_the_unit_of_a_column_stands_in_brackets_behind_its_name(column, expected):
+    assert name_and_unit(column) == expected

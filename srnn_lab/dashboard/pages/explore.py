@@ -8,8 +8,8 @@ import streamlit as st
 
 from srnn_lab.analysis.export import csv_text, label_track
 from srnn_lab.analysis.inspection import Inspection
-from srnn_lab.analysis.transitions import Spikes
-from srnn_lab.dashboard.address import PLAYER, frames_inside
+from srnn_lab.analysis.transitions import Spikes, match_spikes
+from srnn_lab.dashboard.address import PLAYER, frames_inside, owned
 from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
 from srnn_lab.dashboard.panels.keep import chart_files, keep, stem_of
@@ -25,6 +25,10 @@ from srnn_lab.data import Labels
 from srnn_lab.pictures.clip_rows import clip_rows, describe_rows, with_labels
 from srnn_lab.player.component import Place
 
+FIRST_COLUMNS = 6
+"""Columns of a table that are shown until others are chosen."""
+OF_ALL_TABLES = ("KL", "inputs", "KL of z")
+"""The rows of a table that are of all its columns."""
 HEAD_START = 1.2
 """Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser
 busy for longer."""
@@ -35,6 +39,9 @@ def show(choice: Choice) -> None:
     clip = cached_inspection(*choice)
     unit = time_unit(choice.checkpoint.config.data)
     panel = RowsPanel(PLAYER, choice, choice.length)
+    if not choice.checkpoint.config.data.kind.heard:
+        show_table(panel, clip)
+        return
     settle_sounds(choice)
     labels = choose_labels(choice)
     show_figure3_view(choice, clip)
@@ -55,15 +62,41 @@ def show(choice: Choice) -> None:
     panel.make_missing_sounds()
 
 
+def show_table(panel: RowsPanel, clip: Inspection) -> None:
+    """The page for a table, which is no sound: its columns, and one row of them questioned."""
+    choice = panel.choice
+    kind = choice.checkpoint.config.data.kind
+    with st.container():
+        show_numbers(choice, clip, panel.place)
+    draw_rows(panel, clip, match_spikes(clip, 0), kind.change, None)
+    explain_player(choice.checkpoint.config.data.features)
+    charts = show_frame(choice, clip, panel.place)
+    keep(
+        stem_of(choice),
+        {
+            **panel.files(f"{choice.name}, model {choice.model}", clip.arrays()),
+            **chart_files(*charts),
+        },
+        "The player opens in any browser.",
+    )
+
+
 def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
     """The clip's averages in one line, and those of the selection in another."""
     peak = clip.largest_spike
+    left_out, panels = (
+        (
+            "the start, silence",
+            "[one frame](#one-frame), [similar](#similar), [spikes](#spikes), [export](#export)",
+        )
+        if choice.checkpoint.config.data.kind.heard
+        else ("the start", "[one frame](#one-frame), [export](#export)")
+    )
     st.markdown(
         f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame: reconstruction term "
         f"{number(clip.log_px.mean())}, less the KL, {number(clip.kl.mean())}. The largest spike, "
-        f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames (the "
-        "start, silence) are left out. Below: [one frame](#one-frame), [similar](#similar), "
-        "[spikes](#spikes), [export](#export)."
+        f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames "
+        f"({left_out}) are left out. Below: {panels}."
     )
     if place and len(inside := frames_inside(clip.times, place)):
         kl = clip.kl[inside]
@@ -78,16 +111,19 @@ def draw_rows(
 ) -> None:
     """The rows and the sounds."""
     choice = panel.choice
-    features = choice.checkpoint.config.data.features
+    data = choice.checkpoint.config.data
     rows = clip_rows(choice.checkpoint, choice.signal, clip, match)
     peak = clip.largest_spike
+    names = [*rows]
+    first = names if data.kind.heard else [*names[:FIRST_COLUMNS], *OF_ALL_TABLES]
+    key = f"rows-{data.features}" if data.kind.heard else owned("rows", choice.model)
     player_slot = st.container()  # above the names of its rows, so that all of it fits on a screen
     shown = st.pills(
         "Rows",
-        list(rows),
+        names,
         selection_mode="multi",
-        default=list(rows),
-        key=f"rows-{features}",
+        default=[name for name in names if name in first],
+        key=key,
         bind="query-params",
     )
     rows = {name: row for name, row in rows.items() if name in (shown or ["KL"])}
@@ -97,16 +133,17 @@ def draw_rows(
             with_labels(rows, labels),
             clip.times,
             description,
-            sounds_of_clip(choice),
+            sounds_of_clip(choice) if data.kind.heard else {},
             marks=clip.times[clip.changes],
             mark_name=change,
         )
     if not visit().rows_shown:
         remember(rows_shown=True)
         time.sleep(HEAD_START)
-    with player_slot:
-        show_words(choice)
-        show_sound_controls(choice, clip)
+    if data.kind.heard:
+        with player_slot:
+            show_words(choice)
+            show_sound_controls(choice, clip)
 
 
 def keep_clip(
@@ -134,20 +171,27 @@ def keep_clip(
 def explain_player(features: str) -> None:
     """How to read the rows."""
     words = WORDS[features]
+    events = ": filled at an event (dotted), open elsewhere" if words.heard else ""
+    listen = (
+        f"\n\n**Listen**: all sounds have one gain. {words.heard} The continuation draws z from "
+        "the prior and feeds each frame back as the next input."
+        if words.heard
+        else " Gaps are missing values, for which the mean is what the model makes of the others."
+    )
     explain(
         "What is the KL?",
-        "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far the posterior q, which has heard the "
-        "clip (with smoothing all of it, with filtering up to this frame), is from the prior p, "
-        "which predicts z from the past. **Mean** and **log-variance** are those of x under the "
-        "posterior, over 8 sampled paths. The **ELBO** (nats per frame) is the reconstruction "
+        "**KL** (nats per frame; 1 nat ≈ 1.44 bit): how far the posterior q, which has "
+        f"{'heard' if words.heard else 'seen'} the clip (with smoothing all of it, with filtering "
+        "up to this frame), is from the prior p, which predicts z from the past. **Mean** and "
+        "**log-variance** are those of x under the posterior, over 8 sampled paths. The **ELBO** "
+        "(nats per frame) is the reconstruction "
         "term minus the KL; ELBOs of different kinds of frames are not comparable. The lowest row "
         "divides the KL among the dimensions of z, the most used on top: twice as many as there "
         "are active units, at least 8 and at most 64; a few values may exceed its brightest "
         "colour. Frames are counted from 0 at the first that is scored, as in the arrays (.npz). "
         "Triangles at the edge of a row mark values outside its axis.\n\n**Look for**: "
-        f"{words.look_for} Circles are spikes: filled at an event (dotted), open elsewhere.\n\n"
-        f"**Listen**: all sounds have one gain. {words.heard} The continuation draws z from the "
-        "prior and feeds each frame back as the next input.",
+        f"{words.look_for} Circles are spikes{events}."
+        f"{listen}",
         r"\mathcal{F} = \sum_t \underbrace{\mathbb{E}_q[\log p(x_t \mid z_t, d_t)]}"
         r"_{\text{reconstruction}} - \mathbb{E}_q\big[\underbrace"
         r"{\mathrm{KL}(q(z_t \mid z_{t-1}, a_t) \,\|\, p(z_t \mid z_{t-1}, d_t))}"

@@ -70,11 +70,12 @@ def show_frame(choice: Choice, clip: Inspection, place: Place | None) -> list[go
     )
     show_chart(figure, "latents", alt)
     of = f"z{int(clip.kl_z[frame].argmax())}"
-    address = urlencode({"checkpoint": st.session_state.get("checkpoint", ""), "of": of})
-    st.markdown(
-        f"The KL of **{of}** is the largest here. [Where else is it "
-        f"large?](./clips?{address}#moments)"
-    )
+    if choice.checkpoint.config.data.kind.heard:
+        address = urlencode({"checkpoint": st.session_state.get("checkpoint", ""), "of": of})
+        st.markdown(
+            f"The KL of **{of}** is the largest here. [Where else is it "
+            f"large?](./clips?{address}#moments)"
+        )
     explain(
         "What are prior and posterior?",
         "Each dimension of z at this frame, sorted by its KL over the whole clip. **Circles**: "

@@ -74,7 +74,7 @@ class RowsPanel:
         self._wanted = wanted if all_at_once else unasked(self.choice, wanted)
         self._on_request = [name for name in wanted if name not in self._wanted]
         self.scene = Scene(rows, times, description, **axis | details)
-        self.sounds = ready(self._wanted, at_hand=not data.kind.notes)
+        self.sounds = ready(self._wanted, at_hand=bool(wanted) and not data.kind.notes)
         player(
             self.scene,
             self.sounds(),
@@ -93,13 +93,11 @@ class RowsPanel:
             arrays: What is kept beside the rows as they are drawn.
 
         Returns:
-            An HTML page, an SVG picture, an .npz file and a WAV file. Each is made when it is asked
-            for.
+            An HTML page, an SVG picture, an .npz file and, where there are sounds, a WAV file. Each
+            is made when it is asked for.
         """
-        return {
-            **scene_files(title, self.scene, self.sounds, self.key, arrays),
-            **sound_file(self.sounds, self.key),
-        }
+        heard = sound_file(self.sounds, self.key) if self._wanted else {}
+        return {**scene_files(title, self.scene, self.sounds, self.key, arrays), **heard}
 
     def make_missing_sounds(self) -> None:
         """Make the missing sounds and bring them to the player; nothing should follow on a page."""
