@@ -8,6 +8,7 @@ import numpy as np
 
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
+from srnn_lab.inference.forecasting import Forecast
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -65,6 +66,28 @@ def csv_text(table: Mapping[str, list | np.ndarray]) -> str:
     writer.writerow(table)
     writer.writerows(zip(*table.values(), strict=True))
     return content.getvalue()
+
+
+SHARES = {"mean": None, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+"""What is written of each column of a forecast: the mean, and quantiles."""
+
+
+def forecast_csv(found: Forecast, names: list[str]) -> str:
+    """A forecast as comma-separated values.
+
+    Args:
+        found: The forecast.
+        names: Of its columns.
+
+    Returns:
+        A line for each step: its time, and of each column the mean and quantiles.
+    """
+    columns = {"time": found.times}
+    for what, share in SHARES.items():
+        values = found.mean if share is None else found.quantile(share)
+        columns |= {f"{name} {what}": values[:, i] for i, name in enumerate(names)}
+    ordered = ["time", *(f"{name} {what}" for name in names for what in SHARES)]
+    return csv_text({name: [f"{value:.9g}" for value in columns[name]] for name in ordered})
 
 
 def label_track(clip: Inspection, match: Spikes) -> str:

@@ -7,8 +7,6 @@ from srnn_lab.cli.options import checkpoint_command, count, load_checkpoint, pat
 from srnn_lab.system.files import write_atomically
 
 MAX_STEPS, MAX_PATHS = 100_000, 10_000
-SHARES = {"mean": None, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
-"""What is written of each column: the mean, and quantiles."""
 
 
 def add_forecast(commands: Any) -> None:
@@ -42,8 +40,7 @@ def add_forecast(commands: Any) -> None:
 
 def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
     """Draw paths, and write their mean and quantiles."""
-    import numpy as np
-
+    from srnn_lab.analysis.export import forecast_csv
     from srnn_lab.data import read_signal
     from srnn_lab.data.kinds import Series
     from srnn_lab.data.series import as_table_of_inputs
@@ -67,13 +64,7 @@ def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
     steps = args.steps or (24 if u is None else len(u))
     found = forecast(checkpoint, past, steps, u=u, paths=args.paths, seed=args.seed)
     names = kind.names or [str(i) for i in range(past.shape[1])]
-    columns = [found.mean if share is None else found.quantile(share) for share in SHARES.values()]
-    table = np.column_stack(
-        [found.times, *(of_all[:, i] for i in range(len(names)) for of_all in columns)]
-    )
-    header = ",".join(["time", *(f"{name} {what}" for name in names for what in SHARES)])
-    lines = [header, *(",".join(f"{value:.9g}" for value in row) for row in table)]
-    write_atomically(args.out, ("\n".join(lines) + "\n").encode())
+    write_atomically(args.out, forecast_csv(found, names).encode())
     return {
         "out": str(args.out),
         "observed": len(past),

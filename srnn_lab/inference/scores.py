@@ -28,9 +28,14 @@ class Predicted(ABC):
         """Minus the log density of each row that came, whatever came before it."""
 
     def coverage(self, came: Float[np.ndarray, "t c"], share: float) -> float:
-        """Share of what came that lies in the central interval of ``share`` of the probability."""
+        """Share of what came that lies in the central interval of ``share`` of the probability.
+
+        Returns:
+            From 0 to 1; missing values (NaN) do not count, and of nothing else it is NaN.
+        """
         low, high = self.quantile((1 - share) / 2), self.quantile((1 + share) / 2)
-        return float(((low <= came) & (came <= high)).mean())
+        inside = ((low <= came) & (came <= high))[~np.isnan(came)]
+        return float(inside.mean()) if inside.size else float("nan")
 
 
 @dataclass(frozen=True)

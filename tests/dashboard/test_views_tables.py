@@ -1,6 +1,9 @@
 """Explore for a run of tables: its own sequences, an upload, what is wrong with one."""
 
+import csv
+import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +15,12 @@ from views import arrays_of, kept_by, open_view, text_of
 from srnn_lab.analysis.inspection import MAX_FRAMES, inspect_signal
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from srnn_lab.config import PRESETS
+from srnn_lab.dashboard.panels.forecast import score_table
 from srnn_lab.dashboard.uploads import Uploaded
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data import Frontend, read_signal
 from srnn_lab.data.series import complete, read_sequences
+from srnn_lab.inference.forecasting import Forecast, forecast
 from srnn_lab.models import build_model
 
 # Streamlit warns of things that are not ours.
@@ -132,3 +137,52 @@ def test_other_pages_say_that_they_take_no_tables(folder, monkeypatch):
     page.query_params["checkpoint"] = "runs/towns"
     page.run()
     assert "is a model of tables, which this page does not take" in unescaped(text_of(page))
+
+
+def test_a_forecast_is_that_of_the_library_and_its_scores_are_of_what_came(folder, monkeypatch):
+    kept = kept_by("explore", monkeypatch)
+    page = explore(folder, monkeypatch)
+    name = page.sidebar.selectbox(key="sequence").value
+    page.number_input(key=f"held-{Path(name).stem}.csv, towns-30").set_value(8).run()
+    page.number_input(key=f"steps-{Path(name).stem}.csv, towns-8-8").set_value(5).run()
+    page.number_input(key="paths").set_value(40).run()
+    assert not page.exception
+    assert not page.error
+    checkpoint = load_checkpoint(folder / "runs" / "towns" / "best.safetensors")
+    table = read_signal(folder / "data" / name, checkpoint.config.data)
+    found = forecast(checkpoint, table[:22], 5, u=table[22:27, 2:], paths=40)
+    written = list(csv.reader(io.StringIO(kept["Forecast (CSV)"])))
+    assert written[0][:3] == ["time", "load (MW) mean", "load (MW) q05"]
+    numbers = np.array(written[1:], float)
+    np.testing.assert_allclose(numbers[:, 0], np.arange(22.5, 27))
+    np.testing.assert_allclose(numbers[:, 1], found.mean[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(numbers[:, 6 + 6], found.quantile(0.95)[:, 1], rtol=1e-6)
+    scores = page.table[0].value
+    crps = found.crps(table[22:27, :2]).mean(0)
+    assert scores["CRPS"].tolist() == [f"{value:.3f}" for value in crps]
+    last = np.abs(table[22:27, :2] - table[21, :2]).mean(0)
+    assert scores["CRPS of the last value"].tolist() == [f"{value:.3f}" for value in last]
+    assert scores["unit"].tolist() == ["MW", ""]
+
+
+def test_rows_whose_columns_are_empty_are_forecast_with_the_inputs_that_stand_there(
+    folder, monkeypatch
+):
+    kept = kept_by("explore", monkeypatch)
+    page = explore(folder, monkeypatch)
+    later = b"".join(f"\n,,{hour}".encode() for hour in (6, 7, 8, 9))
+    assert give(page, "upload-tables", "next.csv", csv_of(30, seed=3) + later) == []
+    assert "4 rows, given the first 30 rows" in text_of(page)
+    assert not page.table  # nobody knows yet how good it is
+    assert len(kept["Forecast (CSV)"].splitlines()) == 1 + 4
+
+
+def test_the_scores_of_a_column_by_hand():
+    samples = np.array([[[0.0, 1.0]], [[2.0, 1.0]], [[4.0, 1.0]]]).repeat(2, 1)
+    came = np.array([[2.0, np.nan], [10.0, np.nan]])
+    past = np.array([[1.0, 5.0], [np.nan, np.nan]])
+    table = score_table(Forecast(samples, np.arange(2.0)), came, past, ["a (m)", "b"])
+    # |0 - 2| + 0 + |4 - 2| = 4 and 10 + 8 + 6 = 24, over 3; the pairs are 2, 2 and 4 apart.
+    assert table["CRPS"] == [f"{(4 / 3 + 24 / 3) / 2 - 8 / 3 / 2:.3f}", "–"]
+    assert table["CRPS of the last value"] == ["5.000", "–"]
+    assert table["in the 90 % interval"] == ["50 %", "–"]

@@ -56,6 +56,9 @@ def test_quantiles_and_coverage_by_hand():
     drawn = Forecast(np.arange(101.0)[:, None, None].repeat(4, 1), np.arange(4.0))
     assert drawn.quantile(0.25).tolist() == [[25.0]] * 4
     assert drawn.coverage(np.array([[9.0], [10.0], [90.0], [91.0]]), 0.8) == 0.5
+    # What is missing does not count.
+    assert drawn.coverage(np.array([[9.0], [10.0], [90.0], [np.nan]]), 0.8) == 2 / 3
+    assert np.isnan(drawn.coverage(np.full((4, 1), np.nan), 0.8))
 
 
 def test_the_command_line_writes_quantiles(tmp_path, capsys):

@@ -12,6 +12,7 @@ from srnn_lab.analysis.transitions import Spikes, match_spikes
 from srnn_lab.dashboard.address import PLAYER, frames_inside, owned
 from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
+from srnn_lab.dashboard.panels.forecast import show_forecast
 from srnn_lab.dashboard.panels.keep import chart_files, keep, stem_of
 from srnn_lab.dashboard.panels.labels import choose_labels, show_words
 from srnn_lab.dashboard.panels.posterior import show_frame
@@ -70,12 +71,14 @@ def show_table(panel: RowsPanel, clip: Inspection) -> None:
         show_numbers(choice, clip, panel.place)
     draw_rows(panel, clip, match_spikes(clip, 0), kind.change, None)
     explain_player(choice.checkpoint.config.data.features)
+    fans, forecasts = show_forecast(choice)
     charts = show_frame(choice, clip, panel.place)
     keep(
         stem_of(choice),
         {
             **panel.files(f"{choice.name}, model {choice.model}", clip.arrays()),
-            **chart_files(*charts),
+            **chart_files(*fans, *charts),
+            **forecasts,
         },
         "The player opens in any browser.",
     )
@@ -90,7 +93,7 @@ def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
             "[one frame](#one-frame), [similar](#similar), [spikes](#spikes), [export](#export)",
         )
         if choice.checkpoint.config.data.kind.heard
-        else ("the start", "[one frame](#one-frame), [export](#export)")
+        else ("the start", "[forecast](#forecast), [one frame](#one-frame), [export](#export)")
     )
     st.markdown(
         f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame: reconstruction term "
