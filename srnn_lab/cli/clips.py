@@ -4,7 +4,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from srnn_lab.cli.options import add_json, checkpoint_command, count, load_checkpoint, path, seed
+from srnn_lab.cli.options import (
+    add_future,
+    add_json,
+    checkpoint_command,
+    count,
+    load_checkpoint,
+    path,
+    read_future,
+    seed,
+)
 from srnn_lab.system.files import write_atomically
 
 MAX_STEPS = 100_000
@@ -176,8 +185,11 @@ def add_sample(commands: Any) -> None:
     )
     command.add_argument("--prime", type=path, help="Audio, MIDI or table file to continue.")
     command.add_argument(
-        "--steps", type=count(MAX_STEPS), default=200, help="Frames to draw. Default: 200."
+        "--steps",
+        type=count(MAX_STEPS),
+        help="Frames to draw. Default: 200, or as many as --future has.",
     )
+    add_future(command)
     command.add_argument(
         "--temperature",
         type=float,
@@ -190,6 +202,8 @@ def add_sample(commands: Any) -> None:
 
 def write_sample(args: argparse.Namespace) -> dict[str, Any]:
     """Draw a sequence, or continue a file, and write it as notes, sound or a table."""
+    import numpy as np
+
     from srnn_lab.analysis.inspection import clip_batch, longest_clip
     from srnn_lab.data import read_clip
     from srnn_lab.data.write import file_bytes
@@ -206,20 +220,29 @@ def write_sample(args: argparse.Namespace) -> dict[str, Any]:
             f"{args.out} could not be written: it is a folder. Name a file in it."
         )
     given, timing = None, None
+    future = read_future(args, data)
+    steps = args.steps or (200 if future is None else len(future))
     if args.prime:
         signal, timing = read_clip(args.prime, data, longest_clip(data))
         given, _ = clip_batch(checkpoint, signal)
     drawn = continue_frames(
-        checkpoint, given, args.steps, temperature=args.temperature, seed=args.seed
+        checkpoint,
+        given,
+        steps,
+        inputs=None if future is None else checkpoint.frontend.inputs(future),
+        temperature=args.temperature,
+        seed=args.seed,
     )
     whole = drawn.frames
-    write_atomically(
-        args.out, file_bytes(checkpoint.frontend.signal(whole), data.kind, suffix, timing)
-    )
+    table = checkpoint.frontend.signal(whole)
+    if future is not None:  # beside them what they follow from, as in the tables of the training
+        known = [data.kind.parts(signal)[1]] if args.prime else []
+        table = np.hstack([table, np.concatenate([*known, future[:steps]])])
+    write_atomically(args.out, file_bytes(table, data.kind, suffix, timing))
     return {
         "out": str(args.out),
         "frames": len(whole),
-        "drawn": args.steps,
+        "drawn": steps,
         "temperature": args.temperature,
         "seed": args.seed,
     }

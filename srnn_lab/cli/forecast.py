@@ -3,7 +3,15 @@
 import argparse
 from typing import Any
 
-from srnn_lab.cli.options import checkpoint_command, count, load_checkpoint, path, seed
+from srnn_lab.cli.options import (
+    add_future,
+    checkpoint_command,
+    count,
+    load_checkpoint,
+    path,
+    read_future,
+    seed,
+)
 from srnn_lab.system.files import write_atomically
 
 MAX_STEPS, MAX_PATHS = 100_000, 10_000
@@ -23,15 +31,7 @@ def add_forecast(commands: Any) -> None:
         type=count(MAX_STEPS),
         help="Rows to forecast. Default: 24, or as many as --future has.",
     )
-    command.add_argument(
-        "--future",
-        type=path,
-        metavar="TABLE",
-        help=(
-            "Table of the known inputs in the rows to forecast, for a model that was trained with "
-            "--inputs."
-        ),
-    )
+    add_future(command)
     command.add_argument(
         "--paths", type=count(MAX_PATHS), default=200, help="Paths to draw. Default: 200."
     )
@@ -43,7 +43,6 @@ def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.analysis.export import forecast_csv
     from srnn_lab.data import read_signal
     from srnn_lab.data.kinds import Series
-    from srnn_lab.data.series import as_table_of_inputs
     from srnn_lab.inference.forecasting import forecast
 
     checkpoint = load_checkpoint(args)
@@ -56,11 +55,7 @@ def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
     if args.out.suffix.lower() != ".csv":
         raise ValueError(f"--out is {args.out}; a forecast is written to FILE.csv.")
     past = read_signal(args.file, checkpoint.config.data)
-    u = (
-        read_signal(args.future, as_table_of_inputs(checkpoint.config.data))
-        if args.future
-        else None
-    )
+    u = read_future(args, checkpoint.config.data)
     steps = args.steps or (24 if u is None else len(u))
     found = forecast(checkpoint, past, steps, u=u, paths=args.paths, seed=args.seed)
     names = kind.names or [str(i) for i in range(past.shape[1])]

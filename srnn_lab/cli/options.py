@@ -190,6 +190,44 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def add_future(parser: argparse.ArgumentParser) -> None:
+    """Add --future."""
+    parser.add_argument(
+        "--future",
+        type=path,
+        metavar="TABLE",
+        help=(
+            "Table of the known inputs in the rows to draw, for a model that was trained with "
+            "--inputs."
+        ),
+    )
+
+
+def read_future(args: argparse.Namespace, config: DataConfig) -> Any:
+    """The known inputs of the rows to draw.
+
+    Returns:
+        Rows (T, U) in the units of the table; None of a model that reads no inputs.
+
+    Raises:
+        ValueError: The model reads some and none are given, or they cannot be read.
+    """
+    from srnn_lab.data import read_signal
+    from srnn_lab.data.series import as_table_of_inputs
+
+    names = config.kind.input_names
+    if args.future and not names:
+        raise ValueError(
+            f"--future is {args.future}; the model reads no known inputs, leave it out."
+        )
+    if names and not args.future:
+        raise ValueError(
+            f"The model reads the known inputs {', '.join(names)}; give those of the future to "
+            "forecast or draw: name a table of them by --future."
+        )
+    return read_signal(args.future, as_table_of_inputs(config)) if names else None
+
+
 def say(message: str) -> None:
     """Print a message as one line to standard error."""
     sys.stderr.write(one_line(f"srnn-lab: {message}"))

@@ -16,7 +16,7 @@ def file_bytes(
     """The content of a file that holds a signal.
 
     Args:
-        signal: A piano roll, a waveform, or rows of a table.
+        signal: A piano roll, a waveform, or rows of a table, with or without its known inputs.
         kind: What its frames are.
         suffix: The ending of the file, one of ``kind.outputs``.
         timing: Tempo and metre of music, if they are known.
@@ -36,6 +36,9 @@ def file_bytes(
     if suffix == ".npy":
         np.save(content, signal, allow_pickle=False)
     else:
-        names = kind.names or [str(i) for i in range(signal.shape[1])]
-        np.savetxt(content, signal, "%.9g", ",", header=",".join(names), comments="")
+        known = [*kind.names, *kind.input_names][: signal.shape[1]]
+        names = known if kind.names else [str(i) for i in range(signal.shape[1])]
+        np.savetxt(
+            content, signal, "%.9g", ",", header=",".join(names), comments="", encoding="utf-8"
+        )
     return content.getvalue()

@@ -46,6 +46,7 @@ def continue_frames(
     given: Float[np.ndarray, "g x"] | None,
     num_frames: int,
     *,
+    inputs: Float[np.ndarray, "f u"] | None = None,
     temperature: float = 1.0,
     seed: int = 0,
 ) -> Continuation:
@@ -53,13 +54,15 @@ def continue_frames(
 
     Args:
         checkpoint: The model, which scores the first frame or not, as it was trained.
-        given: What comes before.
+        given: What comes before, each frame followed by its known inputs.
         num_frames: Frames to draw; at least 1.
+        inputs: See ``draw``.
         temperature: See ``draw``.
         seed: Seed of the draws.
 
     Returns:
-        The frames (T, X) as the model sees them, the given ones first, and the mean of each.
+        The frames (T, X) as the model sees them, without known inputs, the given ones first, and
+        the mean of each.
 
     Raises:
         ValueError: As of ``draw``.
@@ -72,13 +75,13 @@ def continue_frames(
         num_frames,
         prefix=prefix,
         first_frame=first_frame,
+        inputs=None if inputs is None else torch.as_tensor(inputs),
         temperature=temperature,
         seed=seed,
     )
     with torch.no_grad():
         mean = model.likelihood.mean(drawn.params)[0].numpy()
-    if given is None:
-        given = mean[:0]
+    given = mean[:0] if given is None else given[:, : model.config.x_dim]
     return Continuation(
         np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, mean])
     )

@@ -33,7 +33,7 @@ def write_csv(path, table, names=("flow", "level"), delimiter=","):
         delimiter.join(names),
         *(delimiter.join(f"{value:.9g}" for value in row) for row in table),
     ]
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 def write_as(path, table):
@@ -340,7 +340,7 @@ def test_the_command_line_takes_columns_as_inputs_and_forecasts_with_those_of_th
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    write_csv(tmp_path / "a.csv", 100 + rows(60, 3), ("hour", "flow", "level"))
+    write_csv(tmp_path / "a.csv", 100 + rows(60, 3), ("hour", "flow (m³/s)", "level"))
     write_csv(tmp_path / "next.csv", 100 + rows(4, 1), ("hour",))
     small = [
         "--d-dim=5",
@@ -366,18 +366,35 @@ def test_the_command_line_takes_columns_as_inputs_and_forecasts_with_those_of_th
     )
     config = load_checkpoint("run/best.safetensors").config
     assert (config.data.columns, config.data.inputs, config.model.feedback) == (
-        "flow,level",
+        "flow (m³/s),level",
         "hour",
         False,
     )
     given = ["run/best.safetensors", "a.csv"]
     assert main(["inspect", *given, "--out=seen", "--picture=seen/rows.svg"]) == 0
-    assert {"Known input hour", "level", "flow"} <= set(
+    assert {"Known input hour", "level", "flow (m³/s)"} <= set(
         re.findall(r">([^<>]+)</text>", Path("seen/rows.svg").read_text())
     )
     assert main(["forecast", *given, "--future=next.csv", "--out=drawn.csv", "--paths=3"]) == 0
     lines = Path("drawn.csv").read_text().splitlines()
-    assert (len(lines), lines[0].startswith("time,flow mean")) == (5, True)
+    assert (len(lines), lines[0].startswith("time,flow (m³/s) mean")) == (5, True)
     capsys.readouterr()
     assert main(["forecast", *given, "--out=drawn.csv"]) == 1
     assert "give those of the future to forecast" in capsys.readouterr().err
+    sample = ["sample", "run/best.safetensors", "--out=new.csv"]
+    assert main(sample) == 1
+    assert "reads the known inputs hour; give those of the future" in capsys.readouterr().err
+    assert main([*sample, "--future=next.csv", "--steps=5"]) == 1
+    assert "4 rows of 1 known inputs are given for 5 frames" in capsys.readouterr().err
+    assert main([*sample, "--future=next.csv", "--prime=a.csv"]) == 0
+    # What is drawn is a table of the model's: what was given, then four rows with their inputs.
+    assert Path("new.csv").read_text().splitlines()[0] == "flow (m³/s),level,hour"
+    before, new = (read_signal(f"{name}.csv", config.data) for name in ("a", "new"))
+    assert new.shape == (64, 3)
+    np.testing.assert_allclose(new[:60], before, rtol=1e-5)
+    np.testing.assert_allclose(new[60:, 2], 100 + rows(4, 1)[:, 0], rtol=1e-6)
+    drawn = forecast(
+        load_checkpoint("run/best.safetensors"), before, 4, u=100 + rows(4, 1), paths=1
+    )
+    np.testing.assert_allclose(new[60:, :2], drawn.samples[0], rtol=1e-4)
+    assert main(["inspect", "run/best.safetensors", "new.csv"]) == 0
