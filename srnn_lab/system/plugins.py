@@ -1,10 +1,19 @@
 """What other packages bring by entry points, found by its name."""
 
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+
+
+# To read what all packages declare takes tens of milliseconds, so it is kept while sys.path, where
+# packages may come in, stays. Of no type that has a name: importlib_metadata may put in its own.
+@cache
+def _declared(group: str, path: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG001
+    return {found.name: found for found in entry_points(group=group)}
 
 
 class Registry(dict[str, T]):
@@ -24,12 +33,8 @@ class Registry(dict[str, T]):
         self.group, self.expected = group, expected
 
     @property
-    def _others(
-        self,
-    ) -> dict[
-        str, Any
-    ]:  # entry points; those of the backport importlib_metadata are of its own type
-        return {found.name: found for found in entry_points(group=self.group)}
+    def _others(self) -> dict[str, Any]:
+        return _declared(self.group, tuple(sys.path))
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or name in self._others
