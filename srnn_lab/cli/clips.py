@@ -1,6 +1,7 @@
 """``srnn-lab inspect`` and ``sample``: what a model makes of a clip, and what it draws."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from srnn_lab.cli.options import (
 )
 from srnn_lab.system.files import write_atomically
 
+MAX_PARTICLES = 10_000
 MAX_STEPS = 100_000
 """Frames that are drawn at the most: 20 minutes of the voice, nine hours of eighth notes."""
 
@@ -185,6 +187,20 @@ def add_sample(commands: Any) -> None:
     )
     command.add_argument("--prime", type=path, help="Audio, MIDI or table file to continue.")
     command.add_argument(
+        "--between",
+        type=float,
+        nargs=2,
+        metavar=("FROM", "TO"),
+        help="Draw only this stretch of --prime anew, so that both ends fit: in seconds, of MIDI "
+        "in quarter notes, of a table in units of its time.",
+    )
+    command.add_argument(
+        "--particles",
+        type=count(MAX_PARTICLES),
+        default=256,
+        help="With --between, fillings to choose from. Default: 256.",
+    )
+    command.add_argument(
         "--steps",
         type=count(MAX_STEPS),
         help="Frames to draw. Default: 200, or as many as --future has.",
@@ -201,12 +217,13 @@ def add_sample(commands: Any) -> None:
 
 
 def write_sample(args: argparse.Namespace) -> dict[str, Any]:
-    """Draw a sequence, or continue a file, and write it as notes, sound or a table."""
+    """Draw a sequence, go on from a file or redraw a stretch of it; write notes, sound, a table."""
     import numpy as np
 
     from srnn_lab.analysis.inspection import clip_batch, longest_clip
     from srnn_lab.data import read_clip
     from srnn_lab.data.write import file_bytes
+    from srnn_lab.inference.infilling import infill_frames
     from srnn_lab.inference.sampling import continue_frames
 
     checkpoint = load_checkpoint(args)
@@ -219,25 +236,38 @@ def write_sample(args: argparse.Namespace) -> dict[str, Any]:
         raise IsADirectoryError(
             f"{args.out} could not be written: it is a folder. Name a file in it."
         )
+    if args.between and (not args.prime or args.temperature != 1):
+        raise ValueError("--between is a stretch of --prime FILE, and is drawn at temperature 1.")
+    if args.between and not all(map(math.isfinite, args.between)):
+        raise ValueError(f"--between is {args.between}; give two finite numbers.")
     given, timing = None, None
-    future = read_future(args, data)
+    future = None if args.between else read_future(args, data)
     steps = args.steps or (200 if future is None else len(future))
     if args.prime:
         signal, timing = read_clip(args.prime, data, longest_clip(data))
         given, _ = clip_batch(checkpoint, signal)
-    drawn = continue_frames(
-        checkpoint,
-        given,
-        steps,
-        inputs=None if future is None else checkpoint.frontend.inputs(future),
-        temperature=args.temperature,
-        seed=args.seed,
-    )
+    if args.between:
+        start, stop = (round(time * data.rate / data.hop) for time in args.between)
+        steps = stop - start
+        drawn = infill_frames(
+            checkpoint, given, start, stop, particles=args.particles, seed=args.seed
+        )
+    else:
+        drawn = continue_frames(
+            checkpoint,
+            given,
+            steps,
+            inputs=None if future is None else checkpoint.frontend.inputs(future),
+            temperature=args.temperature,
+            seed=args.seed,
+        )
     whole = drawn.frames
     table = checkpoint.frontend.signal(whole)
-    if future is not None:  # beside them what they follow from, as in the tables of the training
-        known = [data.kind.parts(signal)[1]] if args.prime else []
-        table = np.hstack([table, np.concatenate([*known, future[:steps]])])
+    # Beside them what they follow from, as in the tables of the training.
+    known = [data.kind.parts(signal)[1]] if args.prime and data.kind.input_names else []
+    known += [] if future is None else [future[:steps]]
+    if known:
+        table = np.hstack([table, np.concatenate(known)])
     write_atomically(args.out, file_bytes(table, data.kind, suffix, timing))
     return {
         "out": str(args.out),

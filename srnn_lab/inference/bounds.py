@@ -93,7 +93,11 @@ class SequenceBound:
 
     def draw_state(self, uniform: Float[Tensor, "b"]) -> State:
         """One path's state a sequence, drawn by weight: nearly a draw from p(z_T | x_{1:T})."""
-        return _pick(self.state, _ancestors(self.log_weights, uniform[None]))
+        return self.draw_states(uniform[None])
+
+    def draw_states(self, positions: Float[Tensor, "m b"]) -> State:
+        """The states of m paths a sequence, drawn by weight at ``positions`` in [0, 1)."""
+        return _pick(self.state, ancestors(self.log_weights, positions))
 
 
 def iwae(
@@ -216,13 +220,9 @@ def fivo(
                 for values in zip(reached, state, strict=True)
             )
         )
-        d_t, z_t = (values[:, None] for values in reached)
-        prior, posterior = (
-            type(dist)(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t)
-        )
         # Their weights grow by p(x_t, z_t) / q(z_t).
-        terms = _log_probs(
-            model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), d_t, z_t, prior, posterior
+        terms = log_probs_of_step(
+            model, u_t.repeat(k, 1, 1), x_t.repeat(k, 1, 1), reached, prior_t, posterior_t
         )
         log_px_t, log_p_t, log_q_t = (values.view(k, b) * valid for values in terms)
         kl_t = log_q_t - log_p_t
@@ -233,7 +233,7 @@ def fivo(
         resampled = (sample_size < resampling_share * k) & (t < batch.lengths - 1)
         if possibly(resampled):
             positions = uniform_t.T if uniform_t.shape[1] == k else (own + uniform_t.T) / k
-            state = _pick(state, torch.where(resampled, _ancestors(log_weights, positions), own))
+            state = _pick(state, torch.where(resampled, ancestors(log_weights, positions), own))
             value = value + torch.where(resampled, log_mean(log_weights), 0)
             log_weights = torch.where(resampled, 0, log_weights)
     return SequenceBound(value + log_mean(log_weights), kl, log_weights, state)
@@ -321,12 +321,32 @@ def _log_probs(
     )
 
 
+def log_probs_of_step(
+    model: SequenceModel,
+    u_t: Float[Tensor, "n 1 u"],
+    x_t: Float[Tensor, "n 1 x"],
+    state: State,
+    prior_t: Latent,
+    posterior_t: Latent,
+) -> tuple[Float[Tensor, "n 1"], Float[Tensor, "n 1"], Float[Tensor, "n 1"]]:
+    """The terms of the log weight at t, of n particles whose states ``model.step`` gave.
+
+    Returns:
+        log p(x_t | z_t, d_t), log p(z_t | ...) and log q(z_t | ...), in nats.
+    """
+    d_t, z_t = (values[:, None] for values in state)
+    prior, posterior = (
+        type(dist)(*(values[:, None] for values in dist)) for dist in (prior_t, posterior_t)
+    )
+    return _log_probs(model, u_t, x_t, d_t, z_t, prior, posterior)
+
+
 def log_mean(log_weights: Float[Tensor, "k b"]) -> Float[Tensor, "b"]:
     """Log of the mean of K weights, in nats."""
     return log_weights.logsumexp(0) - math.log(len(log_weights))
 
 
-def _ancestors(
+def ancestors(
     log_weights: Float[Tensor, "k b"], positions: Float[Tensor, "m b"]
 ) -> Int[Tensor, "m b"]:
     """Where each position in [0, 1) falls when the normalised weights lie end to end."""

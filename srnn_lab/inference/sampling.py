@@ -13,6 +13,7 @@ from srnn_lab.data import make_batch
 from srnn_lab.inference.bounds import draw_noise, elbo
 from srnn_lab.inference.evaluation import MEMORY
 from srnn_lab.models import SequenceModel
+from srnn_lab.models.base import State
 
 
 class Drawn(NamedTuple):
@@ -157,28 +158,53 @@ def draw(
                 model, batch, noise=temperature * draw_noise(model, batch, generator)
             ).trace.state
             x_t = prefix[:, -1:, :x_dim].to(weight)
-        # Frame by frame, each drawn x_t is the next input.
-        lengths, drawn = torch.ones(len(x_t), dtype=torch.int64, device=weight.device), []
-        for i in tqdm(range(num_frames), unit=" frames", delay=2, leave=False):
-            u_t = torch.cat([x_t, known[i].expand(len(x_t), 1, -1)], -1)
-            noise_t = torch.randn(
-                len(x_t), 1, model.z_dim, generator=generator, device=weight.device
-            ).to(weight)
-            trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
-            params = model.emit(trace.d, trace.z, u_t)
-            if not params.isfinite().all():
-                raise FloatingPointError(
-                    f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew."
-                )
-            if (
-                not drawn
-                and (size := num_frames * (u_t.numel() + params.numel()) * params.element_size())
-                > MEMORY
-            ):
-                raise ValueError(
-                    f"num_frames is {num_frames}; as many frames of this model take "
-                    f"{size / 2**30:.1f} GB, and {MEMORY / 2**30:.0f} GB are allowed: draw fewer."
-                )
-            state, x_t = trace.state, model.likelihood.sample(params, generator, temperature)
-            drawn.append(Drawn(x_t, params))
-    return Drawn(*(torch.cat(parts, 1).cpu() for parts in zip(*drawn, strict=True)))
+        return go_on(model, state, x_t, known[:num_frames], generator, temperature)[0]
+
+
+@torch.no_grad()
+def go_on(
+    model: SequenceModel,
+    state: State,
+    x_t: Float[Tensor, "b 1 x"],
+    known: Float[Tensor, "n u"],
+    generator: torch.Generator,
+    temperature: float = 1.0,
+) -> tuple[Drawn, State]:
+    """Frame by frame, z_t from the prior and x_t, which is the next input.
+
+    Args:
+        model: The model.
+        state: d and z of each sample at its last frame.
+        x_t: That frame.
+        known: Known inputs of the frames to draw, of which there are as many.
+        generator: Source of the draws.
+        temperature: See ``draw``.
+
+    Returns:
+        The new frames with the parameters that they were drawn from, on the CPU, and the states
+        after them.
+
+    Raises:
+        ValueError: The frames do not fit into memory.
+        FloatingPointError: The model gives a value that is not a finite number.
+    """
+    num_frames, device = len(known), x_t.device
+    lengths, drawn = torch.ones(len(x_t), dtype=torch.int64, device=device), []
+    for known_t in tqdm(known, unit=" frames", delay=2, leave=False):
+        u_t = torch.cat([x_t, known_t.expand(len(x_t), 1, -1)], -1)
+        noise_t = torch.randn(len(x_t), 1, model.z_dim, generator=generator, device=device).to(x_t)
+        trace = model.unroll(u_t, None, lengths, state, temperature * noise_t)
+        params = model.emit(trace.d, trace.z, u_t)
+        if not params.isfinite().all():
+            raise FloatingPointError(
+                f"Frame {len(drawn) + 1} is not of finite numbers; train the model anew."
+            )
+        size = num_frames * (u_t.numel() + params.numel()) * params.element_size()
+        if not drawn and size > MEMORY:
+            raise ValueError(
+                f"num_frames is {num_frames}; as many frames of this model take "
+                f"{size / 2**30:.1f} GB, and {MEMORY / 2**30:.0f} GB are allowed: draw fewer."
+            )
+        state, x_t = trace.state, model.likelihood.sample(params, generator, temperature)
+        drawn.append(Drawn(x_t, params))
+    return Drawn(*(torch.cat(parts, 1).cpu() for parts in zip(*drawn, strict=True))), state

@@ -22,6 +22,7 @@ from tiny import RATE, SIZES, a_result, midi_folder, roll, speech_run, untrained
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import CONVENTIONS, PRESETS, DataConfig
+from srnn_lab.data import read_signal
 from srnn_lab.data.midi import Signature, Timing, parse_midi
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.reports.benchmark import Benchmark
@@ -610,6 +611,21 @@ def test_sample_continues_a_song(music, run, tmp_path):
     assert start == {21 + i for i in np.flatnonzero(roll(1, 39)[0])}
 
 
+def test_sample_redraws_a_stretch_of_a_song_and_leaves_the_rest(music, run, tmp_path):
+    song = roll_to_midi(roll(20), 2, Timing(132.0, (Signature(0.0, 3, 4),)))
+    (tmp_path / "song.mid").write_bytes(song)
+    more = ("--prime", tmp_path / "song.mid", "--between", 3, 4.5, "--particles", 8)
+    found = run("sample", music["checkpoint"], "--out", tmp_path / "new.mid", *more)
+    assert (found["frames"], found["drawn"]) == (20, 3)
+    assert parse_midi((tmp_path / "new.mid").read_bytes()).timing == parse_midi(song).timing
+    config = DataConfig(data="fraccaro/jsb")
+    new = read_signal(tmp_path / "new.mid", config)
+    changed = np.flatnonzero((new != roll(20)[: len(new)]).any(1))
+    assert len(new) == 20
+    assert changed.min() >= 6
+    assert changed.max() < 9
+
+
 def test_sample_goes_on_in_the_tempo_and_metre_of_the_song(music, run, tmp_path):
     song = roll_to_midi(roll(20), 2, Timing(132.0, (Signature(0.0, 1, 4), Signature(1.0, 3, 4))))
     (tmp_path / "song.mid").write_bytes(song)
@@ -796,6 +812,11 @@ def test_a_clip_of_the_wrong_kind_ends_a_command(music, speech, capsys):
         (
             ["sample", "--out", "a.mp3"],
             "--out is a.mp3; this checkpoint writes FILE.mid or FILE.wav",
+        ),
+        (["sample", "--out", "a.mid", "--between", "1", "2"], "--between is a stretch of --prime"),
+        (
+            ["sample", "--out=a.mid", "--prime=song.mid", "--between", "1", "nan"],
+            "--between is [1.0, nan]; give two finite numbers",
         ),
         (["sample", "--out", "a"], "--out is a; this checkpoint writes FILE.mid or FILE.wav"),
     ],

@@ -15,6 +15,7 @@ from srnn_lab.dashboard.panels import rows_panel
 from srnn_lab.dashboard.panels import sounds as listen
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.inference.sampling import generate
+from srnn_lab.player.component import Place
 
 # Streamlit warns of things that are not ours.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -257,3 +258,28 @@ def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, mo
 )
 def test_a_copy_in_words(found, words):
     assert studio.copied_in_words(found, 8, 16, 2) == words
+
+
+def test_a_stretch_is_redrawn_between_what_stays(page, shown, monkeypatch):
+    kept = kept_by("studio", monkeypatch)
+    page.query_params["task"] = "Redraw a stretch"
+    page.query_params["takes"] = "1"
+    page.run()
+    assert not page.exception
+    assert not page.error
+    clip, take = (notes(row) for row in shown["rows"])
+    assert [row.title for row in shown["rows"]] == list(shown["sounds"]) == ["original", "Take 1"]
+    assert shown["marks"].tolist() == [8.0, 16.0]  # bars 3 and 4
+    changed = np.flatnonzero((clip != take).any(1))
+    assert 16 <= changed.min() <= changed.max() < 32
+    assert arrays_of(kept["Arrays (.npz)"])["notes_Take_1"].shape == (96, 88)
+    assert len(pretty_midi.PrettyMIDI(io.BytesIO(kept["MIDI"])).instruments[0].notes) > 100
+    # A selection in the rows is taken.
+    page.session_state["studio-player place"] = Place(20.0, 22.6)
+    page.run()
+    (button,) = [b for b in page.button if "player's selection" in b.label]
+    button.click().run()
+    assert shown["marks"].tolist() == [20.0, 22.5]
+    clip, take = (notes(row) for row in shown["rows"])
+    again = np.flatnonzero((clip != take).any(1))
+    assert 40 <= again.min() <= again.max() < 45

@@ -1,4 +1,7 @@
-"""The studio: a music model continues a few bars, in several takes, to be seen, heard and saved."""
+"""The studio: a music model goes on from a few bars, or redraws some, in several takes.
+
+They are seen, heard and saved.
+"""
 
 import os
 import re
@@ -11,20 +14,24 @@ from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.analysis.novelty import Copied, longest_copied
 from srnn_lab.dashboard.address import owned
-from srnn_lab.dashboard.cache import Choice, cached_checkpoint
+from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint
 from srnn_lab.dashboard.panels.keep import keep, scene_files, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
-from srnn_lab.dashboard.panels.sounds import play
+from srnn_lab.dashboard.panels.sounds import ORIGINAL, play
+from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
+from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import training_songs
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
+from srnn_lab.inference.infilling import PARTICLES, infill_frames
 from srnn_lab.inference.sampling import continue_frames
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
 from srnn_lab.pictures.colours import KL, SIGNAL
 from srnn_lab.pictures.scene import Picture
 
 PLAYER = "studio-player"
+CONTINUE, REDRAW = "Continue the opening", "Redraw a stretch"
 FAINTEST = 0.15
 """Opacity of a note that sounds although the model had ruled it out."""
 NOTES = [
@@ -52,24 +59,65 @@ def cached_draw(
     return continue_frames(checkpoint, prefix, steps, temperature=temperature, seed=seed)
 
 
+@cache_data(max_entries=64, show_spinner=False)
+def cached_infilled(
+    path: str,
+    modified: float,
+    content: ClipBytes,
+    name: str,
+    semitones: int,
+    start: int,
+    stop: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A clip with the frames from ``start`` to ``stop`` drawn anew, and p(note), as above."""
+    clip = Choice(path, modified, content, name, semitones)
+    return infill_frames(clip.checkpoint, clip.signal, start, stop, seed=seed)
+
+
 def show(choice: Choice) -> None:
     """The page."""
+    pages = {CONTINUE: show_continued, REDRAW: show_redrawn}
+    task = st.segmented_control(
+        "Task", list(pages), default=CONTINUE, required=True, key="task", bind="query-params"
+    )
+    pages[task](choice)
+
+
+def show_redrawn(choice: Choice) -> None:
+    """A stretch of the clip, drawn anew between what comes before it and after it."""
     st.caption(
-        "The model hears the opening bars, infers the latent state at their end, and composes "
-        "from there: z from its prior, notes from p(note), each frame fed back as the next input. "
-        "All takes start alike and have different seeds: Take 1 has the first seed, and each "
-        "further take the next."
+        f"The model draws a stretch of the clip anew, so that both ends fit. It draws {PARTICLES} "
+        "fillings from what comes before, goes on from each through what really comes after, and "
+        "keeps one by its weight. All takes have different seeds."
     )
-    per_quarter = choice.checkpoint.config.data.frames_per_quarter
-    left, middle, right = st.columns(3)
-    prefix, timing = choose_prefix(choice.signal, choice.timing, per_quarter, left, middle)
-    seed = int(right.number_input("First seed", 0, 9999, 0, key="seed", bind="query-params"))
-    st.caption(f"{plain(choice.name)} is in {choice.timing}.")
-    left, middle, right = st.columns(3)
-    bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
-    temperature = middle.slider(
-        "Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params"
+    data, timing = choice.checkpoint.config.data, choice.timing
+    panel = RowsPanel(PLAYER, choice, length := framed_length(choice))
+    bars = np.append(timing.bars(length), length)
+    third_and_fourth = (float(bars[2]), float(bars[4])) if len(bars) > 4 else None
+    stretch = choose_stretch(
+        st.container(), panel, "redrawn", "Redraw", "the notes stay", third_and_fourth
     )
+    left, right = st.columns(2)
+    seed, takes = choose_takes(left, right)
+    # The first frame of a clip is only an input where the model does not score it.
+    start, stop = (round(time * data.frames_per_quarter) for time in stretch)
+    start = max(start, choice.checkpoint.config.evaluation.unscored)
+    if start >= stop:
+        st.info("This range contains no frame that the model can draw; make it longer.")
+        return
+    drawn, text = {}, "Redrawing …"
+    bar = st.progress(0.0, text)
+    for i in range(takes):
+        drawn[take_of(seed + i, seed)] = cached_infilled(*choice, start, stop, seed + i)
+        bar.progress((i + 1) / takes, text)
+    bar.empty()
+    show_takes(panel, drawn, (start, stop), timing, clip=choice.signal)
+
+
+def choose_takes(left: DeltaGenerator, right: DeltaGenerator) -> tuple[int, int]:
+    """Ask for the first seed and for the number of takes."""
+    seed = int(left.number_input("First seed", 0, 9999, 0, key="seed", bind="query-params"))
     takes = right.segmented_control(
         "Takes",
         [1, 2, 3, 4],
@@ -79,17 +127,39 @@ def show(choice: Choice) -> None:
         bind="query-params",
         width="stretch",
     )
+    return seed, takes
+
+
+def show_continued(choice: Choice) -> None:
+    """What the model composes after the opening bars of the clip."""
+    st.caption(
+        "The model hears the opening bars, infers the latent state at their end, and composes "
+        "from there: z from its prior, notes from p(note), each frame fed back as the next input. "
+        "All takes start alike and have different seeds: Take 1 has the first seed, and each "
+        "further take the next."
+    )
+    per_quarter = choice.checkpoint.config.data.frames_per_quarter
+    left, middle, right = st.columns(3)
+    prefix, timing = choose_prefix(choice.signal, choice.timing, per_quarter, left, middle)
+    above = right.container()
+    st.caption(f"{plain(choice.name)} is in {choice.timing}.")
+    left, middle, right = st.columns(3)
+    bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
+    temperature = middle.slider(
+        "Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params"
+    )
+    seed, takes = choose_takes(above, right)
     follow_older_link(seed)
     steps = max(1, round(bars * timing.signatures[-1].quarters * per_quarter))
     drawn = {
         take_of(s, seed): cached_draw(choice.path, choice.modified, steps, s, temperature, prefix)
         for s in range(seed, seed + takes)
     }
-    frames = steps + (0 if prefix is None else len(prefix))
-    panel = RowsPanel(PLAYER, choice, frames / per_quarter)
+    given = 0 if prefix is None else len(prefix)
+    panel = RowsPanel(PLAYER, choice, (given + steps) / per_quarter)
     if temperature == 0 and takes > 1:
         st.info("At temperature 0 nothing is random: every seed gives the same take.")
-    show_takes(panel, drawn, 0 if prefix is None else len(prefix), timing)
+    show_takes(panel, drawn, (given, given + steps), timing)
 
 
 def take_of(seed: int, first: int) -> str:
@@ -127,23 +197,29 @@ def choose_prefix(
 
 
 def show_takes(
-    panel: RowsPanel, drawn: dict[str, tuple[np.ndarray, np.ndarray]], given: int, timing: Timing
+    panel: RowsPanel,
+    drawn: dict[str, tuple[np.ndarray, np.ndarray]],
+    part: tuple[int, int],
+    timing: Timing,
+    clip: np.ndarray | None = None,
 ) -> None:
     """All takes below each other, with their sounds and files.
 
     Args:
         panel: What they are shown in.
         drawn: By name, the notes of a take and p(note).
-        given: Frames at their beginning that the model was given.
+        part: The frames that were drawn: the first, and the one after the last.
         timing: Their tempo and metre.
+        clip: The notes that are redrawn, which are shown above the takes.
     """
     # What the rows show: the notes and p(note), over the pitches that occur.
     checkpoint = panel.choice.checkpoint
     per_quarter, tempo = checkpoint.config.data.frames_per_quarter, timing.tempo
-    rolls = [roll for roll, _ in drawn.values()]
-    if not np.any(rolls):
+    if not any(roll.any() for roll, _ in drawn.values()):
         st.info("Nothing sounds in these takes; choose another seed or a higher temperature.")
         return
+    rows_of = ({} if clip is None else {ORIGINAL: (clip, clip)}) | drawn
+    rolls = [roll for roll, _ in rows_of.values()]
     pitches = pitch_range(*rolls)
     octaves, shown = octave_ticks(pitches), slice(*pitches)
     times = checkpoint.frontend.times(len(rolls[0]))
@@ -159,10 +235,10 @@ def show_takes(
             "pitch",
             ENDS,
         )
-        for name, (roll, p) in drawn.items()
+        for name, (roll, p) in rows_of.items()
     ]
-    # The rows, and the sounds of the takes that have notes.
-    heard = {name: roll for name, (roll, _) in drawn.items() if roll.any()}
+    # The rows, and the sounds of those that have notes.
+    heard = {name: roll for name, (roll, _) in rows_of.items() if roll.any()}
     wanted = {
         name: ((roll.tobytes(), per_quarter, tempo), partial(play, roll, per_quarter, tempo))
         for name, roll in heard.items()
@@ -170,17 +246,76 @@ def show_takes(
     panel.draw(
         rows,
         times,
-        f"{len(rows)} piano rolls over quarter notes, one for each take; the first {given} frames "
-        "are the same in all of them. Notes that sound are blue, silent ones that might have "
-        "sounded orange.",
+        f"{len(rows)} piano rolls over quarter notes, one for each take; outside of the frames "
+        f"from {part[0]} to {part[1]} they are the same. Notes that sound are blue, silent ones "
+        "that might have sounded orange.",
         wanted,
         end=None,
         seconds=60 / tempo,
-        marks=np.array([given / per_quarter] if given else []),
-        mark_name="continuation starts",
+        marks=np.array([at / per_quarter for at in part if 0 < at < len(times)]),
+        mark_name="continuation starts" if clip is None else "start or end of the stretch",
         all_at_once=True,
     )
-    show_novelty(panel.choice, {name: roll[given:] for name, (roll, _) in drawn.items()}, given)
+    parts = {name: roll[slice(*part)] for name, (roll, _) in drawn.items()}
+    show_novelty(panel.choice, parts, part[0])
+    if clip is None:
+        explain_continuation()
+    else:
+        explain_redrawing()
+    # The files of all takes, and MIDI and WAV of one.
+    arrays = {
+        f"{kind} {name}".replace(" ", "_"): values
+        for name, take in drawn.items()
+        for kind, values in zip(("notes", "p"), take, strict=True)
+    }
+    savable = [name for name in drawn if name in heard]
+    name = st.segmented_control(
+        "Take to save",
+        savable,
+        default=savable[0],
+        required=True,
+        key="keep",
+        bind="query-params",
+    )
+    midi = partial(roll_to_midi, heard[name], per_quarter, timing)
+    keep(
+        f"{stem_of(panel.choice)}, {'continued' if clip is None else 'redrawn'}",
+        {
+            "MIDI": (midi, f"{name}.mid"),
+            "WAV": (lambda: midi_to_wav(midi()), f"{name}.wav"),
+            **scene_files(
+                f"Takes of {', '.join(drawn)}", panel.scene, panel.sounds, PLAYER, arrays
+            ),
+        },
+        "Player, picture and arrays contain all takes.",
+    )
+    panel.make_missing_sounds()
+
+
+def explain_redrawing() -> None:
+    """How to read takes of a stretch that is redrawn."""
+    explain(
+        "How is a stretch drawn so that both ends fit?",
+        "A particle filter: before the stretch z is drawn from the posterior; in it z is drawn "
+        "from the prior and the notes from p(note); after it z is drawn from the posterior again, "
+        "and each filling gains weight by how well the model foresees, from it, the notes that "
+        "really come. One is kept, by its weight. The more fillings there are, the nearer a take "
+        "is to a draw from p(stretch | all other notes); here there are "
+        f"{PARTICLES}.\n\n**Colours**: as in a continuation; p(note) is that of the take's own "
+        "path, and outside of the dotted lines all notes are those of the clip.\n\n**Look for**: "
+        "the last chords of the stretch. A continuation may end anywhere; here they lead on to "
+        "what comes.",
+        r"w^{(k)} = \prod_{t\ \text{after it}} \frac{p(x_t \mid z_t, d_t)\, "
+        r"p(z_t \mid z_{t-1}, d_t)}{q(z_t \mid z_{t-1}, a_t)}",
+        {
+            "02_generative_model#Ancestral sampling": "draws from the model step by step",
+            "09_music#Sampling": "listens",
+        },
+    )
+
+
+def explain_continuation() -> None:
+    """How to read takes of a continuation."""
     explain(
         "What do the colours mean, and the temperature?",
         "**Blue**: notes that sound; their opacity is p(note), the probability that the model "
@@ -207,33 +342,6 @@ def show_takes(
             "09_music#Sampling": "listens",
         },
     )
-    # The files of all takes, and MIDI and WAV of one.
-    arrays = {
-        f"{kind} {name}".replace(" ", "_"): values
-        for name, take in drawn.items()
-        for kind, values in zip(("notes", "p"), take, strict=True)
-    }
-    name = st.segmented_control(
-        "Take to save",
-        list(heard),
-        default=next(iter(heard)),
-        required=True,
-        key="keep",
-        bind="query-params",
-    )
-    midi = partial(roll_to_midi, heard[name], per_quarter, timing)
-    keep(
-        f"{stem_of(panel.choice)}, continued",
-        {
-            "MIDI": (midi, f"{name}.mid"),
-            "WAV": (lambda: midi_to_wav(midi()), f"{name}.wav"),
-            **scene_files(
-                f"Takes of {', '.join(drawn)}", panel.scene, panel.sounds, PLAYER, arrays
-            ),
-        },
-        "Player, picture and arrays contain all takes.",
-    )
-    panel.make_missing_sounds()
 
 
 @st.cache_data(max_entries=64, show_spinner="Looking for copies …")

@@ -18,9 +18,14 @@ def framed_length(choice: Choice) -> float:
 
 
 def choose_stretch(
-    box: DeltaGenerator, panel: RowsPanel, name: str, act: str, outside: str
+    box: DeltaGenerator,
+    panel: RowsPanel,
+    name: str,
+    act: str,
+    outside: str,
+    at_first: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
-    """Ask for a stretch, which is the whole clip at first.
+    """Ask for a stretch.
 
     Args:
         box: Where the slider is shown.
@@ -28,6 +33,7 @@ def choose_stretch(
         name: What the address calls the stretch; another clip has its own.
         act: What is done there, for instance ``Replace z``.
         outside: What holds elsewhere.
+        at_first: The stretch before another is chosen; None: the whole clip.
 
     Returns:
         Where it begins and ends.
@@ -40,7 +46,7 @@ def choose_stretch(
         f"{act} from … to ({unit})",
         0.0,
         length,
-        value=(0.0, length),
+        value=at_first or (0.0, length),
         step=step,
         key=key,
         bind="query-params",
