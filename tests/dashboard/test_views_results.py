@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -125,3 +126,37 @@ def test_what_a_model_was_trained_on_tells_its_dots_apart(page):
     elbo, fivo, gain = (json.loads(spec)["layout"]["yaxis"]["ticktext"] for spec in figures(page))
     assert elbo == fivo == ["VRNN, elbo", "VRNN, fivo:8"]
     assert gain == ["VRNN, fivo:8"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "not_said"),
+    [
+        (
+            {"figures": {"elbo": -5.0, "kl": 0.002}},
+            "On the test data the KL is 0.002 nats per frame (0.0% of the negative ELBO). z is "
+            "hardly used. To train it to be used, try --free-bits",
+            "clip",
+        ),
+        (
+            {"figures": {"elbo": -8.0, "kl": 2.0}, "checkpoint": "jsb"},
+            "the KL is 2 nats per frame (25.0% of the negative ELBO). On 6 bundled clips, z is "
+            "used: the KL is",
+            "hardly",
+        ),
+        ({"figures": {"elbo": 300.0, "kl": 60.0}}, "the KL is 60 nats per frame.", "%"),
+        (
+            {"figures": {"elbo": -50.0, "kl": 0.05}, "average": "sequence"},
+            "the KL is 0.05 nats per sequence (0.1% of",
+            "hardly",
+        ),
+        ({"figures": {"elbo": -50.0, "kl": 0.0}}, "", "z"),
+    ],
+)
+def test_a_row_says_whether_z_is_used(monkeypatch, changes, said, not_said):
+    shown = []
+    monkeypatch.setattr(view.st, "markdown", shown.append)
+    view.show_use(a_result("x", **changes))
+    text = re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", "".join(shown))
+    assert said in text
+    assert not_said not in text.removeprefix("**Is z used?**").replace("z is used", "")
+    assert bool(said) == bool(text)

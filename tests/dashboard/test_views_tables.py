@@ -21,6 +21,7 @@ from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data import Frontend, read_signal
 from srnn_lab.data.series import complete, read_sequences
 from srnn_lab.inference.forecasting import Forecast, forecast
+from srnn_lab.inference.use_of_z import use_of_z
 from srnn_lab.models import build_model
 
 # Streamlit warns of things that are not ours.
@@ -91,6 +92,9 @@ def test_a_run_of_tables_shows_its_own_sequences_with_a_row_for_each_column(fold
     np.testing.assert_array_equal(arrays["load (MW): x between gaps (MW)"], table[5:6, 0])
     np.testing.assert_array_equal(arrays["Known input hour: hour (value)"], table[:, 2])
     assert "temperature: x" in arrays
+    frames = checkpoint.frontend.frames(table, 2)
+    use = use_of_z(checkpoint.model, [frames], checkpoint.config.evaluation)
+    assert f"**Is z used?** On this clip, {use.sentence()}" in unescaped(text_of(page))
     assert "Sound (WAV)" not in kept
 
 

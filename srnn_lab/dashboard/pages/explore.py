@@ -20,6 +20,7 @@ from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.similar import show_similar
 from srnn_lab.dashboard.panels.sounds import settle_sounds, show_sound_controls, sounds_of_clip
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
+from srnn_lab.dashboard.panels.use_of_z import show_use
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import WORDS, explain, number, time_unit
 from srnn_lab.data import Labels
@@ -55,11 +56,14 @@ def show(choice: Choice) -> None:
     with slot:
         draw_rows(panel, clip, match, change, labels)
         explain_player(choice.checkpoint.config.data.features)
+    slot = st.container()
     charts = show_frame(choice, clip, panel.place)
     show_similar(choice, clip, panel.place)
     table, null = show_spikes(clip, match, change, unit, panel.place, choice.moment)
     arrays = clip.arrays() | (labels.arrays() if labels else {})
     keep_clip(panel, clip, match, table, charts + null, arrays)
+    with slot:
+        show_use(choice)
     panel.make_missing_sounds()
 
 
@@ -71,6 +75,7 @@ def show_table(panel: RowsPanel, clip: Inspection) -> None:
         show_numbers(choice, clip, panel.place)
     draw_rows(panel, clip, match_spikes(clip, 0), kind.change, None)
     explain_player(choice.checkpoint.config.data.features)
+    slot = st.container()
     fans, forecasts = show_forecast(choice)
     charts = show_frame(choice, clip, panel.place)
     keep(
@@ -82,6 +87,8 @@ def show_table(panel: RowsPanel, clip: Inspection) -> None:
         },
         "The player opens in any browser.",
     )
+    with slot:
+        show_use(choice)
 
 
 def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:

@@ -6,11 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.dashboard.choice import choose_linked
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.figure3 import show_figure3
 from srnn_lab.dashboard.panels.keep import chart_files, keep
-from srnn_lab.dashboard.words import explain, number
+from srnn_lab.dashboard.panels.use_of_z import cached_use_on_clips
+from srnn_lab.dashboard.words import explain, number, plain
+from srnn_lab.inference.use_of_z import ADVICE, LITTLE
 from srnn_lab.pictures.charts import results_figure
 from srnn_lab.reports.records import RESULTS, Result, read_results
 from srnn_lab.reports.table import Figure, Table, rows_of
@@ -160,5 +163,23 @@ def show_row(result: Result) -> None:
     if result.checkpoint:
         st.caption(f"The checkpoint is bundled; it was trained by `{result.train}`.")
     st.caption(f"`srnn-lab reproduce {result.row} --run` runs this.")
+    show_use(result)
     with st.expander("The record of this row"):
         st.json(result.to_dict())
+
+
+def show_use(result: Result) -> None:
+    """How much the model of a row uses z: by its record and, of a bundled one, on clips."""
+    said = []
+    if (kl := result.figures.get("kl")) and (elbo := result.figures.get("elbo")) is not None:
+        per = "sequence" if result.average == "sequence" else "frame"
+        share = f" ({-kl / elbo:.1%} of the negative ELBO)" if kl + elbo < 0 else ""
+        little = f" z is hardly used. {ADVICE}" if per == "frame" and kl < LITTLE else ""
+        said.append(f"On the {result.split} data the KL is {kl:.3g} nats per {per}{share}.{little}")
+    if path := list_checkpoints().get(result.checkpoint):
+        use, clips = cached_use_on_clips(str(path), path.stat().st_mtime)
+        if use is not None:
+            of = f"{clips} bundled clips" if clips > 1 else "a bundled clip"
+            said.append(f"On {of}, {use.sentence()}")
+    if said:
+        st.markdown(f"**Is z used?** {plain(' '.join(said))}")
