@@ -4,12 +4,19 @@ from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
 
 MAIN = sys.modules["__main__"]
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 # The two workers of pytest-xdist, each with a thread on every core, would wait for each other.
 # torch reads this once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config):
+    """Check types and shapes at each call, but not in the fast part, which took twice as long."""
+    if config.option.markexpr != "not slow":
+        install_import_hook("srnn_lab", "beartype.beartype")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -32,7 +39,7 @@ def is_one_of_many(item) -> bool:
 
     Those where each comes once do not count.
     """
-    from crossed import is_crossed  # not before jaxtyping looks at what is imported
+    from crossed import is_crossed  # not before the hook looks at what is imported
 
     from srnn_lab.config import ModelConfig
 
