@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -19,13 +19,12 @@ from srnn_lab.cli.options import (
     text,
     varied,
 )
-from srnn_lab.config import FEW, FRAMES_PER_QUARTER, PRESETS, RunConfig
+from srnn_lab.config import PRESETS, RunConfig
 from srnn_lab.reports.records import options_of
+from srnn_lab.training.configuring import configured, fitted_settings, new_config
 
 MAX_TRIALS = 10_000
 """Of a sweep at the most."""
-FEW_FILES = 20
-"""Files of one's own below which batches are made for few files, unless options say otherwise."""
 
 
 def add_train(commands: Any) -> None:
@@ -224,57 +223,19 @@ def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunCon
         from srnn_lab.checkpoint import read_config
 
         began = read_config(out / "last.safetensors")
-        kept = {name: getattr(began.train, name) for name in ("epochs", *for_few_files(began, {}))}
+        kept = {name: getattr(began.train, name) for name in ("epochs", *fitted_settings(began))}
         config = configured(PRESETS.get(args.preset, began), {**kept, **given})
     elif args.preset:
-        config = configured(PRESETS[args.preset], given)
-        config = configured(config, {**for_few_files(config, given), **given})
+        return new_config(args.preset, given)
     else:
         raise ValueError(f"{out} holds no run to continue; name a PRESET to start one there.")
     config.check_read(given)
     return complete(config)
 
 
-def for_few_files(config: RunConfig, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings for data that are a folder of few files of one's own.
-
-    Returns:
-        Values by name; none if the data are no such folder, or if any of them is given.
-    """
-    from srnn_lab.data import DATASETS
-    from srnn_lab.data.splits import files_below
-
-    data, few = config.data, FEW.get(config.data.features, {})
-    if not few or given.keys() & few or data.data in DATASETS or not Path(data.data).is_dir():
-        return {}
-    return few if len(files_below(Path(data.data), data.kind.suffixes)) < FEW_FILES else {}
-
-
 def _logs(args: argparse.Namespace) -> tuple[str, ...]:
     """The loggers that were asked for."""
     return tuple(dict.fromkeys([*["tensorboard"] * args.tensorboard, *args.log]))
-
-
-def configured(config: RunConfig, given: dict[str, Any]) -> RunConfig:
-    """A configuration with the given settings in place of its own; other options are left out."""
-    if (
-        given.get("data") in FRAMES_PER_QUARTER
-    ):  # published rolls, whose frames may not be those of the preset's
-        given = {"frames_per_quarter": FRAMES_PER_QUARTER[given["data"]], **given}
-    return replace(
-        config,
-        **{
-            section.name: replace(
-                getattr(config, section.name),
-                **{
-                    f.name: given[f.name]
-                    for f in fields(getattr(config, section.name))
-                    if f.name in given
-                },
-            )
-            for section in fields(config)
-        },
-    )
 
 
 def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:

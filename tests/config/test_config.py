@@ -4,7 +4,6 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from srnn_lab.cli.train import configured, for_few_files
 from srnn_lab.config import (
     CONVENTIONS,
     FEW,
@@ -16,6 +15,7 @@ from srnn_lab.config import (
     TrainConfig,
 )
 from srnn_lab.models import build_model
+from srnn_lab.training.configuring import configured, for_few_files
 from srnn_lab.training.schedules import kl_weight, learning_rate
 
 
@@ -309,7 +309,7 @@ def test_no_two_settings_have_one_name():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize(("files", "few"), [(1, True), (19, True), (20, False)])
+@pytest.mark.parametrize(("files", "few"), [(1, True), (99, True), (100, False)])
 def test_a_folder_of_few_files_gets_batches_that_they_fill_unless_options_say_otherwise(
     tmp_path, files, few
 ):

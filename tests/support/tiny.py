@@ -52,6 +52,16 @@ def wav_folder(folder: Path, num_files: int = 6) -> Path:
     return folder
 
 
+def table_folder(folder: Path, *lengths: int) -> Path:
+    """CSV files of two columns, with so many rows."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i, length in enumerate(lengths):
+        rows = "\n".join(f"{a:.3f},{b:.3f}" for a, b in rng.normal(size=(length, 2)))
+        (folder / f"{i}.csv").write_text(f"flow,level\n{rows}\n")
+    return folder
+
+
 def music_run(data: str = "fraccaro/jsb", **train: object) -> RunConfig:
     """The paper's music run, with a model of a few thousand weights."""
     small = {
