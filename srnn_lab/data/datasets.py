@@ -1,7 +1,6 @@
 """Data sets by name, and folders of files."""
 
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from srnn_lab.data.kinds import KINDS, Roll, Series, Sound
 from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import MUSIC, read_song
+from srnn_lab.data.notices import notify
 from srnn_lab.data.series import read_sequences, read_table, split_sequences
 from srnn_lab.data.speech import (
     MAX_SECONDS,
@@ -93,10 +93,9 @@ def load_split(
             f"All {len(short)} recordings of {config.data} ({split}) are shorter than two frames."
         )
     if short:
-        warnings.warn(
+        notify(
             f"{len(short)} of {len(signals)} recordings of {config.data} ({split}) are shorter "
-            f"than two frames and were left out: {', '.join(short[:5])}.",
-            stacklevel=2,
+            f"than two frames and were left out: {', '.join(short[:5])}."
         )
     signals = {name: signal for name, signal in signals.items() if name not in short}
     return dithered(signals, config) if config.dither else signals
@@ -158,6 +157,25 @@ def _folder_files(config: DataConfig, split: str) -> dict[str, Path]:
         if split == "all"
         else files_of_split(named, split, lambda path: _check_length(path, config))
     )
+
+
+def held_out_files(config: DataConfig, split: str) -> dict[str, Path]:
+    """The files of one split of a folder of one's own.
+
+    Args:
+        config: As for ``load_split``.
+        split: ``valid`` or ``test``.
+
+    Returns:
+        By name, the files; none of a data set that has a name, nor of tables, of which one file may
+        hold several sequences (see ``own_tables``).
+
+    Raises:
+        ValueError: There are too few files.
+        FileNotFoundError: The folder holds no such file any more.
+    """
+    named = config.data in DATASETS or not Path(config.data).is_dir()
+    return {} if named or isinstance(config.kind, Series) else _folder_files(config, split)
 
 
 def _check_length(path: Path, config: DataConfig) -> None:

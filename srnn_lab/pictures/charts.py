@@ -1,6 +1,7 @@
 """NumPy in, Plotly figure out: charts of what is no clip. A clip is drawn as a ``Scene``."""
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import cycle
 from textwrap import wrap
 from typing import Any
 
@@ -370,6 +371,52 @@ def curves_figure(
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )
     figure.update_layout(margin_t=72)
+    return figure
+
+
+def compared_curves_figure(
+    curves: Mapping[str, Mapping[str, Float[np.ndarray, "_"]]], bound: str, unit: str
+) -> go.Figure:
+    """The validation curves of several runs over epochs: bound and KL, a colour for each run.
+
+    Args:
+        curves: By the name of each run, the columns of its ``curves.csv``.
+        bound: What the bounds are called.
+        unit: Of their values.
+
+    Returns:
+        A figure of two panels. A star marks the best epoch of each run.
+    """
+    figure = _rows([f"{bound}, validation", "KL, validation"], [1.0, 1.0], [unit, unit], "epoch")
+    colours = dict(zip(curves, cycle(OVERLAID), strict=False))
+    for row, column in enumerate(("valid_bound", "valid_kl"), 1):
+        for name, own in curves.items():
+            line = _line(own["epoch"], own[column], colours[name], name, unit)
+            mode = "lines+markers" if len(own["epoch"]) < 30 else "lines"
+            line.update(line={"width": 2}, mode=mode, legendgroup=name, showlegend=row == 1)
+            figure.add_trace(line, row=row, col=1)
+    for name, own in curves.items():
+        best = int(own["valid_bound"].argmax())
+        mark = go.Scatter(
+            x=own["epoch"][[best]],
+            y=own["valid_bound"][[best]],
+            mode="markers",
+            marker={"symbol": "star", "size": 12, "color": colours[name]},
+            name=f"{name}, best",
+            legendgroup=name,
+            showlegend=False,
+        )
+        figure.add_trace(mark, row=1, col=1)
+    # The first epochs are far below all others.
+    low = min(float(np.quantile(own["valid_bound"], 0.2)) for own in curves.values())
+    high = max(float(own["valid_bound"].max()) for own in curves.values())
+    margin = 0.1 * (high - low) + 1e-3
+    figure.update_yaxes(range=[low - margin, high + margin], row=1, col=1)
+    figure.update_layout(
+        showlegend=True,
+        margin_t=72,
+        legend={"orientation": "h", "y": 1.04, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+    )
     return figure
 
 

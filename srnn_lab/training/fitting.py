@@ -218,7 +218,7 @@ def _begin(
 ) -> tuple[Training, dict[str, Sequence[Frames]]]:
     """The training, new or as it was last written, and the frames of each split."""
     model, extra = distributed.from_rank_0(lambda: _build(config, out, options.resume))
-    frontend, segments, frames, data = _load(config, options)
+    frontend, segments, frames, data = load_frames(config, options)
     if not torch.equal(data, distributed.from_rank_0(lambda: data)):
         rank = distributed.rank()
         raise ValueError(
@@ -234,7 +234,10 @@ def _begin(
         weight_decay=config.train.weight_decay,
         fused=True,
     )
-    training = Training(config, frontend, model, optimizer, segments, out, data, lock)
+    count = len(frames["train"])
+    training = Training(
+        config, frontend, model, optimizer, segments, out, data, lock, sequences=count
+    )
     if extra is not None:
         training.restore(extra)
     return training, frames
@@ -383,7 +386,7 @@ def _build(
     return last.model, last.extra
 
 
-def _load(config: RunConfig, options: Options) -> tuple[Frontend, Segments, Any, Tensor]:
+def load_frames(config: RunConfig, options: Options) -> tuple[Frontend, Segments, Any, Tensor]:
     """What makes frames, the training segments, each split's frames, and all signals' SHA-256."""
     signals = options.held or {
         split: list(load_split(config.data, split, options.data_dir).values())

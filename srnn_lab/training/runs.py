@@ -1,12 +1,14 @@
-"""Trainings as folders of files: begin one as a process, see from files how far it is, stop it."""
+"""Trainings as folders of files: begin one as a process, see how far it is, rename, delete it."""
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,14 @@ from srnn_lab.checkpoint import Header, read_header
 from srnn_lab.system.files import open_regular
 from srnn_lab.system.lock import hold, is_running, sign
 from srnn_lab.training.curves import FILE, read_curves
+from srnn_lab.training.state import LAST
 
 LOG = "train.log"
 """What a training prints."""
 TAIL = 8192
-"""Bytes at the end of a log that are read."""
+"""Bytes at the end of a log that are read, and at its beginning."""
+SAYS = "srnn-lab: "
+"""What a warning or an error of a training begins with in its log."""
 _BAR = re.compile(r"(\d+)%\|[^|]*\| \S+ \[\S+<(\S+), [^]]*, (epoch [^]]*)\]")
 
 
@@ -35,6 +40,8 @@ class Progress:
         step: What its progress bar says of the latest update.
         left: Time that is left, as its progress bar says it.
         said: The last lines that it printed, without the progress bar.
+        noted: What it printed before its first update: what was left out of its data and why.
+        refused: Why it did not begin when it was last asked to; empty if it did.
     """
 
     running: bool
@@ -44,6 +51,8 @@ class Progress:
     step: str
     left: str
     said: tuple[str, ...]
+    noted: tuple[str, ...] = ()
+    refused: str = ""
 
     @property
     def test(self) -> dict[str, Any] | None:
@@ -61,6 +70,82 @@ def list_runs(folder: Path) -> dict[str, Path]:
     """
     found = (path for path in folder.glob("*") if (path / FILE).exists() or (path / LOG).exists())
     return {path.name: path for path in sorted(found) if path.name.isprintable()}
+
+
+def newest_first(runs: Mapping[str, Path]) -> dict[str, Path]:
+    """Runs in the order of their last signs of life, the latest first."""
+
+    def changed(path: Path) -> float:
+        files = (path / name for name in (LAST, FILE, LOG))
+        return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+
+    return dict(sorted(runs.items(), key=lambda run: changed(run[1]), reverse=True))
+
+
+def check_name(name: str) -> None:
+    """Whether a run can be called so.
+
+    Raises:
+        ValueError: It is no name for a folder in the folder of runs.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(
+            f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and start with a "
+            "letter."
+        )
+
+
+def rename_run(run: Path, name: str) -> Path:
+    """Give a run another name in its folder.
+
+    Args:
+        run: Folder of the run.
+        name: The new name.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        ValueError: The name is none or is taken, the run is being trained, or it is no run.
+    """
+    check_name(name)
+    new = run.parent / name
+    if new.exists():
+        raise ValueError(f"A run {name!r} exists already; choose another name.")
+    with _held_run(run):
+        run.rename(new)
+    return new
+
+
+def delete_run(run: Path) -> None:
+    """Delete the folder of a run and all that is in it.
+
+    Raises:
+        ValueError: It is being trained, or it is no run, or a link to one elsewhere.
+    """
+    with _held_run(run):
+        shutil.rmtree(run)
+
+
+@contextmanager
+def _held_run(run: Path) -> Iterator[None]:
+    """The lock of a run that lies in its folder of runs itself and not elsewhere.
+
+    Yields:
+        Nothing; the lock is given back at the end.
+
+    Raises:
+        ValueError: It is no run, or a link, or being trained.
+    """
+    if list_runs(run.parent).get(run.name) != run:
+        raise ValueError(f"{run} is no run; nothing was changed.")
+    if run.is_symlink():
+        raise ValueError(
+            f"{run} is a link to a folder elsewhere; nothing was changed. Rename or delete it "
+            "where it is."
+        )
+    with hold(run):
+        yield
 
 
 def begin(arguments: Sequence[str], run: Path) -> None:
@@ -111,20 +196,41 @@ def progress(run: Path) -> Progress:
     lines = _tail(run / LOG)
     bars = [found for line in lines if (found := _BAR.search(line))]
     said = tuple(line for line in lines if not re.search(r"\d+%\|", line))
+    refused = ""
+    if not (running or len(said) < len(lines)):  # not even a bar of progress
+        told = [line for line in said if not line.startswith("$ ")]  # but the command
+        refused = told[-1].removeprefix(SAYS) if told else ""
     total = header.config.train.epochs if header else 1
     share = epochs / total
     if running and bars:
         share = max(share, int(bars[-1][1]) / 100)
     left, step = (bars[-1][2], bars[-1][3]) if running and bars else ("", "")
-    return Progress(running, header, epochs, min(1.0, share), step, left, said)
+    share, noted = min(1.0, share), _noted(run)
+    return Progress(running, header, epochs, share, step, left, said, noted, refused)
+
+
+def _noted(run: Path) -> tuple[str, ...]:
+    """What a training printed of its data when it first began."""
+    noted = []
+    for line in _lines(run / LOG, from_end=False):
+        if re.search(r"\d+%\|", line):
+            return tuple(noted)
+        if line.startswith(SAYS):
+            noted.append(line.removeprefix(SAYS))
+    return ()
 
 
 def _tail(log: Path) -> list[str]:
     """A log's last lines, since the run last began; a progress bar's states are lines too."""
+    lines = _lines(log, from_end=True)
+    return lines[max((i for i, line in enumerate(lines) if line.startswith("$ ")), default=0) :]
+
+
+def _lines(log: Path, *, from_end: bool) -> list[str]:
+    """The lines of the first or the last bytes of a log."""
     if not log.exists():
         return []
     with os.fdopen(open_regular(log), "rb") as file:
-        file.seek(max(0, log.stat().st_size - TAIL))
+        file.seek(max(0, log.stat().st_size - TAIL) if from_end else 0)
         text = file.read(TAIL).decode(errors="replace")
-    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
-    return lines[max((i for i, line in enumerate(lines) if line.startswith("$ ")), default=0) :]
+    return [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]

@@ -48,6 +48,7 @@ class Training:
         out: Folder of the run.
         data: The SHA-256 of all signals, so that a run goes on with those it began with.
         lock: The lock of ``out``, in the process that writes there.
+        sequences: How many the training set has.
         curves: A row for each whole epoch.
         update: Updates done in the epoch after these.
         bound: Sum of the bound that is trained over those that were not skipped, in nats per frame.
@@ -66,6 +67,7 @@ class Training:
     out: Path
     data: Tensor
     lock: TextIO | None
+    sequences: int = 0
     curves: list[Row] = field(default_factory=list)
     update: int = 0
     bound: float = 0.0
@@ -81,10 +83,14 @@ class Training:
         return next(self.model.parameters()).device
 
     @cached_property
-    def made_with(self) -> dict[str, str]:
-        """Device and precision, which a checkpoint says among its scores."""
+    def made_with(self) -> dict[str, Any]:
+        """Device, precision and number of sequences, which a checkpoint says among its scores."""
         precision = precision_of(self.config.train, self.device.type)
-        return {"device": distributed.name_of(self.device), "precision": precision}
+        return {
+            "device": distributed.name_of(self.device),
+            "precision": precision,
+            "train_sequences": self.sequences,
+        }
 
     def is_due(self) -> bool:
         """Whether this is to be written after the next update; sooner before a long validation."""

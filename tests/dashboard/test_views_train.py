@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from processes import wait_for
 from streamlit.testing.v1 import AppTest
-from tiny import music_run, untrained
+from tiny import SIZES, music_run, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
 from srnn_lab.dashboard.choice import describe_own
 from srnn_lab.dashboard.pages import train
+from srnn_lab.dashboard.panels import run_controls
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training import runs
@@ -40,7 +41,8 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def page(folder):
+def page(folder, monkeypatch):
+    monkeypatch.setattr(train, "show_reading", lambda *_: None)  # which takes seconds
     return AppTest.from_function(_page, default_timeout=60)
 
 
@@ -52,7 +54,9 @@ def curves(num_epochs):
 def finished(folder, name="done", epochs=3):
     """A run as ``fit`` leaves it."""
     test = {"elbo": -8.25, "average": "macro", "sequences": 3}
-    scores = {"epoch": 1, "test": test, "z": "z is hardly used: of 2 units none."}
+    valid = {"elbo": -8.0, "average": "macro", "sequences": 2}
+    scores = {"epoch": 1, "test": test, "valid": valid, "train_sequences": 12}
+    scores["z"] = "z is hardly used: of 2 units none."
     config = music_run(epochs=epochs)
     for file, figures in (("best", scores), ("last", {})):
         save_checkpoint(untrained(config, scores=figures), folder / name / f"{file}.safetensors")
@@ -99,18 +103,69 @@ def test_a_finished_run_is_shown_with_its_score_and_its_curves(page, folder):
     page.run()
     assert not page.exception
     assert not page.error
-    assert (
-        "Done\\: 3 of 3 epochs. Test ELBO −8.25 (macro average, 3 sequences)"
-        in page.success[0].value
-    )
+    done = "Done\\: 3 of 3 epochs. Test ELBO −8.25 nats per frame (macro average over 3 test"
+    assert done in page.success[0].value
     assert any("z is hardly used" in caption.value for caption in page.caption)
     (chart,) = page.get("plotly_chart")
     assert "best checkpoint" in chart.proto.spec
     assert [button.label for button in page.get("download_button")][:1] == [
         "Download the best checkpoint"
     ]
-    assert "checkpoint=mine%2Fdone" in page.get("link_button")[0].proto.url
-    assert buttons(page) == ["Start"]
+    assert [(link.proto.label, link.proto.url) for link in page.get("link_button")] == [
+        ("Open in Explore", "./?checkpoint=mine%2Fdone"),
+        ("Open in Studio", "./studio?checkpoint=mine%2Fdone"),
+    ]
+    assert any("12 to train on, 2 to validate on, 3 to test on" in c.value for c in page.caption)
+    assert buttons(page) == ["Start", "Train 20 more epochs", "Rename it", "Delete it"]
+
+
+def test_a_finished_run_is_trained_further(page, folder, monkeypatch):
+    finished(folder)
+    begun = []
+    monkeypatch.setattr(run_controls, "begin", lambda *given: begun.append(given))
+    page.run().button(key="more").click().run()
+    assert not page.exception
+    assert begun == [([f"--resume={folder / 'done'}", "--epochs=23"], folder / "done")]
+
+
+def test_a_run_is_renamed_and_then_deleted(page, folder):
+    finished(folder, "first")
+    finished(folder, "second")
+    os.utime(folder / "first" / "curves.csv", (1000, 1000))
+    os.utime(folder / "first" / "last.safetensors", (1000, 1000))
+    page.query_params["run"] = "first"
+    page.run()
+    assert page.selectbox(key="run").options == ["second", "first"]  # the newest first
+    page.text_input(key="rename-first").set_value("second").run()
+    page.button(key="rename").click().run()
+    assert "A run 'second' exists already" in page.error[0].value
+    page.text_input(key="rename-first").set_value("third").run()
+    page.button(key="rename").click().run()
+    assert not page.exception
+    assert page.selectbox(key="run").value == "third"
+    page.button(key="delete").click().run()
+    assert not page.exception
+    assert not page.warning
+    assert page.selectbox(key="run").value == "second"
+    assert sorted(path.name for path in folder.iterdir()) == ["second"]
+
+
+def test_several_runs_are_compared_in_one_chart_and_a_table_of_what_differs(page, folder):
+    finished(folder, "first")
+    finished(folder, "second", epochs=5)
+    page.query_params["run"] = "first"
+    page.run()
+    assert len(page.get("plotly_chart")) == 1
+    page.multiselect(key="others").select("second").run()
+    assert not page.exception
+    chart = page.get("plotly_chart")[-1].proto.spec
+    assert all(name in chart for name in ("first", "second", "ELBO, validation"))
+    table = page.table[0].value
+    assert table.columns.tolist() == ["", "first", "second"]
+    rows = {row[0]: row[1:] for row in table.to_numpy().tolist()}
+    assert rows["epochs"] == ["3", "5"]
+    assert rows["test ELBO (sequences)"] == ["−8.25 (3)", "−8.25 (3)"]
+    assert "batch size" not in rows
 
 
 def test_curves_can_be_kept(page, folder, monkeypatch):
@@ -158,8 +213,7 @@ def test_a_run_of_ones_own_says_when_and_on_what_it_was_trained(
 def test_a_training_is_begun_watched_after_a_reload_stopped_and_continued(
     page, folder, monkeypatch
 ):
-    small = ("--d-dim=6", "--z-dim=3", "--hidden-dim=8")
-    monkeypatch.setitem(train.SIZES, "small", small)
+    monkeypatch.setitem(train.SIZES, "small", SIZES)
     page.run()
     page.number_input[0].set_value(9000)
     page.text_input[0].set_value("first").run()
@@ -180,7 +234,7 @@ def test_a_training_is_begun_watched_after_a_reload_stopped_and_continued(
     again = AppTest.from_function(_page, default_timeout=60).run()
     assert "It can be continued" in again.info[0].value
     continued = []
-    monkeypatch.setattr(train, "begin", lambda *given: continued.append(given))
+    monkeypatch.setattr(run_controls, "begin", lambda *given: continued.append(given))
     again.button(key="continue").click().run()
     assert continued == [([f"--resume={run}"], run)]
 
@@ -222,9 +276,9 @@ def test_of_two_who_begin_at_once_one_is_asked_to_wait(folder, monkeypatch):
         except ValueError as error:
             return str(error)
 
-    monkeypatch.setattr(train, "begin", begin)
-    monkeypatch.setattr(train, "list_runs", lambda _: {name: folder / name for name in begun})
-    monkeypatch.setattr(train, "is_running", lambda run: run.name in begun)
+    monkeypatch.setattr(run_controls, "begin", begin)
+    monkeypatch.setattr(run_controls, "list_runs", lambda _: {n: folder / n for n in begun})
+    monkeypatch.setattr(run_controls, "is_running", lambda run: run.name in begun)
     monkeypatch.setattr("streamlit.session_state", {})
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(one, ["mine", "yours"]))
@@ -238,7 +292,7 @@ def test_a_dashboard_that_is_read_only_shows_runs_and_cannot_touch_them(page, fo
         (folder / "done" / "curves.csv").read_text().rsplit("\n", 1)[0]
     )
     page.run()
-    assert buttons(page) == ["Start", "Continue"]
+    assert buttons(page) == ["Start", "Continue", "Rename it", "Delete it"]
     monkeypatch.setattr("sys.argv", ["dashboard.py", "--runs", str(folder), "--read-only"])
     again = AppTest.from_function(_page, default_timeout=60).run()
     assert not again.exception

@@ -128,7 +128,7 @@ def test_nothing_of_an_update_waits_for_the_device_before_its_result_is_looked_a
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)
     run = config(songs, **RUNS[name])
-    frontend, segments, _, data = fitting._load(run, fitting.Options())
+    frontend, segments, _, data = fitting.load_frames(run, fitting.Options())
     model = build_model(run.model).train()
     optimizer = torch.optim.AdamW(model.parameters())
     under_way = loop.Loop(Training(run, frontend, model, optimizer, segments, tmp_path, data, None))

@@ -1,34 +1,38 @@
 """Trainings: start one in its own process, watch its curves, stop or continue it, use the model."""
 
-import re
-import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.checkpoint import ASSETS
-from srnn_lab.config import FEW
 from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.choice import choose_linked, options
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
+from srnn_lab.dashboard.panels.reading import show_notices, show_reading, told_of_split
+from srnn_lab.dashboard.panels.run_comparison import show_comparison
+from srnn_lab.dashboard.panels.run_controls import begin_alone, show_controls
 from srnn_lab.dashboard.visit import want
 from srnn_lab.dashboard.words import explain, guarded, number, plain
-from srnn_lab.data.kinds import LogMel, Roll
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.reports.records import options_of
-from srnn_lab.system.lock import is_running, terminate
-from srnn_lab.training.runs import LOG, Progress, begin, list_runs, progress, read_curves
+from srnn_lab.system.lock import is_running
+from srnn_lab.training.runs import (
+    LOG,
+    Progress,
+    check_name,
+    list_runs,
+    newest_first,
+    progress,
+    read_curves,
+)
 
 REFRESH = 2.0
 """Seconds between two looks at the files of a training that runs."""
-_BEGINNING = threading.Lock()
-"""Held from looking whether a training runs until one does, since two visitors may begin at once.
-"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Recipe:
         epochs: Passes over the data.
         data: A folder; None for the preset's own data.
         asks: Kind of files of which a folder is asked for.
-        options: Further options of ``srnn-lab train``.
+        full: What the full size sets, where that is not the preset's.
     """
 
     preset: str
@@ -49,24 +53,21 @@ class Recipe:
     epochs: int
     data: Path | None = None
     asks: str = ""
-    options: tuple[str, ...] = ()
+    full: Mapping[str, int] = field(default_factory=dict)
 
 
-FEW_SONGS, FEW_WORDS = (tuple(options_of(FEW[name])) for name in (Roll.name, LogMel.name))
 RECIPES = {
     "Six chorales": Recipe(
         "jsb",
         "The bundled chorales: nothing to download. Enough to see a model learn and then overfit.",
         60,
         ASSETS / "chorales",
-        options=FEW_SONGS,
     ),
     "A minute of a voice": Recipe(
         "voice-mel",
         "The bundled prompts, as log-mel frames: nothing to download.",
         20,
         ASSETS / "voice",
-        options=FEW_WORDS,
     ),
     "All chorales": Recipe(
         "jsb",
@@ -81,14 +82,12 @@ RECIPES = {
         "A folder on this computer, split 90/5/5 by file.",
         60,
         asks="MIDI",
-        options=FEW_SONGS,
     ),
     "My recordings": Recipe(
         "voice-mel",
         "A folder on this computer, split 90/5/5 by file.",
         40,
         asks="audio",
-        options=FEW_WORDS,
     ),
     "My tables": Recipe(
         "series",
@@ -98,15 +97,16 @@ RECIPES = {
         ),
         60,
         asks="table",
+        full={"d_dim": 256, "z_dim": 64, "hidden_dim": 256},  # the preset is as small as small
     ),
 }
 SIZES = {
-    "small": ("--d-dim=64", "--z-dim=16", "--hidden-dim=64"),
-    "medium": ("--d-dim=128", "--z-dim=32", "--hidden-dim=128"),
-    "full": (),
+    "small": {"d_dim": 64, "z_dim": 16, "hidden_dim": 64},
+    "medium": {"d_dim": 128, "z_dim": 32, "hidden_dim": 128},
+    "full": {},
 }
 """By name, what the recurrent states, z and the hidden layers are made to; ``full`` is the
-preset's."""
+recipe's."""
 
 
 def show() -> None:
@@ -123,25 +123,59 @@ def show() -> None:
             "or stop one."
         )
     else:
-        guarded(partial(begin_one, folder))()
-    st.subheader("Runs")
-    runs = list_runs(folder)
-    if not runs:
-        start = "" if read_only else " Start one above."
-        st.info(
-            f"No runs yet in {plain(str(folder))}.{start} For another folder of runs: "
-            "`streamlit run dashboard.py -- --runs DIR`."
-        )
-        return
-    name = choose_linked(st.selectbox, "Run", list(runs), "run")
-    running = is_running(runs[name])
-    st.fragment(
-        guarded(partial(show_run, runs[name], running, read_only)),
-        run_every=REFRESH if running else None,
-    )()
+        chosen = choose_training()
+        guarded(partial(begin_if_asked, folder, chosen))()
+        slot = st.container()
+    show_runs(folder, read_only)
+    if not read_only:
+        with slot:  # last, since it takes long
+            guarded(partial(show_what_is_read, chosen))()
 
 
-def begin_one(folder: Path) -> None:
+@dataclass(frozen=True)
+class Chosen:
+    """A training that can be begun.
+
+    Attributes:
+        recipe: What it is begun on.
+        given: What was entered as the folder.
+        size: A name in ``SIZES``.
+        epochs: Passes over the data.
+        run: Name of the run.
+    """
+
+    recipe: Recipe
+    given: str
+    size: str
+    epochs: int
+    run: str
+
+    @property
+    def data(self) -> Path | None:
+        """The folder; None for the preset's own data."""
+        if not self.recipe.asks:
+            return self.recipe.data
+        data = folder_of(self.given)
+        if not self.given or not data.is_dir():
+            wrong = f"; {str(data)!r} is not a folder" if self.given else ""
+            raise ValueError(f"Enter the path of a folder with {self.recipe.asks} files{wrong}.")
+        return data
+
+    @property
+    def sizes(self) -> dict[str, Mapping[str, int]]:
+        """What each size sets."""
+        return SIZES | ({"full": self.recipe.full} if self.recipe.full else {})
+
+
+def folder_of(text: str) -> Path:
+    """A path as it is typed, or as file managers and shells copy it: in quotes, or from ``~``."""
+    try:
+        return Path(text.strip().strip("'\"").strip()).expanduser()
+    except RuntimeError:  # no such user: it is a folder's name
+        return Path(text)
+
+
+def choose_training() -> Chosen:
     """The widgets that begin a training."""
     left, right = st.columns(2)
     name = left.selectbox("Train on", list(RECIPES), key="recipe", bind="query-params")
@@ -156,13 +190,11 @@ def begin_one(folder: Path) -> None:
         width="stretch",
     )
     st.caption(f"{recipe.about} Preset: {recipe.preset}.")
-    data = recipe.data
+    given = ""
     if recipe.asks:
         given = st.text_input(
             f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files"
         )
-        given = given.strip().strip("'\"")  # as a file manager copies it
-        data = Path(given).expanduser() if given else None
     left, right = st.columns(2)
     # Each recipe has its own, so that another one brings its own number and name.
     of_recipe = list(RECIPES).index(name) + 1
@@ -176,14 +208,22 @@ def begin_one(folder: Path) -> None:
         max_chars=60,
         bind="query-params",
     )
+    return Chosen(recipe, given, size, int(epochs), run)
+
+
+def begin_if_asked(folder: Path, chosen: Chosen) -> None:
+    """The button that begins the training."""
     if st.button("Start", type="primary", key="begin"):
-        if recipe.asks and (data is None or not data.is_dir()):
-            wrong = f"; {given!r} is not a folder" if given else ""
-            raise ValueError(f"Enter the path of a folder with {recipe.asks} files{wrong}.")
-        options = [f"--epochs={epochs}", *recipe.options, *SIZES[size]]
-        begin_training(
-            folder, run, recipe.preset, [*options, *([f"--data={data.resolve()}"] if data else [])]
-        )
+        data, recipe = chosen.data, chosen.recipe
+        settings = {"epochs": chosen.epochs, **chosen.sizes[chosen.size]}
+        given = {"data": data.resolve()} if data else {}
+        begin_training(folder, chosen.run, recipe.preset, options_of(settings | given))
+
+
+def show_what_is_read(chosen: Chosen) -> None:
+    """How the files are split, and how long each size of model takes, once there is a folder."""
+    if chosen.given or not chosen.recipe.asks:
+        show_reading(chosen.recipe.preset, chosen.data, chosen.sizes, chosen.epochs)
 
 
 def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> None:
@@ -192,11 +232,7 @@ def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> 
     Raises:
         ValueError: The name is none for a folder or is taken, or a training runs.
     """
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ValueError(
-            f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and start with a "
-            "letter."
-        )
+    check_name(name)
     path = folder / name
     files = [path / file for file in ("last.safetensors", "best.safetensors")]
     failed = (path / LOG).exists() and not any(map(Path.exists, files)) and not is_running(path)
@@ -208,18 +244,24 @@ def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> 
     want("run", name)
 
 
-def begin_alone(arguments: list[str], run: Path) -> None:
-    """Begin a training beside which no other one of its folder runs.
-
-    Raises:
-        ValueError: One runs.
-    """
-    with _BEGINNING:
-        if running := [name for name, other in list_runs(run.parent).items() if is_running(other)]:
-            raise ValueError(
-                f"{running[0]!r} is being trained; stop it first, or wait until it is done."
-            )
-        begin(arguments, run)
+def show_runs(folder: Path, read_only: bool) -> None:
+    """The chosen run, and others beside it."""
+    st.subheader("Runs")
+    runs = newest_first(list_runs(folder))
+    if not runs:
+        start = "" if read_only else " Start one above."
+        st.info(
+            f"No runs yet in {plain(str(folder))}.{start} For another folder of runs: "
+            "`streamlit run dashboard.py -- --runs DIR`."
+        )
+        return
+    name = choose_linked(st.selectbox, "Run", list(runs), "run")
+    running = is_running(runs[name])
+    st.fragment(
+        guarded(partial(show_run, runs[name], running, read_only)),
+        run_every=REFRESH if running else None,
+    )()
+    guarded(partial(show_comparison, name, runs))()
 
 
 def show_run(run: Path, was_running: bool, read_only: bool) -> None:
@@ -228,6 +270,7 @@ def show_run(run: Path, was_running: bool, read_only: bool) -> None:
     if state.running != was_running:
         st.rerun()
     show_state(state)
+    show_data(state)
     buttons = st.container(horizontal=True)
     if not read_only:
         show_controls(run, state, buttons)
@@ -239,8 +282,10 @@ def show_run(run: Path, was_running: bool, read_only: bool) -> None:
             f"{run.name}.safetensors",
             on_click="ignore",
         )
-        address = f"./?checkpoint={quote(f'{run.parent.name}/{run.name}', safe='')}"
-        buttons.link_button("Explore it", address)
+        query = urlencode({"checkpoint": f"{run.parent.name}/{run.name}"})
+        buttons.link_button("Open in Explore", f"./?{query}")
+        if state.header and state.header.config.data.kind.notes:
+            buttons.link_button("Open in Studio", f"./studio?{query}")
     curves = read_curves(run)
     if len(curves["epoch"]) and state.header:
         files = show_curves(curves, state)
@@ -249,22 +294,6 @@ def show_run(run: Path, was_running: bool, read_only: bool) -> None:
         )
     with st.expander("Log", expanded=bool(state.said) and not len(curves["epoch"])):
         st.code("\n".join(state.said) or f"Nothing yet ({LOG}).", language=None)
-
-
-def show_controls(run: Path, state: Progress, buttons: DeltaGenerator) -> None:
-    """Buttons that stop and continue a run."""
-    if state.running and buttons.button(
-        "Stop", key="stop", help="It saves its state, so you can continue it."
-    ):
-        terminate(run)
-        st.toast("Stopping after the current update.")
-    if (
-        state.header
-        and not (state.running or state.test)
-        and buttons.button("Continue", key="continue")
-    ):
-        begin_alone([f"--resume={run}"], run)
-        st.rerun()
 
 
 def show_state(state: Progress) -> None:
@@ -278,21 +307,34 @@ def show_state(state: Progress) -> None:
             state.share, plain(f"{done} · {state.step} · {state.left} left" if state.step else done)
         )
     elif state.test:
-        n = state.test.get("sequences")
-        counted = f", {n} sequence{'s' * (n != 1)}" if n else ""
-        told = (
-            f"Done: {done}. Test ELBO {number(state.test['elbo'])} "
-            f"({state.test['average']} average{counted})."
-        )
-        st.success(plain(told))
+        test, unit = state.test, state.header.config.evaluation.unit if state.header else ""
+        over = f"{test['average']} average"
+        if n := test.get("sequences"):
+            over += f" over {n} test sequence{'s' * (n != 1)}"
+        st.success(plain(f"Done: {done}. Test ELBO {number(test['elbo'])} {unit} ({over})."))
         if of_z := state.header and state.header.scores.get("z"):
             st.caption(plain(of_z))
     elif state.header:
         st.info(f"Stopped after {done}. It can be continued from where it stopped, bit for bit.")
-    else:
-        said = [line for line in state.said if not line.startswith("$ ")]  # but the command
-        reason = said[-1].removeprefix("srnn-lab: ") if said else "its log is empty."
-        st.error(plain(f"Training did not start: {reason}"))
+    if state.refused:
+        begun = "The training did not go on" if state.header else "Training did not start"
+        st.error(plain(f"{begun}: {state.refused}"))
+    elif not (state.running or state.header):
+        st.error(plain("Training did not start: its log is empty."))
+
+
+def show_data(state: Progress) -> None:
+    """What the run was trained on, and what was left out of it."""
+    scores = state.header.scores if state.header else {}
+    counts = {
+        "train": scores.get("train_sequences"),
+        "valid": scores.get("valid", {}).get("sequences"),
+        "test": scores.get("test", {}).get("sequences"),
+    }
+    if state.header and all(counts.values()):
+        name = Path(state.header.config.data.data).name
+        st.caption(f"Data: {plain(name)}, {told_of_split(counts)}")
+    show_notices(state.noted)
 
 
 def show_curves(curves: dict, state: Progress) -> Files:

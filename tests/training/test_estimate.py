@@ -1,0 +1,54 @@
+"""The size and the time of a training, before it begins."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny import SIZES, midi_folder, roll, table_folder
+
+from srnn_lab.config import PRESETS
+from srnn_lab.data import load_split
+from srnn_lab.models import build_model
+from srnn_lab.training import estimate as module
+from srnn_lab.training.configuring import new_config
+from srnn_lab.training.estimate import Estimate, estimate
+
+
+@pytest.fixture
+def config(tmp_path):
+    return new_config("jsb", {"data": str(midi_folder(tmp_path / "songs", 12)), **SIZES})
+
+
+def signals_of(config):
+    return {split: list(load_split(config.data, split).values()) for split in ("train", "valid")}
+
+
+def test_the_parameters_are_those_of_the_model_and_nothing_is_left_behind(config, tmp_path):
+    found = estimate(config, signals_of(config))
+    assert found.parameters == sum(p.numel() for p in build_model(config.model).parameters())
+    assert found.epoch > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["songs"]
+
+
+def test_an_epoch_is_its_updates_its_validation_and_its_writing(config, monkeypatch):
+    """A clock that gives each of them a second tells how often each is counted."""
+    config = replace(
+        config, train=replace(config.train, batch_size=1, segment_length=8, segments_per_reset=1)
+    )
+    signals = {"train": [roll(40)] * 30, "valid": [roll(20)] * 12}
+    monkeypatch.setattr(module, "_timed", lambda run, _: (run(), 1.0)[1])
+    found = estimate(config, signals)
+    updates = 30 * 40 / 8
+    # Of 12 sequences for validation 4 are timed; the best epochs are written a second time.
+    assert found.epoch == pytest.approx(updates + 12 / 4 + 1.5, rel=0.01)
+
+
+def test_tables_are_timed_too(tmp_path):
+    config = new_config("series", {"data": str(table_folder(tmp_path / "t", *[30] * 6)), **SIZES})
+    assert isinstance(estimate(config, signals_of(config)), Estimate)
+
+
+def test_the_frames_of_a_signal_are_those_that_it_is_cut_into():
+    assert module._frames(PRESETS["jsb"].data, roll(40)) == 40
+    mel = PRESETS["voice-mel"].data
+    assert module._frames(mel, np.zeros(mel.window + 2 * mel.hop)) == 3
