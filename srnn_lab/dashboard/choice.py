@@ -21,6 +21,7 @@ from srnn_lab.dashboard.cache import (
     cached_signal,
     features_of,
 )
+from srnn_lab.dashboard.own_clips import cached_own_clips, is_own
 from srnn_lab.dashboard.uploads import (
     AUDIO,
     BOXES,
@@ -294,9 +295,10 @@ def choose_clip(path: Path, features: str) -> tuple[ClipBytes, str] | None:
 def choose_offered(
     side: DeltaGenerator, path: Path, features: str, *, disabled: bool = False
 ) -> tuple[ClipBytes, str] | None:
-    """A bundled clip or, of a run of tables, one of its own sequences; None where there is none."""
+    """A listed clip or, of a run of tables, one of its own sequences; None where there is none."""
     if KINDS[features].heard:
-        clip = bundled_clips(features)[choose_bundled_clip(side, features, disabled=disabled)]
+        clips = clips_of(path, features)
+        clip = clips[choose_listed_clip(side, clips, features, disabled=disabled)]
         return ClipBytes(clip.read_bytes()), clip.name
     # Whoever uploads a checkpoint may put the name of any folder of the server into it.
     uploaded = visit().checkpoint
@@ -358,11 +360,31 @@ def offer_other_model(name: str) -> None:
     )
 
 
-def choose_bundled_clip(side: DeltaGenerator, features: str, *, disabled: bool = False) -> str:
-    """The name of a clip that models of such frames can take."""
-    return choose_linked(
-        side.selectbox, "Clip", list(bundled_clips(features)), clip_key(features), disabled=disabled
-    )
+def clips_of(path: Path, features: str) -> dict[str, Path]:
+    """The clips that a model of sound or music can take: a run's own files, then the bundled ones.
+
+    Own files are those of a run in the folder of runs. An uploaded checkpoint could name any
+    folder of the server, and on one that is read-only visitors read no folder.
+
+    Args:
+        path: The checkpoint.
+        features: The kind of its frames.
+
+    Returns:
+        The files by name.
+    """
+    is_run = path.parent.parent == runs_folder() and not options().read_only
+    own = cached_own_clips(str(path), path.stat().st_mtime) if is_run else {}
+    return own | bundled_clips(features)
+
+
+def choose_listed_clip(
+    side: DeltaGenerator, clips: Collection[str], features: str, *, disabled: bool = False
+) -> str:
+    """The name of a clip; that of another run's own file gives way without a word."""
+    wanted = visit().wanted.get(key := clip_key(features), "")
+    others = {wanted} if is_own(wanted) and not any(map(is_own, clips)) else ()
+    return choose_linked(side.selectbox, "Clip", list(clips), key, "", others, disabled=disabled)
 
 
 def clip_key(features: str) -> str:
@@ -372,7 +394,7 @@ def clip_key(features: str) -> str:
 
 
 def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
-    """The content and the name of another bundled clip of the same kind.
+    """The content and the name of another listed clip of the same kind.
 
     Args:
         choice: What is chosen at the side.
@@ -383,7 +405,7 @@ def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
         The bytes, and the file's name with its ending.
     """
     features = choice.checkpoint.config.data.features
-    key, clips = f"{role}-{clip_key(features)}", bundled_clips(features)
+    key, clips = f"{role}-{clip_key(features)}", clips_of(Path(choice.path), features)
     names = [name for name, path in clips.items() if path.name != choice.name]
     name = choose_linked(
         st.selectbox, "Another clip", names, key, f"other-{clip_key(features)}", clips
