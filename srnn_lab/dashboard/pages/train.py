@@ -122,14 +122,14 @@ def show() -> None:
             "This dashboard was started with `--read-only`: it shows trainings, and cannot start "
             "or stop one."
         )
-    else:
-        chosen = choose_training()
-        guarded(partial(begin_if_asked, folder, chosen))()
-        slot = st.container()
+        show_runs(folder, read_only)
+        return
+    chosen = choose_training()
+    guarded(partial(begin_if_asked, folder, chosen))()
+    slot = st.container()
     show_runs(folder, read_only)
-    if not read_only:
-        with slot:  # last, since it takes long
-            guarded(partial(show_what_is_read, chosen))()
+    with slot:  # last, since it takes long
+        guarded(partial(show_what_is_read, chosen))()
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,8 @@ def comparison_table(
         bounds: The best validation bound of each.
 
     Returns:
-        Columns of words: the names of the settings that are not the same in all runs and of the
-        figures, and each run's.
+        Columns of words: the names of the figures and of the settings that are not the same in all
+        runs, and each run's.
     """
     configs = {name: header.config for name, header in headers.items()}
     settings = {name: config.settings() for name, config in configs.items()}
@@ -92,12 +92,12 @@ def comparison_table(
         )
     )
     rows = {
-        setting.replace("_", " "): [_value(own[setting]) for own in settings.values()]
-        for setting in differing
+        "test ELBO (sequences)": [_tested(header) for header in headers.values()],
+        "best validation bound": [number(bounds[name]) for name in headers],
+        "best epoch": [str(header.scores.get("epoch", "–")) for header in headers.values()],
     }
-    rows["best validation bound"] = [number(bounds[name]) for name in headers]
-    rows["best epoch"] = [str(header.scores.get("epoch", "–")) for header in headers.values()]
-    rows["test ELBO (sequences)"] = [_tested(header) for header in headers.values()]
+    for setting in differing:
+        rows[setting.replace("_", " ")] = [_value(own[setting]) for own in settings.values()]
     columns = zip(*rows.values(), strict=True)
     return {"": list(rows)} | {
         plain(name): list(own) for name, own in zip(headers, columns, strict=True)
