@@ -426,7 +426,7 @@ def test_a_training_is_known_by_its_number_while_it_lives_and_leaves_nothing_if_
         assert is_running(out)
         raise ValueError(f"process {(out / LOCK).read_text()} has no data")
 
-    monkeypatch.setattr(fitting, "_load", load)
+    monkeypatch.setattr(fitting, "load_frames", load)
     with pytest.raises(
         ValueError, match=f"process {os.getpid()} {socket.gethostname()} has no data"
     ):
