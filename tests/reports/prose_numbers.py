@@ -92,7 +92,6 @@ WHOLE_PAGES = {
 SOURCES: dict[str, list[tuple]] = {
     "README.md": [
         ("with Python 3.11 or newer", VERSION),
-        ("node 20.19 or newer", VERSION),
         ("CC BY-SA 3.0", LICENCE),
     ],
     "docs/bounds.md": [
