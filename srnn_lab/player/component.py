@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import streamlit as st
 from streamlit import runtime
 from streamlit.components.v2 import component
@@ -22,6 +23,7 @@ from srnn_lab.player.sound import Sounds, wav_file
 _HERE = Path(__file__).parent
 _MOUNT = component("srnn_player", js=player_script(), css=(_HERE / "player.css").read_text())
 _COURIER = component("srnn_sounds", js=(_HERE / "courier.js").read_text())
+_HOVER = component("srnn_hover", js=(_HERE / "hover.js").read_text())
 HEAD_START = 0.1
 """Seconds that new rows have before the rest of a page follows: the charts below would have the
 browser first."""
@@ -125,6 +127,24 @@ def deliver(
     data: Delivery = {"key": key, "digest": digest, "sounds": given}
     st.session_state[f"{key} given"] = data["sounds"]
     _COURIER(key=f"{key} sounds {len(sounds)}", data=data)
+
+
+def hear_on_hover(
+    key: str, sounds: Sequence[tuple[np.ndarray, int]], before: float, after: float
+) -> None:
+    """Play a part of a sound while the pointer rests on a point of the page's first Plotly chart.
+
+    The browser fetches a sound once, so that a hover asks nothing of the server. A point says what
+    is heard by its ``customdata``: the index of its sound, and the time in it in seconds.
+
+    Args:
+        key: Names it in the session.
+        sounds: Samples and their rate.
+        before: Seconds that are heard before the time of a point.
+        after: And after it.
+    """
+    addresses = [_served(wav_file(*sound), f"{key} {i}") for i, sound in enumerate(sounds)]
+    _HOVER(key=key, data={"addresses": addresses, "before": before, "after": after})
 
 
 def _addresses(

@@ -174,3 +174,49 @@ def test_a_point_is_clicked_heard_and_opened(folder):
         link = page.get_by_role("link", name="Open in Explore").get_attribute("href")
         page.goto(f"{address}/{link}")
         page.locator(PLAYER).wait_for(timeout=60_000)
+
+
+@pytest.mark.browser
+def test_the_pointer_plays_points_whose_clip_is_fetched_once(folder):
+    root = Path(__file__).parents[2]
+    started = """
+        window.played = [];
+        const start = AudioBufferSourceNode.prototype.start;
+        AudioBufferSourceNode.prototype.start = function (...given) {
+            window.played.push(given);
+            return start.apply(this, given);
+        };"""
+    where = """(i) => {
+        const chart = document.querySelector('.js-plotly-plot'), {xaxis, yaxis} = chart._fullLayout;
+        const box = chart.getBoundingClientRect(), {x, y} = chart._fullData[0];
+        return [
+          box.left + xaxis._offset + xaxis.c2p(x[i]), box.top + yaxis._offset + yaxis.c2p(y[i])
+        ];
+    }"""
+    with (
+        serve(
+            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder
+        ) as address,
+        launch() as browser,
+        open_page(browser, address, viewport={"width": 1280, "height": 900}) as page,
+    ):
+        page.add_init_script(started)
+        fetched = []
+        page.on("request", lambda request: fetched.append(request.url))
+        page.goto(f"{address}/map?checkpoint=runs/jsb")
+        page.get_by_text("Hovering plays, too").click(timeout=90_000)
+        page.get_by_test_id("stBidiComponentRegular").or_(
+            page.get_by_test_id("stBidiComponentIsolated")
+        ).first.wait_for(state="attached", timeout=90_000)
+        page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x")
+        page.wait_for_timeout(500)
+        for i in (10, 40):
+            page.mouse.move(20, 20)
+            page.mouse.move(*page.evaluate(where, i))
+            page.wait_for_function(
+                "(n) => window.played.length >= n", arg=1 + (i == 40), timeout=30_000
+            )
+        assert len([url for url in fetched if ".wav" in url]) == 1
+        (_, at, length), *_ = page.evaluate("window.played")
+        assert at >= 0
+        assert length == pytest.approx(2 * 60 / 80, abs=1)

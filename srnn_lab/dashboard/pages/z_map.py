@@ -1,4 +1,4 @@
-"""A map of z: each frame of a set of clips is a point, which a click plays."""
+"""A map of z: each frame of a set of clips is a point, which a click or the pointer plays."""
 
 import html
 from collections import Counter
@@ -9,12 +9,13 @@ import numpy as np
 import streamlit as st
 
 from srnn_lab.analysis.latent_map import Cloud, Components, evenly, gather, principal_components
-from srnn_lab.analysis.moments import Moment, Summary
+from srnn_lab.analysis.moments import AROUND, Moment, Summary
 from srnn_lab.dashboard.cache import Choice, cache_resource
 from srnn_lab.dashboard.choice import choose_linked
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.classes import SILENCE, UNLABELLED, bass_notes, phones_at
 from srnn_lab.dashboard.panels.clip_set import (
+    cached_stretch,
     cached_summary,
     choose_set,
     labels_of,
@@ -22,11 +23,14 @@ from srnn_lab.dashboard.panels.clip_set import (
     show_moment,
     summarise_all,
 )
-from srnn_lab.dashboard.words import explain, number
+from srnn_lab.dashboard.words import explain, number, time_unit, unit_seconds
 from srnn_lab.data.phones import phone_kind
 from srnn_lab.pictures.charts import MAX_CLASSES, map_figure
+from srnn_lab.player.component import hear_on_hover
 
 MOST_POINTS = 50_000
+MOST_HEARD = 600
+"""Seconds of clips that hovering plays, in about 20 MB."""
 COMPONENTS = 4
 OTHERS = "others"
 COLOURS = {
@@ -46,7 +50,8 @@ def show(choice: Choice) -> None:
     st.caption(
         "Each point is a frame of a clip of the set, placed by the posterior mean of its z. "
         "Frames that lie together are alike to the model. **Click on a point to hear the sound "
-        "around it**; hovering says what it is. Drag to zoom, double-click to see all again."
+        "around it**; hovering says what it is, and plays it if you wish. Drag to zoom, "
+        "double-click to see all again."
     )
     if choice.checkpoint.model.z_dim == 0:
         st.info("This model has no z, so there is nothing to map. Choose another checkpoint.")
@@ -71,6 +76,8 @@ def show(choice: Choice) -> None:
             up = choose_linked(st.selectbox, "Up", [*list(axes)[1:], next(iter(axes))], "up")
             colour = choose_linked(st.selectbox, "Colour", offered, "colour")
         show_map(choice, clips, found, cloud, texts, (axes[across], axes[up]), colour)
+        if st.toggle("Hovering plays, too", key="hover", bind="query-params"):
+            hear_points(choice, {name: clips[name] for name in cloud.names})
         told = [
             describe(components, int(name[2:]) - 1)
             for name in (across, up)
@@ -155,6 +162,10 @@ def show_map(
     left, right = st.columns([3, 1])
     values, others = cloud.kl if colour == "KL" else None, (UNLABELLED, SILENCE, OTHERS)
     figure = map_figure(x, y, (across, up), texts, groups, values, others)
+    seconds = unit_seconds(choice.checkpoint.config.data)
+    times = [found[cloud.names[i]].times[t] for i, t in zip(cloud.clip, cloud.frame, strict=True)]
+    points = np.stack([cloud.clip, seconds * np.array(times)], 1).astype(np.float32)
+    figure.for_each_trace(lambda trace: trace.update(customdata=points[groups[trace.name]]))
     with left:
         alt = (
             f"{len(cloud.kl):,} frames of {len(cloud.names)} clips by {across} and {up}, "
@@ -170,6 +181,28 @@ def show_map(
         name, frame = cloud.names[cloud.clip[i]], int(cloud.frame[i])
         moment = Moment(name, frame, float(cloud.kl[i]))
         show_moment(choice, clips[name], moment, found[name].times, of="KL ", autoplay=True)
+
+
+def hear_points(choice: Choice, clips: Mapping[str, Choice]) -> None:
+    """Give the browser the sounds of the clips, by which it plays what the pointer rests on.
+
+    Args:
+        choice: What is chosen at the side.
+        clips: The clips of the points, in their order; of a long set the first are heard.
+    """
+    data, sounds, heard = choice.checkpoint.config.data, [], 0.0
+    text, seconds = "Making the sounds of the clips …", unit_seconds(data)
+    bar = st.progress(0.0, text)
+    for clip in clips.values():
+        heard += clip.length * seconds
+        if heard > MOST_HEARD and sounds:
+            st.caption(f"The first {len(sounds)} of {len(clips)} clips are heard.")
+            break
+        sounds.append(cached_stretch(*clip, 0, len(clip.signal)))
+        bar.progress(len(sounds) / len(clips), text)
+    bar.empty()
+    half = seconds * AROUND[time_unit(data)] / 2
+    hear_on_hover("map-hover", sounds, half, half)
 
 
 def groups_of(
