@@ -27,9 +27,11 @@ def test_a_folder_is_taken_as_it_is_typed_or_copied(typed, path):
 
 def test_a_folder_that_is_none_is_named(tmp_path):
     def chosen(given):
-        return Chosen(RECIPES["My tables"], given, "small", 1, "mine")
+        return Chosen(RECIPES["My tables"], given, " flow , level", "small", 1, "mine")
 
-    assert chosen(f'"{tmp_path}"').data == tmp_path
+    found = chosen(f'"{tmp_path}"')
+    assert found.data == tmp_path
+    assert found.data_settings == {"data": str(tmp_path.resolve()), "columns": "flow,level"}
     for given in ("", "/nowhere/at/all"):
         with pytest.raises(ValueError, match="Enter the path of a folder with table files"):
             _ = chosen(given).data
@@ -87,3 +89,13 @@ def test_what_was_left_out_is_counted_and_told(tmp_path):
     found = reading.cached_reading("jsb", given, reading.version_of("jsb", folder))
     assert sum(map(len, found.signals.values())) == 7
     assert any("song-03.mid" in notice for notice in found.notices)
+
+
+def test_columns_that_are_not_numbers_are_left_out_by_naming_the_others(tmp_path):
+    (tmp_path / "day.csv").write_text("when,flow\n" + "\n".join(f"day {i},{i}" for i in range(40)))
+    version = reading.version_of("series", tmp_path)
+    with pytest.raises(ValueError, match="which is no number"):
+        reading.cached_reading("series", (("data", str(tmp_path)),), version)
+    given = (("data", str(tmp_path)), ("columns", "flow"))
+    found = reading.cached_reading("series", given, version)
+    assert [len(own[0]) for own in found.signals.values()] == [32, 4, 4]

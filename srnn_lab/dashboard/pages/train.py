@@ -139,6 +139,7 @@ class Chosen:
     Attributes:
         recipe: What it is begun on.
         given: What was entered as the folder.
+        columns: The columns of tables that are modelled, as they were entered; empty: all.
         size: A name in ``SIZES``.
         epochs: Passes over the data.
         run: Name of the run.
@@ -146,6 +147,7 @@ class Chosen:
 
     recipe: Recipe
     given: str
+    columns: str
     size: str
     epochs: int
     run: str
@@ -160,6 +162,13 @@ class Chosen:
             wrong = f"; {str(data)!r} is not a folder" if self.given else ""
             raise ValueError(f"Enter the path of a folder with {self.recipe.asks} files{wrong}.")
         return data
+
+    @property
+    def data_settings(self) -> dict[str, str]:
+        """What the options say of the data."""
+        data, names = self.data, [name.strip() for name in self.columns.split(",")]
+        columns = {"columns": ",".join(names)} if any(names) else {}
+        return ({"data": str(data.resolve())} if data else {}) | columns
 
     @property
     def sizes(self) -> dict[str, Mapping[str, int]]:
@@ -190,11 +199,16 @@ def choose_training() -> Chosen:
         width="stretch",
     )
     st.caption(f"{recipe.about} Preset: {recipe.preset}.")
-    given = ""
+    given = columns = ""
     if recipe.asks:
-        given = st.text_input(
+        place = st.columns([2, 1]) if recipe.asks == "table" else [st]
+        given = place[0].text_input(
             f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files"
         )
+        if recipe.asks == "table":
+            columns = place[1].text_input(
+                "Columns", key="columns", placeholder="all", help="Names, with commas between them."
+            )
     left, right = st.columns(2)
     # Each recipe has its own, so that another one brings its own number and name.
     of_recipe = list(RECIPES).index(name) + 1
@@ -208,22 +222,21 @@ def choose_training() -> Chosen:
         max_chars=60,
         bind="query-params",
     )
-    return Chosen(recipe, given, size, int(epochs), run)
+    return Chosen(recipe, given, columns, size, int(epochs), run)
 
 
 def begin_if_asked(folder: Path, chosen: Chosen) -> None:
     """The button that begins the training."""
     if st.button("Start", type="primary", key="begin"):
-        data, recipe = chosen.data, chosen.recipe
-        settings = {"epochs": chosen.epochs, **chosen.sizes[chosen.size]}
-        given = {"data": data.resolve()} if data else {}
-        begin_training(folder, chosen.run, recipe.preset, options_of(settings | given))
+        settings = {"epochs": chosen.epochs, **chosen.sizes[chosen.size], **chosen.data_settings}
+        begin_training(folder, chosen.run, chosen.recipe.preset, options_of(settings))
 
 
 def show_what_is_read(chosen: Chosen) -> None:
     """How the files are split, and how long each size of model takes, once there is a folder."""
     if chosen.given or not chosen.recipe.asks:
-        show_reading(chosen.recipe.preset, chosen.data, chosen.sizes, chosen.epochs)
+        settings = chosen.data_settings
+        show_reading(chosen.recipe.preset, settings, chosen.sizes, chosen.epochs)
 
 
 def begin_training(folder: Path, name: str, preset: str, options: list[str]) -> None:
@@ -300,7 +313,7 @@ def show_state(state: Progress) -> None:
     """In one line and a bar, where a run is."""
     total = state.header.config.train.epochs if state.header else 0
     done = f"{state.epochs} of {total} epochs"
-    if state.running and not state.header:
+    if state.running and not state.step and state.epochs >= total:  # new, or trained further
         st.progress(0.0, "Reading the data …")
     elif state.running:
         st.progress(

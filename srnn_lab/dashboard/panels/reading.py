@@ -39,17 +39,21 @@ class Reading:
 
 
 def show_reading(
-    preset: str, data: Path | None, sizes: Mapping[str, Mapping[str, int]], epochs: int
+    preset: str,
+    settings: Mapping[str, str],
+    sizes: Mapping[str, Mapping[str, int]],
+    epochs: int,
 ) -> None:
     """How the files are split, and how large each size of model is and how long it takes.
 
     Args:
         preset: A name in ``PRESETS``.
-        data: A folder; None for the preset's own data.
+        settings: What the options say of the data; nothing for the preset's own.
         sizes: Settings by the name of each size.
         epochs: Passes over the data.
     """
-    version, given = version_of(preset, data), _given(data)
+    data = Path(settings["data"]) if "data" in settings else None
+    version, given = version_of(preset, data), tuple(settings.items())
     if version[1] > MOST_BYTES:
         st.caption(
             f"{_counted(version[0], 'file')} of {version[1] / 1e6:,.0f} MB. They are read when "
@@ -62,8 +66,8 @@ def show_reading(
     reading = cached_reading(preset, given, version)
     st.caption(told_of_split({name: len(own) for name, own in reading.signals.items()}, version[0]))
     found = {
-        name: cached_estimate(preset, given, tuple(settings.items()), version)
-        for name, settings in sizes.items()
+        name: cached_estimate(preset, given, tuple(size.items()), version)
+        for name, size in sizes.items()
     }
     st.caption(told_of_sizes(found, epochs))
     show_notices(reading.notices)
@@ -85,10 +89,6 @@ def version_of(preset: str, data: Path | None) -> Version:
     found = [path.stat() for path in files if path.exists()]
     changed = max((status.st_mtime for status in found), default=0.0)
     return len(files), sum(status.st_size for status in found), changed
-
-
-def _given(data: Path | None) -> Settings:
-    return () if data is None else (("data", str(data.resolve())),)
 
 
 def _is_at_hand(preset: str) -> bool:
