@@ -1,9 +1,13 @@
 """Find similar, on the first page."""
 
 import time
+from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from browser import PLAYER, drag, launch, open_page, serve
+from playwright.sync_api import expect
 from views import open_view, save_runs, small_run, text_of
 
 from srnn_lab.analysis.inspection import inspect_signal
@@ -99,3 +103,26 @@ def test_once_the_set_is_known_another_selection_is_answered_within_a_second_of_
         assert len(stretches(page)) == SHOWN
         assert stretches(page) != before
     assert min(spent) < 1
+
+
+@pytest.mark.browser
+def test_what_is_like_a_selection_is_found_anew_when_another_is_dragged_and_opened(folder):
+    root = Path(__file__).parents[2]
+    with (
+        serve(
+            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats=false", cwd=folder
+        ) as at,
+        launch() as browser,
+        open_page(browser, at, viewport={"width": 1280, "height": 900}) as page,
+    ):
+        asked = {"checkpoint": "runs/jsb", "clip": "bwv270", "place": PLACE, "similar": SPACES["z"]}
+        page.goto(f"{at}/?{urlencode(asked)}")
+        found = page.get_by_text("as far as the median stretch")
+        expect(found).to_have_count(SHOWN, timeout=90_000)
+        before = found.all_inner_texts()
+        drag(page, 20, 23)
+        expect(found.first).not_to_have_text(before[0], timeout=60_000)
+        link = page.get_by_role("link", name="Open in Explore").last.get_attribute("href")
+        page.goto(f"{at}/{link}")
+        page.locator(PLAYER).wait_for(timeout=60_000)
+        assert "place=" in page.url

@@ -1,8 +1,12 @@
 """The page Steer."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from browser import launch, open_page, serve, wait_until_it_moves
 from payload import unpacked
+from playwright.sync_api import expect
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
 from srnn_lab.analysis.inspection import inspect_signal
@@ -151,3 +155,24 @@ def test_a_change_is_drawn_around_0(tested):
     assert row.limits == (-0.25, 0.25)
     assert row.values.min() == -0.25
     assert row.colours[len(row.colours) // 2].endswith("00")
+
+
+@pytest.mark.browser
+def test_alpha_is_moved_by_keyboard_and_the_steered_sound_is_played(folder):
+    root = Path(__file__).parents[2]
+    with (
+        serve(
+            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats=false", cwd=folder
+        ) as at,
+        launch() as browser,
+        open_page(browser, at, viewport={"width": 1280, "height": 900}) as page,
+    ):
+        page.goto(f"{at}/steer?checkpoint=runs/jsb&alpha=0.0")
+        said = page.get_by_text("In the stretch z moves by")
+        expect(said).to_contain_text("z moves by 0.00", timeout=90_000)
+        page.get_by_role("slider", name="α").press("End")
+        expect(said).not_to_contain_text("z moves by 0.00", timeout=30_000)
+        assert "alpha=3" in page.url
+        page.get_by_role("button", name="z steered").click(timeout=60_000)
+        page.get_by_role("button", name="Play", exact=True).click()
+        wait_until_it_moves(page)
