@@ -15,7 +15,7 @@ from views import arrays_of, kept_by, open_view, text_of
 from srnn_lab.analysis.inspection import MAX_FRAMES, inspect_signal
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from srnn_lab.config import PRESETS
-from srnn_lab.dashboard.panels.forecast import score_table
+from srnn_lab.dashboard.panels.forecast import category_shares, score_table
 from srnn_lab.dashboard.uploads import Uploaded
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data import Frontend, read_signal
@@ -179,6 +179,16 @@ def test_rows_whose_columns_are_empty_are_forecast_with_the_inputs_that_stand_th
     assert "4 rows, given the first 30 rows" in text_of(page)
     assert not page.table  # nobody knows yet how good it is
     assert len(kept["Forecast (CSV)"].splitlines()) == 1 + 4
+
+
+def test_of_categories_the_paths_are_counted():
+    samples = np.array([[0.0, 2.0], [0.0, 1.0], [2.0, 2.0], [0.0, 2.0]])[:, :, None]
+    shares = category_shares(Forecast(samples, np.arange(2.0)), 3)
+    assert {name: share.tolist() for name, share in shares.items()} == {
+        "0": [0.75, 0.0],
+        "1": [0.0, 0.25],
+        "2": [0.25, 0.75],
+    }
 
 
 def test_the_scores_of_a_column_by_hand():

@@ -1,12 +1,13 @@
 """What comes after a table: fans of intervals, and how good they were where it is known."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from srnn_lab.analysis.export import forecast_csv
+from srnn_lab.analysis.export import csv_text, forecast_csv
 from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice, cache_data
 from srnn_lab.dashboard.panels.charts import show_chart
@@ -15,7 +16,7 @@ from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.words import explain, number
 from srnn_lab.data.kinds import name_and_unit
 from srnn_lab.inference.forecasting import Forecast, forecast
-from srnn_lab.pictures.charts import fan_figure
+from srnn_lab.pictures.charts import fan_figure, line_figure
 from srnn_lab.pictures.colours import SIGNAL
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -66,6 +67,9 @@ def show_forecast(choice: Choice) -> tuple[list[go.Figure], Files]:
     held, steps, paths = _asked(choice, columns)
     stop = len(table) - held
     found = cached_forecast(*choice, stop, steps, paths)
+    if data.values == "category":
+        _say(choice, stop, steps, paths, False)
+        return _show_categories(choice, found, columns[stop : stop + steps, 0], stop)
     came = np.full_like(found.mean, np.nan)
     came[: len(table) - stop] = columns[stop : stop + steps]
     _say(choice, stop, steps, paths, bool(np.isfinite(came).any()))
@@ -101,8 +105,31 @@ def show_forecast(choice: Choice) -> tuple[list[go.Figure], Files]:
         r"\mathrm{CRPS} = \mathbb{E}|X - x_t| - \tfrac12\, \mathbb{E}|X - X'|",
         {"11_your_own_sequences#A forecast": "makes one in Python"},
     )
-    stem = f"forecast from row {stop + 1}"
-    return charts, {"Forecast (CSV)": (lambda: forecast_csv(found, names), f"{stem}.csv")}
+    return charts, _csv_file(lambda: forecast_csv(found, names), stop)
+
+
+def _show_categories(
+    choice: Choice, found: Forecast, came: np.ndarray, stop: int
+) -> tuple[list[go.Figure], Files]:
+    """How many of the paths are in each category; they have no order, so no intervals either."""
+    shares = category_shares(found, choice.checkpoint.config.model.x_dim)
+    if len(came):
+        given = np.mean([shares[f"{int(value)}"][t] for t, value in enumerate(came)])
+        st.markdown(f"What came was drawn by **{_percent(given)}** of the paths, on average.")
+    unit = f"time ({choice.checkpoint.config.data.kind.time_unit})"
+    figure = line_figure(found.times, shares, unit, "share of the paths")
+    show_chart(figure, "fan-categories", "The share of the paths that are in each category.")
+    table = {"time": found.times, **shares}
+    return [figure], _csv_file(lambda: csv_text(table), stop)
+
+
+def category_shares(found: Forecast, categories: int) -> dict[str, np.ndarray]:
+    """The share of the paths in each category, step by step, by its number."""
+    return {f"{i}": (found.samples[:, :, 0] == i).mean(0) for i in range(categories)}
+
+
+def _csv_file(content: Callable[[], str], stop: int) -> Files:
+    return {"Forecast (CSV)": (content, f"forecast from row {stop + 1}.csv")}
 
 
 def _asked(choice: Choice, columns: np.ndarray) -> tuple[int, int, int]:
@@ -143,7 +170,7 @@ def _say(choice: Choice, stop: int, steps: int, paths: int, known: bool) -> None
         f"the last {MOST_PAST} of the first {stop:,}" if stop > MOST_PAST else f"the first {stop}"
     )
     st.caption(
-        f"{paths} paths of {steps} rows, given {given} rows"
+        f"{paths} paths of {steps} row{'s' * (steps > 1)}, given {given} rows"
         + (" and the known inputs of the rows to come" if inputs else "")
         + ("; below, how good they are against what came." if known else ".")
     )
