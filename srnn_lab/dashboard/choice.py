@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.analysis.export import npy_bytes
 from srnn_lab.checkpoint import list_checkpoints, read_header
+from srnn_lab.config import DataConfig
 from srnn_lab.dashboard.cache import (
     Choice,
     cached_checkpoint,
@@ -35,7 +36,7 @@ from srnn_lab.dashboard.uploads import (
 )
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, GROUPS, plain
-from srnn_lab.data.bundled import bundled_clips
+from srnn_lab.data.bundled import bundled_clips, clips_of_kind, music_of
 from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE, Roll, Series
 
 FIRST = next(iter(ABOUT))
@@ -72,7 +73,7 @@ def choose(features: tuple[str, ...] = HEARD) -> Choice | None:
     semitones = choose_transposition(st.sidebar) if KINDS[kind].notes else 0
     if KINDS[kind].notes:
         st.sidebar.caption(
-            "The clips are in C, an octave above the written chorales, as in the training data of "
+            "The chorales are in C, an octave above what is written, as in the training data of "
             "jsb-paper; the other music models were trained on other keys too. Music is played at "
             f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio and in MIDI "
             "files it has the tempo of its file."
@@ -298,6 +299,8 @@ def choose_offered(
     """A listed clip or, of a run of tables, one of its own sequences; None where there is none."""
     if KINDS[features].heard:
         clips = clips_of(path, features)
+        if KINDS[features].notes:
+            follow_music(read_header(path).config.data, clips)
         clip = clips[choose_listed_clip(side, clips, features, disabled=disabled)]
         return ClipBytes(clip.read_bytes()), clip.name
     # Whoever uploads a checkpoint may put the name of any folder of the server into it.
@@ -361,7 +364,9 @@ def offer_other_model(name: str) -> None:
 
 
 def clips_of(path: Path, features: str) -> dict[str, Path]:
-    """The clips that a model of sound or music can take: a run's own files, then the bundled ones.
+    """The clips that a model of sound or music can take.
+
+    A run's own files come first, then the bundled ones of the kind that it is trained on.
 
     Own files are those of a run in the folder of runs. An uploaded checkpoint could name any
     folder of the server, and on one that is read-only visitors read no folder.
@@ -375,7 +380,21 @@ def clips_of(path: Path, features: str) -> dict[str, Path]:
     """
     is_run = path.parent.parent == runs_folder() and not options().read_only
     own = cached_own_clips(str(path), path.stat().st_mtime) if is_run else {}
-    return own | bundled_clips(features)
+    kind = clips_of_kind(read_header(path).config.data)
+    return own | kind | bundled_clips(features)
+
+
+def follow_music(data: DataConfig, clips: Collection[str]) -> None:
+    """Where a model of another kind of music is chosen, so is a clip of its kind.
+
+    Args:
+        data: What the model is trained on.
+        clips: The clips that it can take, the first ones of its kind.
+    """
+    kind, former, key = music_of(data), visit().music, clip_key(data.features)
+    if former not in ("", kind) and visit().wanted.get(key) not in clips_of_kind(data):
+        want(key, next(iter(clips)))
+    remember(music=kind)
 
 
 def choose_listed_clip(

@@ -24,6 +24,7 @@ class Visit:
             does, this.
         checkpoint: The checkpoint that was uploaded.
         refused_checkpoint: Why the one uploaded last is none.
+        music: The kind of music that the model shown last is trained on.
         clips: The file that was uploaded or recorded, and its name, by the kind of signal; None if
             it was given up.
         folder: The folder of the set of clips; empty for the bundled ones.
@@ -46,6 +47,7 @@ class Visit:
     wanted: Mapping[str, str] = field(default_factory=dict)
     checkpoint: Uploaded | None = None
     refused_checkpoint: str = ""
+    music: str = ""
     clips: Mapping[str, tuple[ClipBytes, str] | None] = field(default_factory=dict)
     folder: str = ""
     heard: str = ""

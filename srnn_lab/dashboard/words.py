@@ -34,12 +34,9 @@ GROUPS = {
         "jsb-paper": (
             "Chorales in C, trained as in the paper: the model that the notebooks dissect."
         ),
-        "nottingham": (
-            "Folk tunes with chords (Nottingham): hear it compose in Studio; the clips are "
-            "chorales."
-        ),
-        "muse": "Orchestral and chamber music (MuseData) in many keys; the clips are chorales.",
-        "piano": "Classical piano music (Piano-midi.de) in many keys; the clips are chorales.",
+        "nottingham": ("Folk tunes with chords (Nottingham): hear it compose in Studio."),
+        "muse": "Orchestral and chamber music (MuseData) in many keys.",
+        "piano": "Classical piano music (Piano-midi.de) in many keys.",
     },
     "Music, the version of most papers": {
         "bl-jsb": (
@@ -50,14 +47,11 @@ GROUPS = {
             "The chorales of bl-jsb, with an autoregressive (NADE) output: notes are drawn one by "
             "one."
         ),
-        "bl-muse": (
-            "Orchestral and chamber music (MuseData) in C, the version of most papers; the clips "
-            "are chorales."
-        ),
+        "bl-muse": ("Orchestral and chamber music (MuseData) in C, the version of most papers."),
         "bl-nottingham": (
             "Folk tunes with chords in C, the version of most papers; hear it compose in Studio."
         ),
-        "bl-piano": "Piano-midi.de in C, the version of most papers; the clips are chorales.",
+        "bl-piano": "Piano-midi.de in C, the version of most papers.",
     },
 }
 """The bundled checkpoints and what is said of each, in the order in which they are offered, the

@@ -2,10 +2,35 @@
 
 from pathlib import Path
 
+from srnn_lab.config import DataConfig
 from srnn_lab.data.kinds import KINDS
 from srnn_lab.data.speech import BUNDLED_VOICE
 
-ASSETS = BUNDLED_VOICE.parent
+ASSETS, CHORALES = BUNDLED_VOICE.parent, "chorales"
+
+
+MUSIC_OF = {"nottingham": "folk", "piano": "piano", "muse": "chamber"}
+"""Collection that a model is trained on -> folder of clips of that kind; of others, chorales."""
+
+
+def music_of(config: DataConfig) -> str:
+    """The folder of clips of the kind that a model of music is trained on."""
+    return MUSIC_OF.get(config.data.rpartition("/")[2], CHORALES)
+
+
+def clips_of_kind(config: DataConfig) -> dict[str, Path]:
+    """The clips of the kind that a model is trained on.
+
+    Args:
+        config: What the model is trained on.
+
+    Returns:
+        By name, their files; none of tables.
+    """
+    clips = bundled_clips(config.features)
+    if not config.kind.notes:
+        return clips
+    return {name: path for name, path in clips.items() if path.parent.name == music_of(config)}
 
 
 def bundled_clips(features: str) -> dict[str, Path]:
@@ -20,7 +45,12 @@ def bundled_clips(features: str) -> dict[str, Path]:
     if not KINDS[features].heard:
         return {}
     if KINDS[features].notes:
-        return clip_names(ASSETS / "chorales", "*.mid")
+        others = {
+            f"{folder}/{name}": path
+            for folder in MUSIC_OF.values()
+            for name, path in clip_names(ASSETS / folder, "*.mid").items()
+        }
+        return clip_names(ASSETS / CHORALES, "*.mid") | others
     labelled = {
         f"reader/{name}": path for name, path in clip_names(ASSETS / "reader", "*.flac").items()
     }

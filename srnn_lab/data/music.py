@@ -81,11 +81,12 @@ MUSIC = {
 }
 
 
-def training_songs(data: str, data_dir: Path | None) -> dict[str, NarrowRoll] | None:
-    """The songs of a published training set, if they are on this computer: nothing is downloaded.
+def songs_at_hand(data: str, split: str, data_dir: Path | None) -> dict[str, NarrowRoll] | None:
+    """The songs of a published data set, if they are on this computer: nothing is downloaded.
 
     Args:
         data: The data set, such as ``fraccaro/jsb``.
+        split: ``train``, ``valid`` or ``test``.
         data_dir: Folder of the data sets' files; None: the user's cache.
 
     Returns:
@@ -99,7 +100,7 @@ def training_songs(data: str, data_dir: Path | None) -> dict[str, NarrowRoll] | 
         "fraccaro": f"fraccaro/{collection}_raw_batchsize16_seqlen100.npz",
     }
     return (
-        MUSIC[data](DataConfig(data=data), "train", data_dir)
+        MUSIC[data](DataConfig(data=data), split, data_dir)
         if is_at_hand(files[short], data_dir)
         else None
     )

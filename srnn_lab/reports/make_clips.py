@@ -13,20 +13,48 @@ split the songs alike) and below 0.6 for the rest. The first six by number are t
 least 0.9 of a test song and at most 0.6 of every training song of both versions, and last 40 to 60
 quarter notes, in the transposition in which they were found. (The published rolls of JSB stand in
 C, an octave above the chorales.)
+
+Folk tunes, piano pieces and chamber music: the beginnings of ``PIECES``. Whether one is in a
+training set is looked for in both versions of that set, in any key: the longest run of changes in
+common, that is of successive frames that differ, so that tempo and lengths do not matter; of all
+notes, and of the highest ones alone, since a song of the set may have other chords.
 """
 
 from collections import Counter
 
 import numpy as np
+import pretty_midi
 import soundfile
 
+from srnn_lab.analysis.novelty import longest_copied
 from srnn_lab.checkpoint import ASSETS
 from srnn_lab.config import PRESETS, DataConfig
 from srnn_lab.data import load_split
+from srnn_lab.data.music import read_midi
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.data.speech import BUNDLED_VOICE
 
 FOUND, ABSENT = 0.9, 0.6
+PIECES = {
+    "folk": {
+        "jeanie": ("leadSheet/fosterBrownHair", 12, 1),
+        "banish-misfortune": ("ryansMammoth/BanishMisfortune", 18, 1),
+        "acacia-reel": ("ryansMammoth/AcaciaReel", 18, 2),
+    },
+    "piano": {
+        "maple-leaf-rag": ("joplin/maple_leaf_rag", 14, 2),
+        "mazurka-op6-2": ("chopin/mazurka06-2", 20, 1),
+    },
+    "chamber": {
+        "haydn-op1-1-menuetto": ("haydn/opus1no1/movement2", 20, 1),
+        "corelli-op3-1-grave": ("corelli/opus3no1/1grave", 14, 1),
+        "schumann-op41-1-presto": ("schumann_robert/opus41no1/movement2", 20, 1),
+    },
+}
+"""Folder -> name -> place in music21's corpus, how many bars are taken, and by what the note values
+are multiplied, and the tempo: models read eighth notes."""
+SETS = {"folk": "nottingham", "piano": "piano", "chamber": "muse"}
+"""Folder -> the data set of that kind of music."""
 SHIFTS = range(-26, 27)
 
 
@@ -72,8 +100,89 @@ def chorale_rolls() -> dict[str, np.ndarray]:
     return rolls
 
 
+def opening(place: str, bars: int, longer: int) -> pretty_midi.PrettyMIDI:
+    """The first bars of a piece of the corpus, chord symbols as chords, grace notes left out."""
+    from music21 import corpus, harmony
+
+    score = corpus.parse(place).stripTies(matchByPitch=True)
+    whole = score.recurse()
+    metre = whole.getElementsByClass("TimeSignature").first()
+    mark = whole.getElementsByClass("MetronomeMark").first()
+    midi = pretty_midi.PrettyMIDI(initial_tempo=longer * (mark.getQuarterBPM() if mark else 100))
+    instrument, quarter = pretty_midi.Instrument(0), 60 / midi.get_tempo_changes()[1][0]
+    # The metre, after a pickup if there is one, and the end of the last bar that is taken.
+    measures, bar = score.parts[0].getElementsByClass("Measure"), metre.barDuration.quarterLength
+    pickup, signatures = measures[0].duration.quarterLength % bar, midi.time_signature_changes
+    if pickup:
+        unit = next(unit for unit in (4, 8, 16) if longer * pickup * unit % 4 == 0)
+        signatures.append(pretty_midi.TimeSignature(int(longer * pickup * unit / 4), unit, 0))
+    signatures.append(
+        pretty_midi.TimeSignature(
+            longer * metre.numerator, metre.denominator, longer * float(pickup) * quarter
+        )
+    )
+    end = measures[min(bars, len(measures)) - 1].offset + bar
+    for part in score.parts:
+        if part.recurse().getElementsByClass(harmony.ChordSymbol):
+            harmony.realizeChordSymbolDurations(part)
+        for note in part.flatten().getElementsByClass(["Note", "Chord"]):
+            start, stop = note.offset, min(end, note.offset + note.quarterLength)
+            on, off = (longer * float(time) * quarter for time in (start, stop))
+            if start < stop:
+                instrument.notes += [
+                    pretty_midi.Note(80, pitch.midi, on, off) for pitch in note.pitches
+                ]
+    midi.instruments.append(instrument)
+    return midi
+
+
+def changes(roll: np.ndarray) -> np.ndarray:
+    """Successive frames that differ, without silent ones."""
+    sounding = roll[roll.any(1)] > 0
+    return sounding[np.append(True, (sounding[1:] != sounding[:-1]).any(1))]
+
+
+def line(roll: np.ndarray) -> bytes:
+    """The steps of the highest notes from change to change, each a byte, without repetitions."""
+    sounding = roll[roll.any(1)] > 0
+    steps = np.diff(87 - sounding[:, ::-1].argmax(1))
+    return steps[steps != 0].astype(np.int8).tobytes()
+
+
+def longest_line(piece: bytes, songs: list[bytes]) -> int:
+    """Notes of the longest stretch of a line that a song has too, in any key."""
+    joined, longest = b"\x7f".join(songs), 0  # no step is so large
+    for start in range(len(piece)):
+        while start + longest < len(piece) and piece[start : start + longest + 1] in joined:
+            longest += 1
+    return longest + 1
+
+
+def write_pieces() -> None:
+    """Write the pieces that are no chorales, and print what each shares with its training sets."""
+    for folder, pieces in PIECES.items():
+        names = (f"{version}/{SETS[folder]}" for version in ("bl", "fraccaro"))
+        songs = [
+            song for name in names for song in load_split(DataConfig(data=name), "train").values()
+        ]
+        chords, lines = {f"{i}": changes(song) for i, song in enumerate(songs)}, [*map(line, songs)]
+        (ASSETS / folder).mkdir(exist_ok=True)
+        for name, piece in pieces.items():
+            path = ASSETS / folder / f"{name}.mid"
+            opening(*piece).write(str(path))
+            roll = read_midi(path, 2)
+            changed, steps = changes(roll), line(roll)
+            found = longest_copied(changed, chords)
+            print(
+                f"{folder}/{name}: at most {found.frames if found else 0} of {len(changed)} chords "
+                f"and {longest_line(steps, lines)} of {len(steps) + 1} highest notes in a row",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Write the clips, and print the shares of each chorale that was looked at."""
+    write_pieces()
     for name, wave in load_split(PRESETS["voice"].data, "test").items():
         path = BUNDLED_VOICE / f"{name}.flac"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.analysis.moments import APART, AROUND, MOMENTS, strongest, summarise
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint
 from srnn_lab.data import read_signal
+from srnn_lab.data.bundled import clips_of_kind
 from srnn_lab.pictures.clip import clip_scene
 from srnn_lab.player.page import scene_html
 from srnn_lab.player.sound import clip_sounds, original_sound, wav_file
@@ -115,8 +116,10 @@ def export_site(
     shown, moments = [], {}
     for name in [name for group in models.values() for name in group]:
         checkpoint = load_checkpoint(name)
-        kind = checkpoint.config.data.kind
+        data, kind = checkpoint.config.data, checkpoint.config.data.kind
         files = clips[kind.name]
+        if own := {name: files[name] for name in clips_of_kind(data) if name in files}:
+            files = own
         for clip in [*files][: 1 if kind.name in moments else SHOWN]:
             shown.append(Shown(name, clip, f"players/{name}-{clip.replace('/', '-')}.html"))
             write(shown[-1].file, player_page(checkpoint, files[clip], name))

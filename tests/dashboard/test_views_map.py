@@ -117,7 +117,7 @@ def test_speech_is_coloured_by_the_kinds_of_its_phones_where_they_are_known(
     folder, monkeypatch, figures
 ):
     few = {name: bundled_clips("log-mel")[name] for name in ("reader/ru_0259", "letters/v")}
-    monkeypatch.setattr("srnn_lab.dashboard.panels.clip_set.bundled_clips", lambda features: few)
+    monkeypatch.setattr("srnn_lab.dashboard.panels.clip_set.clips_of_kind", lambda config: few)
     page = open_view("z_map", "runs/mel", monkeypatch, folder, colour="phone")
     assert not page.exception
     names = [trace.name for trace in figures[-1].data]

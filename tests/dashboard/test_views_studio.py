@@ -5,13 +5,13 @@ import pretty_midi
 import pytest
 from test_midi import scale, signature, song, tempo
 from tiny import roll
-from views import arrays_of, kept_by, page_of, text_of
+from views import arrays_of, kept_by, open_view, page_of, save_runs, small_run, text_of
 
 from srnn_lab.analysis.novelty import Copied
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.pages import studio
 from srnn_lab.dashboard.pages.studio import cached_draw
-from srnn_lab.dashboard.panels import rows_panel
+from srnn_lab.dashboard.panels import rows_panel, voice_leading
 from srnn_lab.dashboard.panels import sounds as listen
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.inference.sampling import generate
@@ -224,7 +224,7 @@ def test_the_checkpoints_are_those_of_music(page):
 
 def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, monkeypatch):
     page.query_params["takes"] = "1"
-    monkeypatch.setattr(studio, "training_songs", lambda *_: None)
+    monkeypatch.setattr(studio, "songs_at_hand", lambda *_: None)
     monkeypatch.setenv("SRNN_LAB_DATA", "a folder")  # of which nothing is cached
     page.run()
     assert not page.exception
@@ -233,12 +233,17 @@ def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, mo
     song = np.zeros((len(part), 88), bool)
     song[:, : part.shape[1]] = part
     monkeypatch.setenv("SRNN_LAB_DATA", "another folder")  # nor of this one
-    monkeypatch.setattr(studio, "training_songs", lambda *_: {"the song": song})
+    for module in (studio, voice_leading):
+        monkeypatch.setattr(module, "songs_at_hand", lambda *_: {"the song": song})
     page.run()
     sounding = np.flatnonzero(part.any(1))
     length = (sounding[-1] - sounding[0] + 1) / 2
     assert f"Take 1: {length:g} of {len(part) / 2:g} quarter notes" in text_of(page)
     assert "the song" in text_of(page)
+    # The voices are compared with those of the test songs, here the take itself.
+    table = page.table[0].value
+    assert (table["Take 1"] == [cell.split(" (")[0] for cell in table["1 test songs"]]).all()
+    assert table["Take 1"].str.endswith("%").sum() >= 4
 
 
 @pytest.mark.parametrize(
@@ -283,3 +288,18 @@ def test_a_stretch_is_redrawn_between_what_stays(page, shown, monkeypatch):
     clip, take = (notes(row) for row in shown["rows"])
     again = np.flatnonzero((clip != take).any(1))
     assert 40 <= again.min() <= again.max() < 45
+
+
+def test_a_model_of_other_music_comes_with_clips_of_its_kind(tmp_path, monkeypatch):
+    save_runs(tmp_path, jsb=small_run("jsb"), folk=small_run("nottingham"))
+    page = open_view("clips", "runs/jsb", monkeypatch, tmp_path)
+    side = page.sidebar
+    assert side.selectbox(key="clip").value == "bwv102-7"
+    side.selectbox(key="checkpoint").select("runs/folk").run()
+    assert not page.exception
+    assert side.selectbox(key="clip").value == "folk/acacia-reel"
+    assert page.dataframe[0].value["clip"].str.startswith("folk/").all()
+    side.selectbox(key="clip").select("bwv270").run()
+    assert side.selectbox(key="clip").value == "bwv270"
+    side.selectbox(key="checkpoint").select("runs/jsb").run()
+    assert side.selectbox(key="clip").value == "bwv270"

@@ -19,10 +19,11 @@ from srnn_lab.dashboard.panels.keep import keep, scene_files, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import ORIGINAL, play
 from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
+from srnn_lab.dashboard.panels.voice_leading import show_voice_leading
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
-from srnn_lab.data.music import training_songs
+from srnn_lab.data.music import songs_at_hand
 from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
 from srnn_lab.inference.infilling import PARTICLES, infill_frames
 from srnn_lab.inference.sampling import continue_frames
@@ -258,6 +259,7 @@ def show_takes(
     )
     parts = {name: roll[slice(*part)] for name, (roll, _) in drawn.items()}
     show_novelty(panel.choice, parts, part[0])
+    show_voice_leading(panel.choice, parts)
     if clip is None:
         explain_continuation()
     else:
@@ -347,7 +349,7 @@ def explain_continuation() -> None:
 @st.cache_data(max_entries=64, show_spinner="Looking for copies …")
 def cached_copied(data: str, data_dir: str, part: np.ndarray) -> Copied | str | None:
     """The longest stretch that a training song has too, None, or why that is not known."""
-    songs = training_songs(data, Path(data_dir) if data_dir else None)
+    songs = songs_at_hand(data, "train", Path(data_dir) if data_dir else None)
     if songs is None:
         return (
             "The training songs are not on this computer, so it is not known what is copied from "

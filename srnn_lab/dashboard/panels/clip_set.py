@@ -24,7 +24,7 @@ from srnn_lab.dashboard.panels.sounds import Sound, sound_of
 from srnn_lab.dashboard.uploads import MEGABYTES, UPLOADS, harmless
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import number, plain, time_unit
-from srnn_lab.data.bundled import bundled_clips
+from srnn_lab.data.bundled import bundled_clips, clips_of_kind
 from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.player.component import Place
 
@@ -70,7 +70,7 @@ def choose_set(choice: Choice) -> dict[str, Choice]:
 
 
 def clips_of_set(choice: Choice, given: str) -> dict[str, Choice]:
-    """The bundled clips or, if one is given, the files of a folder, by name.
+    """The bundled clips of the model's kind or, if one is given, a folder's files, by name.
 
     Returns:
         Each clip with the chosen model; at most ``MOST`` of a folder. A file is named by its path
@@ -80,7 +80,7 @@ def clips_of_set(choice: Choice, given: str) -> dict[str, Choice]:
         ValueError: There is no such folder.
     """
     features = choice.checkpoint.config.data.features
-    paths = bundled_clips(features)
+    paths = clips_of_kind(choice.checkpoint.config.data)
     if given:
         folder = Path(given).expanduser()
         if not folder.is_dir():

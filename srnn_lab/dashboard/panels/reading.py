@@ -11,7 +11,7 @@ import streamlit as st
 from srnn_lab.config import PRESETS
 from srnn_lab.dashboard.words import plain
 from srnn_lab.data import SPLITS, load_split
-from srnn_lab.data.music import training_songs
+from srnn_lab.data.music import songs_at_hand
 from srnn_lab.data.notices import collect_notices
 from srnn_lab.data.splits import files_below
 from srnn_lab.training.configuring import new_config
@@ -93,7 +93,10 @@ def version_of(preset: str, data: Path | None) -> Version:
 
 def _is_at_hand(preset: str) -> bool:
     folder = os.environ.get("SRNN_LAB_DATA")
-    return training_songs(PRESETS[preset].data.data, Path(folder) if folder else None) is not None
+    return (
+        songs_at_hand(PRESETS[preset].data.data, "train", Path(folder) if folder else None)
+        is not None
+    )
 
 
 # Waveforms lie in temporary files; the tables and rolls of so many bytes fit into memory.
