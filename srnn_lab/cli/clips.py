@@ -246,7 +246,7 @@ def write_sample(args: argparse.Namespace) -> dict[str, Any]:
     if args.prime:
         signal, timing = read_clip(args.prime, data, longest_clip(data))
         given, _ = clip_batch(checkpoint, signal)
-    if args.between:
+    if args.between and given is not None:
         start, stop = (round(time * data.rate / data.hop) for time in args.between)
         steps = stop - start
         drawn = infill_frames(

@@ -114,7 +114,7 @@ def _show_categories(
     """How many of the paths are in each category; they have no order, so no intervals either."""
     shares = category_shares(found, choice.checkpoint.config.model.x_dim)
     if len(came):
-        given = np.mean([shares[f"{int(value)}"][t] for t, value in enumerate(came)])
+        given = float(np.mean([shares[f"{int(value)}"][t] for t, value in enumerate(came)]))
         st.markdown(f"What came was drawn by **{_percent(given)}** of the paths, on average.")
     unit = f"time ({choice.checkpoint.config.data.kind.time_unit})"
     figure = line_figure(found.times, shares, unit, "share of the paths")
@@ -125,7 +125,8 @@ def _show_categories(
 
 def category_shares(found: Forecast, categories: int) -> dict[str, np.ndarray]:
     """The share of the paths in each category, step by step, by its number."""
-    return {f"{i}": (found.samples[:, :, 0] == i).mean(0) for i in range(categories)}
+    drawn = found.samples[:, :, 0]
+    return {f"{i}": np.mean(drawn == i, axis=0) for i in range(categories)}
 
 
 def _csv_file(content: Callable[[], str], stop: int) -> Files:
@@ -135,7 +136,8 @@ def _csv_file(content: Callable[[], str], stop: int) -> Files:
 def _asked(choice: Choice, columns: np.ndarray) -> tuple[int, int, int]:
     """How many rows are held back, how many are forecast, and by how many paths."""
     rows, inputs = len(columns), bool(choice.checkpoint.config.data.kind.input_names)
-    empty = int(np.isnan(columns).all(1)[::-1].cumprod().sum())  # rows to come, at the end
+    known = np.flatnonzero(np.isfinite(columns).any(axis=1))
+    empty = rows - 1 - int(known[-1]) if len(known) else rows  # rows to come, at the end
     most = rows - 2
     first = min(empty or STEPS, most if empty else max(1, rows // 5))
     left, middle, right = st.columns(3)
