@@ -9,7 +9,7 @@ from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.words import plain
 from srnn_lab.data import read_signal
-from srnn_lab.data.bundled import bundled_clips
+from srnn_lab.data.bundled import clips_of_kind
 from srnn_lab.inference.use_of_z import UseOfZ, use_of_z
 
 MOST_FRAMES = 1500
@@ -34,7 +34,7 @@ def cached_use_on_clips(path: str, modified: float) -> tuple[UseOfZ | None, int]
     data = checkpoint.config.data
     clips = [
         clip_batch(checkpoint, read_signal(file, data))[0]
-        for file in list(bundled_clips(data.features).values())[:6]
+        for file in list(clips_of_kind(data).values())[:6]
     ]
     inside = [total <= MOST_FRAMES for total in accumulate(map(len, clips))]
     chosen = clips[: max(1, sum(inside))]
