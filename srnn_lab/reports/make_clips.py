@@ -21,6 +21,7 @@ notes, and of the highest ones alone, since a song of the set may have other cho
 """
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pretty_midi
@@ -104,7 +105,7 @@ def opening(place: str, bars: int, longer: int) -> pretty_midi.PrettyMIDI:
     """The first bars of a piece of the corpus, chord symbols as chords, grace notes left out."""
     from music21 import corpus, harmony
 
-    score = corpus.parse(place).stripTies(matchByPitch=True)
+    score: Any = corpus.parse(place).stripTies(matchByPitch=True)
     whole = score.recurse()
     metre = whole.getElementsByClass("TimeSignature").first()
     mark = whole.getElementsByClass("MetronomeMark").first()

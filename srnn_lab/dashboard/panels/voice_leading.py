@@ -41,7 +41,7 @@ def cached_usual(config: DataConfig, data_dir: str) -> tuple[dict[str, tuple[flo
     )
     found = zip(*(voice_leading(piece > 0) for piece in pieces.values()), strict=True)
     figures = {
-        name: (np.nanmean(values), *np.nanquantile(values, (0.1, 0.9)))
+        name: (float(np.nanmean(values)), *map(float, np.nanquantile(values, (0.1, 0.9))))
         for name, values in zip(VoiceLeading._fields, found, strict=True)
     }
     return figures, f"{len(pieces)} {'bundled clips' if songs is None else 'test songs'}"
