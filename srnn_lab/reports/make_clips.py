@@ -107,7 +107,7 @@ def opening(place: str, bars: int, longer: int) -> pretty_midi.PrettyMIDI:
 
     score: Any = corpus.parse(place).stripTies(matchByPitch=True)
     whole = score.recurse()
-    metre = whole.getElementsByClass("TimeSignature").first()
+    metre: Any = whole.getElementsByClass("TimeSignature").first()
     mark = whole.getElementsByClass("MetronomeMark").first()
     midi = pretty_midi.PrettyMIDI(initial_tempo=longer * (mark.getQuarterBPM() if mark else 100))
     instrument, quarter = pretty_midi.Instrument(0), 60 / midi.get_tempo_changes()[1][0]
