@@ -56,6 +56,7 @@ class Player {
     this.sounds = new Sounds(() => this.playingChanged());
     /** @type {SoundSent[]} what is on the switch, whether or not it is made yet */
     this.offered = [];
+    this.heard = false;
     /** @type {[number, number] | null} in units of the axis, on edges of frames */
     this.selection = null;
     /** @type {[number, number] | null} frames that keys select between: where they began, and the one that moves */
@@ -237,7 +238,8 @@ class Player {
   /** @param {SoundSent[]} sounds */
   takeSounds(sounds) {
     this.offered = sounds;
-    this.find(".bar").classList.toggle("silent", !sounds.length);
+    this.heard ||= sounds.length > 0; // sounds that go come back
+    this.find(".bar").classList.toggle("silent", !this.heard);
     const made = sounds.filter(({ address }) => address);
     this.sounds.load(made, this.content.end * this.content.seconds);
     // A button that stays is left alone: another in its place would lose the focus, or a press that has begun.

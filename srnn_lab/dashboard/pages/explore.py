@@ -40,10 +40,11 @@ def show(choice: Choice) -> None:
     """The page; what takes long comes after everything else has been shown."""
     clip = cached_inspection(*choice)
     unit = time_unit(choice.checkpoint.config.data)
-    panel = RowsPanel(PLAYER, choice, choice.length)
     if not choice.checkpoint.config.data.kind.heard:
-        show_table(panel, clip)
+        # A player of its own, which never had what plays.
+        show_table(RowsPanel("table-player", choice, choice.length), clip)
         return
+    panel = RowsPanel(PLAYER, choice, choice.length)
     settle_sounds(choice)
     labels = choose_labels(choice)
     show_figure3_view(choice, clip)
