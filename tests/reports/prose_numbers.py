@@ -74,6 +74,7 @@ def above(row: str, other: str) -> tuple[float, float]:
     return float(found.value), found.se or 0.0
 
 
+_READER = "outputs/reader/srnn-smooth-res-student-t-ar"
 _SMOOTH_RES = "table1/reader/srnn-smooth-res"
 _Z_ADDS = above("outputs/voice/srnn-smooth-res-student-t-ar", "outputs/voice/rnn-student-t-ar")
 _ABOVE_FILT = above(
@@ -142,6 +143,11 @@ SOURCES: dict[str, list[tuple]] = {
         ("untrained predictor's 438.3", untrained("voice", "taps also before the frame")),
         ("its KL is 0.6", of("outputs/voice/srnn-smooth-res-student-ar", "kl")),
         ("by 2.4 ± 0.7 nats", *_ABOVE_VRNN),
+        (
+            "is 2.34 ± 0.15 nats above the VRNN",
+            *above(_READER, "outputs/reader/vrnn-student-t-ar"),
+        ),
+        ("and 19.5 ± 0.7 above the RNN", *above(_READER, "outputs/reader/rnn-student-t-ar")),
         ("with 36 % from the posterior mean", share("probe/voice", "z/accuracy")),
         (
             "38 % from d, 41 % from both",
