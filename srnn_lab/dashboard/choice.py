@@ -37,7 +37,7 @@ from srnn_lab.dashboard.uploads import (
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, GROUPS, plain
 from srnn_lab.data.bundled import bundled_clips, clips_of_kind, music_of
-from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE, Roll, Series
+from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE, Series
 
 FIRST = next(iter(ABOUT))
 AGES = (("day", 24 * 60), ("hour", 60), ("minute", 1))
@@ -63,7 +63,7 @@ def choose(features: tuple[str, ...] = HEARD) -> Choice | None:
     if (wanted := visit().wanted["checkpoint"]) in known and wanted != name:
         needed = (
             "not a music model, which this page needs"
-            if features == (Roll.name,)
+            if all(KINDS[kind].notes for kind in features)
             else "a model of tables, which this page does not take (Explore does)"
         )
         st.info(f"{plain(wanted)} is {needed}; showing {plain(name)}.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srnn_lab.config import FEW, FRAMES_PER_QUARTER, PRESETS, RunConfig
+from srnn_lab.data.kinds import Series
 
 FEW_FILES = 100
 """Files of one's own below which batches are made for few files: a hundred chorales are seven of
@@ -64,7 +65,7 @@ def fitted_settings(config: RunConfig) -> set[str]:
     data = config.data
     if data.data in DATASETS or not Path(data.data).exists():
         return set()
-    return {"batch_size"} if data.features == "series" else set(FEW.get(data.features, ()))
+    return {"batch_size"} if isinstance(data.kind, Series) else set(FEW.get(data.features, ()))
 
 
 def for_few_files(config: RunConfig, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def for_few_files(config: RunConfig, given: Mapping[str, Any]) -> dict[str, Any]
 
     if not (names := fitted_settings(config)) or given.keys() & names:
         return {}
-    if config.data.features == "series":
+    if isinstance(config.data.kind, Series):
         return _for_few_rows(config)
     folder = Path(config.data.data)
     if not folder.is_dir():

@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from browser import PLAYER, drag, launch, open_page, serve, wait_until_it_moves
+from browser import PLAYER, drag, open_dashboard, wait_until_it_moves
 from payload import made, unpacked
 from tiny import music_run, roll, speech_run, untrained, wave
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
@@ -382,14 +381,7 @@ def test_an_edit_shows_both_clips_on_one_scale_and_both_lines(features):
 
 @pytest.mark.browser
 def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_again(folder):
-    root = Path(__file__).parents[2]
-    with (
-        serve(
-            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder
-        ) as address,
-        launch() as browser,
-        open_page(browser, address, viewport={"width": 1280, "height": 1600}) as page,
-    ):
+    with open_dashboard(folder, height=1600) as (page, address):
         page.goto(f"{address}/compare?checkpoint=runs/jsb&against=runs/vrnn")
         page.locator(PLAYER).wait_for(timeout=90_000)
         page.locator(".player").get_by_role("button", name="runs/vrnn", exact=True).click(

@@ -1,12 +1,11 @@
 """The page Map."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from browser import PLAYER, launch, open_page, serve
+from browser import PLAYER, open_dashboard
 from views import open_view, save_runs, small_run, text_of
 
 from srnn_lab.analysis.inspection import inspect_signal
@@ -147,29 +146,25 @@ def test_fifty_thousand_points_are_drawn_within_a_second_of_processor_time():
     assert len(content) < 4e6
 
 
+WHERE = """(i) => {
+    const chart = document.querySelector('.js-plotly-plot'), {xaxis, yaxis} = chart._fullLayout;
+    const box = chart.getBoundingClientRect(), {x, y} = chart._fullData[0];
+    return [
+      box.left + xaxis._offset + xaxis.c2p(x[i]), box.top + yaxis._offset + yaxis.c2p(y[i])
+    ];
+}"""
+"""In the window, the point with an index."""
+
+
 @pytest.mark.browser
 def test_a_point_is_clicked_heard_and_opened(folder):
-    root = Path(__file__).parents[2]
-    where = """() => {
-        const chart = document.querySelector('.js-plotly-plot'), {xaxis, yaxis} = chart._fullLayout;
-        const box = chart.getBoundingClientRect(), {x, y} = chart._fullData[0];
-        return [
-          box.left + xaxis._offset + xaxis.c2p(x[50]), box.top + yaxis._offset + yaxis.c2p(y[50])
-        ];
-    }"""
-    with (
-        serve(
-            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder
-        ) as address,
-        launch() as browser,
-        open_page(browser, address, viewport={"width": 1280, "height": 900}) as page,
-    ):
+    with open_dashboard(folder) as (page, address):
         page.goto(f"{address}/map?checkpoint=runs/jsb")
         page.locator(".js-plotly-plot .gl-canvas").first.wait_for(timeout=90_000)
         page.wait_for_function(
             "() => document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x?.length > 50"
         )
-        page.mouse.click(*page.evaluate(where))
+        page.mouse.click(*page.evaluate(WHERE, 50))
         page.get_by_test_id("stAudio").wait_for(timeout=60_000)
         link = page.get_by_role("link", name="Open in Explore").get_attribute("href")
         page.goto(f"{address}/{link}")
@@ -178,7 +173,6 @@ def test_a_point_is_clicked_heard_and_opened(folder):
 
 @pytest.mark.browser
 def test_the_pointer_plays_points_whose_clip_is_fetched_once(folder):
-    root = Path(__file__).parents[2]
     started = """
         window.played = [];
         const start = AudioBufferSourceNode.prototype.start;
@@ -186,20 +180,7 @@ def test_the_pointer_plays_points_whose_clip_is_fetched_once(folder):
             window.played.push(given);
             return start.apply(this, given);
         };"""
-    where = """(i) => {
-        const chart = document.querySelector('.js-plotly-plot'), {xaxis, yaxis} = chart._fullLayout;
-        const box = chart.getBoundingClientRect(), {x, y} = chart._fullData[0];
-        return [
-          box.left + xaxis._offset + xaxis.c2p(x[i]), box.top + yaxis._offset + yaxis.c2p(y[i])
-        ];
-    }"""
-    with (
-        serve(
-            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats", "false", cwd=folder
-        ) as address,
-        launch() as browser,
-        open_page(browser, address, viewport={"width": 1280, "height": 900}) as page,
-    ):
+    with open_dashboard(folder) as (page, address):
         page.add_init_script(started)
         fetched = []
         page.on("request", lambda request: fetched.append(request.url))
@@ -212,7 +193,7 @@ def test_the_pointer_plays_points_whose_clip_is_fetched_once(folder):
         page.wait_for_timeout(500)
         for i in (10, 40):
             page.mouse.move(20, 20)
-            page.mouse.move(*page.evaluate(where, i))
+            page.mouse.move(*page.evaluate(WHERE, i))
             page.wait_for_function(
                 "(n) => window.played.length >= n", arg=1 + (i == 40), timeout=30_000
             )

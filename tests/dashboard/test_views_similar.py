@@ -1,12 +1,11 @@
 """Find similar, on the first page."""
 
 import time
-from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-from browser import PLAYER, drag, launch, open_page, serve
+from browser import PLAYER, drag, open_dashboard
 from playwright.sync_api import expect
 from views import open_view, save_runs, small_run, text_of
 
@@ -107,14 +106,7 @@ def test_once_the_set_is_known_another_selection_is_answered_within_a_second_of_
 
 @pytest.mark.browser
 def test_what_is_like_a_selection_is_found_anew_when_another_is_dragged_and_opened(folder):
-    root = Path(__file__).parents[2]
-    with (
-        serve(
-            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats=false", cwd=folder
-        ) as at,
-        launch() as browser,
-        open_page(browser, at, viewport={"width": 1280, "height": 900}) as page,
-    ):
+    with open_dashboard(folder) as (page, at):
         asked = {"checkpoint": "runs/jsb", "clip": "bwv270", "place": PLACE, "similar": SPACES["z"]}
         page.goto(f"{at}/?{urlencode(asked)}")
         found = page.get_by_text("as far as the median stretch")

@@ -1,10 +1,8 @@
 """The page Steer."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from browser import launch, open_page, serve, wait_until_it_moves
+from browser import open_dashboard, wait_until_it_moves
 from payload import unpacked
 from playwright.sync_api import expect
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
@@ -159,14 +157,7 @@ def test_a_change_is_drawn_around_0(tested):
 
 @pytest.mark.browser
 def test_alpha_is_moved_by_keyboard_and_the_steered_sound_is_played(folder):
-    root = Path(__file__).parents[2]
-    with (
-        serve(
-            "run", str(root / "dashboard.py"), "--browser.gatherUsageStats=false", cwd=folder
-        ) as at,
-        launch() as browser,
-        open_page(browser, at, viewport={"width": 1280, "height": 900}) as page,
-    ):
+    with open_dashboard(folder) as (page, at):
         page.goto(f"{at}/steer?checkpoint=runs/jsb&alpha=0.0")
         said = page.get_by_text("In the stretch z moves by")
         expect(said).to_contain_text("z moves by 0.00", timeout=90_000)

@@ -105,8 +105,8 @@ def test_sums_of_single_sequences_and_active_frames_are_those_of_the_bound():
     assert "sums" not in score.to_dict()
 
 
-@pytest.mark.slow
-def test_processes_share_the_batches_and_the_figure_does_not_depend_on_their_number(monkeypatch):
+def of_seven_lengths():
+    """A small model, and a sequence of each of seven lengths."""
     torch.manual_seed(0)
     model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5))
     lengths = [4, 9, 2, 6, 3, 7, 5]
@@ -114,6 +114,12 @@ def test_processes_share_the_batches_and_the_figure_does_not_depend_on_their_num
         np.random.default_rng(i).integers(0, 2, (n, 3)).astype(np.float32)
         for i, n in enumerate(lengths)
     ]
+    return model, sequences
+
+
+@pytest.mark.slow
+def test_processes_share_the_batches_and_the_figure_does_not_depend_on_their_number(monkeypatch):
+    model, sequences = of_seven_lengths()
 
     def score(**ranks):
         options = {"bounds": ["iwae:2", "fivo:3"], "repetitions": 2, "batch_size": 2, "seed": 1}
@@ -171,13 +177,7 @@ def test_evaluation_is_without_dropout_in_whichever_mode_the_model_comes():
 
 
 def many_paths_case():
-    torch.manual_seed(0)
-    model = build_model(ModelConfig(x_dim=3, d_dim=4, z_dim=2, hidden_dim=5))
-    lengths = [4, 9, 2, 6, 3, 7, 5]
-    sequences = [
-        np.random.default_rng(i).integers(0, 2, (n, 3)).astype(np.float32)
-        for i, n in enumerate(lengths)
-    ]
+    model, sequences = of_seven_lengths()
 
     def figures(*names, **options):
         return evaluate(model, sequences, EvaluationConfig(), bounds=names, **options).to_dict()

@@ -78,6 +78,18 @@ def launch() -> Iterator[Browser]:
 
 
 @contextmanager
+def open_dashboard(folder: Path, height: int = 900) -> Iterator[tuple[Page, str]]:
+    """A page of a browser, and the address of a dashboard that has its runs in ``folder``."""
+    script = Path(__file__).parents[2] / "dashboard.py"
+    with (
+        serve("run", str(script), "--browser.gatherUsageStats", "false", cwd=folder) as address,
+        launch() as browser,
+        open_page(browser, address, viewport={"width": 1280, "height": height}) as page,
+    ):
+        yield page, address
+
+
+@contextmanager
 def open_page(browser: Browser, address: str, **context: object) -> Iterator[Page]:
     """A page; at the end, no request has gone anywhere but to ``address``, and no script failed."""
     outside, errors = [], []
