@@ -35,14 +35,13 @@ from srnn_lab.dashboard.uploads import (
     harmless,
 )
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
-from srnn_lab.dashboard.words import ABOUT, GROUPS, plain
+from srnn_lab.dashboard.words import ABOUT, GROUPS, SPLITS_IN_WORDS, plain
 from srnn_lab.data.bundled import bundled_clips, clips_of_kind, music_of
 from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE, Series
 
 FIRST = next(iter(ABOUT))
 AGES = (("day", 24 * 60), ("hour", 60), ("minute", 1))
 """Units of age and their minutes."""
-SPLITS_IN_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def choose(features: tuple[str, ...] = HEARD) -> Choice | None:

@@ -10,6 +10,7 @@ import streamlit as st
 from srnn_lab.config import DataConfig
 from srnn_lab.dashboard.panels.lessons import read_about
 
+SPLITS_IN_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 GROUPS = {
     "Speech as log-mel frames": {
         "voice-mel": "One voice, trained on log-mel frames: spikes where the sound changes.",
