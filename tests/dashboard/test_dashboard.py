@@ -1074,6 +1074,7 @@ def test_the_tour_is_for_a_first_visit(browser, address):
         page.get_by_role("button", name="prior continuation").wait_for(timeout=180_000)
         page.locator(IDLE).wait_for(state="attached", timeout=180_000)
         page.get_by_role("button", name="Next", exact=True).click()
+        page.get_by_text("2 of 9").wait_for(timeout=60_000)
         page.get_by_role("button", name="Next", exact=True).click()
         page.get_by_text("3 of 9").wait_for(timeout=60_000)
         page.get_by_role("button", name="Next", exact=True).click()

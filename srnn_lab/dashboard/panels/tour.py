@@ -183,8 +183,8 @@ def show_tour(page: str) -> None:
         with st.container(horizontal=True):
             st.button(
                 "Back",
-                on_click=_go,
-                args=(number_of - 1,),
+                on_click=_move,
+                args=(-1,),
                 disabled=number_of == 0,
                 key="tour-back",
             )
@@ -193,15 +193,19 @@ def show_tour(page: str) -> None:
             if number_of == SPIKE and step.page == page:
                 st.button("Show me", on_click=_show_spike, key="tour-show")
             if number_of < len(STEPS) - 1:
-                st.button(
-                    "Next", on_click=_go, args=(number_of + 1,), type="primary", key="tour-next"
-                )
+                st.button("Next", on_click=_move, args=(1,), type="primary", key="tour-next")
             st.button("Close the tour", on_click=_go, args=(None,), key="tour-close")
         _MOVE(data={"step": number_of, "target": step.target}, key="tour-moves")
 
 
 def _go(step: int | None) -> None:
     remember(tour=step, tour_closed=step is None, tour_moves=True)
+
+
+def _move(by: int) -> None:
+    """Go on from the step of now: a second click may come before the page has its new step."""
+    if (step := visit().tour) is not None:
+        _go(min(max(step + by, 0), len(STEPS) - 1))
 
 
 def _page_called(title: str) -> st.Page:
