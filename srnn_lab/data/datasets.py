@@ -15,7 +15,7 @@ from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import MUSIC, read_song
 from srnn_lab.data.notices import notify
-from srnn_lab.data.series import read_sequences, read_table, split_sequences
+from srnn_lab.data.series import read_split, read_table
 from srnn_lab.data.speech import (
     MAX_SECONDS,
     blizzard,
@@ -134,10 +134,7 @@ def load_labels(
 
 def _folder(config: DataConfig, split: str) -> dict[str, np.ndarray]:
     if isinstance(config.kind, Series):
-        return {
-            name: narrow(rows)
-            for name, rows in split_sequences(read_sequences(config), split).items()
-        }
+        return {name: narrow(rows) for name, rows in read_split(config, split).items()}
     plain = replace(config, dither=False)  # added to the whole split
     return read_files(
         _folder_files(config, split), lambda path: read_signal(path, plain), skip=True

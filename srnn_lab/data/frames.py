@@ -1,6 +1,6 @@
 """Signals <-> the standardised frames that a model sees."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,12 +59,14 @@ class Frontend:
         if kind.input_names:
             signals = list(signals)  # which are gone through twice
             inputs = (kind.parts(widen(signal))[1] for signal in signals)
-            found["u_mean"], found["u_std"], *_ = _moments_of(inputs, 0)  # pyright: ignore[reportArgumentType] (it has inputs)
+            found["u_mean"], found["u_std"], *_ = _moments_of(inputs, 0, kind.input_names)  # pyright: ignore[reportArgumentType] (it has inputs)
         if kind.standardised == "no":
             return replace(plain, **found)
         frames = (plain.frames(signal, x_dim) for signal in signals)
         axis = None if kind.standardised == "as a whole" else 0
-        mean, std, low, high = _moments_of((own[:, :x_dim] for own in frames), axis)
+        mean, std, low, high = _moments_of(
+            (own[:, :x_dim] for own in frames), axis, getattr(kind, "names", [])
+        )
         return cls(config, mean, std, *((low, high) if kind.ranged else ()), **found)
 
     def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
@@ -162,8 +164,15 @@ class LazyFrames:
         )
 
 
-def _moments_of(sequences: Iterable[FrameArray], axis: int | None) -> tuple[Any, Any, Any, Any]:
+def _moments_of(
+    sequences: Iterable[FrameArray], axis: int | None, names: Sequence[str] = ()
+) -> tuple[Any, Any, Any, Any]:
     """Mean, deviation and range of all frames, of each column (axis 0) or of all together.
+
+    Args:
+        sequences: The frames of each signal.
+        axis: 0, or None for all together.
+        names: Of the columns, if they have any.
 
     Returns:
         Mean, deviation, lowest and highest value; numbers, or one of each for every column.
@@ -185,7 +194,13 @@ def _moments_of(sequences: Iterable[FrameArray], axis: int | None) -> tuple[Any,
         shift, total = own_mean - mean, np.maximum(count + n, 1)
         squares += n * own_variance + shift**2 * count * n / total
         mean, count = mean + shift * n / total, count + n
-    if (low == high).any():
+    same = np.flatnonzero((low == high) | (count == 0))
+    if len(same) and len(names):
+        raise ValueError(
+            f"The column {names[same[0]]!r} has one value in all rows to train on, or none, so it "
+            "cannot be standardised; leave it out, by naming the others in --columns."
+        )
+    if len(same):
         raise ValueError(
             "A value is the same in all training frames, so it cannot be standardised; give "
             "recordings with sound or, for log-mel frames, a smaller x_dim or a longer "

@@ -21,6 +21,7 @@ from srnn_lab.data.kinds import Series
 from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.data.splits import files_below, split_of
 from srnn_lab.data.storage import MAX_NAMED
+from srnn_lab.system.extras import MissingExtraError
 from srnn_lab.system.files import open_regular, read_bounded
 
 Table = Float[np.ndarray, "_ c"]
@@ -41,28 +42,61 @@ ARRAYS = "arrays"
 def read_sequences(config: DataConfig) -> Sequences:
     """All sequences of a folder or of one file, by name.
 
+    A file of a folder that cannot be used is left out, with a notice that names it.
+
     Returns:
         Tables (T, columns) of float32. A sequence is named by its path in the folder and, if its
         file holds several, by its own name.
 
     Raises:
         FileNotFoundError: There is no such folder or file, or none that ends as tables do.
-        ValueError: A file cannot be read, or its columns are not those of the others.
+        ValueError: No file can be used: it cannot be read, or lacks a column.
     """
-    kind = config.kind
-    if not isinstance(kind, Series):
+    return _read(config)[0]
+
+
+def read_split(config: DataConfig, split: str) -> Sequences:
+    """The sequences of one split of a folder or of one file, by name.
+
+    Args:
+        config: The data.
+        split: ``train``, ``valid``, ``test`` or ``all``.
+
+    Returns:
+        What ``split_sequences`` leaves of ``read_sequences``.
+
+    Raises:
+        FileNotFoundError: As of ``read_sequences``.
+        ValueError: The same, or there are too few sequences.
+    """
+    return split_sequences(*_read(config), split=split)
+
+
+def _read(config: DataConfig) -> tuple[Sequences, dict[str, str]]:
+    """All sequences by name, and by the name of each file that cannot be used, why."""
+    if not isinstance(config.kind, Series):
         raise ValueError(
             f"DataConfig.features is {config.features!r}; tables have 'series' frames."
         )
-    place, single, files = _files(config)
-    kind = cast(Series, config.kind)
+    kind, (place, single, files) = config.kind, _files(config)
     found: Sequences = {}
+    refused: dict[str, str] = {}
     for path in files:
         name = path.name if single else path.relative_to(place).as_posix()
-        found |= {
-            f"{name}/{own}" if own else name: rows for own, rows in read_table(path, kind).items()
-        }
-    return found
+        try:
+            tables = read_table(path, kind)
+        except MissingExtraError:
+            raise
+        except (ValueError, OSError) as error:
+            refused[name] = str(error)
+            if len(refused) == len(files):  # the first says what is wrong with all of them
+                raise ValueError(next(iter(refused.values()))) from error
+        else:
+            found |= {f"{name}/{own}" if own else name: rows for own, rows in tables.items()}
+    if refused:
+        why = " ".join([*refused.values()][:MAX_NAMED])
+        notify(f"{len(refused)} of {len(files)} files cannot be used and were left out. {why}")
+    return found, refused
 
 
 def own_tables(config: DataConfig, most_bytes: int) -> dict[str, tuple[str, Table]]:
@@ -80,10 +114,11 @@ def own_tables(config: DataConfig, most_bytes: int) -> dict[str, tuple[str, Tabl
         _, _, files = _files(config)
         if sum(path.stat().st_size for path in files) > most_bytes:
             return {}
-        sequences = read_sequences(config)
         with collect_notices():  # which the training has given
+            sequences, refused = _read(config)
             splits = {
-                split: split_sequences(sequences, split) for split in ("test", "valid", "train")
+                split: split_sequences(sequences, refused, split=split)
+                for split in ("test", "valid", "train")
             }
     except (ValueError, OSError):
         return {}
@@ -91,16 +126,26 @@ def own_tables(config: DataConfig, most_bytes: int) -> dict[str, tuple[str, Tabl
 
 
 def columns_of(config: DataConfig) -> list[str]:
-    """The names of the columns of the first file that can hold a sequence.
+    """The names of the columns of the first file that can be used.
 
     Returns:
         All of its columns but for the sequence's name and the known inputs.
+
+    Raises:
+        FileNotFoundError: There is no file.
+        ValueError: None can be used.
     """
-    _, _, files = _files(config)
-    names = next(_tables(files[0]))[1]
-    return [
-        name for name in names if name not in {config.sequence_column, *config.kind.input_names}
-    ]
+    kind, (_, _, files) = cast(Series, config.kind), _files(config)
+    errors: list[ValueError | OSError] = []
+    for path in files:
+        try:
+            read_table(path, kind)
+        except (ValueError, OSError) as error:
+            errors.append(error)
+            continue
+        left_out = {kind.sequence_column, *kind.input_names}
+        return [name for name in next(_tables(path))[1] if name not in left_out]
+    raise errors[0]
 
 
 def _files(config: DataConfig) -> tuple[Path, bool, list[Path]]:
@@ -128,7 +173,9 @@ def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
         ``kind`` names, in its order, or all.
 
     Raises:
-        ValueError: The file is damaged, too large, or lacks a column, or a value is no number.
+        ValueError: The file is damaged, too large, or lacks a column, a value is no number, or a
+            known input is missing.
+        MissingExtraError: Parquet files need pyarrow.
     """
     try:
         found: Sequences = {}
@@ -137,6 +184,10 @@ def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
             found |= _sequences(
                 own, names, columns, replace(kind, sequence_column="") if single else kind
             )
+        for rows in found.values():
+            kind.parts(rows)  # refuses a known input that is missing
+    except MissingExtraError:
+        raise
     except ValueError as error:
         reason = " ".join(f"{error}".split())[:MAX_REASON]
         raise ValueError(f"{path} cannot be read as a table: {reason}") from error
@@ -199,7 +250,10 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
-        raise ValueError("Parquet files are read by pyarrow; pip install pyarrow") from error
+        raise MissingExtraError(
+            f"{path} is read by pyarrow, which is not installed; install it with: pip install "
+            "pyarrow"
+        ) from error
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             opened = parquet.ParquetFile(file)
@@ -327,11 +381,19 @@ def as_table_of_inputs(config: DataConfig) -> DataConfig:
     return replace(config, columns=config.inputs, inputs="", values="real")
 
 
-def split_sequences(sequences: Sequences, split: str) -> Sequences:
+def split_sequences(
+    sequences: Sequences, refused: Mapping[str, str] | None = None, *, split: str
+) -> Sequences:
     """The sequences of one split: 90/5/5 of them by name, or, of one alone, 80/10/10 of its time.
 
     Of sequences that are the same number by number, the one in the test split is kept, or else the
     one for validation.
+
+    Args:
+        sequences: By name.
+        refused: Files that cannot be used, with the reason. They take their places among the
+            splits, so that the others keep theirs, unless a split would be empty.
+        split: ``train``, ``valid``, ``test`` or ``all``.
 
     Returns:
         The sequences of the split by name, or the stretch of the only one.
@@ -341,12 +403,12 @@ def split_sequences(sequences: Sequences, split: str) -> Sequences:
     """
     if split == "all":
         return sequences
-    if len(sequences) == 1:
+    if len(sequences) == 1 and not refused:
         ((name, rows),) = sequences.items()
         ends = [0, *(round(share * len(rows)) for share in SHARES), len(rows)]
         at = ("train", "valid", "test").index(split)
         return {f"{name}[{ends[at]}:{ends[at + 1]}]": rows[ends[at] : ends[at + 1]]}
-    splits, kept = split_of(sequences, 0.05, 0.05), {}
+    splits, kept = _splits(sequences, refused or {}), {}
     for name in sorted(sequences, key=lambda name: ("test", "valid", "train").index(splits[name])):
         kept.setdefault(hashlib.sha256(sequences[name].tobytes()).digest(), name)
     copies = [name for name in sequences if name not in kept.values()]
@@ -361,6 +423,21 @@ def split_sequences(sequences: Sequences, split: str) -> Sequences:
         for name, rows in sequences.items()
         if splits[name] == split and name not in copies
     }
+
+
+def _splits(sequences: Sequences, refused: Mapping[str, str]) -> dict[str, str]:
+    """The split of each name; of files that are refused, those that were a split's only ones go."""
+    names = [*sequences, *refused]
+    while True:
+        try:
+            splits = split_of(names, 0.05, 0.05)
+        except ValueError as error:
+            raise ValueError(" ".join([str(error), *refused.values()][: MAX_NAMED + 1])) from error
+        used = {splits[name] for name in sequences}
+        kept = [name for name in names if name in sequences or splits[name] in used]
+        if len(kept) == len(names):
+            return splits
+        names = kept
 
 
 def as_rows(value: Any, kind: Series) -> Table:

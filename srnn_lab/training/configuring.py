@@ -1,6 +1,6 @@
 """The configuration of a new run: a preset, the settings that are given, and fitting batches."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ def configured(config: RunConfig, given: Mapping[str, Any]) -> RunConfig:
         given.get("data") in FRAMES_PER_QUARTER
     ):  # published rolls, whose frames may not be those of the preset's
         given = {"frames_per_quarter": FRAMES_PER_QUARTER[given["data"]], **given}
+    spaced = {name: given[name].split(",") for name in ("columns", "inputs") if name in given}
+    given = {**given, **{name: ",".join(map(str.strip, own)) for name, own in spaced.items()}}
     return replace(
         config,
         **{
@@ -92,9 +94,32 @@ def for_few_files(config: RunConfig, given: Mapping[str, Any]) -> dict[str, Any]
 
 def _for_few_rows(config: RunConfig) -> dict[str, Any]:
     """A batch size with which an epoch has several updates."""
-    from srnn_lab.data.series import read_sequences, split_sequences
+    from srnn_lab.data.series import read_split
 
-    tables = split_sequences(read_sequences(config.data), "train").values()
-    pieces = sum(-(-len(rows) // config.train.segment_length) for rows in tables)
-    size = max(1, min(config.train.batch_size, pieces // LEAST_UPDATES))
+    size = _fitting_batch(config, _pieces(config, read_split(config.data, "train").values()))
     return {"batch_size": size} if size < config.train.batch_size else {}
+
+
+def batches_that_fit(config: RunConfig, tables: Iterable[Sized]) -> RunConfig:
+    """A configuration as it is, unless its tables do not fill one batch: then with smaller ones.
+
+    Args:
+        config: What is to be trained.
+        tables: The sequences to train on.
+
+    Returns:
+        The configuration, with the batch size that ``new_config`` gives such data if it has to be
+        smaller.
+    """
+    if (pieces := _pieces(config, tables)) >= config.train.batch_size:
+        return config
+    train = replace(config.train, batch_size=_fitting_batch(config, pieces))
+    return replace(config, train=train)
+
+
+def _pieces(config: RunConfig, tables: Iterable[Sized]) -> int:
+    return sum(-(-len(rows) // config.train.segment_length) for rows in tables)
+
+
+def _fitting_batch(config: RunConfig, pieces: int) -> int:
+    return max(1, min(config.train.batch_size, pieces // LEAST_UPDATES))

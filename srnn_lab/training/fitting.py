@@ -33,6 +33,7 @@ from srnn_lab.system.lock import LOCK, check_held, hold, sign
 from srnn_lab.system.memory import keep_freed_memory
 from srnn_lab.system.terminal import outliving_terminal
 from srnn_lab.training import curves
+from srnn_lab.training.configuring import batches_that_fit
 from srnn_lab.training.curves import Row
 from srnn_lab.training.loggers import LOGGERS, opened
 from srnn_lab.training.loop import Loop
@@ -101,7 +102,9 @@ def fit(
             slower, for a GPU that refuses a recording.
         data: Instead of what ``config.data`` names, the sequences of ``train``, ``valid`` and
             ``test``, each an array (T, columns), a tensor or a data frame; of ``series`` frames. A
-            tuple of two is x and known inputs u. To resume a run, give them again.
+            tuple of two is x and known inputs u. To resume a run, give them again. Where those to
+            train on are fewer segments than a batch, batches are as small as ``srnn-lab train``
+            makes them.
 
     Returns:
         The best epoch's checkpoint with its scores, the curves, and how long it took.
@@ -117,7 +120,11 @@ def fit(
         Stopped: Ctrl-C or SIGTERM came; the training can be resumed.
     """
     loggers = list(dict.fromkeys([*["tensorboard"] * tensorboard, *loggers]))
-    config, held = (complete(config), None) if data is None else gather(data, config)
+    if data is None:
+        config, held = complete(config), None
+    else:
+        config, held = gather(data, config)
+        config = batches_that_fit(config, held["train"])
     options = Options(data_dir, device, resume, tuple(loggers), on_epoch, eager, held)
     return exhaust(fit_in_steps(config, Path(out), options))
 

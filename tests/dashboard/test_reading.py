@@ -27,11 +27,22 @@ def test_a_folder_is_taken_as_it_is_typed_or_copied(typed, path):
 
 def test_a_folder_that_is_none_is_named(tmp_path):
     def chosen(given):
-        return Chosen(RECIPES["My tables"], given, " flow , level", "small", 1, "mine")
+        return Chosen(
+            RECIPES["My tables"],
+            given,
+            {"columns": " flow , level", "inputs": "", "sequence_column": "who "},
+            "small",
+            1,
+            "mine",
+        )
 
     found = chosen(f'"{tmp_path}"')
     assert found.data == tmp_path
-    assert found.data_settings == {"data": str(tmp_path.resolve()), "columns": "flow,level"}
+    assert found.data_settings == {
+        "data": str(tmp_path.resolve()),
+        "columns": "flow , level",
+        "sequence_column": "who",
+    }
     for given in ("", "/nowhere/at/all"):
         with pytest.raises(ValueError, match="Enter the path of a folder with table files"):
             _ = chosen(given).data

@@ -143,6 +143,74 @@ def test_sequences_are_split_by_name_and_copies_left_out(tmp_path):
     assert not splits["train"].keys() & splits["test"].keys()
 
 
+def test_a_table_that_cannot_be_used_is_named_and_the_others_keep_their_splits(tmp_path):
+    for i in range(40):
+        write_csv(tmp_path / f"{i}.csv", rows(seed=i))
+    config = complete(tiny(data=str(tmp_path))).data
+    before = {split: load_split(config, split) for split in ("train", "valid", "test")}
+    gone = {min(before["train"]), min(before["test"])}
+    for name in gone:
+        (tmp_path / name).write_text("flow,level\n1,none of your business\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        after = {split: load_split(config, split) for split in before}
+    for split, tables in before.items():
+        assert after[split].keys() == tables.keys() - gone
+    (said,) = {str(w.message) for w in caught}
+    assert said.startswith("2 of 40 files cannot be used and were left out. ")
+    assert all(f"{tmp_path / name} cannot be read" in said for name in gone)
+    # Where a split would be empty, the next sequence takes the place.
+    for name in before["test"]:
+        (tmp_path / name).write_text("nothing\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = {split: load_split(config, split) for split in before}
+    assert all(found.values())
+    assert not found["train"].keys() & found["test"].keys()
+
+
+def test_the_columns_are_those_of_the_first_table_that_can_be_used(tmp_path):
+    (tmp_path / "0.csv").write_text("when,what\nnow,this\n")
+    for i in range(1, 6):
+        write_csv(tmp_path / f"{i}.csv", rows(seed=i))
+    with pytest.warns(UserWarning, match="1 of 6 files cannot be used"):
+        assert complete(tiny(data=str(tmp_path))).data.columns == "flow,level"
+
+
+def test_a_folder_of_which_too_few_tables_can_be_used_says_why(tmp_path):
+    for i in range(4):
+        (tmp_path / f"{i}.csv").write_text("flow,level\n1,x\n")
+    config = DataConfig(features="series", data=str(tmp_path))
+    with pytest.raises(ValueError, match=r"0\.csv cannot be read as a table: column 'level'"):
+        load_split(config, "train")
+    write_csv(tmp_path / "0.csv", rows())
+    with (
+        pytest.warns(UserWarning, match="3 of 4 files cannot be used"),
+        pytest.raises(ValueError, match=r"give at least 3\. .*1\.csv cannot be read as a table"),
+    ):
+        load_split(config, "train")
+
+
+def test_a_table_in_which_a_known_input_is_missing_is_left_out(tmp_path):
+    for i in range(5):
+        write_csv(tmp_path / f"{i}.csv", rows(seed=i))
+    (tmp_path / "2.csv").write_text("flow,level\n1,\n2,3\n")
+    config = tiny(data=str(tmp_path), inputs="level").data
+    with pytest.warns(UserWarning, match=r"2\.csv cannot be read as a table: A known input"):
+        assert sorted(load_split(config, "all")) == ["0.csv", "1.csv", "3.csv", "4.csv"]
+
+
+@pytest.mark.parametrize(("value", "inputs"), [(3.0, ""), (np.nan, ""), (3.0, "level")])
+def test_a_column_that_says_nothing_is_named(value, inputs):
+    table = rows(40)
+    table[:, 1] = value
+    config = DataConfig(features="series", columns="flow,level", inputs=inputs)
+    if inputs:
+        config = replace(config, columns="flow")
+    with pytest.raises(ValueError, match="The column 'level' has one value in all rows to train"):
+        Frontend.fit(config, 1 if inputs else 2, [table, table[:10]])
+
+
 def test_one_long_sequence_is_split_by_time_and_nothing_leaks(tmp_path):
     table = rows(100)
 

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 from tiny import SIZES, midi_folder, table_folder
 
 from srnn_lab.cli import main
 from srnn_lab.config import FEW, PRESETS
-from srnn_lab.training.configuring import new_config
+from srnn_lab.training.configuring import configured, new_config
 from srnn_lab.training.fitting import fit
 
 
@@ -49,3 +50,19 @@ def test_the_fewest_tables_are_trained_on(tmp_path, lengths):
     data = {"data": str(table_folder(tmp_path / "tables", *lengths))}
     run = fit(new_config("series", {**data, **SIZES, "epochs": 1}), tmp_path / "run", device="cpu")
     assert run.best.scores["test"]["sequences"] == 1
+
+
+def test_arrays_that_do_not_fill_a_batch_get_smaller_ones_and_others_keep_theirs(tmp_path):
+    tables = [*np.random.default_rng(1).standard_normal((4, 30, 2))]
+    data = dict.fromkeys(("train", "valid", "test"), tables)
+    preset = configured(PRESETS["series"], {**SIZES, "epochs": 1})
+    assert fit(preset, tmp_path / "few", data=data).best.config.train.batch_size == 1
+    resumed = fit(preset, tmp_path / "few", data=data, resume=True)
+    assert resumed.best.config.train.batch_size == 1
+    enough = configured(preset, {"batch_size": 4})
+    assert fit(enough, tmp_path / "enough", data=data).best.config.train.batch_size == 4
+
+
+def test_names_of_columns_may_have_blanks_after_their_commas():
+    config = configured(PRESETS["series"], {"columns": "load (MW), flow", "inputs": " hour , day"})
+    assert (config.data.columns, config.data.inputs) == ("load (MW),flow", "hour,day")

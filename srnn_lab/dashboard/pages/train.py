@@ -93,13 +93,29 @@ RECIPES = {
         "series",
         (
             "A folder of CSV, NumPy or Parquet files, rows in the order of time, split 90/5/5 by "
-            "file; one alone, by time."
+            "sequence; one alone, by time."
         ),
         60,
         asks="table",
         full={"d_dim": 256, "z_dim": 64, "hidden_dim": 256},  # the preset is as small as small
     ),
 }
+COLUMNS = {
+    "columns": ("Columns", "all others", "Those that are modelled; commas between their names."),
+    "inputs": (
+        "Known inputs",
+        "none",
+        "Columns that are known for the future too, such as the hour or a holiday; commas between "
+        "their names. They are given to the model and not modelled.",
+    ),
+    "sequence_column": (
+        "Column that names the sequence",
+        "none: a file is a sequence",
+        "Where a table holds several sequences, the column that says which one a row is of.",
+    ),
+}
+"""By setting, the label of a box for columns of tables, what stands in it while it is empty, and
+its help."""
 SIZES = {
     "small": {"d_dim": 64, "z_dim": 16, "hidden_dim": 64},
     "medium": {"d_dim": 128, "z_dim": 32, "hidden_dim": 128},
@@ -139,7 +155,8 @@ class Chosen:
     Attributes:
         recipe: What it is begun on.
         given: What was entered as the folder.
-        columns: The columns of tables that are modelled, as they were entered; empty: all.
+        columns: What was entered of tables' columns, by the name of the setting; empty: its
+            default.
         size: A name in ``SIZES``.
         epochs: Passes over the data.
         run: Name of the run.
@@ -147,7 +164,7 @@ class Chosen:
 
     recipe: Recipe
     given: str
-    columns: str
+    columns: Mapping[str, str]
     size: str
     epochs: int
     run: str
@@ -166,9 +183,8 @@ class Chosen:
     @property
     def data_settings(self) -> dict[str, str]:
         """What the options say of the data."""
-        data, names = self.data, [name.strip() for name in self.columns.split(",")]
-        columns = {"columns": ",".join(names)} if any(names) else {}
-        return ({"data": str(data.resolve())} if data else {}) | columns
+        given = {name: text.strip() for name, text in self.columns.items() if text.strip()}
+        return ({"data": str(self.data.resolve())} if self.data else {}) | given
 
     @property
     def sizes(self) -> dict[str, Mapping[str, int]]:
@@ -199,16 +215,17 @@ def choose_training() -> Chosen:
         width="stretch",
     )
     st.caption(f"{recipe.about} Preset: {recipe.preset}.")
-    given = columns = ""
+    given, columns = "", {}
     if recipe.asks:
-        place = st.columns([2, 1]) if recipe.asks == "table" else [st]
-        given = place[0].text_input(
+        given = st.text_input(
             f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files"
         )
-        if recipe.asks == "table":
-            columns = place[1].text_input(
-                "Columns", key="columns", placeholder="all", help="Names, with commas between them."
-            )
+    if recipe.asks == "table":
+        boxes = st.columns(len(COLUMNS))
+        columns = {
+            setting: box.text_input(label, key=setting, placeholder=empty, help=told)
+            for box, (setting, (label, empty, told)) in zip(boxes, COLUMNS.items(), strict=True)
+        }
     left, right = st.columns(2)
     # Each recipe has its own, so that another one brings its own number and name.
     of_recipe = list(RECIPES).index(name) + 1
