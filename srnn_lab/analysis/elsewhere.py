@@ -65,7 +65,7 @@ def to_arviz(
     Args:
         checkpoint: A trained model with latent variables.
         signal: What ``inspect_signal`` takes.
-        num_samples: Draws, in one chain; they are independent.
+        num_samples: Draws, in one chain; they are independent. At least 1.
         seed: Of the draws, which are those of ``inspect_signal``.
 
     Returns:

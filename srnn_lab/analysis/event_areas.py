@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from srnn_lab.analysis.inspection import Inspection
 
 ROUNDING = 1e-9
-"""By how much two sums of the same ranks can differ."""
+"""By how much rounding can part two AUCs whose sums of ranks are equal."""
 FRAMES = ("all", "active")
 """Which frames count: all that are scored, or those that are not silent."""
 

@@ -38,8 +38,8 @@ def impute(
         seed: Seed of the paths and draws.
 
     Returns:
-        The filled tables, of the shape and in the units of ``signal``. A first row that the model
-        does not score keeps its gaps.
+        The filled tables, in the units of ``table`` and without its known inputs. A first row that
+        the model does not score keeps its gaps.
 
     Raises:
         ValueError: The table does not fit the model.

@@ -138,7 +138,7 @@ def inspect_signal(
     Args:
         checkpoint: A trained model.
         signal: A waveform at the model's sample rate, or a piano roll.
-        num_samples: Posterior paths to average over.
+        num_samples: Posterior paths to average over; at least 1.
         seed: Seed of the paths.
         noise: Standard normal noise of the paths, instead of that of ``num_samples`` and ``seed``.
 
@@ -146,7 +146,8 @@ def inspect_signal(
         NumPy arrays with one value or row for each scored frame, averaged over the paths.
 
     Raises:
-        ValueError: The signal is of the wrong kind, too short or too long.
+        ValueError: The signal is of the wrong kind, too short or too long, or ``num_samples`` is
+            below 1.
         FloatingPointError: The model gives a value that is not a finite number.
     """
     config, model = checkpoint.config, checkpoint.model

@@ -304,7 +304,7 @@ def measure_edit(
         after: The edited clip, the same up to the first joint.
         joints: Samples (frames of a piano roll) at which the clip is cut, and where each is in the
             edited clip.
-        num_samples: Posterior paths to average over.
+        num_samples: Posterior paths to average over; at least 1.
         seed: Seed of the paths.
 
     Returns:

@@ -40,7 +40,22 @@ class Bound:
 def draw_noise(
     model: SequenceModel, batch: Batch, generator: torch.Generator | None = None, *, paths: int = 1
 ) -> Float[Tensor, "n t z"]:
-    """Standard normal noise for ``paths`` paths through each sequence of ``batch``."""
+    """Standard normal noise for some paths through each sequence of a batch.
+
+    Args:
+        model: The model, which has Z latent dimensions.
+        batch: B sequences of T frames.
+        generator: Source of the noise; torch's own by default.
+        paths: K, the paths through each sequence; at least 1.
+
+    Returns:
+        Noise (K B, T, Z): all sequences' first paths, then their second ones, and so on.
+
+    Raises:
+        ValueError: ``paths`` is below 1.
+    """
+    if paths < 1:
+        raise ValueError(f"{paths} paths through a sequence are asked for; at least 1 is needed.")
     shape = (paths * len(batch.x), batch.x.shape[1], model.z_dim)
     return torch.randn(shape, generator=generator, dtype=batch.x.dtype, device=batch.x.device)
 

@@ -151,11 +151,13 @@ def evaluate(
         errors.
 
     Raises:
-        ValueError: ``repetitions`` is below 1, a bound is unknown, or its particles do not fit into
-            memory.
+        ValueError: ``repetitions`` is below 1, there is no sequence, a bound is unknown, or its
+            particles do not fit into memory.
     """
     if repetitions < 1:
         raise ValueError(f"repetitions is {repetitions}; at least 1 is needed.")
+    if not len(sequences):
+        raise ValueError("There is no sequence to evaluate; give at least one.")
     names = [name for name in dict.fromkeys(bounds) if parse_bound(name)[0] != "elbo"]
     generator = torch.Generator().manual_seed(seed)
     weight = next(model.parameters())

@@ -104,10 +104,12 @@ def forecast(
         Draws (``paths``, ``steps``, columns) in the units of the table, and the time of each step.
 
     Raises:
-        ValueError: The table or its inputs do not fit the model, or the draws do not fit into
-            memory.
+        ValueError: The table or its inputs do not fit the model, ``paths`` or ``steps`` is below 1,
+            or the draws do not fit into memory.
     """
-    x_dim = checkpoint.config.model.x_dim
+    if paths < 1:
+        raise ValueError(f"paths is {paths}; at least 1 must be drawn.")
+    x_dim, weight = checkpoint.config.model.x_dim, next(checkpoint.model.parameters())
     frames = LazyFrames(checkpoint.frontend, past, x_dim)[:]
     prefix = torch.as_tensor(frames)[None].expand(paths, -1, -1)
     inputs = (
@@ -120,14 +122,17 @@ def forecast(
         checkpoint.model, steps, prefix=prefix, inputs=inputs, first_frame=first_frame, seed=seed
     )
 
+    @torch.no_grad()  # a likelihood may have weights of its own
     def log_px(came: Float[np.ndarray, "t c"]) -> Float[np.ndarray, "n t"]:
         # Of standardised values, brought to the units of the table.
         table = came if u is None else np.hstack([came, u[:steps]])
         x = checkpoint.frontend.frames(table.astype(np.float32), x_dim)[:, :x_dim]
         densities = checkpoint.model.likelihood.log_prob(
-            drawn.params, torch.as_tensor(x).expand(paths, -1, -1)
+            drawn.params.to(weight), torch.as_tensor(x).to(weight).expand(paths, -1, -1)
         )
-        return densities.numpy() - np.log(np.broadcast_to(checkpoint.frontend.std, x_dim)).sum()
+        return (
+            densities.cpu().numpy() - np.log(np.broadcast_to(checkpoint.frontend.std, x_dim)).sum()
+        )
 
     samples = np.stack([checkpoint.frontend.signal(path) for path in drawn.frames.numpy()])
     return Forecast(samples, checkpoint.frontend.times(len(frames) + steps)[len(frames) :], log_px)

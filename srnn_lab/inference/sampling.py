@@ -81,7 +81,8 @@ def continue_frames(
         seed=seed,
     )
     with torch.no_grad():
-        mean = model.likelihood.mean(drawn.params)[0].numpy()
+        params = drawn.params.to(next(model.parameters()))  # a likelihood may have weights there
+        mean = model.likelihood.mean(params)[0].cpu().numpy()
     given = mean[:0] if given is None else given[:, : model.config.x_dim]
     return Continuation(
         np.concatenate([given, drawn.frames[0].numpy()]), np.concatenate([given, mean])
@@ -116,7 +117,7 @@ def draw(
             prefix's first frame is only an input, and must be followed by another.
         inputs: What is known of the new frames, as the model sees it, of one that reads known
             inputs.
-        batch_size: Samples side by side, when there is no prefix.
+        batch_size: Samples side by side, when there is no prefix; at least 1.
         temperature: Multiplies the standard deviation of every z (prior, and posterior over the
             prefix) and of real values, and divides the logits of notes. 1: the model. 0: z is
             always the mean, and x the likeliest value, whatever the seed. From 0 to 10.
@@ -127,12 +128,16 @@ def draw(
         drawn from, on the CPU.
 
     Raises:
-        ValueError: ``num_frames`` is below 1 or does not fit into memory, ``temperature`` is out of
-            its range, ``prefix`` has no frame to score, or ``inputs`` are not what the model reads.
+        ValueError: ``num_frames`` or ``batch_size`` is below 1, the frames do not fit into memory,
+            ``temperature`` is out of its range, ``prefix`` has no frame to score, or ``inputs`` are
+            not what the model reads.
         FloatingPointError: The model gives a value that is not a finite number.
     """
-    if num_frames < 1:
-        raise ValueError(f"num_frames is {num_frames}; at least 1 frame must be drawn.")
+    if num_frames < 1 or batch_size < 1:
+        raise ValueError(
+            f"num_frames is {num_frames} and batch_size {batch_size}; at least 1 frame of 1 sample "
+            "must be drawn."
+        )
     if not 0 <= temperature <= 10:
         raise ValueError(
             f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it "
@@ -152,7 +157,7 @@ def draw(
         if prefix is None:
             x_t, state = weight.new_zeros(batch_size, 1, x_dim), model.initial_state(batch_size)
         else:
-            batch = make_batch(list(prefix.numpy()), first_frame, **model.config.frames_hold)
+            batch = make_batch(list(prefix.cpu().numpy()), first_frame, **model.config.frames_hold)
             batch = batch.to(weight.device, weight.dtype)
             state = elbo(
                 model, batch, noise=temperature * draw_noise(model, batch, generator)

@@ -106,7 +106,12 @@ def use_of_z(
 
     Returns:
         Nats per frame, and the number of units in use. None for a model without z.
+
+    Raises:
+        ValueError: There is no sequence.
     """
+    if not len(sequences):
+        raise ValueError("There is no sequence to look at; give at least one.")
     if not model.z_dim:
         return None
     chosen = sequences[:: max(1, round(sum(map(len, sequences)) / MAX_FRAMES))]

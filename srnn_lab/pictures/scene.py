@@ -177,14 +177,28 @@ class Scene:
 def envelope(
     t: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], max_points: int
 ) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
-    """At most about ``max_points`` points with the same minima and maxima."""
+    """A line thinned out to the minimum and the maximum of each stretch, for drawing.
+
+    Args:
+        t: Where the values lie, ascending.
+        y: The values; NaN leaves a gap.
+        max_points: About so many points are left, and one more for each stretch with a gap.
+
+    Returns:
+        The times and values that are left, in their order; all of them if they are few.
+    """
     stretch = 2 * len(y) // max_points
     if stretch < 2:
         return t, y
     n = -(-len(y) // stretch)
     parts = np.pad(y, (0, n * stretch - len(y)), "edge").reshape(n, stretch)
-    extremes = np.stack([parts.argmin(1), parts.argmax(1)], 1) + np.arange(n)[:, None] * stretch
-    index = np.unique(np.minimum(extremes, len(y) - 1))
+    # NumPy takes a NaN for the minimum and for the maximum: values beside a gap would be lost.
+    missing = np.isnan(parts)
+    lowest = np.where(missing, np.inf, parts).argmin(1)
+    highest = np.where(missing, -np.inf, parts).argmax(1)
+    gap = np.where(missing.any(1), missing.argmax(1), lowest)
+    kept = np.stack([lowest, highest, gap], 1) + np.arange(n)[:, None] * stretch
+    index = np.unique(np.minimum(kept, len(y) - 1))
     return t[index], y[index]
 
 

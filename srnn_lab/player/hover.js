@@ -21,6 +21,7 @@ export default function ({ data }) {
         .then((answer) => answer.arrayBuffer())
         .then((content) => context.decodeAudioData(content));
       fetched.set(address, made);
+      made.catch(() => fetched.delete(address)); // asked for again at the next hover
     }
     return fetched.get(address);
   };

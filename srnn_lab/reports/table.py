@@ -136,10 +136,12 @@ def gain(sums: Sequence[float], base: Sequence[float], sizes: Sequence[int]) -> 
         sizes: Frames of each sequence.
 
     Returns:
-        The gain in nats per frame.
+        The gain in nats per frame; without an error if there is a single sequence.
     """
     n, differences = len(sums), [a - b for a, b in zip(sums, base, strict=True)]
     mean = sum(differences) / sum(sizes)
+    if n < 2:
+        return Figure(mean)
     squares = sum((d - mean * size) ** 2 for d, size in zip(differences, sizes, strict=True))
     return Figure(mean, (squares * n / (n - 1)) ** 0.5 / sum(sizes))
 

@@ -131,8 +131,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 def server_folder() -> Iterator[Path]:
     """A folder of temporary files that goes with the server; those of killed servers go first."""
     for folder in Path(gettempdir()).glob(f"{SERVER}*"):
-        if not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.getuid():
-            _remove_unused(folder)
+        with suppress(FileNotFoundError):  # another server that starts now has removed it
+            if not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.getuid():
+                _remove_unused(folder)
     with TemporaryDirectory(prefix=SERVER, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with (folder / _IN_USE).open("w") as lock:

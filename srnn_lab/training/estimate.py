@@ -54,10 +54,12 @@ def estimate(config: RunConfig, signals: Mapping[str, Sequence[np.ndarray]]) -> 
         ValueError: The data or the sizes cannot be trained on.
     """
     lengths = [_frames(config.data, signal) for signal in signals["train"]]
-    # As many of the signals as a few batches need: frames may take longer to make than to read.
+    # As many of the signals as a few batches need: frames may take longer to make than to read. All
+    # tables, whose rows are not made, since a column may be constant in the first of them.
     batch = config.train.batch_size * config.train.segment_length
     batch *= max(1, config.train.segments_per_reset)
     taken = 1 + int(np.searchsorted(np.cumsum(lengths), ENOUGH * batch))
+    taken = taken if config.data.kind.heard else len(lengths)
     few = {"train": signals["train"][:taken], "valid": signals["valid"][:SEQUENCES]}
     frontend, segments, frames, data = load_frames(config, Options(held=few))
     device = torch.device(distributed.usable_device(None))

@@ -428,5 +428,6 @@ def _moments(sequences: Sequence[Frames], x_dim: int) -> tuple[Tensor, Tensor]:
             first + frames.sum(0),
             second + (frames**2).sum(0),
         )
+    count = np.maximum(count, 1)  # of a value that is missing in all frames, both are 0
     mean = first / count
     return torch.as_tensor(mean), torch.as_tensor(second / count - mean**2)

@@ -109,9 +109,13 @@ def mlflow(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa:
         for name, value in row.items():
             client.log_metric(run.info.run_id, name, value, step=int(row["epoch"]))
 
-    yield _lasting("MLflow", log, MlflowException)
-    with suppress(MlflowException):
-        client.set_terminated(run.info.run_id)
+    status = "FAILED"
+    try:
+        yield _lasting("MLflow", log, MlflowException)
+        status = "FINISHED"
+    finally:
+        with suppress(MlflowException):  # which would hide why a training ended
+            client.set_terminated(run.info.run_id, status)
 
 
 @contextmanager

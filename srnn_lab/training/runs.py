@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,11 @@ def newest_first(runs: Mapping[str, Path]) -> dict[str, Path]:
     """Runs in the order of their last signs of life, the latest first."""
 
     def changed(path: Path) -> float:
-        files = (path / name for name in (LAST, FILE, LOG))
-        return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+        latest = 0.0
+        for name in (LAST, FILE, LOG):
+            with suppress(FileNotFoundError):  # not written yet, or the run is deleted just now
+                latest = max(latest, (path / name).stat().st_mtime)
+        return latest
 
     return dict(sorted(runs.items(), key=lambda run: changed(run[1]), reverse=True))
 
@@ -90,8 +93,8 @@ def check_name(name: str) -> None:
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(
-            f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and start with a "
-            "letter."
+            f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and do not start "
+            "with '-' or '.'."
         )
 
 

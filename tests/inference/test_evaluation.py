@@ -6,8 +6,10 @@ from linear_gaussian import LinearSRNN
 from srnn_lab.config import CONVENTIONS, EvaluationConfig, ModelConfig
 from srnn_lab.data import make_batch
 from srnn_lab.inference import evaluation
-from srnn_lab.inference.bounds import elbo
+from srnn_lab.inference.bounds import draw_noise, elbo
 from srnn_lab.inference.evaluation import evaluate, reduce
+from srnn_lab.inference.sampling import generate
+from srnn_lab.inference.use_of_z import use_of_z
 from srnn_lab.models import build_model
 
 SEQUENCE = np.random.default_rng(0).normal(size=(12, 2))
@@ -299,3 +301,17 @@ def test_fivo_does_its_sequences_in_chunks_and_refuses_particles_that_do_not_fit
 def test_what_is_no_bound_is_refused(options, said):
     with pytest.raises(ValueError, match=said):
         evaluate(LinearSRNN(), [SHORT], EvaluationConfig(), **options)
+
+
+def test_no_sequence_and_no_path_are_refused():
+    """A score of NaN or an error of a reshape would be the answer."""
+    model = build_model(ModelConfig(x_dim=2, d_dim=4, z_dim=2, hidden_dim=4))
+    with pytest.raises(ValueError, match="no sequence to evaluate"):
+        evaluate(model, [], CONVENTIONS["field-music"])
+    with pytest.raises(ValueError, match="no sequence to look at"):
+        use_of_z(model, [], CONVENTIONS["field-music"])
+    batch = make_batch([np.zeros((3, 2), np.float32)])
+    with pytest.raises(ValueError, match="0 paths through a sequence"):
+        draw_noise(model, batch, paths=0)
+    with pytest.raises(ValueError, match="batch_size 0; at least 1 frame of 1 sample"):
+        generate(model, 3, batch_size=0)

@@ -12,6 +12,7 @@ from srnn_lab.cli import main
 from srnn_lab.config import PRESETS
 from srnn_lab.data import Frontend
 from srnn_lab.inference.forecasting import Forecast, forecast
+from srnn_lab.models import build_model
 from srnn_lab.training.fitting import fit
 
 
@@ -88,3 +89,23 @@ def test_the_command_line_writes_quantiles(tmp_path, capsys):
     assert (np.diff(rows[:, 2:7]) >= 0).all()
     assert main(["forecast", "jsb", str(tmp_path / "past.npy"), f"--out={tmp_path / 'a.csv'}"]) == 1
     assert "a forecast is made of tables" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("likelihood", "values"), [("nade", "binary"), ("conv-ar", "real")])
+def test_a_forecast_is_scored_by_a_likelihood_with_weights_of_its_own(likelihood, values):
+    torch.manual_seed(0)
+    run = PRESETS["series"]
+    sizes = {"x_dim": 2, "d_dim": 6, "z_dim": 3, "hidden_dim": 8, "likelihood": likelihood}
+    config = replace(run, model=replace(run.model, **sizes), data=replace(run.data, values=values))
+    checkpoint = Checkpoint(config, build_model(config.model).eval(), Frontend.plain(config.data))
+    table = (np.random.default_rng(0).random((14, 2)) > 0.5).astype(np.float32)
+    scores = forecast(checkpoint, table[:10], 4, paths=5).log_score(table[10:])
+    assert scores.shape == (4,)
+    assert np.isfinite(scores).all()
+
+
+def test_a_forecast_without_a_path_is_refused():
+    config = PRESETS["series"]
+    checkpoint = Checkpoint(config, build_model(config.model), Frontend.plain(config.data))
+    with pytest.raises(ValueError, match="paths is 0; at least 1"):
+        forecast(checkpoint, np.zeros((4, 1), np.float32), 2, paths=0)

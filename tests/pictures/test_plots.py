@@ -86,6 +86,20 @@ def test_an_envelope_keeps_every_extreme_and_few_points(extreme_at):
     np.testing.assert_array_equal(y[t_kept.astype(int)], y_kept)
 
 
+def test_an_envelope_keeps_the_extremes_beside_gaps_and_the_gaps():
+    """Every stretch has a missing value, so that a NaN would be its minimum and its maximum."""
+    y = np.random.default_rng(0).normal(size=10_000)
+    y[::7], y[4000:5000] = np.nan, np.nan
+    y[[99, 7000 - 1]] = 10, -10
+    kept_at, kept = envelope(np.arange(10_000.0), y, 200)
+    np.testing.assert_array_equal(y[kept_at.astype(int)], kept)
+    assert (np.nanmin(kept), np.nanmax(kept)) == (-10, 10)
+    inside = (kept_at >= 4000) & (kept_at < 5000)
+    assert np.isnan(kept[inside]).all() and inside.any()
+    stretches = np.unique(kept_at[np.isfinite(kept)] // 100)
+    np.testing.assert_array_equal(stretches, np.setdiff1d(np.arange(100), np.arange(40, 50)))
+
+
 def test_a_short_line_is_drawn_as_it_is():
     t, y = np.arange(10.0), np.ones(10)
     assert envelope(t, y, MAX_POINTS)[1] is y

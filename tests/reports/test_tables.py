@@ -362,6 +362,8 @@ def test_a_gain_is_that_of_sums_and_its_error_that_of_differences():
     assert found.value == pytest.approx(9 / 4)
     differences = np.array([2.0, 6.0, 1.0]) - 9 / 4 * np.array([1, 2, 1])
     assert found.se == pytest.approx((np.square(differences).sum() * 3 / 2) ** 0.5 / 4)
+    alone = gain([10.0], [8.0], [4])  # of one sequence no error is known
+    assert (alone.value, alone.se) == (0.5, None)
 
 
 def test_models_of_one_reader_stand_by_their_nats_above_the_paper_s():

@@ -48,6 +48,15 @@ def test_tables_are_timed_too(tmp_path):
     assert isinstance(estimate(config, signals_of(config)), Estimate)
 
 
+def test_a_column_may_be_constant_in_the_first_tables(tmp_path):
+    config = new_config("series", {"data": str(table_folder(tmp_path / "t", *[30] * 6)), **SIZES})
+    config = replace(config, train=replace(config.train, batch_size=1, segment_length=10))
+    tables = [np.random.default_rng(i).normal(size=(30, 2)).astype(np.float32) for i in range(6)]
+    for table in tables[:5]:
+        table[:, 1] = 0
+    assert isinstance(estimate(config, {"train": tables, "valid": tables[-1:]}), Estimate)
+
+
 def test_the_frames_of_a_signal_are_those_that_it_is_cut_into():
     assert module._frames(PRESETS["jsb"].data, roll(40)) == 40
     mel = PRESETS["voice-mel"].data

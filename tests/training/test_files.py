@@ -11,7 +11,7 @@ from processes import CONTEXT, finish, wait_for
 from tiny import SIZES, midi_folder
 
 from srnn_lab.cli import main
-from srnn_lab.system import lock
+from srnn_lab.system import files, lock
 from srnn_lab.system.files import read_bounded, server_folder, sweep, write_atomically
 from srnn_lab.training import runs
 
@@ -148,6 +148,22 @@ def test_sweeping_takes_the_parts_of_one_file_alone(tmp_path):
         (tmp_path / name).touch()
     sweep(tmp_path / "a")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.part", "ab.x.part"]
+
+
+def test_a_folder_that_another_server_removes_meanwhile_ends_no_server(tmp_path, monkeypatch):
+    """Two servers that start at once both look at what a killed one left."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "srnn_lab-left"
+    left.mkdir()
+
+    def removed_first(path):
+        left.rmdir()
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(files, "open_regular", removed_first)
+    with server_folder() as mine:
+        assert mine.is_dir()
+    assert not left.exists()
 
 
 def serve(temporary):

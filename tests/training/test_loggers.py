@@ -87,6 +87,14 @@ def test_mlflow_has_one_run_of_a_training_that_was_continued(songs, tmp_path, mo
             row["epoch"]: row[name] for row in rows
         }
 
+    def fails(row):
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):  # it does not stay "RUNNING"
+        fit(config, tmp_path / "failed", loggers=["mlflow"], on_epoch=fails)
+    (failed, _) = client.search_runs([run.info.experiment_id])
+    assert (failed.info.run_name, failed.info.status) == ("failed", "FAILED")
+
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")

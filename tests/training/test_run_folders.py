@@ -25,6 +25,12 @@ def test_the_run_that_changed_last_comes_first(tmp_path):
     assert list(runs.newest_first(runs.list_runs(tmp_path))) == ["a", "b", "c"]
 
 
+def test_a_run_that_is_deleted_while_runs_are_ordered_comes_last(tmp_path):
+    make_run(tmp_path, "kept")
+    found = {"gone": tmp_path / "gone", **runs.list_runs(tmp_path)}
+    assert list(runs.newest_first(found)) == ["kept", "gone"]
+
+
 def test_a_run_gets_another_name_with_all_that_is_in_it(tmp_path):
     run = make_run(tmp_path, "old", "words")
     new = runs.rename_run(run, "new")
