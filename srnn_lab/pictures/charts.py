@@ -110,7 +110,7 @@ def fan_figure(
         )
         band = {
             "fill": "toself",
-            "fillcolor": "rgba(213, 94, 0, 0.2)",
+            "fillcolor": "rgba(213, 94, 0, 0.2)",  # KL, pale
             "line": {"width": 0},
             "hoverinfo": "skip",
         }
@@ -122,7 +122,7 @@ def fan_figure(
             name=name,
             **band,
         )
-    figure.add_trace(line_trace(x, np.asarray(quantiles[0.5]), "#d55e00", "median", ""))
+    figure.add_trace(line_trace(x, np.asarray(quantiles[0.5]), KL, "median", ""))
     if came is not None:
         figure.add_scatter(
             x=x, y=np.asarray(came, np.float32), mode="markers", name="came", marker_color="#000000"
