@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from srnn_lab.analysis.inspection import SETTLING, Inspection
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import RunConfig
+from srnn_lab.data.kinds import Series
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,16 @@ class Comparison:
 
 
 def frame_kind(config: RunConfig) -> tuple[str | int | float, ...]:
-    """What one frame is; models of one kind see the same numbers, but for their normalisation."""
+    """What one frame is; models of one kind see the same numbers, but for their normalisation.
+
+    Known inputs are no part of x, so models with and without them have frames of one kind.
+
+    Returns:
+        Values that are equal for models of one kind.
+    """
     data = config.data
-    return data.features, data.rate, data.hop, data.window, config.model.x_dim
+    rows = (data.columns, data.values) if isinstance(data.kind, Series) else ()
+    return data.features, data.rate, data.hop, data.window, config.model.x_dim, *rows
 
 
 def differences(config: RunConfig, first: RunConfig) -> dict[str, str | int | float | bool]:
@@ -112,13 +120,15 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
                 f"The frames of {name} ({own}) are not those of {first} ({other}); nats per frame "
                 "compare only between models of the same frames."
             )
-    # The scale of each model's values, and the frames that all of them score.
+    # The frames that all of them score, and the scale of each one's values that were observed.
     x_dim = checkpoints[first].config.model.x_dim
-    scales = [
-        float(np.log(np.broadcast_to(c.frontend.std, x_dim)).sum()) for c in checkpoints.values()
-    ]
     shortest = min(clips.values(), key=lambda clip: len(clip.kl))
     num_frames = len(shortest.kl)
+    observed = ~np.isnan(shortest.frames)
+    scales = [
+        observed @ np.broadcast_to(np.log(c.frontend.std, dtype=float), x_dim)
+        for c in checkpoints.values()
+    ]
     drawn = [
         (checkpoint.model.z_dim, len(clips[name].kl)) for name, checkpoint in checkpoints.items()
     ]

@@ -2,13 +2,15 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from srnn_lab.analysis.inspection import Inspection
 from srnn_lab.analysis.transitions import Spikes
 from srnn_lab.inference.forecasting import Forecast
+from srnn_lab.system.extras import optional_packages
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -18,10 +20,14 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     return content.getvalue()
 
 
-def npy_bytes(array: np.ndarray) -> bytes:
-    """An array as an .npy file."""
+def parquet_bytes(table: Float[np.ndarray, "t c"], names: Sequence[str]) -> bytes:
+    """A table with names of its columns as a Parquet file."""
+    with optional_packages():
+        import pyarrow
+        from pyarrow import parquet
     content = io.BytesIO()
-    np.save(content, array, allow_pickle=False)
+    columns = dict(zip(names, table.T, strict=True))
+    parquet.write_table(pyarrow.table(columns), content)
     return content.getvalue()
 
 

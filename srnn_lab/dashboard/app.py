@@ -49,6 +49,8 @@ class Page:
     features: tuple[str, ...] = HEARD
 
 
+ALL = tuple(UPLOADS)
+"""Kinds of frames of the pages that are for tables too."""
 STYLE = """<style>
 [data-testid="stCaptionContainer"], [data-testid="stMetricDelta"] { color: inherit; opacity: 0.9; }
 [data-testid="stCaptionContainer"] * { color: inherit; }
@@ -61,12 +63,10 @@ STYLE = """<style>
 """Captions and pressed buttons that can be read (contrast 4.5:1); pages that begin close below the
 header; on a phone, no tools over the tables."""
 PAGES = {
-    "Explore": Page(
-        "Where is a stochastic recurrent network surprised?", explore.show, tuple(UPLOADS)
-    ),
+    "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show, ALL),
     "Clips": Page("Where else is it surprised?", clips.show),
-    "Compare": Page("Which model is surprised where?", compare.show),
-    "Latents": Page("What does z carry?", latents.show),
+    "Compare": Page("Which model is surprised where?", compare.show, ALL),
+    "Latents": Page("What does z carry?", latents.show, ALL),
     "Map": Page("Where do sounds lie in z?", z_map.show),
     "Steer": Page("Steer z", steer.show),
     "Make a transition": Page("Make a transition", transition.show),

@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from srnn_lab.analysis.export import npy_bytes
+from srnn_lab.analysis.export import parquet_bytes
 from srnn_lab.checkpoint import list_checkpoints, read_header
 from srnn_lab.config import DataConfig
 from srnn_lab.dashboard.cache import (
@@ -63,7 +64,7 @@ def choose(features: tuple[str, ...] = HEARD) -> Choice | None:
         needed = (
             "not a music model, which this page needs"
             if all(KINDS[kind].notes for kind in features)
-            else "a model of tables, which this page does not take (Explore does)"
+            else "a model of tables, which this page does not take; Explore, Compare and Latents do"
         )
         st.info(f"{plain(wanted)} is {needed}; showing {plain(name)}.")
     path, modified = str(found[name]), found[name].stat().st_mtime
@@ -302,20 +303,41 @@ def choose_offered(
             follow_music(read_header(path).config.data, clips)
         clip = clips[choose_listed_clip(side, clips, features, disabled=disabled)]
         return ClipBytes(clip.read_bytes()), clip.name
-    # Whoever uploads a checkpoint may put the name of any folder of the server into it.
-    uploaded = visit().checkpoint
-    if options().read_only or (uploaded and path == uploaded.file):
-        return None
-    if not (tables := cached_own_tables(str(path), path.stat().st_mtime)):
+    if not (tables := tables_of(path)):
         return None
     # Another run has other sequences: that is no link to something that is gone.
     known = {visit().wanted[key]} if (key := clip_key(features)) in visit().wanted else ()
     name = choose_linked(side.selectbox, "Clip", list(tables), key, "", known, disabled=disabled)
-    split, rows = tables[name]
     if not disabled:
-        side.caption(f"A sequence of this run's {SPLITS_IN_WORDS[split]} data.")
+        side.caption(f"A sequence of this run's {SPLITS_IN_WORDS[tables[name][0]]} data.")
+    return table_as_file(path, name)
+
+
+def tables_of(path: Path) -> dict[str, tuple[str, np.ndarray]]:
+    """A run's own sequences, where a visitor may see them.
+
+    Whoever uploads a checkpoint may put the name of any folder of the server into it.
+
+    Returns:
+        By name, the split and the rows.
+    """
+    uploaded = visit().checkpoint
+    if options().read_only or (uploaded and path == uploaded.file):
+        return {}
+    return cached_own_tables(str(path), path.stat().st_mtime)
+
+
+def table_as_file(path: Path, name: str) -> tuple[ClipBytes, str]:
+    """One of a run's own sequences, as if it were uploaded: with the names of its columns."""
+    kind = read_header(path).config.data.kind
+    names = [*getattr(kind, "names", []), *kind.input_names]
+    return ClipBytes(parquet_bytes(tables_of(path)[name][1], names)), table_name(name)
+
+
+def table_name(name: str) -> str:
+    """What the file of one of a run's own sequences is called."""
     stretch = re.sub(r"\[(\d+):(\d+)\]$", r", rows \1 to \2", name)
-    return ClipBytes(npy_bytes(rows)), harmless(f"{stretch}.npy")
+    return harmless(f"{stretch}.parquet")
 
 
 def ask_for_table(path: Path) -> None:
@@ -429,6 +451,17 @@ def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
         st.selectbox, "Another clip", names, key, f"other-{clip_key(features)}", clips
     )
     return ClipBytes(clips[name].read_bytes()), clips[name].name
+
+
+def choose_other_table(choice: Choice) -> tuple[ClipBytes, str] | None:
+    """What ``choose_other`` gives, of a run's own sequences; None where it has no other one."""
+    path, key = Path(choice.path), "other-sequence"
+    names = [name for name in tables_of(path) if table_name(name) != choice.name]
+    if not names:
+        return None
+    known = {visit().wanted[key]} if key in visit().wanted else ()
+    name = choose_linked(st.selectbox, "Another clip", names, key, "", known)
+    return table_as_file(path, name)
 
 
 def choose_transposition(side: DeltaGenerator) -> int:

@@ -82,6 +82,7 @@ SIZES = {
     "d_dim": "{} units in d",
     "z_dim": "{} dimensions of z",
     "hidden_dim": "{} hidden units",
+    "u_dim": "{} known inputs",
     "epochs": "{} epochs",
     "batch_size": "batches of {}",
     "dropout_features": "dropout {} on u and x",

@@ -372,7 +372,8 @@ def _number(name: str, row: int, value: Any) -> float:
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"column {name!r} holds {str(value)[:40]!r} in row {1 + row}, which is no number; "
-            "leave a value empty that is missing, and name the columns to read with --columns"
+            "leave a value empty that is missing, and name the columns to read (--columns, or the "
+            "box Columns)"
         ) from error
 
 

@@ -2,12 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tiny import SIZES, music_run, roll, speech_run, untrained, wave
 
 from srnn_lab.analysis.comparison import Comparison, closest, compare, differences, frame_kind
 from srnn_lab.analysis.inspection import inspect_signal
-from srnn_lab.config import EvaluationConfig
+from srnn_lab.checkpoint import Checkpoint
+from srnn_lab.config import PRESETS, DataConfig, EvaluationConfig, ModelConfig
 from srnn_lab.data import Frontend
+from srnn_lab.models import build_model
 
 
 def variant(run, **changes):
@@ -73,6 +76,36 @@ def test_log_px_is_the_density_of_the_first_models_values(features):
     x_dim = first.config.model.x_dim
     # y = x / 2, so p_x(x) = p_y(y) / 2 for each of the values.
     np.testing.assert_allclose(found.log_px[1], own.log_px - x_dim * np.log(2), rtol=1e-4)
+
+
+def table_model(table, factor=1.0, **data):
+    """An untrained model of tables with gaps, whose values are divided by ``factor`` times sd."""
+    config = DataConfig(features="series", data="tables", **{"columns": "flow,level"} | data)
+    model = ModelConfig(likelihood="gaussian", x_dim=2, u_dim=table.shape[1] - 2, **SIZES)
+    run = replace(PRESETS["series"], data=config, model=replace(model, missing=True))
+    front = Frontend.fit(config, 2, [table])
+    torch.manual_seed(3)
+    scaled = replace(front, std=np.asarray(factor * front.std, np.float32))
+    return Checkpoint(run, build_model(run.model).eval(), scaled)
+
+
+def test_of_a_table_with_gaps_what_was_observed_alone_is_scaled():
+    table = np.random.default_rng(0).standard_normal((30, 2)).astype(np.float32)
+    table[4:9, 0] = table[7:12, 1] = np.nan
+    first, other = table_model(table), table_model(table, 2.0)
+    found, own = compared(table, first=first, other=other), inspect_signal(other, table)
+    observed = np.isfinite(table).sum(1)
+    assert set(observed) == {0, 1, 2}
+    np.testing.assert_allclose(
+        found.log_px[1], own.log_px - observed * np.log(2), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_tables_of_other_columns_are_another_kind_and_known_inputs_are_none():
+    table = np.random.default_rng(0).standard_normal((30, 3)).astype(np.float32)
+    run = table_model(table[:, :2]).config
+    assert frame_kind(run) == frame_kind(table_model(table, inputs="hour").config)
+    assert frame_kind(run) != frame_kind(table_model(table[:, :2], columns="level,flow").config)
 
 
 def test_frames_of_another_kind_are_refused():

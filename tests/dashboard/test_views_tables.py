@@ -12,7 +12,9 @@ from test_uploads import give, unescaped
 from tiny import SIZES
 from views import arrays_of, kept_by, open_view, text_of
 
+from srnn_lab.analysis.comparison import compare
 from srnn_lab.analysis.inspection import MAX_FRAMES, inspect_signal
+from srnn_lab.analysis.interventions import SOURCES, posterior_path, replace_latents
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from srnn_lab.config import PRESETS
 from srnn_lab.dashboard.panels.forecast import category_shares, score_table
@@ -48,21 +50,30 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     for i in range(6):
         (tmp_path / "data" / f"town-{i}.csv").write_bytes(csv_of(seed=i))
+    save_model(tmp_path, "towns", inputs="hour")
+    return tmp_path
+
+
+def save_model(folder, name, **data):
+    """An untrained model of the tables."""
     run = PRESETS["series"]
     run = complete(
         replace(
             run,
             model=replace(run.model, **SIZES),
-            data=replace(run.data, data=str(tmp_path / "data"), inputs="hour"),
+            data=replace(run.data, data=str(folder / "data"), **data),
         )
     )
     signals = [*read_sequences(run.data).values()]
     frontend = Frontend.fit(run.data, run.model.x_dim, signals)
     model = build_model(run.model).eval()
-    save_checkpoint(
-        Checkpoint(run, model, frontend), tmp_path / "runs" / "towns" / "best.safetensors"
-    )
-    return tmp_path
+    save_checkpoint(Checkpoint(run, model, frontend), folder / "runs" / name / "best.safetensors")
+
+
+def model_and_table(folder, name, table):
+    """A model of the tables and one of them as it reads it."""
+    checkpoint = load_checkpoint(folder / "runs" / name / "best.safetensors")
+    return checkpoint, read_signal(folder / "data" / table, checkpoint.config.data)
 
 
 def explore(folder, monkeypatch, **params):
@@ -200,3 +211,52 @@ def test_the_scores_of_a_column_by_hand():
     assert table["CRPS"] == [f"{(4 / 3 + 24 / 3) / 2 - 8 / 3 / 2:.3f}", "–"]
     assert table["CRPS of the last value"] == ["5.000", "–"]
     assert table["in the 90 % interval"] == ["50 %", "–"]
+
+
+def test_models_with_and_without_a_known_input_are_compared_on_a_table(folder, monkeypatch):
+    save_model(folder, "blind", columns="load (MW),temperature")
+    save_model(folder, "other", columns="temperature,load (MW)")
+    kept = kept_by("compare", monkeypatch)
+    page = open_view("compare", "runs/towns", monkeypatch, folder)
+    assert not page.exception
+    assert not page.error
+    assert page.multiselect(key="against").options == ["runs/blind"]
+    name = page.sidebar.selectbox(key="sequence").value
+    names = ("towns", "blind")
+    models = {f"runs/{one}": model_and_table(folder, one, name) for one in names}
+    found = compare(
+        {one: model for one, (model, _) in models.items()},
+        {one: inspect_signal(*pair) for one, pair in models.items()},
+    )
+    averages, moments = (table.value for table in page.dataframe)
+    np.testing.assert_allclose(averages["bound"], found.elbo.mean(1), rtol=1e-4)
+    assert averages["differs in"].tolist() == ["–", "0 known inputs"]
+    assert "at an onset" not in moments
+    arrays = arrays_of(kept["Arrays (.npz)"])
+    np.testing.assert_allclose(arrays["log_px"], found.log_px, rtol=1e-4)
+    assert "Sound (WAV)" not in kept
+    assert "you can hear" not in text_of(page)
+
+
+def test_z_of_a_table_is_replaced_by_that_of_another_sequence_of_the_run(folder, monkeypatch):
+    page = open_view("latents", "runs/towns", monkeypatch, folder)
+    assert not page.exception
+    assert not page.error
+    name, other = (box.value for box in (page.sidebar.selectbox(key="sequence"), page.selectbox[0]))
+    assert name != other
+    checkpoint, table = model_and_table(folder, "towns", name)
+    path = posterior_path(checkpoint, model_and_table(folder, "towns", other)[1])
+    found = replace_latents(checkpoint, table, other=path, seed=0)
+    (shown,) = (element.value for element in page.dataframe)
+    assert tuple(shown["z from"]) == SOURCES
+    np.testing.assert_allclose(
+        shown["log p(x | z, d)"], [one.log_px.mean() for one in found.values()], rtol=1e-3
+    )
+
+
+def test_z_of_a_table_alone_is_replaced_by_that_of_no_other(folder, monkeypatch):
+    page = open_view("latents", "runs/towns", monkeypatch, folder)
+    monkeypatch.setattr("srnn_lab.dashboard.choice.tables_of", lambda _: {})
+    assert give(page, "upload-tables", "mine.csv", csv_of(25, seed=4)) == []
+    (shown,) = (element.value for element in page.dataframe)
+    assert tuple(shown["z from"]) == SOURCES[:-1]

@@ -16,7 +16,7 @@ from srnn_lab.dashboard.address import frames_inside, go_to_row
 from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.choice import checkpoints, say_gone
 from srnn_lab.dashboard.panels.keep import keep, stem_of
-from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel, player_key
 from srnn_lab.dashboard.panels.sounds import (
     MEAN,
     ORIGINAL,
@@ -65,7 +65,7 @@ def show(choice: Choice) -> None:
     with st.container(horizontal=True):
         for question, pair in READY_MADE.items():
             st.button(question, on_click=set_side_by_side, args=pair)
-    panel = RowsPanel(PLAYER, choice, choice.length)
+    panel = RowsPanel(player_key(PLAYER, choice), choice, choice.length)
     first = st.session_state["checkpoint"]
     against = choose_against(first, choice.checkpoint.config)
     if not against:
@@ -80,7 +80,7 @@ def show(choice: Choice) -> None:
     show_averages(comparison, found, panel.place)
     moments = comparison.moments(MOMENTS, apart=2 * NEAR)
     draw_rows(panel, comparison, moments, sounds_of(names))
-    table = show_moments(choice, comparison, moments)
+    table = show_moments(panel, comparison, moments)
     keep_comparison(panel, comparison, table)
     panel.make_missing_sounds()
 
@@ -230,9 +230,11 @@ def draw_rows(
         mark_name=data.kind.change,
     )
     words = WORDS[data.features]
-    st.caption(
-        f"Besides the original, you can hear each model's reconstruction: {words.reconstruction}."
-    )
+    if data.kind.heard:
+        st.caption(
+            f"Besides the original, you can hear each model's reconstruction: "
+            f"{words.reconstruction}."
+        )
     explain(
         "How do I read these rows?",
         f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip "
@@ -253,11 +255,12 @@ def draw_rows(
 
 
 def show_moments(
-    choice: Choice, comparison: Comparison, moments: np.ndarray
+    panel: RowsPanel, comparison: Comparison, moments: np.ndarray
 ) -> dict[str, np.ndarray | list]:
     """The frames in which the models differ most, as columns by name."""
     st.subheader("Where the models differ most")
-    music = choice.checkpoint.config.data.kind.notes
+    choice, kind = panel.choice, panel.choice.checkpoint.config.data.kind
+    music = kind.notes
     near = 0 if music else NEAR
     at_change = [bool((np.abs(comparison.changes - t) <= near).any()) for t in moments]
     columns = {f"KL {name}": comparison.kl[i, moments] for i, name in enumerate(comparison.names)}
@@ -265,7 +268,7 @@ def show_moments(
     times, time = comparison.times[moments], f"time ({time_unit(choice.checkpoint.config.data)})"
     table = {
         time: times,
-        "at a chord change" if music else "at an onset": at_change,
+        **({"at a chord change" if music else "at an onset": at_change} if kind.heard else {}),
         "most surprised": [comparison.names[i] for i in most],
         "highest bound": [comparison.names[i] for i in best],
         **columns,
@@ -275,7 +278,7 @@ def show_moments(
         in_words | table,
         hide_index=True,
         key="moments",
-        on_select=lambda: go_to_row("moments", PLAYER, times),
+        on_select=lambda: go_to_row("moments", panel.key, times),
         selection_mode="single-row",
         column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns}
         | ({time: None} if music else {}),
@@ -289,8 +292,12 @@ def show_moments(
         "How are these frames chosen?",
         "The frames whose KL differs most from that of the first model, in nats, the largest "
         f"difference first. They are at least {2 * NEAR} frames apart; the first frames, which "
-        "start from a zero state, are left out. Check whether the differences cluster at "
-        f"{'chord changes' if music else 'onsets'}.",
+        "start from a zero state, are left out."
+        + (
+            f" Check whether the differences cluster at {'chord changes' if music else 'onsets'}."
+            if kind.heard
+            else ""
+        ),
         r"t^\star = \arg\max_t \max_m \left|\mathrm{KL}_t^{(m)} - \mathrm{KL}_t^{(1)}\right|",
         {"05_bound_over_time#A VAE at each frame": "takes such a frame apart"},
     )
@@ -316,8 +323,10 @@ def keep_comparison(panel: RowsPanel, comparison: Comparison, table: Mapping) ->
 
 
 def sounds_of(names: dict[str, Choice]) -> Wanted:
-    """The clip, and each model's reconstruction of it."""
+    """The clip, and each model's reconstruction of it; nothing of a table."""
     first = next(iter(names.values()))
+    if not first.checkpoint.config.data.kind.heard:
+        return {}
     return {
         ORIGINAL: clip_sound(first, ORIGINAL),
         **{name: clip_sound(one, MEAN) for name, one in names.items()},

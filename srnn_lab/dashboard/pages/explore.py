@@ -16,7 +16,7 @@ from srnn_lab.dashboard.panels.forecast import show_forecast
 from srnn_lab.dashboard.panels.keep import chart_files, keep, stem_of
 from srnn_lab.dashboard.panels.labels import choose_labels, show_words
 from srnn_lab.dashboard.panels.posterior import show_frame
-from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel, player_key
 from srnn_lab.dashboard.panels.similar import show_similar
 from srnn_lab.dashboard.panels.sounds import settle_sounds, show_sound_controls, sounds_of_clip
 from srnn_lab.dashboard.panels.spike_list import choose_changes, show_spikes
@@ -40,11 +40,10 @@ def show(choice: Choice) -> None:
     """The page; what takes long comes after everything else has been shown."""
     clip = cached_inspection(*choice)
     unit = time_unit(choice.checkpoint.config.data)
+    panel = RowsPanel(player_key(PLAYER, choice), choice, choice.length)
     if not choice.checkpoint.config.data.kind.heard:
-        # A player of its own, which never had what plays.
-        show_table(RowsPanel("table-player", choice, choice.length), clip)
+        show_table(panel, clip)
         return
-    panel = RowsPanel(PLAYER, choice, choice.length)
     settle_sounds(choice)
     labels = choose_labels(choice)
     show_figure3_view(choice, clip)

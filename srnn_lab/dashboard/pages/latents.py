@@ -15,9 +15,9 @@ from srnn_lab.dashboard.cache import (
     cached_inspection,
     cached_signal,
 )
-from srnn_lab.dashboard.choice import choose_other
+from srnn_lab.dashboard.choice import choose_other, choose_other_table
 from srnn_lab.dashboard.panels.keep import keep, stem_of
-from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.rows_panel import RowsPanel, player_key
 from srnn_lab.dashboard.panels.sounds import (
     ORIGINAL,
     Sound,
@@ -50,14 +50,14 @@ def cached_path(choice: tuple[str, float, ClipBytes, str, int], seed: int) -> np
 @cache_data(max_entries=4, show_spinner="Replacing z …")
 def cached_replacements(
     choice: tuple[str, float, ClipBytes, str, int],
-    other: tuple[ClipBytes, str],
+    other: tuple[ClipBytes, str] | None,
     start: float,
     stop: float,
     seed: int,
 ) -> dict[str, Reconstruction]:
-    """A clip with z from each source; ``other`` is the content and the name of the other clip."""
+    """A clip with z from each source; ``other`` is the content and the name of another clip."""
     checkpoint = cached_checkpoint(*choice[:2])
-    path = cached_path((*choice[:2], *other, choice[4]), seed)
+    path = cached_path((*choice[:2], *other, choice[4]), seed) if other else None
     return replace_latents(
         checkpoint, cached_signal(*choice)[0], other=path, start=start, stop=stop, seed=seed
     )
@@ -79,9 +79,10 @@ def show(choice: Choice) -> None:
         return
     # The other clip, and the stretch in which z is replaced.
     clip = cached_inspection(*choice)
-    other = choose_other(choice)
+    heard = checkpoint.config.data.kind.heard
+    other = choose_other(choice) if heard else choose_other_table(choice)
     length = framed_length(choice)
-    panel = RowsPanel(PLAYER, choice, length)
+    panel = RowsPanel(player_key(PLAYER, choice), choice, length)
     left, right = st.columns([3, 1])
     seed = int(right.number_input("Seed", 0, 9999, 0, key="seed-z", bind="query-params"))
     start, stop = choose_stretch(left, panel, "replaced", "Replace z", "z is the posterior sample")
@@ -106,7 +107,8 @@ def show(choice: Choice) -> None:
         st.info("Choose at least one source of z.")
         return
     sources = {name: found[name] for name in found if name in shown}
-    draw_rows(panel, sources, (start, stop), length, sounds_of(choice, sources, replaced))
+    sounds = sounds_of(choice, sources, replaced) if heard else {}
+    draw_rows(panel, sources, (start, stop), length, sounds)
     keep_latents(panel, sources, table)
     panel.make_missing_sounds()
 

@@ -15,6 +15,11 @@ from srnn_lab.pictures.scene import Row, Scene
 from srnn_lab.player.component import Place, place_of, player
 
 
+def player_key(key: str, choice: Choice) -> str:
+    """The key of a page's player; that of tables is another, which never had what plays."""
+    return key if choice.checkpoint.config.data.kind.heard else f"table-{key}"
+
+
 class RowsPanel:
     """The rows of a page, which makes it first, as what it shows may depend on a link's place.
 
