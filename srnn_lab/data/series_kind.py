@@ -1,0 +1,161 @@
+"""Frames that are rows of a table."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from srnn_lab.data.frame_kind import TABLE, Framed, Values
+
+SERIES_SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Series(Framed):
+    """Rows of a table, of any meaning.
+
+    Attributes:
+        values: What the values are.
+        columns: Names of the columns, joined by commas.
+        inputs: Names of the columns after them that are known inputs u_t, joined by commas.
+        sequence_column: The column that says which sequence a row is of.
+        time_step: From one row to the next, in units of time.
+        time_unit: The unit of time.
+    """
+
+    values: Values
+    columns: str
+    inputs: str
+    sequence_column: str
+    time_step: float
+    time_unit: str
+
+    name = "series"
+    medium = TABLE
+    suffixes = SERIES_SUFFIXES
+    outputs = (".csv", ".npy")
+    change = "change"
+    title = "Table"
+    heard = False
+
+    @property
+    def likelihood(self) -> str:
+        """The simplest that takes the values."""
+        return {
+            "binary": "bernoulli",
+            "real": "gaussian",
+            "count": "poisson",
+            "category": "categorical",
+        }[self.values]
+
+    @property
+    def standardised(self) -> Literal["no", "by value"]:
+        """By column, where the values are real."""
+        return "by value" if self.values == "real" else "no"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns; none where they are not known yet."""
+        return self.columns.split(",") if self.columns else []
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the columns that are known inputs."""
+        return self.inputs.split(",") if self.inputs else []
+
+    def parts(
+        self, signal: Float[np.ndarray, "t n"]
+    ) -> tuple[Float[np.ndarray, "t c"], Float[np.ndarray, "t u"] | None]:
+        """Separate the last columns, which are known inputs, from those of x.
+
+        Returns:
+            The columns of x, and the known inputs, or None without any.
+
+        Raises:
+            ValueError: There is no other column, or an input is missing.
+        """
+        if not (n := len(self.input_names)):
+            return signal, None
+        known = signal[:, -n:]
+        if signal.shape[1] <= n:
+            raise ValueError(
+                f"The table has {signal.shape[1]} columns; expected those of x and after them the "
+                f"inputs {self.inputs}."
+            )
+        if np.isnan(known).any():
+            raise ValueError(
+                f"A known input ({self.inputs}) is missing (NaN); give it in every row."
+            )
+        return signal[:, :-n], known
+
+    @property
+    def rate(self) -> int | float:
+        """Rows in a unit of time."""
+        return 1 / self.time_step
+
+    def check_size(self, x_dim: int) -> None:
+        """Any size: the data say how many columns or categories there are."""
+
+    def check(self, signal: np.ndarray) -> None:
+        """A table has two axes, and a row."""
+        if signal.ndim != 2:
+            self._refuse(signal)
+        if not len(signal):
+            raise ValueError("The table has no row; give a longer one.")
+
+    def frames(self, signal: Float[np.ndarray, "t c"], x_dim: int) -> Float[np.ndarray, "t x"]:
+        """The rows; of categories, a 1 at the place of each."""
+        columns, expected = signal.shape[1], 1 if self.values == "category" else x_dim
+        if columns != expected:
+            raise ValueError(
+                f"The table has {columns} columns; the model takes {expected}: choose them by "
+                "--columns."
+            )
+        if self.values == "real":
+            return signal
+        highest = {"binary": 1, "count": np.inf, "category": x_dim - 1}[self.values]
+        known = signal if self.values == "category" else signal[~np.isnan(signal)]
+        wrong = known[~((known >= 0) & (known <= highest) & (known == np.round(known)))]
+        if wrong.size:
+            raise ValueError(
+                f"The table holds {wrong[0]:g}; values of {self.values!r} are whole numbers from "
+                f"0 to {highest:g}."
+            )
+        return (
+            np.eye(x_dim, dtype=np.float32)[signal[:, 0].astype(int)]
+            if self.values == "category"
+            else signal
+        )
+
+    def signal(self, frames: Float[np.ndarray, "t x"]) -> Float[np.ndarray, "t c"]:
+        """The rows; of categories, the likeliest of each row."""
+        return frames.argmax(1)[:, None].astype(np.float32) if self.values == "category" else frames
+
+    def changes(
+        self,
+        signal: np.ndarray,  # noqa: ARG002
+        frames: Float[np.ndarray, "t x"],
+    ) -> tuple[Int[np.ndarray, "c"], Bool[np.ndarray, "t"]]:
+        """None is sought; every frame is active."""
+        return np.zeros(0, int), np.ones(len(frames), bool)
+
+    def called(self, x_dim: int) -> str:
+        """What a title calls them."""
+        return f"rows of {x_dim} values"
+
+    def described(self, x_dim: int) -> str:
+        """Their columns."""
+        return f"rows of {x_dim} values, {self.time_step:g} {self.time_unit} apart ({self.columns})"
+
+
+def name_and_unit(column: str) -> tuple[str, str]:
+    """The name of a column and its unit, which stands behind it in brackets.
+
+    Returns:
+        For instance ``load`` and ``MW`` of ``load (MW)``; without brackets no unit.
+    """
+    found = re.fullmatch(r"\s*(.*\S)\s*[(\[]([^()\[\]]+)[)\]]\s*", column)
+    return (found[1], found[2]) if found else (column, "")
