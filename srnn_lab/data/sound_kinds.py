@@ -13,38 +13,10 @@ from srnn_lab.data.frame_kind import AUDIO, FrameKind
 from srnn_lab.data.mel import griffin_lim, mel_filters, mel_to_power
 
 AUDIO_SUFFIXES = (
-    *(
-        ".wav",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".aiff",
-        ".aif",
-        ".aifc",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-    ),
-    *(
-        ".rf64",
-        ".bw64",
-        ".sph",
-        ".nist",
-        ".voc",
-        ".g722",
-        ".m4a",
-        ".m4b",
-        ".mp4",
-        ".aac",
-        ".webm",
-        ".weba",
-        ".mka",
-    ),
-    *(".wma", ".spx", ".amr"),
-)
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd",
+    ".caf", ".w64", ".rf64", ".bw64", ".sph", ".nist", ".voc", ".g722", ".m4a", ".m4b", ".mp4",
+    ".aac", ".webm", ".weba", ".mka", ".wma", ".spx", ".amr",
+)  # fmt: skip
 """Endings of audio files: what libsndfile reads, and what FFmpeg reads besides."""
 LOG_FLOOR = 1e-5
 """Added to mel energies before the logarithm: about 16-bit rounding noise, so that digital silence
