@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="srnn-lab", description="Train, inspect and hear stochastic recurrent neural networks."
     )
     parser.add_argument(
-        "--version", action="version", version=f"%(prog)s {__version__ or 'from a folder'}"
+        "--version", action="version", version=f"%(prog)s {__version__ or '(not installed)'}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in ADD:
@@ -93,7 +93,7 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
         say(f"{told}")
         return 1
     except MemoryError:
-        say("this does not fit into memory; give less data at a time, or a smaller model.")
+        say("this does not fit into memory; use less data at a time, or a smaller model.")
         return 1
     except Stopped as stopped:
         if _is_first():

@@ -25,7 +25,10 @@ MAX_STEPS = 100_000
 def add_inspect(commands: Any) -> None:
     """Add ``inspect``."""
     command = checkpoint_command(
-        commands, "inspect", "KL, reconstruction and posterior of one file", inspect_file
+        commands,
+        "inspect",
+        "compute KL, reconstruction and posterior of a file or a folder",
+        inspect_file,
     )
     command.add_argument(
         "file", type=path, metavar="FILE", help="Audio, MIDI or table file, or a folder of them."
@@ -34,8 +37,8 @@ def add_inspect(commands: Any) -> None:
         "--out",
         type=path,
         help=(
-            "Folder for posterior.npz and player.html, which plays the clip; of a folder, for "
-            "clips.csv."
+            "Folder for posterior.npz and player.html, which plays the clip, or for clips.csv if "
+            "FILE is a folder."
         ),
     )
     command.add_argument(
@@ -53,7 +56,7 @@ def add_inspect(commands: Any) -> None:
         "--labels",
         type=path,
         metavar="FILE",
-        help="Phones or other labels of the file, in seconds (of MIDI in quarter notes): TextGrid, "
+        help="Phones or other labels of the file, in seconds (MIDI: in quarter notes): TextGrid, "
         ".lab, TIMIT's .PHN, Audacity's label track (.txt), or .csv with time and label. Default: "
         "those beside FILE, if there are any.",
     )
@@ -178,7 +181,9 @@ def _inspect_folder(args: argparse.Namespace, checkpoint: Any) -> dict[str, Any]
 
 def add_sample(commands: Any) -> None:
     """Add ``sample``."""
-    command = checkpoint_command(commands, "sample", "draw a new sequence", write_sample)
+    command = checkpoint_command(
+        commands, "sample", "draw a new sequence, or continue a file", write_sample
+    )
     command.add_argument(
         "--out",
         type=path,
@@ -191,14 +196,14 @@ def add_sample(commands: Any) -> None:
         type=float,
         nargs=2,
         metavar=("FROM", "TO"),
-        help="Draw only this stretch of --prime anew, so that both ends fit: in seconds, of MIDI "
-        "in quarter notes, of a table in units of its time.",
+        help="Draw only this stretch of --prime anew, so that it fits at both ends. FROM and TO "
+        "are in seconds (MIDI: in quarter notes; tables: in their unit of time).",
     )
     command.add_argument(
         "--particles",
         type=count(MAX_PARTICLES),
         default=256,
-        help="With --between, fillings to choose from. Default: 256.",
+        help="With --between, number of particles (candidate fillings). Default: 256.",
     )
     command.add_argument(
         "--steps",
@@ -211,7 +216,7 @@ def add_sample(commands: Any) -> None:
         type=float,
         default=1.0,
         help="Multiplies the standard deviation of z and of audio, and divides the logits of "
-        "notes. 0 takes the likeliest values. Default: 1, as trained.",
+        "notes. 0 takes the most likely values. Default: 1, as trained.",
     )
     command.add_argument("--seed", type=seed, default=0, help="Seed of the draws. Default: 0.")
 
@@ -282,10 +287,10 @@ def add_export_site(commands: Any) -> None:
     """The command."""
     command = commands.add_parser(
         "export-site",
-        help="write bundled views, moments and notebooks as static pages",
+        help="write bundled models, clips and notebooks as static pages",
         description="Write the bundled models with a few clips, the strongest moments and the "
-        "notebooks as pages with sound, which any web host shows, or python -m http.server. "
-        "Nothing in them asks another machine.",
+        "notebooks as static pages with sound. Any web host can serve them, or python -m "
+        "http.server. They load nothing from other machines.",
     )
     command.add_argument("out", type=path, metavar="DIR", help="Folder of the site.")
     add_json(command)

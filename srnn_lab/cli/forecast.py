@@ -20,11 +20,17 @@ MAX_STEPS, MAX_PATHS = 100_000, 10_000
 def add_forecast(commands: Any) -> None:
     """Add ``forecast``."""
     command = checkpoint_command(
-        commands, "forecast", "what comes after a table, with its uncertainty", write_forecast
+        commands,
+        "forecast",
+        "forecast what comes after a table, with its uncertainty",
+        write_forecast,
     )
     command.add_argument("file", type=path, metavar="FILE", help="Table of observed rows.")
     command.add_argument(
-        "--out", type=path, required=True, help="FILE.csv for mean and quantiles of each column."
+        "--out",
+        type=path,
+        required=True,
+        help="FILE.csv for the mean and quantiles of each column.",
     )
     command.add_argument(
         "--steps",

@@ -37,7 +37,7 @@ def add_evaluate(commands: Any) -> None:
     command = checkpoint_command(
         commands,
         "evaluate",
-        "bounds on a split of a data set",
+        "compute bounds on a split of a data set",
         evaluate_checkpoint,
         " NAME_se is the standard error of a bound over the sequences (two or more); it includes "
         "the noise of the sampled paths. NAME_se_repetitions is the standard error from this noise "
@@ -48,9 +48,9 @@ def add_evaluate(commands: Any) -> None:
         type=bounds,
         default=(),
         metavar="NAME,...",
-        help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter, K "
+        help="elbo, iwae:K (K importance-weighted paths) and fivo:K (particle filter with K "
         "particles), joined by commas. elbo is always among them. Default: elbo. ess:K is not a "
-        "bound, but the effective share of K particles by the weights of one frame alone.",
+        "bound: it is the effective share of K particles, weighted by one frame alone.",
     )
     command.add_argument(
         "--repetitions",
@@ -69,17 +69,17 @@ def add_evaluate(commands: Any) -> None:
         "--average",
         choices=("micro", "macro", "sequence"),
         help="How nats are averaged: over all frames (micro), within each sequence first (macro), "
-        "or as one sum for each sequence. Default: as the preset.",
+        "or as one sum for each sequence. Default: as in training.",
     )
     command.add_argument(
         "--first-frame",
         action=argparse.BooleanOptionalAction,
-        help="Whether x_1 is scored. Default: as the preset.",
+        help="Whether x_1 is scored. Default: as in training.",
     )
     command.add_argument(
         "--convention",
         choices=tuple(CONVENTIONS),
-        help="Sets both of these: as in the SRNN paper, or as in the rest of the field.",
+        help="Sets --average and --first-frame as the SRNN paper or the rest of the field does.",
     )
     command.add_argument(
         "--seed", type=seed, default=0, help="Seed of the sampled paths. Default: 0."
@@ -134,15 +134,15 @@ def add_transitions(commands: Any) -> None:
     command = checkpoint_command(
         commands,
         "transitions",
-        "does the KL rise at transitions? AUC against a circular-shift null",
+        "measure whether the KL rises at transitions: AUC against a circular-shift null",
         score_transitions,
     )
     command.add_argument(
         "--events",
         type=event_kinds,
         metavar="KIND,...",
-        help=f"Kinds of events: {', '.join(EVENT_KINDS)}; several are joined by commas. Those of "
-        "phones need labels. Default: all that the data have.",
+        help=f"Kinds of events, joined by commas: {', '.join(EVENT_KINDS)}. Those of phones need "
+        "labels. Default: all that the data have.",
     )
     add_record(command)
     add_data(command)
@@ -192,7 +192,7 @@ def add_probe(commands: Any) -> None:
     command = checkpoint_command(
         commands,
         "probe",
-        "how well phones can be read from the states",
+        "measure how well phones can be read from the states",
         probe_checkpoint,
         " A linear classifier predicts the phone of each frame from the posterior mean of z, from "
         "d, from both and from log-mel energies; majority always predicts the most frequent phone.",
@@ -232,8 +232,8 @@ def probe_checkpoint(args: argparse.Namespace) -> dict[str, Any]:
             raise
         found = probe.probe_sentences(probe.phone_frames(checkpoint, *test))
         say(
-            f"each of the {found.test_sentences} sentences is tested on what the others teach: "
-            "that is little."
+            f"each of the {found.test_sentences} sentences is tested with a classifier trained on "
+            "the others, which is little data."
         )
     else:
         chosen = probe.choose_minutes(train.signals, data.rate, args.minutes)

@@ -105,7 +105,9 @@ def checkpoint_command(
         name, help=help, description=f"{help[0].upper()}{help[1:]}.{more}"
     )
     command.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="A file, or the name of a bundled one."
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="Checkpoint file, or name of a bundled model. A wrong name lists all of them.",
     )
     add_device(command)
     add_json(command)
@@ -134,7 +136,7 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
         type=path,
-        help="Folder of the data sets. Default: the variable SRNN_LAB_DATA.",
+        help="Folder of the data sets. Default: the environment variable SRNN_LAB_DATA.",
     )
 
 
@@ -149,8 +151,8 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--split",
         type=text,
         help=(
-            "train, valid or test; of a folder also all. Default: test, or all of a folder given "
-            "with --data."
+            "train, valid or test; for a folder also all. Default: test, or all for a folder that "
+            "--data names."
         ),
     )
     add_data_dir(parser)
@@ -172,8 +174,8 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--row",
         type=text,
-        help="Name of the recorded row. Default: that of the checkpoint's folder; evaluate: "
-        "bundled/NAME of a bundled one; transitions and probe: transitions/NAME and probe/NAME.",
+        help="Name of the recorded row. Default: the name of the checkpoint's folder, or "
+        "bundled/NAME for a bundled model; transitions/NAME and probe/NAME for these commands.",
     )
     parser.set_defaults(usage_error=parser.error)
 
@@ -185,7 +187,7 @@ def add_results(parser: argparse.ArgumentParser) -> None:
         type=path,
         default=RESULTS,
         metavar="FILE",
-        help="Results file. Default: the one of the package.",
+        help="Results file. Default: that of the package.",
     )
     add_json(parser)
 

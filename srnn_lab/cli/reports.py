@@ -17,7 +17,7 @@ def add_tables(commands: Any) -> None:
     """Add ``results``."""
     command = commands.add_parser(
         "results",
-        help="tables of recorded and published results",
+        help="print tables of recorded and published results",
         description="Print tables of the recorded results, or write them into a Markdown file.",
     )
     command.add_argument("--table", choices=tuple(TABLES), help="Which table. Default: all.")
@@ -56,15 +56,15 @@ def add_reproduce(commands: Any) -> None:
     """Add ``reproduce``."""
     command = commands.add_parser(
         "reproduce",
-        help="the commands that reproduce a recorded row",
+        help="print the commands that reproduce a recorded row",
         description="Print the commands that reproduce a recorded row: training, unless the "
         f"checkpoint is bundled, and evaluation, which records its numbers in {RECORD}.",
     )
     command.add_argument(
         "row",
         metavar="ROW",
-        help="Name of a recorded row, such as bundled/jsb, or of a row of a table, which stands "
-        "for all its seeds and data sets.",
+        help="Name of a recorded row, such as bundled/jsb, or of a row of a table, such as "
+        "table2/SET, which stands for all its seeds and data sets.",
     )
     command.add_argument(
         "--run", dest="execute", action="store_true", help="Run them, one after the other."
@@ -95,7 +95,9 @@ def reproduce_row(args: argparse.Namespace) -> dict[str, Any] | str:
 def add_benchmark(commands: Any) -> None:
     """Add ``benchmark``."""
     command = commands.add_parser(
-        "benchmark", help="measure the speed here", description="Measure the speed on this machine."
+        "benchmark",
+        help="measure the speed on this machine",
+        description="Measure the speed on this machine.",
     )
     command.add_argument(
         "--shape",
@@ -104,7 +106,10 @@ def add_benchmark(commands: Any) -> None:
         help="Sizes of model and batch. Default: %(default)s.",
     )
     command.add_argument(
-        "--device", choices=("cpu", "cuda"), default="cpu", help="Default: %(default)s."
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="Device to measure. Default: %(default)s.",
     )
     add_json(command)
     command.set_defaults(run=measure_speed)

@@ -38,7 +38,7 @@ def add_train(commands: Any) -> None:
     _add_train_options(train, None)
     presets = train.add_subparsers(metavar="PRESET", dest="preset", parser_class=Parser)
     for name, config in PRESETS.items():
-        described = f"{config.model.model}, {config.data.data}, {config.data.features} frames"
+        described = _described(config)
         preset = presets.add_parser(
             name,
             help=described,
@@ -61,11 +61,17 @@ def add_train(commands: Any) -> None:
     )
     for name, preset in presets.choices.items():
         told = {
-            "help": PRESETS[name].model.model,
+            "help": _described(PRESETS[name]),
             "description": f"Train the preset {name} with several settings.",
         }
         _add_sweep_options(sweeps.add_parser(name, parents=[preset], add_help=False, **told), name)
     sweep.set_defaults(run=sweep_settings, usage_error=sweep.error, **absent)
+
+
+def _described(config: RunConfig) -> str:
+    """A preset in a line."""
+    data = config.data.data or "your own tables"
+    return f"{config.model.model}, {data}, {config.data.features} frames"
 
 
 def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> None:
@@ -86,8 +92,8 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
             type=seeds,
             metavar="SEED,...",
             help="Train with each of these seeds, side by side: on a GPU in one process, on CPUs "
-            f"one process for each CPU. The folders are {Path('runs') / name}-seed1 and so on, or "
-            "with --out OUT OUT-seed1 and so on. The same command continues what was stopped.",
+            f"one process for each CPU. The folders are {Path('runs') / name}-seed1 and so on "
+            "(OUT-seed1 and so on with --out OUT). The same command continues what was stopped.",
         )
     # The machine, and where the curves are written.
     add_device(parser, "; under torchrun, one for each process")
@@ -115,6 +121,7 @@ def _add_train_options(parser: argparse.ArgumentParser, name: str | None) -> Non
         group = parser.add_argument_group(section.name)
         for f in fields(values):
             flag, default = f"--{f.name.replace('_', '-')}", getattr(values, f.name)
+            default = "none" if default == "" else default
             kind: dict[str, Any] = {"type": text if f.type is str else f.type}
             if f.type is bool:
                 kind = {"action": argparse.BooleanOptionalAction}
@@ -147,8 +154,8 @@ def _add_sweep_options(parser: argparse.ArgumentParser, name: str) -> None:
         "--trials",
         type=count(MAX_TRIALS),
         default=20,
-        help=f"Number of trials. Their folders are {Path('runs') / name}-sweep-1 and so on, or "
-        "with --out OUT OUT-1 and so on. Default: 20.",
+        help=f"Number of trials. Their folders are {Path('runs') / name}-sweep-1 and so on "
+        "(OUT-1 and so on with --out OUT). Default: 20.",
     )
 
 

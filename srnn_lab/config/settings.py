@@ -109,7 +109,8 @@ class ModelConfig:
     )
     emission_layers: int = option(
         0,
-        "Hidden layers of the emission and of a filtering a; 0: as num_layers; at most 100.",
+        "Hidden layers of the emission and of a filtering a; 0: as many as num_layers; at most "
+        "100.",
     )
     features_z: Literal["auto", "on", "off"] = option(
         "auto",
@@ -143,8 +144,8 @@ class ModelConfig:
     ar_past: Literal["none", "taps", "predictor"] = option(
         "none",
         "gaussian-ar, student-t-ar: how the frame before, u_t, helps to predict a frame. none: "
-        "not at all. taps: the first values are predicted from its last ones. predictor: besides, "
-        "the network corrects the best linear predictor of u_t, in units of its error.",
+        "not at all. taps: the first values are predicted from its last ones. predictor: in "
+        "addition, the network corrects the best linear predictor of u_t, in units of its error.",
     )
     ar_adaptive: bool = option(
         False,
@@ -259,8 +260,8 @@ class DataConfig:
     values: Values = option(  # noqa: RUF009 (a dataclass field)
         "real",
         (
-            "series: real numbers, each 0 or 1 (binary), whole numbers from 0 on (count), or one "
-            "column of categories."
+            "series: what the values are: real numbers (real), 0 or 1 (binary), whole numbers "
+            "from 0 on (count), or one column of categories (category)."
         ),
     )
     columns: str = option(
@@ -362,7 +363,7 @@ class TrainConfig:
     learning_rate: float = option(1e-3, "Step size of Adam; above 0.")
     adam_epsilon: float = option(1e-8, "Epsilon of Adam; above 0.")
     learning_rate_decay: float = option(
-        1.0, "Factor on the learning rate for each epoch after the start; in (0, 1]."
+        1.0, "Factor on the learning rate in each epoch after learning_rate_decay_start; in (0, 1]."
     )
     learning_rate_decay_start: int = option(
         0, "Epoch after which the learning rate decays; 0 or more."

@@ -734,7 +734,8 @@ def test_the_help_of_a_preset_names_every_option_with_its_meaning_and_value(
         values = getattr(PRESETS[name], section.name)
         for f in fields(values):
             assert re.search(rf"^\s+--{f.name.replace('_', '-')}\b", text, re.MULTILINE), f.name
-            assert f"{f.metadata['help']} Default: {getattr(values, f.name)}." in text
+            default = "none" if getattr(values, f.name) == "" else getattr(values, f.name)
+            assert f"{f.metadata['help']} Default: {default}." in text
 
 
 def fails(capsys, code, *argv):
