@@ -31,7 +31,11 @@ def add_inspect(commands: Any) -> None:
         inspect_file,
     )
     command.add_argument(
-        "file", type=path, metavar="FILE", help="Audio, MIDI or table file, or a folder of them."
+        "file",
+        type=path,
+        metavar="FILE",
+        help="Audio, MIDI or table file, or a folder of them. Of a table that holds several "
+        "sequences, FILE/NAME is one.",
     )
     command.add_argument(
         "--out",
@@ -136,24 +140,25 @@ def _told(clip: Any) -> dict[str, Any]:
 
 
 def _inspect_folder(args: argparse.Namespace, checkpoint: Any) -> dict[str, Any]:
-    """A line for each file of a folder, in one table; one of no use is left out, and named."""
+    """A line for each clip of a folder, in one table; a file of no use is left out, and named."""
     from srnn_lab.analysis.export import csv_text
     from srnn_lab.analysis.inspection import inspect_signal, longest_clip
-    from srnn_lab.data import read_signal
+    from srnn_lab.data.datasets import read_signals
     from srnn_lab.data.notices import notify
     from srnn_lab.data.splits import files_below
 
     if args.picture or args.labels:
         raise ValueError(f"{args.file} is a folder; --picture and --labels are of one file.")
-    rows = []
-    for file in files_below(args.file, checkpoint.config.data.kind.suffixes):
+    rows, data = [], checkpoint.config.data
+    for file in files_below(args.file, data.kind.suffixes):
+        name = file.relative_to(args.file).as_posix()
         try:
-            signal = read_signal(file, checkpoint.config.data, longest_clip(checkpoint.config.data))
-            rows.append(
+            rows.extend(
                 {
-                    "file": file.relative_to(args.file).as_posix(),
+                    "file": f"{name}/{own}" if own else name,
                     **_told(inspect_signal(checkpoint, signal)),
                 }
+                for own, signal in read_signals(file, data, longest_clip(data)).items()
             )
         except ValueError as error:
             notify(f"{file} is left out: {error}")

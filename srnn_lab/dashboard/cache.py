@@ -11,7 +11,7 @@ import streamlit as st
 from srnn_lab.analysis.inspection import MAX_FRAMES, Inspection, inspect_signal
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint, read_header
 from srnn_lab.dashboard.uploads import MAX_CLIP_SECONDS, MEGABYTES, TABLES, UPLOADS, ClipBytes
-from srnn_lab.data import read_signal
+from srnn_lab.data.datasets import read_signals
 from srnn_lab.data.edits import transpose
 from srnn_lab.data.midi import Timing, parse_midi
 from srnn_lab.data.notices import collect_notices
@@ -35,6 +35,23 @@ def cached_signal(
     path: str, modified: float, content: ClipBytes, name: str, semitones: int
 ) -> tuple[np.ndarray, list[str]]:
     """The signal of a file, transposed if it is music, with what its reader noticed."""
+    signals, messages = _read(path, modified, content, name)
+    signal = next(iter(signals.values()))
+    return (transpose(signal, semitones) if semitones else signal), messages
+
+
+@cache_data(max_entries=4, show_spinner="Reading the table …")
+def cached_sequences(
+    path: str, modified: float, content: ClipBytes, name: str
+) -> dict[str, np.ndarray]:
+    """The sequences of a table by name; of one that is a sequence, by an empty name."""
+    return _read(path, modified, content, name)[0]
+
+
+def _read(
+    path: str, modified: float, content: ClipBytes, name: str
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The signals of a file by name, and what its reader noticed."""
     config = cached_checkpoint(path, modified).config.data
     suffix = Path(name).suffix.lower()
     if suffix[1:] not in UPLOADS[config.features]:
@@ -51,11 +68,10 @@ def cached_signal(
         file = Path(folder) / f"clip{suffix}"  # the name of an upload may hold anything
         file.write_bytes(content.bytes)
         try:
-            signal = read_signal(file, config, MAX_CLIP_SECONDS)
+            signals = read_signals(file, config, MAX_CLIP_SECONDS)
         except ValueError as error:
             raise ValueError(str(error).replace(str(file), name)) from error
-    messages = [notice.replace(str(file), name) for notice in notices]
-    return (transpose(signal, semitones) if semitones else signal), messages
+    return signals, [notice.replace(str(file), name) for notice in notices]
 
 
 @cache_data(max_entries=16, show_spinner=False)

@@ -20,6 +20,7 @@ from srnn_lab.dashboard.cache import (
     cached_checkpoint,
     cached_midi_words,
     cached_own_tables,
+    cached_sequences,
     cached_signal,
     features_of,
 )
@@ -30,6 +31,7 @@ from srnn_lab.dashboard.uploads import (
     CHECKPOINT_MEGABYTES,
     HEARD,
     MEGABYTES,
+    TABLES,
     UPLOADS,
     ClipBytes,
     Uploaded,
@@ -281,6 +283,8 @@ def choose_clip(path: Path, features: str) -> tuple[ClipBytes, str] | None:
         offer_other_model(given.name)
     if own is None:
         return offered or ask_for_table(path)
+    if kinds == TABLES:
+        own = choose_sequence(path, own)
     if KINDS[features].notes and (read := cached_midi_words(own[0])):
         st.sidebar.caption(f"Read: {plain(read)}.")
     if any(state.get(box) is not None for box in boxes):
@@ -313,6 +317,15 @@ def choose_offered(
     return table_as_file(path, name)
 
 
+def choose_sequence(path: Path, own: tuple[ClipBytes, str]) -> tuple[ClipBytes, str]:
+    """A table of a visitor's or, of one that holds several sequences, one of them."""
+    found = cached_sequences(str(path), path.stat().st_mtime, *own)
+    if len(found) < 2:
+        return own
+    name = st.sidebar.selectbox("Sequence of your file", list(found), key="own-sequence")
+    return as_file(path, found[name], f"{Path(own[1]).stem}, {name}")
+
+
 def tables_of(path: Path) -> dict[str, tuple[str, np.ndarray]]:
     """A run's own sequences, where a visitor may see them.
 
@@ -328,14 +341,19 @@ def tables_of(path: Path) -> dict[str, tuple[str, np.ndarray]]:
 
 
 def table_as_file(path: Path, name: str) -> tuple[ClipBytes, str]:
-    """One of a run's own sequences, as if it were uploaded: with the names of its columns."""
+    """One of a run's own sequences, as if it were uploaded."""
+    return as_file(path, tables_of(path)[name][1], name)
+
+
+def as_file(path: Path, rows: np.ndarray, name: str) -> tuple[ClipBytes, str]:
+    """Rows as a file with the names of their columns, which other models can choose among."""
     kind = read_header(path).config.data.kind
     names = [*getattr(kind, "names", []), *kind.input_names]
-    return ClipBytes(parquet_bytes(tables_of(path)[name][1], names)), table_name(name)
+    return ClipBytes(parquet_bytes(rows, names)), table_name(name)
 
 
 def table_name(name: str) -> str:
-    """What the file of one of a run's own sequences is called."""
+    """What the file of a sequence is called."""
     stretch = re.sub(r"\[(\d+):(\d+)\]$", r", rows \1 to \2", name)
     return harmless(f"{stretch}.parquet")
 

@@ -198,7 +198,7 @@ def read_clip(
     frames.
 
     Args:
-        path: The file.
+        path: The file; of a table that holds several sequences, FILE/NAME.
         config: What frames the model takes.
         max_seconds: Longest sound that is read.
 
@@ -222,16 +222,37 @@ def read_clip(
     return (dither(wave, Path(path).name, config) if config.dither else wave), None
 
 
+def read_signals(
+    path: Path, config: DataConfig, max_seconds: int = MAX_SECONDS
+) -> dict[str, np.ndarray]:
+    """What ``read_signal`` gives, of each sequence of a table.
+
+    Returns:
+        By the sequence's own name, rows (T, columns); of a file that holds one thing, that by an
+        empty name.
+    """
+    if isinstance(config.kind, Series):
+        return read_table(path, config.kind, alone=True)
+    return {"": read_signal(path, config, max_seconds)}
+
+
 def _read_rows(path: Path, config: DataConfig) -> np.ndarray:
     if not isinstance(config.kind, Series):
         raise ValueError(
             f"{path} is a table, and the model was trained on {config.kind.medium}; choose "
             "another file."
         )
-    found = read_table(path, config.kind, alone=True)
-    if len(found) > 1:
+    # FILE/NAME is one sequence of a file that holds several.
+    file = next((place for place in path.parents if place.is_file()), path)
+    own = path.relative_to(file).as_posix() if file != path else ""
+    found = read_table(file, config.kind, alone=True)
+    if own in found:
+        return found[own]
+    if own or len(found) > 1:
+        first = next(iter(found))
+        lacking = f"no sequence {own!r} but " if own else ""
         raise ValueError(
-            f"{path} holds {len(found)} sequences ({', '.join([*found][:5])}); give a file with "
-            "one of them."
+            f"{file} holds {lacking}{len(found)} sequences ({', '.join([*found][:5])}); name one "
+            f"of them, such as {file / first}."
         )
     return next(iter(found.values()))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import PLAYER, open_dashboard
+from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 from test_uploads import give, unescaped
 from tiny import SIZES
@@ -128,6 +130,25 @@ def test_a_table_is_uploaded_and_one_that_is_wrong_gets_a_sentence_with_its_name
     ):  # fmt: skip
         (error,) = give(page, "upload-tables", name, content)
         assert sentence in unescaped(error)
+
+
+def test_of_a_table_with_several_sequences_one_is_chosen(folder, monkeypatch):
+    lines = [csv_of(20, seed=i).decode().splitlines()[1:] for i in range(2)]
+    rows = [f"{who},{line}" for who, own in zip("ab", lines, strict=True) for line in own]
+    for file in (folder / "data").iterdir():
+        file.write_text("\n".join([f"who,{HEAD}", *rows]))
+    save_model(folder, "patients", inputs="hour", sequence_column="who")
+    kept = kept_by("explore", monkeypatch)
+    page = open_view("explore", "runs/patients", monkeypatch, folder)
+    content = "\n".join([f"who,{HEAD}", *rows]).encode()
+    assert give(page, "upload-tables", "ward.csv", content) == []
+    box = page.sidebar.selectbox(key="own-sequence")
+    assert box.options == ["a", "b"]
+    box.set_value("b").run()
+    assert not page.exception
+    found = arrays_of(kept["Arrays (.npz)"])["temperature: x"]
+    expected = [float(line.split(",")[1]) for line in lines[1]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_checkpoint_from_elsewhere_shows_no_file_of_the_server(folder, monkeypatch):
@@ -260,3 +281,24 @@ def test_z_of_a_table_alone_is_replaced_by_that_of_no_other(folder, monkeypatch)
     assert give(page, "upload-tables", "mine.csv", csv_of(25, seed=4)) == []
     (shown,) = (element.value for element in page.dataframe)
     assert tuple(shown["z from"]) == SOURCES[:-1]
+
+
+@pytest.mark.browser
+def test_a_table_that_is_uploaded_is_forecast_and_stays_the_clip_on_other_pages(folder):
+    save_model(folder, "blind", columns="load (MW),temperature")
+    later = b"".join(f"\n,,{hour}".encode() for hour in (6, 7, 8, 9))
+    (folder / "next.csv").write_bytes(csv_of(30, seed=3) + later)
+    with open_dashboard(folder) as (page, address):
+        page.goto(f"{address}/?checkpoint=runs/towns")
+        page.locator(PLAYER).wait_for(timeout=120_000)
+        expect(page.get_by_text("this run's test data")).to_be_visible()
+        box = page.locator("[data-testid=stSidebar] [data-testid=stFileUploader] input").first
+        box.set_input_files(str(folder / "next.csv"))
+        page.locator(f"{PLAYER}[aria-label^='next.csv']").wait_for(timeout=60_000)
+        expect(page.get_by_text("4 rows, given the first 30 rows")).to_be_visible(timeout=60_000)
+        expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=60_000)
+        page.get_by_role("link", name="Compare").click()
+        expect(page.get_by_text("next.csv, is still the clip")).to_be_visible(timeout=60_000)
+        label = "The clip; below it over the same time axis the KL per frame of runs/towns"
+        page.locator(f"{PLAYER}[aria-label^='{label}']").wait_for(timeout=60_000)
+        expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -84,8 +84,11 @@ def test_columns_are_chosen_by_name_and_a_column_parts_the_sequences(tmp_path):
     found = read_sequences(config)
     assert list(found) == ["a.csv/7", "a.csv/3"]
     np.testing.assert_allclose(found["a.csv/3"], table[6:, [2, 1]], rtol=1e-6)
-    with pytest.raises(ValueError, match="holds 2 sequences"):
+    with pytest.raises(ValueError, match=r"holds 2 sequences \(7, 3\); name one of them, such as"):
         read_signal(path, config)
+    np.testing.assert_allclose(read_signal(path / "3", config), table[6:, [2, 1]], rtol=1e-6)
+    with pytest.raises(ValueError, match="holds no sequence '5' but 2 sequences"):
+        read_signal(path / "5", config)
 
 
 def damaged(tmp_path):
@@ -209,6 +212,24 @@ def test_a_column_that_says_nothing_is_named(value, inputs):
         config = replace(config, columns="flow")
     with pytest.raises(ValueError, match="The column 'level' has one value in all rows to train"):
         Frontend.fit(config, 1 if inputs else 2, [table, table[:10]])
+
+
+def test_the_sequences_of_a_table_are_inspected_one_by_one(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    table = np.column_stack([np.repeat([7, 3, 5, 9], 12), rows(48)])
+    write_csv(tmp_path / "in" / "a.csv", table, ("who", "flow", "level"))
+    config = tiny(data=str(tmp_path / "in" / "a.csv"), sequence_column="who")
+    fit(config, tmp_path / "run")
+    capsys.readouterr()
+    command = ["inspect", str(tmp_path / "run" / "best.safetensors")]
+    main([*command, str(tmp_path / "in"), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert [name for name in told if name.startswith("a.csv/")] == [
+        f"a.csv/{i}" for i in (7, 3, 5, 9)
+    ]
+    main([*command, str(tmp_path / "in" / "a.csv" / "5"), "--json"])
+    one = json.loads(capsys.readouterr().out)
+    assert one["elbo"] == told["a.csv/5"]["elbo"]
 
 
 def test_one_long_sequence_is_split_by_time_and_nothing_leaks(tmp_path):
