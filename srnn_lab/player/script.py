@@ -5,7 +5,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 MODULES = [
-    *(_HERE / "js" / f"{name}.js" for name in ("numbers", "bytes", "sound", "painter")),
+    *(_HERE / "js" / f"{name}.js" for name in ("numbers", "bytes", "sound", "rows", "painter")),
     _HERE / "player.js",
 ]
 """Each after those that it imports from; no two have a name in common, and no import renames."""
