@@ -63,8 +63,8 @@ def fivo(results: Results) -> list[Table]:
         "row",
     )
     caption = (
-        f"{caption_of(data, convention)} The error of a gain is that of independent numbers, "
-        "which these are not."
+        f"{caption_of(data, convention)} The error of a gain is computed as if its two numbers "
+        "were independent, which they are not."
     )
     return [table_of("Training on FIVO", caption, header, rows)]
 
@@ -98,8 +98,8 @@ def objectives(results: Results) -> list[Table]:
         )
         caption = (
             f"{caption_of(data, convention)} Effective particles: effective sample size of 128 "
-            "particles by the weights of one frame alone; the more, the better the posterior is "
-            "as a proposal."
+            "particles by the weights of one frame alone; the more there are, the better the "
+            "posterior works as a proposal."
         )
         tables.append(table_of(f"Objectives on {data}", caption, header, rows, labels=2))
     return tables
@@ -133,8 +133,9 @@ def table2(results: Results) -> list[Table]:
         if entry["data"] != "fraccaro" and entry["model"] != "TSBN"
     ]
     not_known = (
-        "As quoted in the paper: another version of the data or one that is not known, bounds "
-        "and averages of their own, so none of it compares with the table above. Nats per frame."
+        "These numbers are quoted from the paper. They are of another version of the data or of "
+        "one that is not known, with bounds and averages of their own, so none of them compares "
+        "with the tables above. Nats per frame."
     )
     return [
         table_of("Table 2: SRNN, on its authors' version of the data", caption, header, rows),
@@ -180,8 +181,8 @@ def systems(results: Results) -> list[Table]:
         )
     header = ("system", "model here", "do they compare?", "published", "ours", "row")
     caption = (
-        f"Of music (Table 2): {', '.join(SETS.values())}, nats per frame. Of speech (Table 1): "
-        "Blizzard (here voice), nats per 0.5 s, and TIMIT (here voices), nats per utterance. "
+        f"Music (Table 2): {', '.join(SETS.values())}, in nats per frame. Speech (Table 1): "
+        "Blizzard (here voice), in nats per 0.5 s, and TIMIT (here voices), in nats per utterance. "
         "Bound, average and whether the first frame is scored are those of the row's own table. "
         f"{OF_SET}"
     )
@@ -200,7 +201,7 @@ SYSTEMS = {
         "storn --objective nasmc",
         "objectives/bl-SET/storn/nasmc-8",
         "fivo:128",
-        "with nothing: their sizes, particles and version of the data are not published",
+        "no: their sizes, particles and version of the data are not published",
     ),
     "STORN": (
         "storn",
@@ -266,8 +267,8 @@ def field(results: Results) -> list[Table]:
             ]
             rows.append((label, *figures, f"field/SET/{name}"))
         caption = (
-            f"{caption_of('bl/SET', FIELD)} Where the average of a published result is not known, "
-            f"it says so. {OF_SET}"
+            f"{caption_of('bl/SET', FIELD)} If the average of a published result is not known, its "
+            f"source says so. {OF_SET}"
         )
         header = ("model", *SETS.values(), "source or row" if measured else "source")
         tables.append(
@@ -280,8 +281,8 @@ def field(results: Results) -> list[Table]:
         )
     rows = [(f"{entry['model']} ({entry['bound']})", *_music_row(entry)[1:]) for entry in recalled]
     caption = (
-        "None of these numbers was looked up: their publications could not be opened. bl/SET "
-        "(test); nats per frame; average and first frame as above, as far as is known."
+        "These numbers were not looked up, because their publications could not be opened. bl/SET "
+        "(test); nats per frame; average and first frame are as above, as far as is known."
     )
     title = "Compared with published results: recalled, not looked up"
     tables.append(Table(title, caption, ("model (bound)", *SETS.values(), "source"), tuple(rows)))

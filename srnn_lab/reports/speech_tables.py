@@ -53,14 +53,14 @@ def table1(results: Results) -> list[Table]:
     caption = (
         f"ELBO, first frame not scored. Blizzard and TIMIT: {published['source']}, average over "
         "chunks or utterances. voice: one voice in place of Blizzard, whole utterances, all nats "
-        "by all seconds. voices: five voices in place of TIMIT, average over utterances. SET is "
+        "over all seconds. voices: five voices in place of TIMIT, average over utterances. SET is "
         "voice or voices. Numbers on different data are not comparable; their order may be."
     )
     later = Table(
-        "Table 1: published later, not seen",
-        "Models of Blizzard and TIMIT after the SRNN. Abstracts were seen; the pages with their "
-        "numbers (nats per chunk and utterance, average, first frame) could not be opened, so "
-        "none is repeated here.",
+        "Table 1: published later, numbers not seen",
+        "These models of Blizzard and TIMIT were published after the SRNN. Their abstracts were "
+        "read, but the pages with their numbers (nats per chunk and utterance, average, first "
+        "frame) could not be opened, so no number is repeated here.",
         ("model", "Blizzard", "TIMIT", "source"),
         tuple((entry["model"], None, None, entry["source"]) for entry in published["later"]),
     )
@@ -137,8 +137,9 @@ def _by_data(results: Results) -> list[Table]:
         caption = (
             f"{told_as(data, 'test', 'micro', False)}; nats per half a second ({frames:g} frames "
             "of 200 samples). Active: frames whose level is above 1 % of the clip's largest. "
-            "Above SRNN smooth+Res_q (with independent samples): difference on the same "
-            "sequences, whose error is that of the differences. The row's command has options."
+            "Above SRNN smooth+Res_q (with independent samples): the difference on the same "
+            "sequences; its error is that of the differences. srnn-lab reproduce ROW prints the "
+            "options of a row."
         )
         tables.append(
             table_of(
@@ -229,10 +230,10 @@ def figure3(results: Results) -> list[Table]:
     )
     caption = (
         "Test split, 8 posterior paths. AUC: the KL of frames within 2 of an onset (a peak of the "
-        "spectral flux) against the other active frames; of notes, of frames in which the chord "
-        "changes. Null: mean ± standard deviation over 1,000 circular shifts, and how many of "
-        "them reach the AUC. Splice: largest KL within 2 frames of the point where two half clips "
-        "are spliced, against the same frames before the cut."
+        "spectral flux) against the other active frames; for notes, the KL of frames in which the "
+        "chord changes against the others. Null: mean ± standard deviation over 1,000 circular "
+        "shifts, and how many of them reach the AUC. Splice: largest KL within 2 frames of the "
+        "point where two half clips are spliced, against the same frames before the cut."
     )
     tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
     if (by_kind := _areas_table(results)).rows:
@@ -241,7 +242,7 @@ def figure3(results: Results) -> list[Table]:
         rows = sorted(
             (cells for cells in training if cells[:2] in followed), key=lambda cells: cells[:3]
         )
-        caption = "The same, of models after a few epochs and after all."
+        caption = "The same measurements, of models after a few epochs and after all epochs."
         tables.append(
             Table(
                 "Figure 3, measured: along training", caption, _with(header, "epochs"), tuple(rows)
@@ -249,8 +250,8 @@ def figure3(results: Results) -> list[Table]:
         )
     if tried:
         caption = (
-            "The same, of models that were trained otherwise than those of the first table; each "
-            "in what differs."
+            "The same measurements, of models that were trained differently from those of the "
+            "tables above; changed says in what."
         )
         tables.append(
             Table(
@@ -287,11 +288,12 @@ def _areas_table(results: Results) -> Table:
     caption = (
         "Test split, 8 posterior paths. AUC: the probability that the KL of a frame at an event "
         "exceeds that of another, over the frames of all clips; in brackets its mean over clips ± "
-        "standard error. In the frame of the event alone, or within 2 frames of it; among all "
-        "frames, or those that are not silent. The null, over 1,000 circular shifts, has a mean "
-        "of ½ and at most the standard deviation of its column. Sound sets in after, or ends "
-        "before, 50 ms below 1 % of the clip's largest level; an onset is a peak of the spectral "
-        "flux; boundaries of phones are those of an automatic alignment."
+        "standard error. A frame is at an event if it is the frame of the event (frame) or within "
+        "2 frames of it (within 2); it is compared with all frames (all) or with those that are "
+        "not silent (active). The null, over 1,000 circular shifts, has a mean of ½ and at most "
+        "the standard deviation in the column null, sd. Sound sets in after, or ends before, 50 ms "
+        "below 1 % of the clip's largest level; an onset is a peak of the spectral flux; "
+        "boundaries of phones are those of an automatic alignment."
     )
     return Table("Figure 3, measured: by kind of event", caption, header, tuple(rows))
 
@@ -336,13 +338,13 @@ def probe(results: Results) -> list[Table]:
             how = config.data.data, config.data.features, config.model.likelihood
             rows.append((row.partition("/")[2], *how, *cells, row))
     caption = (
-        "reader (test). Accuracy of the phone of a frame, %, and in brackets macro F1, %; a "
+        "reader (test). Accuracy of the phone of a frame, %, and in brackets macro F1, %, of a "
         "linear classifier (multinomial logistic regression) trained on 10 minutes of training "
         "sentences. z: mean of its posterior; d knows the frames before; log-mel: 80 bins of a "
         "window around the frame, without any model; majority: always the most frequent phone, a "
         "pause."
     )
-    return [Table("What the states know of the phones", caption, header, tuple(rows))]
+    return [Table("What the states know about the phones", caption, header, tuple(rows))]
 
 
 PROBED = ("z", "d", "z and d", LogMel.name, "majority")

@@ -251,8 +251,8 @@ def table_of(
         noise = " Each number is one evaluation, whose sampled paths move its last digit."
     if any(figure.repetitions > 1 for figure in figures):
         noise = (
-            " mean of N: of N evaluations, whose noise is below the last digit; other numbers are "
-            "of one evaluation, whose sampled paths move theirs."
+            " mean of N: mean of N evaluations, whose noise is below the last digit. Every other "
+            "number is one evaluation, whose sampled paths move its last digit."
         )
     return Table(title, caption + errors + spread + noise, tuple(header), rows, labels)
 

@@ -148,14 +148,14 @@ SOURCES: dict[str, list[tuple]] = {
             *above(_READER, "outputs/reader/vrnn-student-t-ar"),
         ),
         ("and 19.5 ± 0.7 above the RNN", *above(_READER, "outputs/reader/rnn-student-t-ar")),
-        ("with 36 % from the posterior mean", share("probe/voice", "z/accuracy")),
+        ("an accuracy of 36 % from the posterior mean", share("probe/voice", "z/accuracy")),
         (
             "38 % from d, 41 % from both",
             share("probe/voice", "d/accuracy"),
             share("probe/voice", "z and d/accuracy"),
         ),
         ("and 54 % from log-mel energies", share("probe/voice", "log-mel/accuracy")),
-        ("phone alone has 21 %", share("probe/voice", "majority/accuracy")),
+        ("frequent phone is right in 21 %", share("probe/voice", "majority/accuracy")),
         (
             "51 % from z, 58 % from d, 61 % from both",
             share("probe/voice-mel", "z/accuracy"),
@@ -170,7 +170,7 @@ SOURCES: dict[str, list[tuple]] = {
         ("in chunks of 0.5 s", "as the paper scores Blizzard"),
         ("12.5 ms for voice", FRAME),
         (
-            "23 % of `reader` are nearly that",
+            "23 % of `reader` are nearly silent",
             "counted once in the package's recordings, which are not bundled",
         ),
     ],
@@ -210,7 +210,7 @@ SOURCES: dict[str, list[tuple]] = {
         ("what 60550 nats are", _PUBLISHED["speech"]["values"]["srnn-smooth-res"]["timit"]),
         ("a frame lasts 12.5 ms", FRAME),
         (
-            "the areas are 0.80 and 0.47",
+            "the AUCs are 0.80 and 0.47",
             of("figure3/voice-mel/srnn-smooth-res", "auc"),
             of("figure3/voice/srnn-smooth-res", "auc"),
         ),

@@ -310,7 +310,7 @@ def test_what_was_recalled_stands_in_tables_that_say_so_and_what_was_not_seen_ha
         assert [title for title, text in shown.items() if entry["source"] in text] == [
             "Compared with published results: recalled, not looked up"
         ]
-    later = shown["Table 1: published later, not seen"]
+    later = shown["Table 1: published later, numbers not seen"]
     for entry in published["speech"]["later"]:
         assert f"{entry['model']} " in later
     assert not re.search(r"\d{5}", later)
@@ -326,7 +326,7 @@ def test_a_mean_of_the_same_checkpoint_takes_the_place_of_one_draw_and_the_capti
     mean = replace(mean, repetitions=16)
     table = make_tables("table2", by_row(one, mean))[0]
     assert f"{cell(table, 'best/SET', 'JSB chorales')}" == "-4.72 ± 0.07 (mean of 16)"
-    assert "mean of N: of N evaluations" in table.caption
+    assert "mean of N: mean of N evaluations" in table.caption
     assert with_means(by_row(one, mean))["best/jsb"].figures["iwae:128"] == -4.5
     for other in ({"checkpoint_sha256": "0" * 64}, {"data_sha256": "0" * 64}, {"average": "micro"}):
         table = make_tables("table2", by_row(one, replace(mean, **other)))[0]
