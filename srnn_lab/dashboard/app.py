@@ -101,13 +101,15 @@ def show() -> None:
         st.Page(
             body_of(title),
             title=title,
-            url_path=title.lower().replace(" ", "-"),
+            url_path=title.lower().replace(" ", "-") if title != "Explore" else "first",
             default=title == "Explore",
         )
         for title in PAGES
     ]
     remember(pages={page.url_path: page for page in pages})
-    page = st.navigation(pages)
+    # The first page has an empty address; its name, as an address like those of the others, too.
+    alias = st.Page(body_of("Explore"), title="Explore", url_path="explore", visibility="hidden")
+    page = st.navigation([*pages, alias])
     # What is chosen belongs to all pages: a box of the page itself would be another one on the
     # next.
     show_head(page.title)
@@ -125,6 +127,7 @@ def show_head(title: str) -> None:
         if choice := visit().choice:
             st.set_page_config(page_title=f"{title}: {choice.model}")
     else:
+        st.set_page_config(page_title=f"{title}: srnn_lab")
         fold_choice()
 
 

@@ -75,10 +75,10 @@ def choose(features: tuple[str, ...] = HEARD) -> Choice | None:
     semitones = choose_transposition(st.sidebar) if KINDS[kind].notes else 0
     if KINDS[kind].notes:
         st.sidebar.caption(
-            "The chorales are in C, an octave above what is written, as in the training data of "
-            "jsb-paper; the other music models were trained on other keys too. Music is played at "
-            f"{QUARTERS_PER_MINUTE:.0f} quarter notes a minute; on the page Studio and in MIDI "
-            "files it has the tempo of its file."
+            "The bundled chorales are in C, an octave above what is written, as in the training "
+            "data of jsb-paper; the other music models were trained on other keys too. Music is "
+            f"played at {QUARTERS_PER_MINUTE:.0f} quarter notes a minute; the page Studio and "
+            "MIDI files keep the tempo of the file."
         )
     # Below the clip, whose list then unfolds without scrolling in a window of 720 pixels.
     st.sidebar.caption(f"**{plain(name)}**: {ABOUT.get(name) or plain(describe_own(found[name]))}")
@@ -87,9 +87,18 @@ def choose(features: tuple[str, ...] = HEARD) -> Choice | None:
     if clip is None:
         return None
     choice = Choice(path, modified, *clip, semitones)
+    # What is left out of a bundled clip is no one's mistake.
+    say = st.sidebar.caption if bundled_clip(choice) else st.warning
     for message in cached_signal(*choice)[1]:
-        st.warning(plain(message))
+        say(plain(message))
     return choice
+
+
+def bundled_clip(choice: Choice) -> Path | None:
+    """The file of the clip, if it is a bundled one."""
+    clips = bundled_clips(choice.checkpoint.config.data.features).values()
+    alike = (path for path in clips if path.name == choice.name)
+    return next((path for path in alike if ClipBytes(path.read_bytes()) == choice.content), None)
 
 
 def fold_choice() -> None:

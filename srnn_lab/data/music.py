@@ -170,7 +170,10 @@ def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
             pitched.sum() - inside.sum(),
             f"lie outside MIDI pitch {LOWEST_PITCH} to {high} and were dropped",
         ),
-        (ornaments, f"give way to another one of their voice in the same frame ({frame})"),
+        (
+            ornaments,
+            f"were left out: another note of their voice sounds in the same frame ({frame})",
+        ),
         (midi.unended, "have no end and last to the end of their track"),
     ):
         if count:

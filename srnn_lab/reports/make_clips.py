@@ -38,17 +38,17 @@ from srnn_lab.data.speech import BUNDLED_VOICE
 FOUND, ABSENT = 0.9, 0.6
 PIECES = {
     "folk": {
+        "aloha-oe": ("liliuokalani/aloha_oe", 16, 1),
         "jeanie": ("leadSheet/fosterBrownHair", 12, 1),
         "banish-misfortune": ("ryansMammoth/BanishMisfortune", 18, 1),
-        "acacia-reel": ("ryansMammoth/AcaciaReel", 18, 2),
     },
     "piano": {
         "maple-leaf-rag": ("joplin/maple_leaf_rag", 14, 2),
         "mazurka-op6-2": ("chopin/mazurka06-2", 20, 1),
     },
     "chamber": {
-        "haydn-op1-1-menuetto": ("haydn/opus1no1/movement2", 20, 1),
-        "corelli-op3-1-grave": ("corelli/opus3no1/1grave", 14, 1),
+        "corelli-op3-1-grave": ("corelli/opus3no1/1grave", 8, 2),
+        "haydn-op1-1-menuetto": ("haydn/opus1no1/movement2", 10, 2),
         "schumann-op41-1-presto": ("schumann_robert/opus41no1/movement2", 20, 1),
     },
 }

@@ -146,7 +146,7 @@ def test_the_first_view_is_that_of_the_voice_on_log_mel_frames(page):
     page.run()
     assert page.sidebar.selectbox(key="checkpoint").value == "voice-mel"
     assert len(figures(page)) == 2
-    assert "1 of 9" in " ".join(m.value for m in page.markdown)
+    assert "1 of 12" in " ".join(m.value for m in page.markdown)
 
 
 def test_another_clip_gives_another_figure(page):
@@ -194,7 +194,7 @@ def test_a_link_chooses_the_frame_that_is_questioned_and_a_place_becomes_a_link(
         f"In the selection: {hits} of {len(spikes)} spikes are at a chord change" in c.value
         for c in page.caption
     )
-    assert not any("1 of 9" in m.value for m in page.markdown)
+    assert not any("1 of 12" in m.value for m in page.markdown)
     page.session_state["player place"] = Place(20.25, 20.25)
     page.run()
     assert page.query_params["place"] == "20.2500"
@@ -434,7 +434,7 @@ def test_the_tour_goes_on_over_the_pages_and_can_be_closed_and_opened_again(page
     for step in range(2, 7):
         page.button(key="tour-next").click().run()
         assert not page.exception
-        assert any(f"{step} of 9" in m.value for m in page.markdown)
+        assert any(f"{step} of 12" in m.value for m in page.markdown)
         if step == 2:
             assert "KL of the selection" not in text_of(page)
             page.button(key="tour-show").click().run()
@@ -447,10 +447,10 @@ def test_the_tour_goes_on_over_the_pages_and_can_be_closed_and_opened_again(page
             assert f"that of the whole clip {kl.mean():.2f}." in told
     assert page.header[0].value == "Which model is surprised where?"
     page.button(key="tour-close").click().run()
-    assert not any(" of 9" in m.value for m in page.markdown)
+    assert not any(" of 12" in m.value for m in page.markdown)
     page.button(key="tour-again").click().run()
     assert page.header[0].value == "Where is a stochastic recurrent network surprised?"
-    assert any("1 of 9" in m.value for m in page.markdown)
+    assert any("1 of 12" in m.value for m in page.markdown)
 
 
 def test_the_tour_shows_the_largest_spike_that_is_heard_well():
@@ -809,7 +809,7 @@ def test_what_a_link_chooses_is_taken_along_to_other_pages_and_into_their_addres
     browser, address
 ):
     with open_page(browser, address) as page:
-        page.goto(f"{address}/?checkpoint=muse&clip=bwv270&transpose=2")
+        page.goto(f"{address}/explore?checkpoint=muse&clip=bwv270&transpose=2")  # or /?
         page.locator(PLAYER).wait_for(timeout=180_000)
         for name, heading in {
             "Compare": "Which model",
@@ -991,6 +991,7 @@ def test_a_visitor_lets_a_model_go_on_and_looks_at_trainings_and_results(browser
             page.get_by_role("heading", name=title).first.wait_for(timeout=60_000)
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
             assert page.get_by_test_id("stException").count() == 0
+            assert page.title() == f"{name.title()}: srnn_lab"
 
 
 def test_a_recording_that_is_given_becomes_the_clip(browser, address, tmp_path):
@@ -1074,9 +1075,9 @@ def test_the_tour_is_for_a_first_visit(browser, address):
         page.get_by_role("button", name="prior continuation").wait_for(timeout=180_000)
         page.locator(IDLE).wait_for(state="attached", timeout=180_000)
         page.get_by_role("button", name="Next", exact=True).click()
-        page.get_by_text("2 of 9").wait_for(timeout=60_000)
+        page.get_by_text("2 of 12").wait_for(timeout=60_000)
         page.get_by_role("button", name="Next", exact=True).click()
-        page.get_by_text("3 of 9").wait_for(timeout=60_000)
+        page.get_by_text("3 of 12").wait_for(timeout=60_000)
         page.get_by_role("button", name="Next", exact=True).click()
         heading = page.locator("#one-frame")
         wait_for(lambda: 0 < heading.bounding_box()["y"] < page.viewport_size["height"] / 3)

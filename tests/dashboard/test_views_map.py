@@ -185,7 +185,7 @@ def test_the_pointer_plays_points_whose_clip_is_fetched_once(folder):
         fetched = []
         page.on("request", lambda request: fetched.append(request.url))
         page.goto(f"{address}/map?checkpoint=runs/jsb")
-        page.get_by_text("Hovering plays, too").click(timeout=90_000)
+        page.get_by_text("Play on hover").click(timeout=90_000)
         page.get_by_test_id("stBidiComponentRegular").or_(
             page.get_by_test_id("stBidiComponentIsolated")
         ).first.wait_for(state="attached", timeout=90_000)

@@ -9,7 +9,7 @@ from srnn_lab.data.bundled import ASSETS, bundled_clips, clips_of_kind
 from srnn_lab.reports.make_clips import changes, line, longest_line
 
 
-@pytest.mark.filterwarnings("ignore:.*give way")  # to a longer one, in a frame of an eighth note
+@pytest.mark.filterwarnings("ignore:.*left out")  # to a longer one, in a frame of an eighth note
 @pytest.mark.parametrize(
     ("data", "folder"),
     [
@@ -55,3 +55,11 @@ def test_the_longest_line_is_in_one_song():
     assert longest_line(b"\1\2\3\4", [b"\2\3", b"\4\1\2"]) == 3
     assert longest_line(b"\1\2", [b"\1", b"\2"]) == 2
     assert longest_line(b"\1", [b"\2"]) == 1
+
+
+@pytest.mark.filterwarnings("error")  # a note that is left out is said
+@pytest.mark.parametrize("name", ["jsb", "nottingham", "piano", "muse"])
+def test_the_first_clip_of_each_kind_has_several_voices_and_loses_no_note(name):
+    config = DataConfig(data=f"fraccaro/{name}")
+    roll, _ = read_clip(next(iter(clips_of_kind(config).values())), config)
+    assert roll[roll.any(1)].sum(1).mean() > 2

@@ -233,21 +233,21 @@ def test_two_voices_of_one_pitch_are_the_union_of_their_notes_whatever_their_ord
 @pytest.mark.parametrize(
     ("events", "expected", "said"),
     [
-        (scale(120), {62: [0], 65: [1], 69: [2], 72: [3]}, "4 of 8 notes give way to another one"),
+        (scale(120), {62: [0], 65: [1], 69: [2], 72: [3]}, "4 of 8 notes were left out: another"),
         (
             [(0, on(71)), (30, off(71)), (0, on(72)), (450, off(72))],
             {72: [0, 1]},
-            "1 of 2 notes give way",
+            "1 of 2 notes were left out",
         ),
         (
             [(0, on(72)), (200, off(72)), (0, on(71)), (40, off(71))],
             {72: [0]},
-            "1 of 2 notes give way",
+            "1 of 2 notes were left out",
         ),
         (
             [(0, on(71)), (0, off(71)), (0, on(72)), (480, off(72))],
             {72: [0, 1]},
-            "1 of 2 notes give way",
+            "1 of 2 notes were left out",
         ),
         (
             [*scale(channel=9), *scale()[:2]],

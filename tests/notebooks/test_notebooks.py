@@ -12,6 +12,8 @@ from srnn_lab.checkpoint import list_checkpoints
 from srnn_lab.dashboard.app import PAGES
 from srnn_lab.dashboard.choice import bundled_clips
 from srnn_lab.dashboard.pages.results import LABELS
+from srnn_lab.dashboard.pages.studio import CONTINUE, REDRAW
+from srnn_lab.dashboard.pages.z_map import COLOURS
 from srnn_lab.dashboard.panels.sounds import MEAN, SAMPLE
 from srnn_lab.dashboard.panels.spike_list import CHANGES
 from srnn_lab.site.notebooks import read_notebook
@@ -142,6 +144,8 @@ def test_its_sections_name_views_of_the_dashboard_that_exist(path):
         "table": LABELS.values(),
         "changes": CHANGES.values(),
         "sound": (MEAN, SAMPLE),
+        "task": (CONTINUE, REDRAW),
+        "colour": COLOURS,
     }
     pages = {title.lower().replace(" ", "-") for title in PAGES if title != "Explore"} | {""}
     for view in (view for section in sections for view in section.views):

@@ -28,7 +28,9 @@ test("ticks are the multiples of the step between the ends, with the digits that
   assert.deepEqual(ticks(0, 1, 5).map(([, label]) => label), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
   assert.deepEqual(ticks(-0.04, 0.05, 4).map(([, label]) => label), ["0.00", "0.05"]);
   assert.deepEqual(ticks(-1, 1, 4), [[-1, "−1.0"], [-0.5, "−0.5"], [0, "0.0"], [0.5, "0.5"], [1, "1.0"]]);
-  assert.deepEqual(ticks(95, 1005, 4), [[500, "500"], [1000, "1000"]]);
+  assert.deepEqual(ticks(95, 1005, 4), [[500, "500"], [1000, "1,000"]]);
+  assert.deepEqual(ticks(-25000, 0, 3).map(([, label]) => label), ["−20,000", "−10,000", "0"]);
+  assert.deepEqual(ticks(1000, 1000.0005, 1).map(([, label]) => label), ["1,000.0000", "1,000.0005"]);
 });
 
 test("a value is written with three digits, with a true minus sign, and with commas between thousands", () => {

@@ -180,7 +180,10 @@ def for_page(markdown: str) -> str:
 def label_of(view: View) -> str:
     """What the button of a view says: its page, and what it shows."""
     page = view.page.replace("-", " ").capitalize() or "Explore"
-    named = ("checkpoint", "music", "against", "prompt", "clip", "table", "sound", "changes")
+    named = (
+        *("checkpoint", "music", "against", "prompt", "clip"),
+        *("table", "sound", "changes", "task", "colour"),
+    )
     shown = [view.params[name] for name in named if name in view.params]
     words = [word for one in shown for word in ([one] if isinstance(one, str) else one)]
     return plain(f"{page}: {', '.join(words)}" if words else page)

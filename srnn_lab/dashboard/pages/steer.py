@@ -132,7 +132,7 @@ def choose_direction(panel: RowsPanel) -> Direction:
             names = [f"z{i}" for i in np.argsort(-clip.use, kind="stable")]
             i = int(
                 choose_linked(
-                    st.selectbox, "By its standard deviation over the clip", names, "dimension"
+                    st.selectbox, "Dimension, moved by its standard deviation", names, "dimension"
                 )[1:]
             )
             return along_dimension(clip.mu_q, i)

@@ -49,8 +49,8 @@ def show(choice: Choice) -> None:
     """The page."""
     st.caption(
         "Each point is a frame of a clip of the set, placed by the posterior mean of its z. "
-        "Frames that lie together are alike to the model. **Click on a point to hear the sound "
-        "around it**; hovering says what it is, and plays it if you wish. Drag to zoom, "
+        "Frames that lie close together are alike to the model. **Click on a point to hear the "
+        "sound around it**; rest on it to read what it is. Drag to zoom, shift and drag to move, "
         "double-click to see all again."
     )
     if choice.checkpoint.model.z_dim == 0:
@@ -72,11 +72,13 @@ def show(choice: Choice) -> None:
     ]
     with slot:
         with st.container(horizontal=True):
-            across = choose_linked(st.selectbox, "Across", list(axes), "across")
-            up = choose_linked(st.selectbox, "Up", [*list(axes)[1:], next(iter(axes))], "up")
+            across = choose_linked(st.selectbox, "Horizontal axis", list(axes), "across")
+            up = choose_linked(
+                st.selectbox, "Vertical axis", [*list(axes)[1:], next(iter(axes))], "up"
+            )
             colour = choose_linked(st.selectbox, "Colour", offered, "colour")
         show_map(choice, clips, found, cloud, texts, (axes[across], axes[up]), colour)
-        if st.toggle("Hovering plays, too", key="hover", bind="query-params"):
+        if st.toggle("Play on hover", key="hover", bind="query-params"):
             hear_points(choice, {name: clips[name] for name in cloud.names})
         told = [
             describe(components, int(name[2:]) - 1)

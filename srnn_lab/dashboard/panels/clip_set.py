@@ -18,8 +18,7 @@ from srnn_lab.dashboard.cache import (
     cached_checkpoint,
     cached_signal,
 )
-from srnn_lab.dashboard.choice import clip_key, options
-from srnn_lab.dashboard.panels.labels import bundled_clip
+from srnn_lab.dashboard.choice import bundled_clip, clip_key, options
 from srnn_lab.dashboard.panels.sounds import Sound, sound_of
 from srnn_lab.dashboard.uploads import MEGABYTES, UPLOADS, harmless
 from srnn_lab.dashboard.visit import remember, visit
@@ -62,7 +61,7 @@ def choose_set(choice: Choice) -> dict[str, Choice]:
     Raises:
         ValueError: There is no such folder.
     """
-    label = "Folder of more files (empty: the bundled clips)"
+    label = "Folder of clips (empty: the bundled ones)"
     given = "" if options().read_only else st.text_input(label, visit().folder, key="set")
     clips = clips_of_set(choice, given)
     remember(folder=given)

@@ -6,8 +6,8 @@ import streamlit as st
 
 from srnn_lab.checkpoint import ASSETS
 from srnn_lab.dashboard.cache import Choice
-from srnn_lab.dashboard.choice import bundled_clips
-from srnn_lab.dashboard.uploads import ClipBytes, harmless
+from srnn_lab.dashboard.choice import bundled_clip
+from srnn_lab.dashboard.uploads import harmless
 from srnn_lab.dashboard.words import plain
 from srnn_lab.data.labels import (
     LABEL_SUFFIXES,
@@ -18,13 +18,6 @@ from srnn_lab.data.labels import (
     read_labels,
 )
 from srnn_lab.data.transcripts import transcripts
-
-
-def bundled_clip(choice: Choice) -> Path | None:
-    """The file of the clip, if it is a bundled one."""
-    clips = bundled_clips(choice.checkpoint.config.data.features).values()
-    alike = (path for path in clips if path.name == choice.name)
-    return next((path for path in alike if ClipBytes(path.read_bytes()) == choice.content), None)
 
 
 def words_of(path: Path) -> str:

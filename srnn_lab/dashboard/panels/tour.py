@@ -65,7 +65,8 @@ STEPS = (
         "#one-frame, .st-key-latents",
         "Ask one frame",
         "Here are the prior and the posterior of every latent dimension at the chosen frame: "
-        "which of them moved, and by how many standard deviations?",
+        "which of them moved, and by how many standard deviations? Below, a selection finds the "
+        "stretches of other clips that are most like it.",
     ),
     Step(
         FIRST,
@@ -90,11 +91,33 @@ STEPS = (
         "seen and heard. What is missing then is what z carried.",
     ),
     Step(
+        "Steer",
+        ".st-key-steer-player",
+        "Push z",
+        "Here z is moved along a direction: one dimension, the way from one selection to another, "
+        "or towards a phone. Move α and listen; a morph leads from one clip to another.",
+    ),
+    Step(
+        "Clips",
+        "#moments",
+        "Look at all clips",
+        "One clip may be an accident. These are the moments of all clips at which the KL is "
+        "largest; choose a dimension of z instead, and hear what makes it move.",
+    ),
+    Step(
+        "Map",
+        ".st-key-map",
+        "Walk through z",
+        "Each point is a frame, and frames that the model finds alike lie together. Click on a "
+        "point to hear it; colour them by phone, by bass note or by clip.",
+    ),
+    Step(
         "Studio",
         ".st-key-studio-player",
         "Let it compose",
         "A music model hears the first bars and goes on alone; each take draws other notes. "
-        "Change the temperature, listen, and save a take as MIDI.",
+        "Change the temperature, listen, and save a take as MIDI. *Redraw a stretch* composes "
+        "bars in the middle, so that both ends fit.",
     ),
     Step(
         "Train",

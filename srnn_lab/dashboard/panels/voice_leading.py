@@ -65,7 +65,7 @@ def show_voice_leading(choice: Choice, parts: dict[str, np.ndarray]) -> None:
         f"{figure_in_words(name, high)})"
         for name, (mean, low, high) in usual.items()
     ]
-    like = "chorale-like" if music_of(data) == CHORALES else "usual"
+    like = "chorale-like" if music_of(data) == CHORALES else "typical"
     st.markdown(f"**How {like} is it?**")
     st.table(pd.DataFrame(columns, index=list(FIGURES.values())), border="horizontal")
     explain(

@@ -28,7 +28,7 @@ export function ticks(low, high, count) {
   /** @type {[number, string][]} */
   const found = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
-    found.push([i * step, (i * step).toFixed(digits).replace("-", "−")]);
+    found.push([i * step, grouped(i * step, digits)]);
   }
   return found;
 }
@@ -39,8 +39,17 @@ export function ticks(low, high, count) {
  */
 export function written(value) {
   const size = Math.abs(value);
-  const digits = value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3).replace("-", "−");
-  return size >= 1000 ? digits.replace(/\B(?=(\d{3})+$)/g, ",") : digits;
+  return grouped(value, size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);
+}
+
+/**
+ * A value with so many decimals, a true minus sign and commas between thousands.
+ * @param {number} value
+ * @param {number} digits
+ */
+function grouped(value, digits) {
+  const [whole, part] = value.toFixed(digits).replace("-", "−").split(".");
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ","), part].filter(Boolean).join(".");
 }
 
 /**
