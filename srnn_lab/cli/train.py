@@ -183,8 +183,7 @@ def sweep_settings(args: argparse.Namespace) -> dict[str, Any]:
     }
 
     def train(run: Path, settings: Mapping[str, Any]) -> float:
-        config = configured(PRESETS[args.preset], {**given, **settings})
-        config.check_read({**given, **settings})
+        config = _begun(args, run, {**given, **settings}, again=True)
         return fit(config, run, resume=True, **options).best.scores["valid"][config.train.bound]
 
     trials = sweep(args.vary, args.trials, args.out or Path("runs") / f"{args.preset}-sweep", train)
@@ -206,7 +205,7 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
             "one of them"
         )
     out = args.resume or args.out or Path("runs") / args.preset
-    config = _begun(args, out, vars(args))
+    config = _begun(args, out, vars(args), again=args.resume is not None)
 
     from srnn_lab.training.fitting import fit
 
@@ -222,11 +221,11 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
     return _report(args, config, out, run)
 
 
-def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any]) -> RunConfig:
-    """The configuration of a run that begins in ``out`` or (--resume, --seeds) may have begun."""
+def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any], *, again: bool) -> RunConfig:
+    """The configuration of a run that begins in ``out`` or, with ``again``, may have begun."""
     from srnn_lab.data.series import complete
 
-    if (args.resume or args.seeds) and (out / "last.safetensors").exists():
+    if again and (out / "last.safetensors").exists():
         from srnn_lab.checkpoint import read_config
 
         began = read_config(out / "last.safetensors")
@@ -263,7 +262,9 @@ def _train_seeds(args: argparse.Namespace) -> dict[str, Any]:
     device, given = usable_device(args.device), vars(args)
     first = args.out or Path("runs") / args.preset
     seeds = {first.with_name(f"{first.name}-seed{seed}"): seed for seed in args.seeds}
-    configs = {out: _begun(args, out, {**given, "seed": seed}) for out, seed in seeds.items()}
+    configs = {
+        out: _begun(args, out, {**given, "seed": seed}, again=True) for out, seed in seeds.items()
+    }
     # On a GPU all runs share this process.
     if torch.device(device).type == "cuda":
         options = {"data_dir": args.data_dir, "loggers": _logs(args), "eager": args.eager}

@@ -447,8 +447,8 @@ def as_rows(value: Any, kind: Series) -> Table:
     Of a tuple of two, x and known inputs, the rows are side by side.
 
     Returns:
-        The rows (T, columns) as float32, NaN where a value is missing. The columns of a data frame
-        are in the order of ``kind.names``.
+        The rows (T, columns) as float32, NaN where a value is missing or masked. The columns of a
+        data frame are in the order of ``kind.names``.
 
     Raises:
         ValueError: It is none of these, or holds a value that is no number.
@@ -474,6 +474,8 @@ def as_rows(value: Any, kind: Series) -> Table:
                 f"A data frame has no column {missing[0]!r}; it has {', '.join(names)}."
             )
         return np.stack([_numbers(name, np.asarray(value[name])) for name in wanted], 1)
+    if isinstance(value, np.ma.MaskedArray):
+        value = value.astype(np.float32).filled(np.nan)
     try:
         _, columns = _numbered(np.asarray(value, np.float32))
     except (TypeError, ValueError) as error:

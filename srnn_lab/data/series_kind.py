@@ -100,7 +100,12 @@ class Series(Framed):
         """Any size: the data say how many columns or categories there are."""
 
     def check(self, signal: np.ndarray) -> None:
-        """A table has two axes, and a row."""
+        """A table has two axes, and a row; what is missing in it is NaN."""
+        if isinstance(signal, np.ma.MaskedArray):
+            raise ValueError(
+                "The table is a masked array; give one with NaN where a value is missing: "
+                "table.astype(float).filled(np.nan)."
+            )
         if signal.ndim != 2:
             self._refuse(signal)
         if not len(signal):

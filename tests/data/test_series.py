@@ -16,7 +16,7 @@ from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import PRESETS, DataConfig, ModelConfig, RunConfig
 from srnn_lab.data import Frontend, load_split, read_signal
-from srnn_lab.data.series import complete, read_sequences, read_table
+from srnn_lab.data.series import as_rows, complete, read_sequences, read_table
 from srnn_lab.inference.forecasting import forecast
 from srnn_lab.inference.sampling import generate
 from srnn_lab.training.fitting import fit
@@ -408,6 +408,20 @@ def test_a_program_trains_on_sequences_with_known_inputs(tmp_path, kind):
     assert drawn.samples.shape == (3, 6, 2)
     with pytest.raises(ValueError, match="0 known inputs are given for 6 frames"):
         forecast(found, tables[0][:10], 6, paths=3)
+
+
+def test_what_is_masked_is_missing():
+    table = rows(6)
+    masked = np.ma.masked_array(table, np.zeros((6, 2), bool))
+    masked[2, 1] = np.ma.masked
+    expected = table.copy()
+    expected[2, 1] = np.nan
+    np.testing.assert_array_equal(as_rows(masked, KIND), expected)
+    np.testing.assert_array_equal(
+        as_rows(np.ma.masked_array([1, 2], [0, 1]), KIND), [[1], [np.nan]]
+    )
+    with pytest.raises(ValueError, match="masked array; give one with NaN"):
+        Frontend.plain(DataConfig(features="series")).frames(masked, 2)
 
 
 def test_inputs_that_do_not_fit_are_refused(tmp_path):

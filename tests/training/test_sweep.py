@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from tiny import SIZES, midi_folder
+from tiny import SIZES, midi_folder, table_folder
 
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.cli import main
@@ -151,6 +151,21 @@ def test_the_command_s_trials_are_runs_as_train_makes_them(songs, tmp_path, monk
     )
     same = (tmp_path / "same" / "best.safetensors").read_bytes()
     assert same == (tmp_path / "runs" / "jsb-sweep-1" / "best.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_sweep_makes_batches_that_few_rows_fill_as_train_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = table_folder(tmp_path / "tables", 30, 30, 30)
+    sizes = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
+    options = [f"--data={folder}", "--epochs=1", *sizes, "--vary=learning-rate=1e-3,1e-2"]
+    command = ["sweep", "series", *options, "--json"]
+    for trials in (1, 2):  # which goes on with what is there
+        assert main([*command, f"--trials={trials}"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    best = load_checkpoint(tmp_path / found["checkpoint"])
+    assert best.config.train.batch_size == 1
+    assert best.config.data.columns == "flow,level"
 
 
 @pytest.mark.parametrize(
