@@ -27,10 +27,10 @@ from srnn_lab.system.files import write_atomically
 ASSETS = Path(__file__).parent / "assets"
 FORMAT = "srnn_lab/1"
 RANGE = ("low", "high")
-"""The smallest and the largest log-mel energies of the training set, in a front end and in its
-checkpoint."""
+"""Names of the smallest and the largest log-mel energies of the training set: attributes of a front
+end, and tensors of its checkpoint."""
 OF_U = ("u_mean", "u_std")
-"""Mean and deviation of known inputs, in the same places."""
+"""Names of the mean and the deviation of known inputs, in the same places."""
 MAX_REASON = 300
 """Characters of safetensors' own message that are repeated; it repeats what the file holds."""
 MAX_DIMENSIONS, MAX_TENSORS = 8, 10_000
@@ -40,13 +40,13 @@ preset has matrices, and some hundred tensors with the state of its training."""
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model with all that its figures depend on.
+    """A trained model, with all that its scores depend on.
 
     Attributes:
         config: Architecture, data, training recipe and conventions.
         model: The model, with its weights.
         frontend: Signals <-> the frames it was trained on.
-        scores: Its figures, by split.
+        scores: What it reaches: by split the numbers of a ``Score``, and what it was made with.
         extra: Further tensors by name, such as the state of an interrupted training.
     """
 
@@ -115,7 +115,7 @@ class Header(NamedTuple):
 
     Attributes:
         config: Architecture, data, training recipe and conventions.
-        scores: Its figures, by split.
+        scores: What it reaches, as in ``Checkpoint``.
     """
 
     config: RunConfig
@@ -123,7 +123,7 @@ class Header(NamedTuple):
 
 
 def read_header(path: str | Path) -> Header:
-    """What a checkpoint says of itself, at once, since its weights are not read.
+    """The configuration and the scores of a checkpoint, without reading its weights.
 
     Args:
         path: A file, or the name of a bundled checkpoint.
@@ -177,7 +177,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         of_u = {name: _normalisation(config, tensors, name) for name in OF_U if config.model.u_dim}
         if not all((deviation > 0).all() for deviation in (std, *list(of_u.values())[1:])):
             raise ValueError("its normalisation divides by a number that is not above 0.")
-        # Checkpoints of before have no range.
+        # Checkpoints of earlier versions have no range.
         ranges = [
             _normalisation(config, tensors, name)
             for name in RANGE
@@ -193,7 +193,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
-    """The file, what is written in it beside its tensors, and these."""
+    """The file, its header, and its tensors by name; without ``weights`` there is no tensor."""
     bundled = list_checkpoints()
     file = Path(bundled.get(str(path), path))
     if not file.is_file():
@@ -248,12 +248,8 @@ def _check_digest(file: Path, stored: dict[str, Any], tensors: dict[str, Tensor]
         ChecksumError: The checksum is not that of the content.
     """
     header = {name: value for name, value in stored.items() if name != "sha256"}
-    # A checksum may be among them, with a letter changed.
-    unknown = header.keys() - {
-        "format",
-        "config",
-        "scores",
-    }
+    # A checksum whose own name was damaged would be taken for none.
+    unknown = header.keys() - {"format", "config", "scores"}
     if unknown or ("sha256" in stored and stored["sha256"] != _digest(header, tensors)):
         raise ChecksumError(
             f"{file} was damaged or changed after it was written: its checksum is not that of its "
@@ -312,9 +308,9 @@ def _scores(scores: Any) -> dict[str, Any]:
 
 
 class _WithoutDraws(TorchFunctionMode):
-    """Leaves weights that are read next as they are.
+    """Skips the random initialisation of weights that are read from a file afterwards.
 
-    To draw them on the meta device would import torch's compiler.
+    Drawing them on the meta device would import torch's compiler.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -169,7 +169,16 @@ def _areas(rank_sums: Float[np.ndarray, "n"], positive: int, total: int) -> Floa
 
 
 def near_frames(frames: Int[np.ndarray, "n"], near: int, num_frames: int) -> Bool[np.ndarray, "t"]:
-    """Which of ``num_frames`` frames lie within ``near`` of one of ``frames``."""
+    """Mark the frames near some frames.
+
+    Args:
+        frames: Numbers of frames, each from 0 to ``num_frames`` - 1.
+        near: Frames on either side that are marked too; 0 marks the frames alone.
+        num_frames: Frames in all.
+
+    Returns:
+        Whether each frame is marked.
+    """
     marked = np.zeros(num_frames, bool)
     for offset in range(-near, near + 1):
         marked[np.clip(frames + offset, 0, num_frames - 1)] = True
@@ -177,7 +186,15 @@ def near_frames(frames: Int[np.ndarray, "n"], near: int, num_frames: int) -> Boo
 
 
 def over_shifts(moved: np.ndarray, fixed: np.ndarray) -> Float[np.ndarray, "n"]:
-    """The sum of each circular shift, by one frame and more, over where the other is true."""
+    """Sums of an array's circular shifts over the places of another, by way of a Fourier transform.
+
+    Args:
+        moved: What is shifted.
+        fixed: The places, true where values are added up; of the same length n.
+
+    Returns:
+        The sum after a shift by 1, 2, ..., n - 1 frames.
+    """
     if not len(fixed):
         return np.zeros(0)
     product = np.fft.rfft(np.asarray(fixed, float)) * np.fft.rfft(np.asarray(moved, float)).conj()

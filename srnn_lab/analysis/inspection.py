@@ -1,7 +1,4 @@
-"""A model and a clip -> plain NumPy.
-
-It says where the model is surprised, what it reconstructs and where the signal changes.
-"""
+"""A model and a clip -> NumPy arrays: its surprise, its reconstruction, the signal's changes."""
 
 import math
 from dataclasses import dataclass

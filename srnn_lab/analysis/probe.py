@@ -25,7 +25,9 @@ from srnn_lab.inference.bounds import draw_noise, elbo
 from srnn_lab.system.extras import optional_packages
 
 MEL_BINS = 80
+"""Log-mel energies of a frame that are read instead of a model's states."""
 BATCH = 8
+"""Sentences side by side."""
 MAX_ITERATIONS = 100
 """Of the classifier's optimiser; three times as many change an accuracy by at most 0.003."""
 
@@ -130,7 +132,16 @@ def load_sentences(data: DataConfig, split: str, data_dir: str | Path | None = N
 def choose_minutes(
     signals: Mapping[str, np.ndarray], rate: int, minutes: int
 ) -> dict[str, np.ndarray]:
-    """Whole sentences that last that long, or all; chosen by name, so the same on every machine."""
+    """Choose whole sentences that last so long together, by name: the same on every machine.
+
+    Args:
+        signals: Waveforms by name.
+        rate: Samples a second.
+        minutes: How long they last together, at least; all are taken if they are shorter.
+
+    Returns:
+        The chosen waveforms, in their order.
+    """
     order = sorted(signals, key=lambda name: hashlib.sha256(f"probe/{name}".encode()).digest())
     before = np.cumsum([0, *(len(signals[name]) for name in order)])[:-1]
     chosen = {

@@ -208,7 +208,7 @@ def measure_transitions(
         kl.append(clip.kl[clip.active])
         at_change.append(near_changes(clip, windows[-1])[clip.active])
         joints.append(_joint(checkpoint, signal, other, clip))
-    # The area over all clips, and its null: each KL turned round in a circle.
+    # The AUC over all clips, and its null: the KL of each clip shifted in a circle.
     marked = np.concatenate(at_change)
     auc = roc_area(np.concatenate(kl), marked)
     rng = np.random.default_rng(seed)
@@ -344,6 +344,16 @@ def measure_edit(
 def moved(
     clip: Inspection, start: float, stop: float, to: float
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """The KL of frames with middles in [start, stop), over times moved from ``start`` to ``to``."""
+    """The KL of a stretch, over times at which the stretch begins elsewhere.
+
+    Args:
+        clip: The clip.
+        start: Where the stretch begins, in the unit of ``clip.times``.
+        stop: Where it ends; a frame counts if its middle lies before that.
+        to: Where it is to begin.
+
+    Returns:
+        The new times of the frames, and their KL in nats.
+    """
     inside = (clip.times >= start) & (clip.times < stop)
     return clip.times[inside] - start + to, clip.kl[inside]

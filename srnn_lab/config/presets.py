@@ -134,8 +134,8 @@ FEW = {
     "roll": {"batch_size": 4, "segment_length": 24, "kl_weight_updates": 200},
     "log-mel": {"batch_size": 4, "segment_length": 50, "kl_weight_updates": 200},
 }
-"""By kind of frame, what a training on few files is given: batches that they fill, and a weight
-that rises in time."""
+"""By kind of frame, the settings for training on few files: batches that the files fill, and a KL
+weight that reaches 1 early enough."""
 PRESETS = {
     # Tuned on validation: the authors' schedule for the larger sets stops too early on this one
     # (850 updates).
@@ -200,8 +200,8 @@ PRESETS = {
     "bl-nottingham": _field("bl/nottingham", 20 * 124),
     "bl-muse": _field("bl/muse", 20 * 169),
     "bl-piano": _field("bl/piano", 20 * 50),
-    # Twice the updates, and songs that are transposed; Nottingham's, which are many, are not, but
-    # have weight decay. Of bl/jsb and bl/muse was more than one recipe tried.
+    # Twice the updates, and songs that are transposed. Nottingham has many songs: they have weight
+    # decay instead. More than one recipe was tried on bl/jsb and bl/muse.
     "best-bl-jsb": replace(
         _field(
             "bl/jsb",

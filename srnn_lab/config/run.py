@@ -132,7 +132,7 @@ def section_of(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def readers_of(name: str, chosen: ModelConfig) -> dict[str, tuple[Any, ...]]:
-    """Where a setting counts, if not always: other settings, and the values that each must have."""
+    """Where a setting has an effect, if not always: other settings, and their values with it."""
     from srnn_lab.models import MODELS
     from srnn_lab.models.likelihoods import LIKELIHOODS
 

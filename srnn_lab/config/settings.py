@@ -16,8 +16,8 @@ def option(default: Any, help: str, *, only: dict[str, tuple[Any, ...]] | None =
     Args:
         default: Its default.
         help: The sentence that documents it in ``srnn-lab train --help``.
-        only: Where it counts: another setting, and values of that. What models, likelihoods and
-            kinds of frames read, they say themselves.
+        only: Another setting, and its values with which this one has an effect. Models, likelihoods
+            and kinds of frames say themselves which settings they read.
 
     Returns:
         What a class body assigns to the setting; its help and where it counts are in the metadata.

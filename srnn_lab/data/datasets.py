@@ -181,10 +181,19 @@ def _check_length(path: Path, config: DataConfig) -> None:
 
 
 def read_signal(path: str | Path, config: DataConfig, max_seconds: int = MAX_SECONDS) -> np.ndarray:
-    """What ``read_clip`` gives, without timing.
+    """A file as a signal: what ``read_clip`` gives, without tempo and metre.
+
+    Args:
+        path: The file.
+        config: What frames the model takes.
+        max_seconds: Longest sound that is read.
 
     Returns:
-        A piano roll (T, 88) or a waveform (N,) of at most ``max_seconds``.
+        A piano roll (T, 88), a waveform (N,) at ``config.sample_rate``, or rows (T, columns).
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file cannot be read, or is too long.
     """
     return read_clip(path, config, max_seconds)[0]
 
@@ -194,8 +203,8 @@ def read_clip(
 ) -> tuple[np.ndarray, Timing | None]:
     """A file as a signal, and of music also its tempo and metre.
 
-    What kind of file it is its ending says, or else, as of standard input, the kind of the model's
-    frames.
+    The ending says what kind of file it is. Without a known one, as for standard input, the kind of
+    the model's frames decides.
 
     Args:
         path: The file; of a table that holds several sequences, FILE/NAME.

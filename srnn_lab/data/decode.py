@@ -36,10 +36,12 @@ name other files."""
 _STATED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"}
 """Those of them that state the exact length, if any."""
 _CUT = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
+"""Line of libsndfile's log: the bytes of sound that a header states, and those that are there."""
 _UNKNOWN_SIZE = 0x7E000000
 """Programs that write to a pipe promise this many bytes or more, since they cannot go back to the
 header."""
 _UNKNOWN_FRAMES = 2**62
+"""From so many frames on, libsndfile does not know the length."""
 _BYTES = {
     "PCM_U8": 1,
     "PCM_S8": 1,
@@ -122,8 +124,8 @@ def decode(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Block, in
     Args:
         path: The file's name, for its ending and for messages.
         file: What ``open_audio`` gave.
-        max_seconds: Longest file that is read; of as many samples as that long a file of two
-            channels at 96 kHz has.
+        max_seconds: Longest file that is read, in seconds. It may have no more samples than a file
+            of this length with two channels at 96 kHz.
 
     Yields:
         The next samples (N, channels), at least one, and their rate in Hz.
@@ -303,9 +305,8 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
             for packet in container.demux(stream):
                 try:
                     frames = packet.decode()
-                except (
-                    FFmpegError
-                ) as error:  # a tag between joined streams, or damage; what follows may be sound
+                except FFmpegError as error:
+                    # A tag between joined streams, or damage; what follows may be sound.
                     failure = error
                     continue
                 for frame in frames:

@@ -33,7 +33,7 @@ class FrameKind(ABC):
     88), rows of a table (T, columns).
 
     Attributes:
-        name: In a configuration.
+        name: What a configuration calls it.
         medium: The files that a signal comes from, in a word or two.
         suffixes: Their endings.
         outputs: Endings of the files that signals are written to.
@@ -45,10 +45,10 @@ class FrameKind(ABC):
         title: What the picture of a signal is called.
         standardised: How mean and deviation are taken out: not at all, one of all values, or one
             for each value.
-        ranged: Whether the range of each value in the training set is kept, in which signals are
-            made of frames.
-        costly: Whether frames take longer to make than to read, and no more room than their
-            signals.
+        ranged: Whether the range of each value in the training set is stored. Frames are clipped to
+            it before they become a signal.
+        costly: Whether frames take longer to compute than to read from disk, and no more room there
+            than their signals, so that they are stored.
         notes: Whether a frame is of notes, which can be transposed, and are played rather than
             heard as they are.
         heard: Whether a signal is something to hear.

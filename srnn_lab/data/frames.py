@@ -48,6 +48,11 @@ class Frontend:
     def fit(cls, config: DataConfig, x_dim: int, signals: Iterable[np.ndarray]) -> "Frontend":
         """The front end whose frames of ``signals`` have mean 0 and deviation 1.
 
+        Args:
+            config: What a frame is.
+            x_dim: Values in one frame.
+            signals: The training set.
+
         Returns:
             The front end with the mean and deviation of each value or of all, as the kind of frames
             wants it. Missing values (NaN) do not count.

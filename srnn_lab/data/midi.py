@@ -231,11 +231,9 @@ def parse_midi(content: bytes) -> MidiFile:
         raise ValueError("MThd not found")
     in_turn = content[header + 8 : header + 10] == b"\0\2"
     rows, tempi, signatures, unended, number = array("q"), [], [], 0, -1
-    # Of data bytes before any status byte; some programs carry it over from track to track.
-    tick, status = (
-        0,
-        _ON,
-    )
+    # Data bytes before any status byte begin notes. Some programs carry a status on to the next
+    # track.
+    tick, status = 0, _ON
     # The events of each track, which begin and end notes.
     for number, (track, is_cut) in enumerate(_tracks(content, header)):
         voices: dict[int, _Voice] = {}
@@ -350,8 +348,9 @@ def _division(division: bytes) -> tuple[float, bool]:
     first, second = division
     if first < 0x80:
         ticks = float(first << 8 | second)
-    # frames in a second, negated, and ticks in a frame; 29 stands for 30 of which some are left out
     else:
+        # Frames in a second, negated, and ticks in a frame; 29 stands for 30 of which some are left
+        # out.
         rate = 30_000 / 1001 if first == 256 - 29 else 256 - first
         ticks = rate * second * 60 / STANDARD_TEMPO
     if not ticks:

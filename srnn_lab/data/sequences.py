@@ -57,7 +57,7 @@ class Batch:
 
     @property
     def whole(self) -> Float[Tensor, "b s n"]:
-        """What ``of`` takes; the known inputs of the frame before the first are 0."""
+        """The rows that ``of`` takes; the known inputs of the frame before the first are 0."""
         before, known = self.u.tensor_split([self.x.shape[-1]], -1)
         frames = torch.cat([before[:, :1], self.x], 1)
         return torch.cat([frames, F.pad(known, (0, 0, 1, 0))], -1) if known.shape[-1] else frames
@@ -130,12 +130,17 @@ def _shifted(
 
 
 def padded_length(num_frames: int, longest: int, lengths: int = 4) -> int:
-    """The next of a few ``lengths``, the last of which is ``longest``.
+    """Round a number of frames up to one of a few lengths.
 
-    For each of them, a GPU's kernels are recorded once.
+    A GPU's kernels are recorded once for each of them.
+
+    Args:
+        num_frames: Frames of a batch.
+        longest: The longest length, ``num_frames`` or more.
+        lengths: How many lengths there are, evenly spaced.
 
     Returns:
-        A number of frames, ``num_frames`` or more.
+        A number of frames from ``num_frames`` to ``longest``.
     """
     step = -(-longest // lengths)
     return min(longest, -(-num_frames // step) * step)

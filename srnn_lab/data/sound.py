@@ -12,11 +12,11 @@ from srnn_lab.data.music import LOWEST_PITCH, Roll
 from srnn_lab.system.extras import optional_packages
 
 DEFAULT_TIMING = Timing(QUARTERS_PER_MINUTE)
-"""Their tempo and metre, which is 4/4."""
+"""Tempo and metre (4/4) of piano rolls that come from no file."""
 TAIL_SECONDS = 1.0
 """Silence after the last note, in which it dies away."""
 PIANO_GAIN, SINE_GAIN = 4.0, 50.0
-"""From what the renderers give to what is heard."""
+"""Factors on what each renderer gives, with which a chord of four notes is as loud as speech."""
 
 
 def frame_seconds(frames_per_quarter: int, tempo: float = QUARTERS_PER_MINUTE) -> float:

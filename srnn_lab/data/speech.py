@@ -71,8 +71,8 @@ def read_audio(path: str | Path, sample_rate: int, max_seconds: int = MAX_SECOND
     Args:
         path: A file, or a pipe; more than one channel are averaged, unless they cancel each other.
         sample_rate: Samples a second to resample to.
-        max_seconds: Longest file that is read; of as many samples as that long a file of two
-            channels at 96 kHz has.
+        max_seconds: Longest file that is read, in seconds. It may have no more samples than a file
+            of this length with two channels at 96 kHz.
 
     Returns:
         The samples (N,) as float32.
@@ -257,11 +257,10 @@ def _prompts(language: str, place: str, split: str, data_dir: Path | None) -> di
             f"asterisk-core-sounds-{language}-g722, or put its .g722 files into the folder "
             f"{place} below --data-dir."
         )
+    # Not the 8 kHz versions of other packages, which have another ending.
     files = {
         name: path
-        for name, path in audio_files(
-            folder, (".g722",)
-        ).items()  # not the 8 kHz versions of other packages
+        for name, path in audio_files(folder, (".g722",)).items()
         if not name.startswith("silence/") and name not in _TONES | _REPEATED[language]
     }
     chosen = split_of(files, 0.05, 0.05, _VOICE_SALT)

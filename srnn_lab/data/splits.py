@@ -13,6 +13,7 @@ from srnn_lab.data.storage import MAX_NAMED, read_files
 from srnn_lab.system.extras import MissingExtraError
 
 _BEGINNING = 4096
+"""Bytes at the beginning of files that are compared before whole files are."""
 _ARCHIVED = "__MACOSX"
 """Folder in archives from macOS, of what belongs to the files beside it."""
 
@@ -44,10 +45,8 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
                 continue
             if path.is_dir():
                 (linked if path.is_symlink() else own).append(path)
-            elif path.suffix.lower() in suffixes and (
-                path.is_file() or not path.exists()
-            ):  # a link to nothing
-                found.append(path)
+            elif path.suffix.lower() in suffixes and (path.is_file() or not path.exists()):
+                found.append(path)  # with links to nothing, so that an error names them
     if not found:
         raise FileNotFoundError(
             f"The folder {folder} holds no file that ends in {', '.join(suffixes)}."
@@ -74,9 +73,8 @@ def split_of(names: Iterable[str], valid: float, test: float, salt: str = "") ->
     """
 
     def digest(name: str) -> bytes:
-        return hashlib.sha256(
-            (salt + name).encode(errors="surrogateescape")
-        ).digest()  # a name need not be UTF-8
+        # The name of a file need not be UTF-8.
+        return hashlib.sha256((salt + name).encode(errors="surrogateescape")).digest()
 
     order = sorted(set(names), key=digest)
     num_test = max(1, round(test * len(order))) if test else 0
@@ -143,7 +141,19 @@ def files_of_split(
 def read_split(
     files: dict[str, Path], split: str, read: Callable[[Path], np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """The files of one split, each read by ``read``, without those that cannot be used."""
+    """Read the files of one split; those that cannot be used are named and left out.
+
+    Args:
+        files: By name.
+        split: ``train``, ``valid`` or ``test``.
+        read: Gives a file's signal.
+
+    Returns:
+        The signals by name, as ``storage.narrow`` makes them.
+
+    Raises:
+        ValueError: There are too few files, or none can be used.
+    """
     return read_files(files_of_split(files, split, read), read, skip=True)
 
 

@@ -13,7 +13,7 @@ from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.system.extras import MissingExtraError
 
 MAX_NAMED = 5
-"""Files of which one reads, where many are read at once."""
+"""Files that a notice names at the most; it counts the others."""
 FULL_SCALE = np.float32(32768)
 """What a sample of 1 is as int16."""
 
@@ -43,7 +43,7 @@ def widen(signal: np.ndarray) -> np.ndarray:
 
 
 def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
-    """``make(item)`` for each item, one at a time, in a nameless file that ends with the arrays.
+    """``make(item)`` for each item, one at a time, in an unnamed file that goes with the arrays.
 
     Returns:
         The arrays in the order of the items. They can be written to; the file stays as it is.
@@ -64,8 +64,7 @@ def on_disk(items: Collection[Any], make: Callable[[Any], np.ndarray]) -> list[n
                 file.flush()
             except OSError as error:
                 with suppress(OSError):
-                    # now, as it would say again what it could not write, instead of this:
-                    file.close()
+                    file.close()  # or it would fail again at its end, and hide this error
                 raise OSError(
                     f"The data do not fit into the temporary folder {tempfile.gettempdir()} "
                     f"({error.strerror}); name one with more room by the environment variable "

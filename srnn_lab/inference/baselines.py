@@ -17,7 +17,7 @@ from srnn_lab.system.extras import optional_packages
 Forecaster = Callable[[Float[np.ndarray, "_"], int], GaussianForecast]
 """A past and a number of steps -> what comes next."""
 ORDERS = [(1, 0, 0), (2, 0, 0), (3, 0, 0), (1, 0, 1), (2, 0, 1), (2, 0, 2), (9, 0, 0)]
-"""Of ARIMA, of which AIC takes one; the last is the classic one of the sunspots."""
+"""Orders (p, d, q) of ARIMA, among which AIC chooses; the last is classic for the sunspots."""
 
 
 def seasonal_naive(train: Float[np.ndarray, "n"], period: int) -> Forecaster:

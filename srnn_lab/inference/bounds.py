@@ -157,8 +157,13 @@ def draw_uniforms(
 ) -> Float[Tensor, "b t m"]:
     """Uniform numbers in [0, 1) that ``fivo`` resamples by.
 
+    Args:
+        batch: B sequences of T frames.
+        generator: Source of the numbers; torch's own by default.
+        numbers: Numbers for each frame: 1 is systematic resampling, K are multinomial resampling.
+
     Returns:
-        ``numbers`` a frame: 1 is systematic resampling, K are multinomial resampling.
+        The numbers (B, T, ``numbers``).
     """
     shape = (*batch.x.shape[:2], numbers)
     return torch.rand(shape, generator=generator, dtype=batch.x.dtype, device=batch.x.device)
@@ -293,11 +298,11 @@ def nasmc(
 
     Args:
         model: The model.
-        batch: As of ``fivo``, like those that follow.
-        noise: The same.
-        uniforms: The same.
-        state: The same.
-        resampling_share: The same.
+        batch: See ``fivo``.
+        noise: See ``fivo``.
+        uniforms: See ``fivo``.
+        state: See ``fivo``.
+        resampling_share: See ``fivo``.
 
     Returns:
         The loss of each sequence, and the estimate in nats.
@@ -345,6 +350,14 @@ def log_probs_of_step(
     posterior_t: Latent,
 ) -> tuple[Float[Tensor, "n 1"], Float[Tensor, "n 1"], Float[Tensor, "n 1"]]:
     """The terms of the log weight at t, of n particles whose states ``model.step`` gave.
+
+    Args:
+        model: The model.
+        u_t: Inputs of each particle.
+        x_t: The frame, for each particle.
+        state: d_t and z_t.
+        prior_t: p(z_t | z_{t-1}, d_t).
+        posterior_t: What z_t was drawn from.
 
     Returns:
         log p(x_t | z_t, d_t), log p(z_t | ...) and log q(z_t | ...), in nats.

@@ -1,4 +1,4 @@
-"""Bounds of whole data sets, and the only place that reduces them to one figure."""
+"""Bounds of whole data sets, and the only place that reduces them to one number."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ that fit, of one whole sequence at least."""
 
 @dataclass(frozen=True)
 class Score:
-    """A data set's figures under one convention.
+    """The scores of a data set under one convention.
 
     Attributes:
         elbo: The bound, ``log_px - kl``; nats per frame, or per sequence if the average is
@@ -54,7 +54,7 @@ class Score:
     lengths: list[int] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, float | int | str]:
-        """All figures by name, on one level, but what is of single sequences."""
+        """All scores by name on one level, without those of single sequences."""
         first = {"elbo": self.elbo, "log_px": self.log_px, "kl": self.kl, **self.others}
         return first | {
             k: v for k, v in vars(self).items() if k not in ("others", "sums", "lengths")
@@ -68,7 +68,19 @@ def reduce(
     config: EvaluationConfig,
     others: Mapping[str, Float[Tensor, "r n"]] | None = None,
 ) -> Score:
-    """Sums over sequences' frames by repetition -> a figure a bound, by ``config``'s convention."""
+    """Average the bounds of sequences, by one convention.
+
+    Args:
+        log_px: log p(x | z, d) of each sequence, in nats summed over its frames; a row for each
+            repetition.
+        kl: The KL, likewise.
+        lengths: Scored frames of each sequence.
+        config: The convention.
+        others: Further bounds by name, likewise.
+
+    Returns:
+        The averages, with their standard errors.
+    """
     sizes = lengths if config.average == "micro" else torch.ones_like(lengths)
     n = len(lengths)
 
@@ -77,9 +89,8 @@ def reduce(
         found = [float(row.sum() / sizes.sum()) for row in values]
         mean = sum(found) / len(found)
         result = {name: mean}
-        if (
-            n > 1
-        ):  # that of a ratio of sums; where sizes are 1, the standard deviation over the root of n
+        # That of a ratio of sums; where sizes are 1, the standard deviation over the root of n.
+        if n > 1:
             squares = (values.mean(0) - mean * sizes).square().sum() * n / (n - 1)
             result[f"{name}_se"] = float(squares.sqrt() / sizes.sum())
         if len(found) > 1:
@@ -125,19 +136,19 @@ def evaluate(
 
     They are the ELBO with one sampled path, and ``bounds``.
 
-    Several processes share the batches; the figures do not depend on how many they are, and all of
-    them return them.
+    Several processes share the batches. All of them return the same scores, which do not depend on
+    the number of processes.
 
     Args:
         model: The model.
         sequences: A split of a data set.
         config: Average, and whether the first frame is scored.
-        bounds: Further bounds: ``iwae:K`` with K paths, ``fivo:K`` with K particles. And what is
-            none: ``ess:K``, the ``proposal_share`` of K particles, averaged as nats are.
+        bounds: Further bounds: ``iwae:K`` with K paths, ``fivo:K`` with K particles. ``ess:K`` is
+            no bound but the ``proposal_share`` of K particles, averaged as nats are.
         resampling: Of ``fivo``: ``systematic`` or ``multinomial``.
         resampling_share: Of ``fivo``: particles are resampled below this share of K as effective
             sample size.
-        repetitions: Times that all is done, with other noise; the figures are averages. At least 1.
+        repetitions: Evaluations with different noise, which are averaged; at least 1.
         seed: Seed of the sampled paths.
         active: Which frames of each sequence are not silent, for ``elbo_active``; at least one
             scored frame of each.
@@ -171,7 +182,7 @@ def evaluate(
         for repetition, i in tqdm(rounds, unit=" batches", delay=2, leave=False, disable=rank > 0):
             chosen = groups[i]
             num_frames = len(sequences[chosen[-1]]) - config.unscored
-            # Of each batch, on each rank.
+            # Every process draws the noise of every batch: it does not depend on their number.
             noise = torch.randn(len(chosen), num_frames, model.z_dim, generator=generator)
             if i % world_size != rank:
                 continue
@@ -187,8 +198,8 @@ def evaluate(
                 for j, nats in zip(chosen[part], log_px - kl, strict=True) if heard else ():
                     sums[repetition, -1, j] = nats[: len(heard[j])][heard[j]].sum()
             for row, name in enumerate(names, 2):
-                # Noise of its own for each sequence: a figure depends neither on others nor on how
-                # memory is shared.
+                # Each sequence has noise of its own: its bound depends neither on other sequences
+                # nor on how they are divided to fit into memory.
                 keys = [
                     np.random.SeedSequence((seed, repetition, j, *name.encode())) for j in chosen
                 ]

@@ -31,7 +31,7 @@ class Forecast(Predicted):
 
     @property
     def mean(self) -> Float[np.ndarray, "t c"]:
-        """Of the draws."""
+        """Mean of the draws."""
         return self.samples.mean(0)
 
     def quantile(self, share: float) -> Float[np.ndarray, "t c"]:
@@ -71,7 +71,7 @@ class Forecast(Predicted):
             A number for each row; the lower, the better.
 
         Raises:
-            ValueError: What was drawn is not known but for the draws.
+            ValueError: The forecast has draws alone, without a density.
         """
         if self.log_px is None:
             raise ValueError("These draws have no density; a forecast by ``forecast`` has one.")

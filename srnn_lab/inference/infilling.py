@@ -26,7 +26,7 @@ NEAR = 16
 """Frames after the stretch that all particles follow. The posterior sees as many at a time, since
 each particle has states of its own there."""
 FEWER = 8
-"""So many times fewer particles do before the stretch, and further than ``NEAR`` after it."""
+"""Divisor of the number of particles before the stretch, and more than ``NEAR`` frames after it."""
 
 
 class Fillings(NamedTuple):

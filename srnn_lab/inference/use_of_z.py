@@ -1,7 +1,4 @@
-"""Is z used?
-
-What goes through it, how many of its units do any of that, and what is lost without it.
-"""
+"""Is z used? Its KL, its active units, and what the reconstruction loses without it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +21,7 @@ measure)."""
 LITTLE = 0.1
 """Nats per frame below which z is hardly used, be it the KL or what is lost without z."""
 MAX_FRAMES = 5000
-"""Frames that are looked at, about, in whole sequences."""
+"""About so many frames are looked at, in whole sequences."""
 ADVICE = (
     "To train it to be used, try --free-bits 1 or a KL weight that grows more slowly "
     "(--kl-weight-updates)."
@@ -59,7 +56,7 @@ class UseOfZ:
 
     @property
     def share(self) -> float | None:
-        """KL as a share of the negative ELBO; None where densities make that no sum of costs."""
+        """KL as a share of the negative ELBO; None where log p(x | z, d) is not below 0."""
         return self.kl / (self.kl - self.log_px) if self.log_px < 0 else None
 
     def to_dict(self) -> dict[str, float | int]:

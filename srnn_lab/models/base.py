@@ -36,9 +36,14 @@ class State(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """One sampled path, with the prior and the posterior it met.
+    """A sampled path through each sequence, with the prior and the posterior along it.
 
-    It also has the state after each sequence's last frame.
+    Attributes:
+        d: Deterministic states.
+        z: Latent states, as drawn.
+        prior: p(z_t | z_{t-1}, d_t) for all t.
+        posterior: What z_t was drawn from, for all t.
+        state: d and z after the last valid frame of each sequence.
     """
 
     d: Float[Tensor, "b t d"]
@@ -104,7 +109,7 @@ class SequenceModel(nn.Module, ABC):
 
     @property
     def of_u_dim(self) -> int:
-        """Values that ``read`` gives of u."""
+        """Number of features that ``read`` gives of u."""
         return max(1, self.config.hidden_dim * (self.config.feedback + (self.config.u_dim > 0)))
 
     def read(
@@ -159,12 +164,12 @@ class SequenceModel(nn.Module, ABC):
     def start_from(
         self, mean: Float[Tensor, "x"], variance: Float[Tensor, "x"], *, emission: bool
     ) -> None:
-        """Take the training set's moments: the mean for centred inputs, both to begin an emission.
+        """Initialise by the training set: centred inputs by its mean, an emission by its moments.
 
         Args:
             mean: Mean of each value of a frame.
             variance: Variance of each value.
-            emission: Whether the emission begins with them.
+            emission: Whether the last bias of the emission is set by them.
         """
         if self.config.centred_inputs:
             features: Any = self.features
@@ -228,14 +233,23 @@ class SequenceModel(nn.Module, ABC):
     def emit(
         self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"], u: Float[Tensor, "b t u"]
     ) -> Float[Tensor, "b t q"]:
-        """p(x_t | z_t, d_t, x_{t-1}), as ``likelihood`` reads it, for all t at once."""
+        """Parameters of p(x_t | z_t, d_t, x_{t-1}), as ``likelihood`` reads them, for all t.
+
+        Args:
+            d: Deterministic states.
+            z: Latent states.
+            u: Inputs: x_{t-1}, and after it what is known besides.
+
+        Returns:
+            What ``decode`` gives and, of an autoregressive likelihood, what it needs of x_{t-1}.
+        """
         return self.likelihood.given(self.decode(d, z), u[..., : self.config.x_dim])
 
     @contextmanager
     def posterior_apart(self) -> Iterator[None]:
-        """No gradient passes from the posterior to the generative model or through draws of z_t.
+        """Stop gradients from the posterior to the generative model and through draws of z_t.
 
-        Afterwards, it is as before.
+        They pass again after the ``with`` block.
         """
         self._apart = True
         try:
@@ -248,12 +262,12 @@ class SequenceModel(nn.Module, ABC):
         return values.detach() if self._apart else values
 
     def draw(self, latent: Latent, noise_t: Float[Tensor, "b z"]) -> Float[Tensor, "b z"]:
-        """z_t, from what it is drawn from."""
+        """Draw z_t from its posterior or, without x, from its prior."""
         return self.for_q(latent.rsample(noise_t))
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Without dropout, and with whole fp32 products on a GPU too; then as before."""
+        """Leave out dropout, and multiply in full fp32 on a GPU too, within the ``with`` block."""
         before = self.training
         self.eval()
         try:
@@ -347,9 +361,8 @@ class SequenceModel(nn.Module, ABC):
         """
         frames = zip(*(values.unbind(1) for values in context.values()), strict=True)
         for values_t, noise_t in zip(frames, noise.unbind(1), strict=True):
-            if (
-                paths := len(noise_t) // len(values_t[0])
-            ) > 1:  # frame by frame, for all at once may not fit in memory
+            # Repeated frame by frame, since all frames of all paths may not fit in memory.
+            if (paths := len(noise_t) // len(values_t[0])) > 1:
                 values_t = [values.repeat(paths, 1) for values in values_t]
             state, prior_t, posterior_t = self.step(
                 state, dict(zip(context, values_t, strict=True)), noise_t

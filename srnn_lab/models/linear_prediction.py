@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 LARGEST = 0.999
-"""Of a reflection coefficient: nearer to 1, rounding may put a pole on the unit circle."""
+"""Largest size of a reflection coefficient: nearer to 1, rounding may put a pole on the unit
+circle."""
 WHITE_NOISE = 1 + 1e-5
 """Factor on a frame's power that keeps Levinson's recursion stable, as in speech coders."""
 
@@ -87,7 +88,16 @@ def synthesise(
     taps: Float[Tensor, "*batch p"],
     past: Float[Tensor, "*batch m"] | None = None,
 ) -> Float[Tensor, "*batch n"]:
-    """y_i = e_i + sum_k a_k y_{i-k}, sample after sample: the inverse of ``prediction_error``."""
+    """y_i = e_i + sum_k a_k y_{i-k}, sample after sample: the inverse of ``prediction_error``.
+
+    Args:
+        e: The errors of a frame.
+        taps: a_1..a_p of each frame.
+        past: What comes before the frame, oldest first; zeros by default.
+
+    Returns:
+        The values of the frame, in the units of ``e``.
+    """
     latest = (
         torch.zeros_like(taps)
         if past is None

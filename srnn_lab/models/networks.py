@@ -43,7 +43,7 @@ class CentredLinear(nn.Linear):
 
 
 class LogCounts(nn.Module):
-    """log(1 + x): counts differ by factors, and as they are would drive a network to its limits."""
+    """log(1 + x): counts differ by orders of magnitude, and would saturate clipped rectifiers."""
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """Element by element; padding may be anything."""
@@ -150,7 +150,7 @@ def possibly(mask: Bool[Tensor, "*batch"]) -> bool:
 
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """Whether cuDNN's GRU may round what it multiplies to 19 bits, as is torch's default."""
+    """Let cuDNN's GRU round its factors to TF32 (19 bits), torch's default, or forbid it."""
     of_rnn: Any = torch.backends.cudnn.rnn  # torch's types lack its setting
     before, of_rnn.fp32_precision = of_rnn.fp32_precision, "tf32" if allowed else "ieee"
     try:
@@ -260,7 +260,7 @@ def _reversed(values: Float[Tensor, "b t n"], lengths: Int[Tensor, "b"]) -> Floa
 
 
 class Bias(nn.Module):
-    """What a linear layer without inputs is."""
+    """A linear layer without inputs: its bias alone."""
 
     def __init__(self, out_dim: int):
         super().__init__()
@@ -268,9 +268,8 @@ class Bias(nn.Module):
 
     def forward(self, nothing: Float[Tensor, "*batch 0"]) -> Float[Tensor, "*batch n"]:
         """The bias, once for each of ``nothing``."""
-        if (
-            nothing.device.type == "mps"
-        ):  # where a layer without inputs ends the process (pytorch #190050)
+        # On MPS, a layer without inputs ends the process (pytorch #190050).
+        if nothing.device.type == "mps":
             return self.bias.expand(*nothing.shape[:-1], -1)
         return F.linear(nothing, self.bias.new_empty(len(self.bias), 0), self.bias)
 

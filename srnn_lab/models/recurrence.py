@@ -203,7 +203,20 @@ def gru(
     *,
     backwards: bool = False,
 ) -> Float[Tensor, "b t d"]:
-    """The states of ``torch.nn.GRU``, with its weights; ``backwards`` from last frame to first."""
+    """The states of ``torch.nn.GRU``, with the weights in its layout.
+
+    Args:
+        x: Inputs.
+        h_0: The state before the first frame.
+        w_ih: Weights on the inputs: those of r, u and n, one below the other (G = 3 D).
+        w_hh: Weights on the state, likewise.
+        b_ih: Biases beside the inputs.
+        b_hh: Biases beside the state.
+        backwards: From the last frame to the first; ``h_0`` is then the state after the last.
+
+    Returns:
+        The state of each frame.
+    """
     low, frame = _dtypes(h_0, len(h_0) * w_hh.numel())
     with torch.autocast(h_0.device.type, enabled=False):
         return _GRU.apply(x, h_0, w_ih, w_hh, b_ih, b_hh, backwards, low, frame)

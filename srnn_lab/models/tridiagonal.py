@@ -57,9 +57,8 @@ class TridiagonalPosterior(nn.Module):
             p_t g_t, p_t b_t + H_t and p_t + J_t side by side. Those past a sequence's length mean
             nothing.
         """
-        with torch.autocast(
-            c.device.type, enabled=False
-        ):  # the messages are sums over all that follows
+        # In full precision, since the messages are sums over all frames that follow.
+        with torch.autocast(c.device.type, enabled=False):
             g, b, h, log_p, log_r = self.network(c).chunk(5, -1)
         p, r = log_p.exp(), log_r.exp()
         j_ahead = h_ahead = torch.zeros_like(h[:, 0])

@@ -125,9 +125,9 @@ class TSBN(SequenceModel):
 
 
 class Baseline(nn.Module):
-    """What log p(x_t | z_t, d_t) is likely to be, whatever z_t.
+    """An estimate of log p(x_t | z_t, d_t) that does not know z_t.
 
-    It is a network of x_t, and the running mean of its error.
+    It is a network of x_t, to which the running mean of its error is added.
 
     Args:
         x_dim: Values of a frame.

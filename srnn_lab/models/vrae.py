@@ -11,7 +11,7 @@ from srnn_lab.models.networks import GRU, BackwardGRU, linear, mlp
 
 
 class VRAE(SequenceModel):
-    """All that a sequence is, beside its past, is in z_1 (Fabius and van Amersfoort, 2014).
+    """One latent vector z_1 for a whole sequence (Fabius and van Amersfoort, 2014).
 
     Generative model:  p(x, z, d | u) = p(z_1) prod_t p(x_t | d_t) p(d_t | d_{t-1}, u_t), with d_0 =
     tanh(W z_1).

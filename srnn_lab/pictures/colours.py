@@ -5,9 +5,9 @@ PRIOR, POSTERIOR = SIGNAL, KL
 MEASURED, PUBLISHED = "#3b8fd0", "#d9822b"
 """Blue and orange, which those who see red and green alike tell apart; the shapes differ too."""
 OVERLAID = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9030f0")
-"""Of lines over each other."""
+"""Colours of lines that are drawn over each other."""
 COLOURS = (SIGNAL, KL, MEAN, LOGVAR, "#d98c2b", CHANGE)
-"""Of lines, in their order."""
+"""Colours of lines in a chart, in their order."""
 NOTES = [f"{SIGNAL}00", SIGNAL]
 """A silent note is transparent."""
 SIGNED = [f"{KL if i < 0 else SIGNAL}{abs(i) * 2:02x}" for i in range(-127, 128)]

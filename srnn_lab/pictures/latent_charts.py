@@ -158,12 +158,14 @@ def map_figure(
         texts: What is said of each.
         groups: By the name in the legend, the indices of its points: each has a shape and a colour
             of its own.
-        values: What the colours of a single group stand for; its name is their title.
+        values: What the colours of the points of a single group stand for; the group's name is
+            their title.
         others: Groups that are grey, below the others.
 
     Returns:
         A chart with a trace for each group.
     """
+    # A trace for each group, the grey ones below: coloured by value, or a colour and a shape.
     figure = stacked_panels([""], [1.0], [axes[1]], axes[0])
     number = 0
     for name, chosen in sorted(groups.items(), key=lambda group: group[0] not in others):
@@ -198,6 +200,7 @@ def map_figure(
             unselected={"marker": {"opacity": marker["opacity"]}},
         )
         figure.add_trace(points)
+    # The axes and the legend.
     figure.update_xaxes(showgrid=True, gridcolor="rgba(128,128,128,0.25)", nticks=7)
     figure.update_yaxes(nticks=7)
     figure.update_layout(

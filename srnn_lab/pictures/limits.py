@@ -13,12 +13,14 @@ middle."""
 def robust_limits(lines: Iterable[Float[np.ndarray, "_"]]) -> tuple[float, float]:
     """Lowest and highest value of an axis for lines of nats per frame.
 
-    The middle of a line is its median, its bulk lies from the 5th to the 95th percentile; of
-    several lines, the median of each figure counts, without those whose bulk is a single value if
-    there are others. A value is on the axis up to ``REACH`` times the distance from the middle to
-    the edge of the bulk on its side, or to 0 if that is further: a single KL up to seven times its
-    median always is. So is the median of each line. The axis then ends at the outermost of these
-    values, with a margin; without a negative one, it begins at 0.
+    The middle of a line is its median, and its bulk lies from the 5th to the 95th percentile. Of
+    several lines, the median of each of these three numbers counts; lines whose bulk is a single
+    value are left out, if there are others.
+
+    A value is on the axis up to ``REACH`` times the distance from the middle to the edge of the
+    bulk on its side, or to 0 if that is further. So a single KL of up to seven times the median
+    always is, and the median of each line is too. The axis ends at the outermost of these values,
+    with a margin. Without a negative one, it begins at 0.
 
     Args:
         lines: Values, of which NaN do not count; at least one is a number.

@@ -285,7 +285,7 @@ class Packer:
     """Collects arrays behind a description of where each lies, as JSON would be slow with numbers.
 
     Attributes:
-        digest: Names what was finished, but for what changes.
+        digest: Hash of what was finished, without ``changing``.
     """
 
     digest: str

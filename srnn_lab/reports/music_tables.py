@@ -245,6 +245,7 @@ def _music_row(entry: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 def field(results: Results) -> list[Table]:
     """The SRNN against published results on the music's standard version, a table a bound."""
+    # What was published, apart from what is only recalled.
     printed = [entry for entry in published_figures()["music"] if entry["data"] == "bl"]
     published = [entry for entry in printed if not entry["recalled"]]
     recalled = [entry for entry in printed if entry["recalled"]]
@@ -258,6 +259,7 @@ def field(results: Results) -> list[Table]:
         "bernoulli": "SRNN (ours), factorised output",
         "nade": "SRNN (ours), autoregressive output",
     }
+    # A table for each bound, ours below theirs.
     tables = []
     for bound, (measured, title) in titles.items():
         rows = [_music_row(entry) for entry in published if entry["bound"] == bound]
@@ -279,6 +281,7 @@ def field(results: Results) -> list[Table]:
                 rows,
             )
         )
+    # The table of what is recalled.
     rows = [(f"{entry['model']} ({entry['bound']})", *_music_row(entry)[1:]) for entry in recalled]
     caption = (
         "These numbers were not looked up, because their publications could not be opened. bl/SET "

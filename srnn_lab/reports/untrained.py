@@ -160,6 +160,7 @@ def main() -> None:
         "--write", action="store_true", help=f"Keep the figures in {UNTRAINED.name}."
     )
     chosen = parser.parse_args()
+    # Each density on each preset's data.
     kept = []
     options = {"order": chosen.order, "window": chosen.window, "memory": chosen.memory}
     for name in chosen.preset:

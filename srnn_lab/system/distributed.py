@@ -60,11 +60,8 @@ def usable_device(device: str | None) -> str:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         torch.zeros(1, device=device).item()
-    except (
-        RuntimeError,
-        AssertionError,
-        ImportError,
-    ) as error:  # torch raises any, by what is missing
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # torch raises any of them, depending on what is missing.
         raise ValueError(
             f"The device {device!r} cannot be used ({str(error).splitlines()[0]}); choose cpu, or "
             "cuda or mps where there is one."
@@ -99,9 +96,8 @@ def process_group(device: str) -> Iterator[None]:
         dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=TIMEOUT)
         yield
     except RuntimeError as error:
-        if not (
-            isinstance(error, dist.DistError) or "gloo" in f"{error}"
-        ):  # gloo's own come without a type
+        # Errors of gloo have no type of their own.
+        if not (isinstance(error, dist.DistError) or "gloo" in f"{error}"):
             raise
         raise ConnectionError(
             f"Process {rank()} of {world_size()} cannot go on ({str(error).splitlines()[0]}); "

@@ -1,7 +1,4 @@
-"""Files that may be anything, and what a killed process leaves.
-
-Regular files of a bounded size are read, no others.
-"""
+"""Read regular files of a bounded size alone, write atomically, and sweep what a kill leaves."""
 
 import fcntl
 import os
@@ -148,10 +145,8 @@ def _remove_unused(folder: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    except (
-        OSError,
-        ValueError,
-    ):  # there is no lock: of an earlier version, or of a server that begins just now
+    except (OSError, ValueError):
+        # There is no lock: of an earlier version, or of a server that begins just now.
         if time.time() - folder.stat().st_mtime < _FORGOTTEN:
             return
     rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""An update's kernels recorded once and replayed: a GPU has thousands, shorter than a launch."""
+"""Record the kernels of an update once, and replay them: each is shorter than its launch."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,12 +27,11 @@ class Recording(NamedTuple):
 
 
 class Captured:
-    """A function of tensors that leaves gradients in a module's parameters.
+    """A function of tensors that leaves gradients in a module's parameters, as CUDA graphs.
 
-    It is a CUDA graph for each set of shapes.
-
-    Its results and the gradients are overwritten by the next call. What it draws (dropout) depends
-    on the seed that was set last, as if it were not recorded.
+    There is one graph for each set of input shapes. The next call overwrites results and gradients.
+    What the function draws (dropout) depends on the seed that was set last, as if it were not
+    recorded.
 
     Args:
         function: What is recorded; nothing in it may look at the value of a tensor, or copy one

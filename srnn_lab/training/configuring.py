@@ -38,9 +38,8 @@ def new_config(preset: str, given: Mapping[str, Any]) -> RunConfig:
 
 def configured(config: RunConfig, given: Mapping[str, Any]) -> RunConfig:
     """A configuration with the given settings in place of its own; other options are left out."""
-    if (
-        given.get("data") in FRAMES_PER_QUARTER
-    ):  # published rolls, whose frames may not be those of the preset's
+    # The frames of published rolls may not be those of the preset.
+    if given.get("data") in FRAMES_PER_QUARTER:
         given = {"frames_per_quarter": FRAMES_PER_QUARTER[given["data"]], **given}
     spaced = {name: given[name].split(",") for name in ("columns", "inputs") if name in given}
     given = {**given, **{name: ",".join(map(str.strip, own)) for name, own in spaced.items()}}

@@ -23,9 +23,11 @@ COLUMNS: tuple[str, ...] = (
     "learning_rate",
     "skipped",
 )
-"""Of ``curves.csv``. ``train_bound``, ``train_kl`` and ``valid_bound`` are of the bound that is
-trained, the others of the ELBO; ``kl_weight`` is that of the epoch's last update, ``skipped`` the
-updates that were no finite numbers."""
+"""Columns of ``curves.csv``.
+
+``train_bound``, ``train_kl`` and ``valid_bound`` are of the bound that is trained, the other bounds
+of the ELBO. ``kl_weight`` is that of the epoch's last update, and
+``skipped`` the number of updates whose bound or gradient was not finite."""
 FILE = "curves.csv"
 RENAMED = {"train_elbo": "train_bound"}
 """Columns that files of earlier versions call otherwise."""

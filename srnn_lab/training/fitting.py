@@ -351,6 +351,7 @@ def _build(
     path, best = out / LAST, out / BEST
     for file in (path, best, out / curves.FILE):
         sweep(file)
+    # A new model, in a folder without a run.
     if not path.exists():
         if best.exists():
             raise FileExistsError(
@@ -371,6 +372,7 @@ def _build(
                 "choose elbo or nasmc; evaluate with any bound."
             )
         return model, None
+    # A run to continue: it must be readable, and have the settings that are asked for.
     if not resume:
         raise FileExistsError(
             f"{out} already holds a run; continue it with --resume {out} or choose another --out."

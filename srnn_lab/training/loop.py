@@ -162,6 +162,11 @@ class Loop:
 
         Nothing here waits for the device.
 
+        Args:
+            prepared: What the update is made of.
+            noted: Whether this process was sent a signal to stop.
+            due: Whether this process is to write the state of the training after the update.
+
         Returns:
             The norm of the gradients before they are clipped; and the bound, the KL (nats per
             frame), and how many processes want to stop and to write.

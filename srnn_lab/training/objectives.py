@@ -34,10 +34,17 @@ class Objective(NamedTuple):
 def draw(
     config: TrainConfig, length: int, z_dim: int, rows: slice, generator: torch.Generator
 ) -> list[Tensor]:
-    """Noise of some rows, and uniform numbers for the objective: what ``objective`` takes last.
+    """Draw what ``objective`` takes last: noise of some rows, and uniform numbers.
 
-    Drawn on the CPU for all rows, so that they depend neither on the device nor on the number of
-    processes.
+    They are drawn on the CPU for all rows, so that they depend neither on the device nor on the
+    number of processes.
+
+    Args:
+        config: The objective and its number of particles.
+        length: T, frames of the update.
+        z_dim: Z, dimensions of z_t.
+        rows: The rows of this process.
+        generator: Source of the numbers.
 
     Returns:
         Noise (K rows, T, Z) for K paths of each row. With several paths, also a uniform number for
@@ -63,7 +70,20 @@ def objective(
     noise: Tensor,
     *uniforms: Tensor,
 ) -> Objective:
-    """The objective of a batch whose rows continue from ``state``."""
+    """The objective of a batch.
+
+    Args:
+        model: The model.
+        config: Which objective, and its settings.
+        batch: Segments of sequences.
+        state: The states that the rows continue from.
+        kl_weight: Weight of the KL term.
+        noise: What ``draw`` gave first.
+        uniforms: What else it gave.
+
+    Returns:
+        The loss and the bound, added up over all frames, in nats.
+    """
     if config.objective == "elbo":
         bound = elbo(model, batch, state, noise)
         # The free bits of padding are a constant, without a gradient.

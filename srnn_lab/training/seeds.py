@@ -140,9 +140,8 @@ def fit_in_processes(commands: Mapping[Path, Sequence[str]]) -> dict[Path, str]:
                     process = subprocess.Popen(command, env=environment, **pipes)
                     running[out] = process, threading.Thread(target=tell, args=(out, process))
                     running[out][1].start()
-                if (
-                    noted and not told
-                ):  # of a terminal's Ctrl-C they know, and a second one would interrupt them
+                # They know of a terminal's Ctrl-C, and a second one would interrupt them.
+                if noted and not told:
                     told = True
                     _end(running)
                 for out, (process, reader) in list(running.items()):

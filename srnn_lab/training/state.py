@@ -105,7 +105,7 @@ class Training:
         """Leave out an update that was not a finite number, and carry on from states that are.
 
         Raises:
-            FloatingPointError: So were those before.
+            FloatingPointError: It is the ``SKIPS``-th in a row.
         """
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
         if self.in_a_row == SKIPS:

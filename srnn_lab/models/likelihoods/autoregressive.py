@@ -59,8 +59,7 @@ class Autoregressive(Likelihood):
     QUIET = -16.0
     """Added to the output whose exponential is the part of m_i that knows no residual."""
     LOUDEST = 0.1
-    """Of s_i^2, where 1 is the variance of all samples: the residuals of the loudest speech have
-    about as much."""
+    """Largest s_i^2, where 1 is the variance of all samples: that of the loudest speech, about."""
     NUM_DRAWS = 16
     """Draws behind ``variance`` where the scale follows the residuals."""
 
@@ -84,7 +83,7 @@ class Autoregressive(Likelihood):
     def given(
         self, params: Float[Tensor, "*batch p"], u: Float[Tensor, "*batch x"]
     ) -> Float[Tensor, "*batch q"]:
-        """With u itself at the end; what corrects u's predictor is turned into what it says."""
+        """Append u, and apply what corrects the best linear predictor of u."""
         if self.past == "none":
             return params
         if self.past == "predictor":
@@ -131,14 +130,23 @@ class Autoregressive(Likelihood):
         return self._log_density(e[..., u.shape[-1] :], self.log_scale(logvar + m.log()))
 
     def log_scale(self, said: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch i"]:
-        """Log s_i^2 by a network and the residuals, kept below that of ``LOUDEST`` if need be."""
+        """Log s_i^2 from what network and residuals say, below ``LOUDEST`` if it is relative."""
         loudest = math.log(self.LOUDEST)
         return loudest - F.softplus(loudest - said) if self.relative else said
 
     def running_mean(
         self, e: Float[Tensor, "*batch n"], weights: Float[Tensor, "*batch w"], start: int
     ) -> Float[Tensor, "*batch m"]:
-        """m_i from ``start`` on: products with matrices of shares of e_j^2, j < i, all at once."""
+        """m_i for all i from ``start`` on, as products of e_j^2 with matrices of shares.
+
+        Args:
+            e: Residuals, with those of the frame before.
+            weights: Of each memory, and what is added.
+            start: The first i.
+
+        Returns:
+            N - ``start`` values; that of i depends on the residuals before it alone.
+        """
         powers, of = e.square(), torch.arange(e.shape[-1], device=e.device)
         age = (of[start:] - of[:, None] - 1).to(e)
         m = weights[..., -1:]
@@ -190,7 +198,7 @@ class Autoregressive(Likelihood):
         return torch.cat(e, -1)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """mu, and how the filter rings on after the frame before, as residuals have mean 0."""
+        """mu, and what the filter carries on from the frame before: residuals have mean 0."""
         mu, _, taps, _, u = self.parts(params)
         return mu + synthesise(torch.zeros_like(mu), taps, u) if u.shape[-1] else mu
 

@@ -52,7 +52,11 @@ class Likelihood(nn.Module, ABC):
     def fill(
         self, x: Float[Tensor, "*batch x"]
     ) -> tuple[Float[Tensor, "*batch x"], Bool[Tensor, "*batch x"] | None]:
-        """X with 0 for what is missing, and where; as it is in a model that expects no gaps."""
+        """The frames with 0 where values are missing, and where that is.
+
+        Returns:
+            Both; the frames as they are, and None, in a model that expects no gaps.
+        """
         if not self.missing:
             return x, None
         missing = x.isnan()

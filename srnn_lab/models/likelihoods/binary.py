@@ -24,7 +24,7 @@ class Bernoulli(Independent):
     def each(
         self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
     ) -> Float[Tensor, "*batch x"]:
-        """X log p + (1 - x) log(1 - p)."""
+        """Log p of each value, in nats: x log p + (1 - x) log(1 - p)."""
         return -F.binary_cross_entropy_with_logits(params, x, reduction="none")
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:

@@ -18,7 +18,9 @@ WIDTH = 3
 CONTEXT = (WIDTH - 1) * sum(DILATIONS)
 """Values before it that an output depends on, besides the one at its place."""
 BOUND = 4.0
-"""Of a location in units of its scale, and of the logarithm of a scale's square."""
+"""Largest size of a location in units of its scale, and of the logarithm of a squared scale."""
+LEVEL_SHARE = 0.25
+"""Factor on the logarithm of the level, as an input of the convolutions."""
 FRAMES_AT_ONCE = 128
 """Frames that are convolved at a time: what they take fits into a cache."""
 
@@ -51,7 +53,16 @@ class CausalStack(nn.Module):
     def layer(
         self, number: int, read: list[Float[Tensor, "*batch c"]], bias: Float[Tensor, "*batch2 c"]
     ) -> Float[Tensor, "*batch c"]:
-        """H after a layer, from the h that it reads."""
+        """One layer: h + R f(W [h_{i-2d}, h_{i-d}, h_i] + b).
+
+        Args:
+            number: Of the layer, from 0.
+            read: h at the places that it reads, the latest last.
+            bias: b, for each frame.
+
+        Returns:
+            h after the layer, of the shape of each that it reads.
+        """
         return read[-1] + self.add[number](
             F.leaky_relu(self.read[number](torch.cat(read, -1)) + bias, 1 / 3)
         )
@@ -59,7 +70,13 @@ class CausalStack(nn.Module):
     def hidden(
         self, v: Float[Tensor, "b n i"], biases: Float[Tensor, "b l c"]
     ) -> list[Float[Tensor, "b _ c"]]:
-        """H before the first layer and after each, shorter by what a layer reads further back."""
+        """The channels h before the first layer and after each; every layer shortens them.
+
+        It needs values further back, of which the first of a frame have none.
+
+        Returns:
+            One tensor more than there are layers.
+        """
         h = [self.enter(v)]
         for number, dilation in enumerate(DILATIONS):
             n = h[-1].shape[1] - (WIDTH - 1) * dilation
@@ -77,7 +94,16 @@ class CausalStack(nn.Module):
         v_i: Float[Tensor, "b i"],
         biases: Float[Tensor, "b l c"],
     ) -> Float[Tensor, "b o"]:
-        """Outputs for one more value; ``past`` holds, and gets one more of, each layer's inputs."""
+        """Outputs for one more value, when values are drawn one after the other.
+
+        Args:
+            past: The inputs of each layer so far; this value's are appended.
+            v_i: What the stack reads of the value.
+            biases: b of each layer, for each frame.
+
+        Returns:
+            What ``outputs`` gives.
+        """
         h = self.enter(v_i)
         for number, (dilation, before) in enumerate(zip(DILATIONS, past, strict=True)):
             before.append(h)
@@ -167,7 +193,7 @@ class ConvAR(Likelihood):
             start.
         """
         before = F.pad(torch.asinh(e[:, e.shape[1] - m.shape[1] : -1] * m[:, :-1].rsqrt()), (1, 0))
-        return torch.stack([before, 0.25 * (m / m[:, CONTEXT, None]).log()], -1)
+        return torch.stack([before, LEVEL_SHARE * (m / m[:, CONTEXT, None]).log()], -1)
 
     def _walk(
         self, params: Float[Tensor, "b p"], generator: torch.Generator | None, temperature: float
@@ -184,7 +210,7 @@ class ConvAR(Likelihood):
         drawn = []
         for mu_i, logvar_i in zip(mu.split(1, -1), logvar.split(1, -1), strict=True):
             m_i = (weights[:, :-1] * memory).sum(-1, keepdim=True) + weights[:, -1:]
-            v_i = torch.cat([v_i[:, :1], 0.25 * (m_i / first).log()], -1)
+            v_i = torch.cat([v_i[:, :1], LEVEL_SHARE * (m_i / first).log()], -1)
             f, g = self.stack.advance(past, v_i, biases).split(1, -1)
             log_scale = self.linear.log_scale(logvar_i + m_i.log())
             of_e = torch.cat([f * torch.exp(0.5 * log_scale), log_scale + g], -1)

@@ -9,13 +9,13 @@ from torch import Tensor
 from srnn_lab.models.likelihoods.base import Independent, Likelihood, sharpen
 
 LARGEST = 20.0
-"""Of the logarithm of a mean: half a thousand million, whose square a 32-bit float holds."""
+"""Largest logarithm of a mean, 5e8: a 32-bit float holds the square of that."""
 DISPERSIONS = (-10.0, 5.0)
-"""Of log alpha, the dispersion: nearly Poisson, and nearly always 0."""
+"""Range of log alpha, the dispersion: from nearly Poisson to nearly always 0."""
 
 
 def _exactly(values: Tensor) -> Tensor:
-    """In 64 bits, where the device has them: large log-factorials take each other away."""
+    """In 64 bits, where the device has them: large log-factorials cancel."""
     return values if values.device.type == "mps" else values.double()
 
 
@@ -39,16 +39,16 @@ class Poisson(Independent):
     def each(
         self, params: Float[Tensor, "*batch p"], x: Float[Tensor, "*batch x"]
     ) -> Float[Tensor, "*batch x"]:
-        """X log lambda - lambda - log x!."""
+        """Log p of each value, in nats: x log lambda - lambda - log x!."""
         log_mean, count = _exactly(params.clamp(max=LARGEST)), _exactly(x)
         return (count * log_mean - log_mean.exp() - torch.lgamma(count + 1)).to(params.dtype)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """Lambda."""
+        """The mean lambda."""
         return params.clamp(max=LARGEST).exp()
 
     def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """Lambda."""
+        """The variance lambda, which is the mean."""
         return self.mean(params)
 
     def sample(
@@ -104,11 +104,11 @@ class NegativeBinomial(Independent):
         return (ways + r * (log_r - log_sum) + count * (log_mean - log_sum)).to(params.dtype)
 
     def mean(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """Mu."""
+        """The mean mu."""
         return self.parts(params)[0].exp()
 
     def variance(self, params: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch x"]:
-        """Mu + alpha mu^2."""
+        """The variance mu + alpha mu^2."""
         log_mean, log_r = self.parts(params)
         return log_mean.exp() + (2 * log_mean - log_r).exp()
 
