@@ -61,6 +61,11 @@ def reader_files(split: str, data_dir: Path | None) -> dict[str, Path]:
 def reader(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """The sentences of one split (90/5/5, by name), as waveforms.
 
+    Args:
+        config: The sample rate, to which recordings are resampled.
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files, if one was named.
+
     Returns:
         Waveforms (N,) at the sample rate of ``config``, by name.
 

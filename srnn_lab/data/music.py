@@ -36,10 +36,19 @@ _MAT = {
 def boulanger_lewandowski(
     collection: str, _config: DataConfig, split: str, data_dir: Path | None
 ) -> dict[str, NarrowRoll]:
-    """The standard version: transposed to C; whole songs.
+    """The version of Boulanger-Lewandowski et al. (2012): whole songs, transposed to C.
+
+    Args:
+        collection: ``jsb``, ``nottingham``, ``muse`` or ``piano``.
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files; None: they are downloaded once.
 
     Returns:
-        Piano rolls (T, 88) by name. A frame is an eighth note; of JSB, a quarter note.
+        Piano rolls (T, 88) of bool, by name. A frame is an eighth note; of JSB, a quarter note.
+
+    Raises:
+        OSError: The file is missing, or cannot be downloaded.
+        ValueError: The file is not the published one.
     """
     import scipy.io
 
@@ -56,11 +65,20 @@ def fraccaro(
     """The SRNN authors' version: fixed time steps, original keys except JSB.
 
     Test songs are whole. Training and validation are one stream, published as 100-frame chunks in
-    an order in which chunk i + 16 continues chunk i: here 16 rows, of which each continues the one
-    before it.
+    an order in which chunk i + 16 continues chunk i. They are joined to 16 rows, each of which
+    continues the one before it.
+
+    Args:
+        collection: ``jsb``, ``nottingham``, ``muse`` or ``piano``.
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files; None: they are downloaded once.
 
     Returns:
         Piano rolls (T, 88) of bool, by name, in the order of the file.
+
+    Raises:
+        OSError: The file is missing, or cannot be downloaded.
+        ValueError: The file is not the published one.
     """
     path = fetch(f"fraccaro/{collection}_raw_batchsize16_seqlen100.npz", data_dir)
     with np.load(path, allow_pickle=False) as arrays:
@@ -127,7 +145,7 @@ def read_song(path: str | Path, frames_per_quarter: int) -> tuple[Roll, Timing]:
     A note is on in a frame if it sounds at the middle of that frame. One that sounds at no middle
     is on in the frame in which it begins, unless it is an ornament: the note before or after it, of
     the same track and channel, sounds at that middle. Ornaments, drums and notes outside 21 to 108
-    are left out, and it is said how many.
+    are left out, and a notice says how many.
 
     Args:
         path: The file.

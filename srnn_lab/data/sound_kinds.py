@@ -29,6 +29,7 @@ EVENTS = {
 """What happens in a sound -> which part of the rise of its energies from one frame to the next
 tells of it."""
 EVENT_BANDS = 80
+"""Log-mel bands whose energies the flux averages."""
 LEAST_CHANGE = 0.3
 """Nats a band by which the flux exceeds what surrounds it, at least, where something happens: a
 held vowel stays below 0.02, white noise with a few exceptions a minute; of the prompts' onsets 96 %

@@ -212,6 +212,11 @@ def voice(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
     The test split is bundled. The others come from ``data_dir``/voice or from the installed Debian
     package.
 
+    Args:
+        config: The sample rate, to which recordings are resampled.
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files, if one was named.
+
     Returns:
         Waveforms (N,) at the sample rate of ``config``, by name.
 
@@ -227,6 +232,11 @@ def voices(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, n
     """The telephone prompts in five languages, each about 25 minutes of one voice.
 
     The English ones are split as in ``voice``.
+
+    Args:
+        config: The sample rate, to which recordings are resampled.
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files, if one was named.
 
     Returns:
         Waveforms (N,) at the sample rate of ``config``, by ``LANGUAGE/NAME``.
@@ -277,6 +287,11 @@ def timit(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np
 
     The test set is the predefined one; the training speakers are split 95/5.
 
+    Args:
+        config: The sample rate, to which recordings are resampled.
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files, if one was named.
+
     Returns:
         Waveforms (N,) at the sample rate of ``config``, by ``PART/NAME`` with the part ``train`` or
         ``test`` of the layout.
@@ -326,8 +341,16 @@ def _speaker(name: str) -> str:
 def blizzard(config: DataConfig, split: str, data_dir: Path | None) -> dict[str, np.ndarray]:
     """Blizzard 2013: every audio file below ``data_dir``/blizzard, split 90/5/5 by file.
 
+    Args:
+        config: The sample rate, to which recordings are resampled.
+        split: ``train``, ``valid`` or ``test``.
+        data_dir: Folder of the data sets' files, if one was named.
+
     Returns:
-        Waveforms by name: whole files to train on, and chunks of 0.5 s to score (A.1).
+        Waveforms (N,) by name: whole files to train on, and chunks of 0.5 s to score (A.1).
+
+    Raises:
+        FileNotFoundError: There is no such folder.
     """
     recordings = read_split(
         audio_files(_corpus("blizzard", data_dir)),

@@ -18,6 +18,7 @@ from srnn_lab.pictures.limits import beyond, robust_limits
 from srnn_lab.pictures.scene import Line, Lines, Names, Picture, Row, Style
 
 LEFT_OUT = "#8c8c8c"
+"""Grey of the KL in frames where no spike is looked for."""
 MARGIN = 3
 """Semitones that are shown beyond the lowest and the highest note."""
 MAX_DIMENSIONS = 64
@@ -31,7 +32,17 @@ KILOHERTZ = (0.5, 1.0, 2.0, 4.0, 8.0)
 def clip_rows(
     checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, spikes: Spikes
 ) -> dict[str, Row]:
-    """A clip's rows by short name, from the top: of Figure 3, or the pictures of other frames."""
+    """The rows of a clip: those of Figure 3 for raw frames, pictures for others.
+
+    Args:
+        checkpoint: The model.
+        signal: The clip.
+        clip: What the model makes of it.
+        spikes: The spikes of its KL.
+
+    Returns:
+        Rows by their short name, from the top.
+    """
     data = checkpoint.config.data
     kl = kl_row(clip, spikes, "steps" if data.kind.notes else "line")
     if isinstance(data.kind, kinds.Series):
@@ -87,7 +98,16 @@ def describe_rows(name: str, rows: Mapping[str, Row], clip: Inspection, largest_
 
 
 def kl_row(clip: Inspection, spikes: Spikes, style: Style) -> Lines:
-    """The KL, grey where no spike is looked for, and its spikes: filled at events, else open."""
+    """The KL of each frame, grey where no spike is looked for, with its spikes as circles.
+
+    Args:
+        clip: The clip.
+        spikes: Its spikes: filled circles at events, open ones elsewhere.
+        style: How the KL is drawn.
+
+    Returns:
+        A row in nats, whose axis no rare frame can stretch.
+    """
     left_out = np.where(clip.left_out, clip.kl, np.nan)
     lines = [
         Line("KL", clip.times, clip.kl, KL, style),
@@ -101,7 +121,16 @@ def kl_row(clip: Inspection, spikes: Spikes, style: Style) -> Lines:
 
 
 def nats_row(title: str, lines: list[Line], limits: tuple[float, float]) -> Lines:
-    """Lines of nats per frame, with a note on those that leave the axis."""
+    """Lines of nats per frame.
+
+    Args:
+        title: What stands above the row.
+        lines: The lines.
+        limits: Lowest and highest value of the axis.
+
+    Returns:
+        A row with a note on how many frames leave the axis, and how far.
+    """
     return Lines(
         title,
         "nats",
@@ -135,7 +164,17 @@ def latent_row(clip: Inspection) -> Picture:
 
 
 def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
-    """A waveform or a piano roll, on a scale that suits all signals that are ``alike``."""
+    """The signal of a clip: a waveform, a piano roll or a table.
+
+    Args:
+        title: What stands above the row.
+        signal: What is drawn.
+        data: What a frame is.
+        alike: Signals that are drawn on the same scale, this one included.
+
+    Returns:
+        A row over the time axis of the signal.
+    """
     times = signal_times(signal, data)
     if data.kind.notes:
         return roll_row(title, times, signal, pitch_range(*alike))
@@ -156,7 +195,18 @@ def wave_row(
     loudest: float,
     colour: str = SIGNAL,
 ) -> Lines:
-    """A waveform, on a scale for amplitudes up to ``loudest``."""
+    """A waveform.
+
+    Args:
+        title: What stands above the row.
+        times: When each sample is heard, in seconds.
+        wave: The samples.
+        loudest: Largest amplitude that the axis has room for.
+        colour: Of the line.
+
+    Returns:
+        A row with 0 in the middle.
+    """
     limit = 1.05 * loudest
     return Lines(title, "amplitude", [Line(title, times, wave, colour)], (-limit, limit))
 
@@ -164,7 +214,18 @@ def wave_row(
 def mean_row(
     title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, mean: np.ndarray
 ) -> Row:
-    """Each frame's mean, on the scale of the signal or, of log-mel energies, of the frames."""
+    """What frames look like as a row of their signal, such as their mean under the posterior.
+
+    Args:
+        title: What stands above the row.
+        checkpoint: The model.
+        signal: The clip, whose scale is taken; for log-mel energies, that of its frames.
+        clip: What the model makes of it.
+        mean: The frames (T, X) that are drawn, in the units that the model sees.
+
+    Returns:
+        A waveform, p(note) as opacity, a picture of energies, or a table.
+    """
     data, frontend = checkpoint.config.data, checkpoint.frontend
     if data.kind.notes:
         return roll_row(title, clip.times, mean, pitch_range(signal), "p")
@@ -206,7 +267,17 @@ def table_of(
 def table_row(
     title: str, times: Float[np.ndarray, "t"], rows: Float[np.ndarray, "t c"], names: list[str]
 ) -> Row:
-    """The columns of a table as lines or, where they are many, as a picture."""
+    """The columns of a table as lines or, where they are many, as a picture.
+
+    Args:
+        title: What stands above the row.
+        times: Of the rows of the table.
+        rows: Their values.
+        names: Of the columns.
+
+    Returns:
+        One row. A picture has no common unit, so its colours are those of all values together.
+    """
     if len(names) > len(OVERLAID):
         return Picture(title, "value", times, rows, VIRIDIS, dict(enumerate(names)), None, "column")
     columns = zip(names, rows.T, OVERLAID, strict=False)
@@ -224,7 +295,16 @@ def mel_row(
     colours: list[str] = MAGMA,
     unit: str = "sd",
 ) -> Picture:
-    """Log-mel energies in ``unit``, or a value for each.
+    """Log-mel energies as a picture, or another value for each of them.
+
+    Args:
+        title: What stands above the row.
+        times: Middle of each frame, in seconds.
+        values: A value for each bin of each frame.
+        sample_rate: Samples a second of the sound, which says where the marked frequencies lie.
+        limits: Values of the first and the last colour; None: the lowest and the highest value.
+        colours: From the lowest to the highest value.
+        unit: Of the values; ``sd`` is standard deviations of the training set.
 
     Returns:
         A picture whose colours by default get ever brighter, so that they read without colour.
@@ -235,7 +315,16 @@ def mel_row(
 
 
 def mel_bin(kilohertz: float, sample_rate: int, num_bins: int) -> float:
-    """The index of the mel bin centred at a frequency, between bins a fraction (Slaney's scale)."""
+    """The index of the mel bin that is centred at a frequency, on Slaney's mel scale.
+
+    Args:
+        kilohertz: The frequency.
+        sample_rate: Samples a second of the sound.
+        num_bins: Mel bins from 0 Hz to half the sample rate.
+
+    Returns:
+        An index from 0, a fraction between two bins.
+    """
 
     def mel(frequency: float) -> float:
         return 15 * frequency if frequency < 1 else 15 + 27 * np.log(frequency) / np.log(6.4)
@@ -246,7 +335,18 @@ def mel_bin(kilohertz: float, sample_rate: int, num_bins: int) -> float:
 def roll_row(
     title: str, times: Float[np.ndarray, "t"], roll: Roll, pitches: tuple[int, int], unit: str = ""
 ) -> Picture:
-    """Notes, or p(note) as opacity (with a unit), of a range of pitches."""
+    """Notes of a range of pitches, or p(note) as opacity.
+
+    Args:
+        title: What stands above the row.
+        times: Middle of each frame, in quarter notes.
+        roll: Notes, or p(note), from 0 to 1.
+        pitches: The first key that is shown and the one after the last, as of ``pitch_range``.
+        unit: Empty for notes; with one, a scale of colours stands beside the title.
+
+    Returns:
+        A picture with the names of the octaves.
+    """
     shown = roll[:, slice(*pitches)]
     return Picture(title, unit, times, shown, NOTES, octave_ticks(pitches), (0.0, 1.0), "pitch")
 

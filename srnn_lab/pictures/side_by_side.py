@@ -32,7 +32,18 @@ KL_TITLE = "KL(q ‖ p) per frame"
 def comparison_rows(
     data: DataConfig, signal: np.ndarray, found: Comparison, moments: np.ndarray
 ) -> list[Row]:
-    """A clip, and what several models make of it, overlaid, with circles at chosen frames."""
+    """A clip, and what several models make of it, overlaid.
+
+    Args:
+        data: What a frame is.
+        signal: The clip.
+        found: What the models make of it.
+        moments: Numbers of frames that circles mark.
+
+    Returns:
+        From top to bottom, the clip, the KL, its difference from the first model's, and the bounds,
+        in nats per frame.
+    """
     kl, less, bounds = (
         {name: (found.times, line) for name, line in zip(found.names, lines, strict=True)}
         for lines in (found.kl, found.kl_difference, found.elbo)
@@ -85,6 +96,13 @@ def steering_rows(
 ) -> list[Row]:
     """A clip before and after z is steered.
 
+    Args:
+        checkpoint: The model.
+        signal: The clip.
+        clip: Its inspection.
+        before: The reconstruction along the path of z as it is.
+        after: That along the path that was steered.
+
     Returns:
         The clip, its reconstruction before and after, what changes, and log p(x | z, d) of both.
     """
@@ -110,6 +128,14 @@ def change_row(
     unit: str,
 ) -> Row:
     """What is added to the values of each frame.
+
+    Args:
+        title: What stands above the row.
+        checkpoint: The model.
+        signal: The clip, whose pitches are shown.
+        clip: Its inspection.
+        change: A number for each value of each frame.
+        unit: Of the changes.
 
     Returns:
         A row in units of the frames: blue above 0, orange below.

@@ -83,7 +83,15 @@ split."""
 def check_place(
     row: str, command: str, data: str, split: str, average: str, first_frame: bool
 ) -> None:
-    """Whether a row's name is one, and fits what the row is measured on and with.
+    """Check that a row's name is a valid one, and fits what the row is measured on and with.
+
+    Args:
+        row: The name.
+        command: What measured it: ``evaluate``, ``transitions`` or ``probe``.
+        data: Data set or folder.
+        split: Its split.
+        average: ``micro``, ``macro`` or ``sequence``.
+        first_frame: Whether x_1 is scored.
 
     Raises:
         ValueError: It is none, or a table would show the row in a column of another measure, data

@@ -1,4 +1,4 @@
-"""A table, its figures, and how they are made of records."""
+"""A table, its numbers, and how they are made of records."""
 
 import json
 import re
@@ -28,7 +28,7 @@ class Figure:
         sd: Standard deviation over training seeds, of which ``value`` and ``se`` are then the
             averages.
         seeds: How many they are.
-        repetitions: Evaluations, each with noise of its own, that ``value`` averages.
+        repetitions: Evaluations with different noise that ``value`` averages.
     """
 
     value: float | int | Decimal
@@ -54,7 +54,7 @@ class Figure:
 
 
 def digits_of(value: float) -> int:
-    """Digits behind the point that a table prints of a measured figure."""
+    """Digits behind the point that a table prints of a measured number."""
     return 2 if abs(value) < 100 else 1 if abs(value) < 1000 else 0
 
 
@@ -67,7 +67,7 @@ class Table:
 
     Attributes:
         title: What it shows.
-        caption: On which data, and how its figures are made.
+        caption: On which data, and how its numbers are made.
         header: Its columns; the last names the source of a row or the row of ``srnn-lab
             reproduce``.
         rows: A cell for each column; None where nothing is recorded.
@@ -168,7 +168,16 @@ def rows_of(results: Results, place: str) -> list[Result]:
 def figure_of(
     found: Sequence[Result], bound: str, unit: Callable[[Result], float] = lambda _: 1
 ) -> Figure | None:
-    """A row's bound, averaged over its seeds; ``unit`` turns nats per frame into another unit."""
+    """A row's bound, averaged over its training seeds.
+
+    Args:
+        found: The records of the row.
+        bound: Name of the bound; records without it do not count.
+        unit: Gives the factor that turns nats per frame of a record into another unit.
+
+    Returns:
+        The mean with its errors; None if no record has the bound.
+    """
     found = [result for result in found if bound in result.figures]
     values = [result.figures[bound] * unit(result) for result in found]
     errors = [
@@ -233,7 +242,18 @@ def table_of(
     rows: Iterable[tuple[Cell, ...]],
     labels: int = 1,
 ) -> Table:
-    """A table whose caption also says what its errors are, if it has any."""
+    """A table whose caption also says what its errors are, if it has any.
+
+    Args:
+        title: What the table shows.
+        caption: On which data, and how its numbers are made.
+        header: Titles of the columns.
+        rows: A cell for each column.
+        labels: Columns at the beginning in which nothing is measured here.
+
+    Returns:
+        The table with a longer caption.
+    """
     rows = tuple(rows)
     figures = [cell for row in rows for cell in row if isinstance(cell, Figure)]
     errors = (

@@ -138,13 +138,31 @@ def export_site(
 
 
 def page_of(title: str, body: str, home: str = "") -> str:
-    """A page with a title, and a link to the first page unless it is that."""
+    """A page with a title.
+
+    Args:
+        title: Its heading.
+        body: HTML below the heading.
+        home: Address of the first page, from this one; empty on the first page itself.
+
+    Returns:
+        The text of an HTML file.
+    """
     link = f'<nav><a href="{home}">All pages</a></nav>' if home else ""
     return _PAGE.format(title=html.escape(title), body=f"{link}<h1>{html.escape(title)}</h1>{body}")
 
 
 def player_page(checkpoint: Checkpoint, path: Path, model: str) -> str:
-    """What a model makes of a clip, to look at and to play."""
+    """What a model makes of a clip, to look at and to play.
+
+    Args:
+        checkpoint: The model.
+        path: The clip's file.
+        model: Name of the model.
+
+    Returns:
+        The text of an HTML file with its sounds.
+    """
     signal = read_signal(path, checkpoint.config.data)
     clip = inspect_signal(checkpoint, signal)
     scene = clip_scene(checkpoint, signal, clip, path.stem)
@@ -161,14 +179,22 @@ def reduced(samples: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
     from scipy.signal import resample_poly
 
     fewer = resample_poly(samples.astype(float), 1, factor)
-    low, high = (-32768, 32767) if samples.dtype == np.int16 else (-1.0, 1.0)
-    return np.clip(np.round(fewer) if samples.dtype == np.int16 else fewer, low, high).astype(
-        samples.dtype
-    ), RATE
+    if samples.dtype == np.int16:
+        return np.clip(np.round(fewer), -32768, 32767).astype(np.int16), RATE
+    return np.clip(fewer, -1.0, 1.0).astype(samples.dtype), RATE
 
 
 def moments_of(checkpoint: Checkpoint, clips: Mapping[str, Path], model: str) -> str:
-    """The strongest moments of the KL in some clips, each with its sound."""
+    """The strongest moments of the KL in some clips, each with its sound.
+
+    Args:
+        checkpoint: The model.
+        clips: Files of the clips, by name.
+        model: Name of the model.
+
+    Returns:
+        A heading and a table in HTML.
+    """
     data = checkpoint.config.data
     signals = {name: read_signal(path, data) for name, path in clips.items()}
     found = {
@@ -196,7 +222,16 @@ def data_of(content: bytes, kind: str) -> str:
 
 
 def notebook_page(lesson: Notebook, lessons: Mapping[str, Notebook], shown: Sequence[Shown]) -> str:
-    """A notebook: its text, its code folded away, and what is stored of its outputs."""
+    """A notebook: its text, its code folded away, and what is stored of its outputs.
+
+    Args:
+        lesson: The notebook.
+        lessons: All notebooks, to which its links may lead.
+        shown: The pages with players, to which its views lead.
+
+    Returns:
+        The text of an HTML file.
+    """
 
     def target_of(link: str) -> str | None:
         stem = link.removesuffix(".ipynb")
@@ -262,7 +297,16 @@ def part_html(part: Part, about: str, target_of: Any) -> str:
 def index_page(
     models: Mapping[str, Mapping[str, str]], shown: Sequence[Shown], lessons: Mapping[str, Notebook]
 ) -> str:
-    """The first page: what there is, and how to look at it."""
+    """The first page: what there is, and how to look at it.
+
+    Args:
+        models: By the heading of their group, what is said of each model, by name.
+        shown: The pages with players.
+        lessons: The notebooks.
+
+    Returns:
+        The text of an HTML file.
+    """
     parts = [
         "<p>A recurrent network predicts a recording frame by frame. A <em>stochastic</em> "
         "recurrent network (SRNN, Fraccaro et al., 2016) also guesses a latent state z. The KL "

@@ -16,7 +16,7 @@ PROJECT = "srnn_lab"
 
 
 @contextmanager
-def tensorboard(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: ARG001 -- as of all loggers
+def tensorboard(out: Path, config: RunConfig, epochs: int) -> Iterator[Log]:  # noqa: ARG001 (all loggers take it)
     """Events in ``out / "tensorboard"``; those after the run's last whole epoch are forgotten."""
     with optional_packages():
         from torch.utils.tensorboard import SummaryWriter
