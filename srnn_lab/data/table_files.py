@@ -1,0 +1,247 @@
+"""Table files -> sequences: NumPy arrays, CSV and Parquet."""
+
+import csv
+import io
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tokenize import TokenError
+from typing import IO, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from srnn_lab.data.kinds import Series
+from srnn_lab.system.extras import MissingExtraError
+from srnn_lab.system.files import open_regular, read_bounded
+
+Table = Float[np.ndarray, "_ c"]
+Sequences = dict[str, Table]
+
+MAX_BYTES = 2**30
+"""Largest table that is read, in the file and in memory."""
+MAX_REASON = 300
+"""Characters of why a file is refused; it may repeat what the file holds."""
+MISSING = {"", "na", "nan", "null", "none"}
+"""What stands in a CSV file, in any case, where a value is missing."""
+
+
+def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
+    """The sequences of one file, by name; of a file that is one sequence, by an empty name.
+
+    Args:
+        path: The file.
+        kind: The columns.
+        alone: Whether the file may be one sequence, without the column that names sequences.
+
+    Returns:
+        Tables (T, columns) of float32, NaN where a value is missing. The columns are those that
+        ``kind`` names, in its order, or all.
+
+    Raises:
+        ValueError: The file is damaged, too large, or lacks a column, a value is no number, or a
+            known input is missing.
+        MissingExtraError: Parquet files need pyarrow.
+    """
+    try:
+        found: Sequences = {}
+        for own, names, columns in tables_in(path):
+            single = alone and kind.sequence_column not in names
+            found |= _sequences(
+                own, names, columns, replace(kind, sequence_column="") if single else kind
+            )
+        for rows in found.values():
+            kind.parts(rows)  # refuses a known input that is missing
+    except MissingExtraError:
+        raise
+    except ValueError as error:
+        reason = " ".join(f"{error}".split())[:MAX_REASON]
+        raise ValueError(f"{path} cannot be read as a table: {reason}") from error
+    if not found:
+        raise ValueError(f"{path} holds no sequence.")
+    return found
+
+
+def tables_in(path: Path) -> Iterator[tuple[str, list[str], list[Any]]]:
+    """A file's tables: the name of each, empty if it is alone, and its columns with their names."""
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        yield "", *_read_csv(read_bounded(path, MAX_BYTES))
+    elif suffix == ".parquet":
+        yield "", *_read_parquet(path)
+    elif suffix == ".npy":
+        with os.fdopen(open_regular(path), "rb") as file:
+            yield "", *numbered(_read_npy(file, path.stat().st_size))
+    elif suffix == ".npz":
+        with os.fdopen(open_regular(path), "rb") as file:
+            yield from _read_npz(file)
+    else:
+        raise ValueError(f"it does not end in {', '.join(Series.suffixes)}")
+
+
+def _read_csv(content: bytes) -> tuple[list[str], list[list[str]]]:
+    """Names and columns of text; the first line has the names, unless it is of numbers."""
+    text = content.decode("utf-8-sig")
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = [
+            row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row
+        ]
+    except csv.Error as error:
+        raise ValueError(f"{error}") from error
+    if not rows:
+        raise ValueError("it is empty")
+    names, width = [name.strip() for name in rows[0]], len(rows[0])
+    if all(_is_number(name) for name in names):
+        names = [str(i) for i in range(width)]
+    else:
+        rows = rows[1:]
+    if wrong := next((i for i, row in enumerate(rows, 1) if len(row) != width), None):
+        raise ValueError(
+            f"row {wrong} has {len(rows[wrong - 1])} values, and the first line {width}"
+        )
+    return names, [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path} is read by pyarrow, which is not installed; install it with: pip install "
+            "pyarrow"
+        ) from error
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            opened = parquet.ParquetFile(file)
+            about = opened.metadata
+            if about.num_rows * about.num_columns * 8 > MAX_BYTES:
+                raise ValueError(
+                    f"it has {about.num_rows} rows of {about.num_columns} columns, more than are "
+                    "read"
+                )
+            table = opened.read()
+    except (ArrowException, OSError) as error:
+        raise ValueError(f"{error}") from error
+    return list(table.column_names), [column.to_pylist() for column in table.columns]
+
+
+def _read_npy(file: IO[bytes] | io.BufferedIOBase, size: int) -> np.ndarray:
+    """Numbers from ``size`` bytes; what the header promises is compared with them first."""
+    version = np.lib.format.read_magic(file)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    try:
+        shape, fortran, dtype = read(file)
+    except TokenError as error:
+        raise ValueError("its header cannot be read") from error
+    if dtype.kind not in "biuf":
+        raise ValueError(f"its values are of type {dtype}; expected numbers")
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > min(size, MAX_BYTES):
+        raise ValueError(f"its header promises {needed} bytes, more than it has or than are read")
+    values = np.frombuffer(file.read(needed), dtype)
+    return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _read_npz(file: IO[bytes] | io.BufferedIOBase) -> Iterator[tuple[str, list[str], list[Any]]]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > MAX_BYTES:
+                raise ValueError("its arrays take more than is read")
+            for member in members:
+                with archive.open(member) as opened:
+                    array = _read_npy(opened, member.file_size)  # pyright: ignore[reportArgumentType]
+                own = member.filename.removesuffix(".npy") if len(members) > 1 else ""
+                yield own, *numbered(array)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+    ) as error:
+        raise ValueError(f"{error}") from error
+
+
+def numbered(array: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
+    """An array (T, columns) or (T,) as columns, which are numbered."""
+    if array.ndim not in (1, 2):
+        raise ValueError(f"it holds an array of shape {array.shape}; expected (rows, columns)")
+    columns = list(array.reshape(len(array), -1).T)
+    return [str(i) for i in range(len(columns))], columns
+
+
+def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> Sequences:
+    inputs, known = kind.input_names, [*kind.names, *kind.input_names]
+    if names == [str(i) for i in range(len(columns))] and kind.names and len(known) == len(columns):
+        names = known  # those of an array, which has none, are its columns' numbers
+    by_name = dict(zip(names, columns, strict=True))
+    if len(by_name) != len(names):
+        raise ValueError("two of its columns have one name")
+    of_x = kind.names or [name for name in names if name not in {kind.sequence_column, *inputs}]
+    wanted = [*of_x, *inputs]
+    for name in [*wanted, *[kind.sequence_column] * bool(kind.sequence_column)]:
+        if name not in by_name:
+            raise ValueError(
+                f"it has no column {name!r}; it has {_few(names)}; expected {_few(wanted)}: rename "
+                "one, or name those to read with --columns"
+            )
+    rows = np.stack([numbers(name, by_name[name]) for name in wanted], 1)
+    if not kind.sequence_column:
+        return {own: rows} if len(rows) else {}
+    which = np.array([str(value) for value in by_name[kind.sequence_column]])
+    return {
+        f"{own}/{name}" if own else str(name): rows[which == name]
+        for name in dict.fromkeys(which.tolist())
+    }
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join([*names[:8], *["…"] * (len(names) > 8)])
+
+
+def numbers(name: str, column: Any) -> Float[np.ndarray, "_"]:
+    """A column as numbers, NaN where a value is missing."""
+    if isinstance(column, np.ndarray):
+        values = column.astype(np.float32)
+    else:
+        values = np.empty(len(column), np.float32)
+        for i, value in enumerate(column):
+            values[i] = _number(name, i, value)
+    if (wrong := np.isinf(values)).any():
+        raise ValueError(
+            f"column {name!r} has a value that is no finite number in row {1 + int(wrong.argmax())}"
+        )
+    return values
+
+
+def _number(name: str, row: int, value: Any) -> float:
+    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"column {name!r} holds {str(value)[:40]!r} in row {1 + row}, which is no number; "
+            "leave a value empty that is missing, and name the columns to read (--columns, or the "
+            "box Columns)"
+        ) from error
