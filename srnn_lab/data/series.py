@@ -343,11 +343,14 @@ def _completed(
             "them."
         )
     found = [kind.parts(rows)[0] for rows in tables()]
-    size = (
-        1 + int(max(rows.max() for rows in found))
-        if config.data.values == "category"
-        else len(names)
-    )
     missing = any(bool(np.isnan(rows).any()) for rows in found)
+    size = len(names)
+    if kind.values == "category":
+        if missing:
+            raise ValueError(
+                f"A category is missing in column {kind.columns!r}; give one in every row, or "
+                "leave out the rows without one."
+            )
+        size = 1 + int(max(rows.max() for rows in found))
     model = replace(config.model, x_dim=max(1, size), missing=missing, u_dim=len(kind.input_names))
     return replace(config, model=model, data=replace(config.data, columns=",".join(names)))

@@ -501,3 +501,11 @@ def test_the_command_line_takes_columns_as_inputs_and_forecasts_with_those_of_th
     )
     np.testing.assert_allclose(new[60:, :2], drawn.samples[0], rtol=1e-4)
     assert main(["inspect", "run/best.safetensors", "new.csv"]) == 0
+
+
+def test_a_missing_category_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "a.csv").write_text("kind,time\n0,1\n,2\n2,3\n")
+    run = PRESETS["series"]
+    data = replace(run.data, data=str(tmp_path), columns="kind", values="category")
+    with pytest.raises(ValueError, match="category is missing in column 'kind'; give one"):
+        complete(replace(run, data=data, model=replace(run.model, likelihood="categorical")))
