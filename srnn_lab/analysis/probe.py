@@ -113,6 +113,11 @@ def labelled_data(trained_on: str) -> str:
 def load_sentences(data: DataConfig, split: str, data_dir: str | Path | None = None) -> Sentences:
     """The recordings of a split that have labels.
 
+    Args:
+        data: The data set or folder.
+        split: ``train``, ``valid`` or ``test``; of a folder also ``all``.
+        data_dir: Folder of the data sets' files.
+
     Returns:
         Signals and labels by the name of the recording.
 

@@ -75,8 +75,14 @@ def _check(config: Any, **conditions: bool) -> None:
 def check_choice(kind: type, name: str, expected: Any, value: Any) -> None:
     """Check that a setting that is one of a few words is one of them.
 
+    Args:
+        kind: The section of the configuration that has the setting.
+        name: The setting.
+        expected: Its type; only a ``Literal`` is checked.
+        value: Its value.
+
     Raises:
-        ValueError: It is none.
+        ValueError: The value is none of the words.
     """
     if get_origin(expected) is Literal and value not in get_args(expected):
         raise ValueError(

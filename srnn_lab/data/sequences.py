@@ -289,6 +289,11 @@ class Streams(Segments):
         Where the chunks do not fill the stream, they begin at a random frame, so that their borders
         move.
 
+        Args:
+            generator: See ``Segments.epoch``.
+            rows: See ``Segments.epoch``.
+            start: See ``Segments.epoch``.
+
         Yields:
             The frames of the next update.
         """

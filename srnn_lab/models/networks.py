@@ -120,7 +120,16 @@ def mlp(
 def features_of(
     network: nn.Module, u: Float[Tensor, "b t x"], x: Float[Tensor, "b t x"] | None
 ) -> tuple[Float[Tensor, "b t h"], Float[Tensor, "b t h"] | None]:
-    """Features of u and of x by one network; where u_t = x_{t-1}, shared ones are computed once."""
+    """Features of u and of x by one network.
+
+    Args:
+        network: The network.
+        u: Inputs. Where u_t = x_{t-1}, the frames that u and x share are read once.
+        x: Observations, or None without any.
+
+    Returns:
+        The features of u, and those of x or None.
+    """
     if x is None:
         return network(u), None
     if not _same(u[:, 1:], x[:, :-1]):

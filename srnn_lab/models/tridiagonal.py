@@ -87,7 +87,16 @@ class TridiagonalPosterior(nn.Module):
         projected: Float[Tensor, "b t p"],
         noise: Float[Tensor, "b t z"],
     ) -> Float[Tensor, "b t z"]:
-        """z_{1:T}, which is linear in z_{t-1} and in the noise."""
+        """Draw z_{1:T}, which is linear in z_{t-1} and in the noise.
+
+        Args:
+            z_0: Where the chain starts.
+            projected: What ``project`` gives.
+            noise: Standard normal.
+
+        Returns:
+            z_t for all t.
+        """
         pull, _, precision = projected.chunk(3, -1)
         drawn = self(torch.zeros_like(noise), projected).rsample(noise)
         z_t, z = z_0, []
