@@ -27,8 +27,8 @@ def warn_of_hosts() -> None:
     hosts = st.get_option("server.allowedHosts")
     if st.get_option("server.address") not in HERE and hosts and set(hosts) <= set(HERE):
         print(
-            "Visitors are refused but from this machine: add --server.allowedHosts NAME, as their "
-            "browsers name it."
+            "Only this machine can open the dashboard, visitors are refused: add "
+            "--server.allowedHosts NAME, where NAME is what their browsers call this machine."
         )
 
 
