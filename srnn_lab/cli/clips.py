@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srnn_lab.cli.options import (
+    AUCS,
     add_future,
     add_json,
     checkpoint_command,
@@ -29,6 +30,8 @@ def add_inspect(commands: Any) -> None:
         "inspect",
         "compute KL, reconstruction and posterior of a file or a folder",
         inspect_file,
+        " Bounds and KL are printed in nats per frame, times in seconds (MIDI: quarter notes)."
+        + AUCS,
     )
     command.add_argument(
         "file",

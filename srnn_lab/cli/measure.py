@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from srnn_lab.analysis.event_kinds import EVENT_KINDS, PHONE_EVENTS
 from srnn_lab.cli.options import (
+    AUCS,
     add_data,
     add_data_dir,
     add_record,
@@ -136,6 +137,7 @@ def add_transitions(commands: Any) -> None:
         "transitions",
         "measure whether the KL rises at transitions: AUC against a circular-shift null",
         score_transitions,
+        AUCS,
     )
     command.add_argument(
         "--events",

@@ -14,6 +14,13 @@ from srnn_lab.system.terminal import one_line
 from srnn_lab.training.loggers import LOGGERS
 from srnn_lab.training.sweep import Varied
 
+AUCS = (
+    " An AUC is the probability that the KL of a frame at an event exceeds that of another frame: "
+    "all/0 takes the frame of the event among all frames, active/2 the frames within 2 of it among "
+    "those that are not silent, and so on."
+)
+"""What the printed AUCs of events mean."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that reports an error in one line."""
