@@ -131,6 +131,8 @@ def _print(result: dict[str, Any] | str, as_json: bool) -> None:
             )
         elif isinstance(value, list):
             value = ", ".join(value)
+        elif value is None:
+            value = "none"
         print(
             printable(
                 f"{key:>{width}}  {value:.4f}"

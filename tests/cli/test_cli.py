@@ -709,7 +709,7 @@ def test_benchmark_prints_what_it_measures(run, capsys, monkeypatch):
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
     assert printed.keys() == figures.keys()
     names = ("shape", "device", "frames", "fp32_ms", "bf16_ms")
-    assert [printed[name] for name in names] == ["music", "cpu", "1600", "1.5000", "None"]
+    assert [printed[name] for name in names] == ["music", "cpu", "1600", "1.5000", "none"]
 
 
 @pytest.mark.parametrize(
