@@ -81,11 +81,8 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
                 )
     except (ValueError, OSError, FloatingPointError) as error:
         # Where the Python interface names a field, the command line has an option of that name.
-        say(
-            re.sub(
-                r"^\w+Config\.(\w+)", lambda field: f"--{field[1].replace('_', '-')}", f"{error}"
-            )
-        )
+        told = re.sub(r"^\[Errno \d+\] ", "", f"{error}")
+        say(re.sub(r"^\w+Config\.(\w+)", lambda field: f"--{field[1].replace('_', '-')}", told))
         return 1
     except ModuleNotFoundError as error:
         if (told := explained(error)) is error:

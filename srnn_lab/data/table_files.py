@@ -45,8 +45,11 @@ def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
     Raises:
         ValueError: The file is damaged, too large, or lacks a column, a value is no number, or a
             known input is missing.
+        FileNotFoundError: There is no such file.
         MissingExtraError: Parquet files need pyarrow.
     """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; give the path of a table.")
     try:
         found: Sequences = {}
         for own, names, columns in tables_in(path):

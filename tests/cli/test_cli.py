@@ -897,10 +897,10 @@ def test_an_unfinished_run_is_not_recorded(music, capsys, tmp_path):
     [
         (["reproduce", "bundled/jbs"], "holds no row 'bundled/jbs'; the nearest are bundled/jsb"),
         (["reproduce", "a", "--results=empty"], "empty holds no row 'a'; it holds none"),
-        (["reproduce", "a", "--results=none"], "No such file or directory: 'none'"),
+        (["reproduce", "a", "--results=none"], "srnn-lab: No such file or directory: 'none'"),
         (["results", "--results=text"], "Line 1 of text is no result (it is no JSON)"),
         (["results", "--write=text"], "text cannot be filled in: it has no block"),
-        (["results", "--write=none"], "No such file or directory: 'none'"),
+        (["results", "--write=none"], "srnn-lab: No such file or directory: 'none'"),
     ],
 )
 def test_results_that_are_not_there_end_a_command(argv, said, capsys, tmp_path, monkeypatch):

@@ -120,6 +120,13 @@ def damaged(tmp_path):
         yield name, name
 
 
+def test_a_table_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"none\.csv does not exist; give the path of a table"
+    ):
+        read_signal(tmp_path / "none.csv", DataConfig(features="series"))
+
+
 def test_what_is_no_table_is_refused_in_a_sentence(tmp_path):
     for name, said in damaged(tmp_path):
         with pytest.raises(ValueError) as caught:
