@@ -118,7 +118,7 @@ def compare(checkpoints: Mapping[str, Checkpoint], clips: Mapping[str, Inspectio
             )
             raise ValueError(
                 f"The frames of {name} ({own}) are not those of {first} ({other}); nats per frame "
-                "compare only between models of the same frames."
+                "are comparable only between models with the same kind of frame."
             )
     # The frames that all of them score, and the scale of each one's values that were observed.
     x_dim = checkpoints[first].config.model.x_dim
