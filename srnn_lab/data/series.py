@@ -241,7 +241,7 @@ def as_rows(value: Any, kind: Series) -> Table:
             )
         return np.stack([numbers(name, np.asarray(value[name])) for name in wanted], 1)
     if isinstance(value, np.ma.MaskedArray):
-        value = value.astype(np.float32).filled(np.nan)
+        value = np.ma.filled(value.astype(np.float32), np.nan)
     try:
         _, columns = numbered(np.asarray(value, np.float32))
     except (TypeError, ValueError) as error:
