@@ -75,7 +75,7 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     from srnn_lab.analysis.events import clip_events, near_windows
     from srnn_lab.analysis.export import npz_bytes
     from srnn_lab.analysis.inspection import inspect_signal, longest_clip
-    from srnn_lab.data import read_labels, read_signal
+    from srnn_lab.data import read_clip, read_labels
     from srnn_lab.data.labels import labels_beside
     from srnn_lab.data.notices import notify
     from srnn_lab.pictures.clip import clip_scene
@@ -96,7 +96,7 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     data = checkpoint.config.data
     if args.file.is_dir():
         return _inspect_folder(args, checkpoint)
-    signal = read_signal(args.file, data, longest_clip(data))
+    signal, timing = read_clip(args.file, data, longest_clip(data))
     labels = None
     if given := args.labels or (labels_beside(args.file) if data.kind.heard else None):
         try:
@@ -108,7 +108,7 @@ def inspect_file(args: argparse.Namespace) -> dict[str, Any]:
     # What the model makes of the clip.
     clip = inspect_signal(checkpoint, signal)
     areas = measure_areas([clip], [clip_events(clip, signal, data, labels)], near_windows(data))
-    scene = clip_scene(checkpoint, signal, clip, args.file.name, labels)
+    scene = clip_scene(checkpoint, signal, clip, args.file.name, labels, timing)
     title = f"{args.file.name}, model {'/'.join(Path(args.checkpoint).parts[-2:])}"
     # The files.
     if args.out:

@@ -178,11 +178,7 @@ class Choice(NamedTuple):
             return f"row {1 + int(time * kind.rate):,}"
         if not kind.notes:
             return f"{time:.{digits}f} s"
-        timing, time = self.timing, float(time)
-        bars = timing.bars(time + 1e-6)
-        now = [signature for signature in timing.signatures if signature.start <= time + 1e-6][-1]
-        beat = 1 + (time - bars[-1]) * now.unit / 4
-        return f"bar {len(bars)}, beat {beat:.4g}"
+        return self.timing.moment(float(time))
 
     @property
     def timing(self) -> Timing:

@@ -3,8 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas
 import streamlit as st
 
 from srnn_lab.config import DataConfig
@@ -206,6 +209,20 @@ def setting_in_words(name: str, value: object) -> str:
 def number(value: float | np.floating, digits: int = 2) -> str:
     """A number for a sentence: with a true minus sign, and with commas between thousands."""
     return f"{round(float(value), digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no −0
+
+
+def numbers_in_words(table: Mapping[str, Any], digits: Mapping[str, int]) -> Any:
+    """A table with its numbers written as in a sentence; they are still sorted by their values.
+
+    Args:
+        table: Columns by name.
+        digits: Decimals by column; the others stay as they are.
+
+    Returns:
+        What ``st.dataframe`` shows.
+    """
+    written = {name: partial(number, digits=found) for name, found in digits.items()}
+    return pandas.DataFrame(dict(table)).style.format(written, na_rep="–")
 
 
 def explain(question: str, text: str, equation: str, places: Mapping[str, str]) -> None:

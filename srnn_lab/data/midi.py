@@ -76,6 +76,19 @@ class Timing:
             [np.arange(now.start, min(stop, end), now.quarters) for now, stop in parts]
         )
 
+    def beats(self, end: float) -> tuple[tuple[float, int], ...]:
+        """Where each bar begins, up to ``end``, and its beat: 4 is a quarter note, 8 an eighth."""
+        return tuple(
+            (float(bar), [now.unit for now in self.signatures if now.start <= bar + 1e-6][-1])
+            for bar in self.bars(end)
+        )
+
+    def moment(self, time: float) -> str:
+        """A time in words: bar and beat, counted from 1; a pickup is bar 1."""
+        bars = self.beats(time + 1e-6)
+        start, unit = bars[-1]
+        return f"bar {len(bars)}, beat {1 + (time - start) * unit / 4:.4g}"
+
     def part(self, start: float, stop: float) -> "Timing":
         """Of the quarter notes from ``start``, a bar's beginning, to ``stop`` and what follows."""
         past = [signature for signature in self.signatures if signature.start <= start]

@@ -8,6 +8,7 @@ from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.data.kinds import Roll
 from srnn_lab.data.labels import Labels
+from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import Roll as Notes
 from srnn_lab.pictures.clip_rows import clip_rows, describe_rows, pitch_range, roll_row, with_labels
 from srnn_lab.pictures.scene import Scene
@@ -19,6 +20,7 @@ def clip_scene(
     clip: Inspection,
     name: str,
     labels: Labels | None = None,
+    timing: Timing | None = None,
 ) -> Scene:
     """Figure 3 for raw frames, pictures for log-mel ones, piano rolls for music, lines for tables.
 
@@ -28,6 +30,7 @@ def clip_scene(
         clip: What the model makes of it; its changes are the dotted lines.
         name: Of the clip.
         labels: What is heard when, drawn below the first row.
+        timing: Tempo and metre of music, whose axis then counts bars.
 
     Returns:
         The rows over one time axis, with a description for someone who does not see them.
@@ -46,6 +49,7 @@ def clip_scene(
         seconds=data.kind.unit_seconds,
         marks=clip.times[clip.changes],
         mark_name=data.kind.change,
+        bars=timing.beats(len(signal) / data.rate) if timing else (),
     )
 
 

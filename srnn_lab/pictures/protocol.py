@@ -101,6 +101,7 @@ class Content(TypedDict):
     seconds: float
     marks: ArraySent
     markName: str
+    bars: list[tuple[float, int]]
     description: str
 
 

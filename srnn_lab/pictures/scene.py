@@ -136,6 +136,8 @@ class Scene:
         seconds: Seconds of sound in one unit of the time axis.
         marks: Times of dotted lines through all rows.
         mark_name: What one of them is.
+        bars: Of music, where each bar begins, and its beat as a part of a whole note; the axis then
+            counts bars.
 
     Raises:
         ValueError: There is no row or no frame.
@@ -149,6 +151,7 @@ class Scene:
     seconds: float = 1.0
     marks: Float[np.ndarray, "m"] = field(default_factory=lambda: np.zeros(0))
     mark_name: str = "transition"
+    bars: Sequence[tuple[float, int]] = ()
 
     def __post_init__(self):
         if not self.rows or not len(self.times):
@@ -331,6 +334,7 @@ def pack(scene: Scene, orders: Orders) -> tuple[bytes, str]:
         "seconds": scene.seconds,
         "marks": packer.add(scene.marks, "f4"),
         "markName": scene.mark_name,
+        "bars": list(scene.bars),
         "description": " ".join([scene.description, *notes]),
     }
     return packer.finish(content, orders), packer.digest

@@ -130,7 +130,7 @@ def scene_svg(
             f'<rect x="{x:.2f}" y="{top}" width="{chosen:.2f}" height="{bottom - top}" '
             'fill="#0072b2" opacity="0.15"/>'
         )
-    parts += _axis(begin, end, place, bottom, scene.unit)
+    parts += _axis(begin, end, place, bottom, scene)
     size = f'width="{width:g}" height="{bottom + AXIS:g}" viewBox="0 0 {width:g} {bottom + AXIS:g}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">'
@@ -326,19 +326,34 @@ def _line(line: Line, height: Place, place: Place, view: tuple[float, float]) ->
     return f'<path d="{path}" stroke="{line.colour}"{_broad(line)}/>'
 
 
-def _axis(begin: float, end: float, place: Place, top: Pixels, unit: str) -> Iterator[str]:
+def _nice_step(span: float, most: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that gives at most so many parts."""
+    power = 10.0 ** math.floor(math.log10(span / most))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor * most >= span)
+
+
+def _ticks(begin: float, end: float, most: float, scene: Scene) -> list[tuple[float, str]]:
+    """Times and what stands below them: of music the numbers of bars, as in numbers.js."""
+    if not scene.bars:
+        step = _nice_step(end - begin, most)
+        first, last = math.ceil(begin / step - 1e-9), int(end / step + 1e-9)
+        return [(i * step, f"{i * step:.6g}") for i in range(first, last + 1)]
+    bars = [(i, at) for i, (at, _) in enumerate(scene.bars, 1) if begin <= at <= end]
+    step = _nice_step(float(len(bars)), most) if len(bars) > most else 1
+    return [(at, f"{i}") for i, at in bars if i % step == 0]
+
+
+def _axis(begin: float, end: float, place: Place, top: Pixels, scene: Scene) -> Iterator[str]:
     most = max(2.0, (place(end) - place(begin)) / TICK)
-    power = 10.0 ** math.floor(math.log10((end - begin) / most))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * most >= end - begin)
-    for i in range(math.ceil(begin / step - 1e-9), int(end / step + 1e-9) + 1):
-        x = place(i * step)
+    for time, written in _ticks(begin, end, most, scene):
+        x = place(time)
         yield f'<path d="M{x:.2f} {top:g}v5" stroke="#333"/>' + _text(
-            x, top + 17, f"{i * step:.6g}", "middle"
+            x, top + 17, written, "middle"
         )
     yield _text(
         (place(begin) + place(end)) / 2,
         top + AXIS - 8,
-        f"time ({unit})",
+        "bar" if scene.bars else f"time ({scene.unit})",
         "middle",
         'font-size="12"',
     )

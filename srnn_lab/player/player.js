@@ -1,7 +1,7 @@
 // The browser's half of srnn_lab.player: shows the rows, plays the sounds, and reports what is chosen.
 
 import { headOf, unpack } from "./js/bytes.js";
-import { clamp, frameAt, nextSpeed, snapped } from "./js/numbers.js";
+import { barAndBeat, clamp, frameAt, nextSpeed, snapped } from "./js/numbers.js";
 import { Painter } from "./js/painter.js";
 import { Sounds } from "./js/sound.js";
 
@@ -580,13 +580,15 @@ class Player {
 
   /** @param {number} time */
   tell(time) {
-    const { unit, end } = this.content;
+    const { unit, end, bars } = this.content;
     const digits = unit === "s" ? 3 : 2;
-    const chosen = this.selection
-      ? ` · selected ${this.selection.map((edge) => edge.toFixed(digits)).join(" to ")} ${unit}`
-      : "";
+    /** @param {number} when */
+    const written = (when) => (bars.length ? barAndBeat(bars, when) : when.toFixed(digits));
+    const whole = bars.length ? `${bars.length} bars` : `${end.toFixed(digits)} ${unit}`;
+    const edges = this.selection?.map(written).join(" to ");
+    const chosen = edges ? ` · selected ${edges}${bars.length ? "" : ` ${unit}`}` : "";
     const frame = frameAt(this.content.frame, time);
-    const text = `${time.toFixed(digits)} of ${end.toFixed(digits)} ${unit} · frame ${frame}${chosen}`;
+    const text = `${written(time)} of ${whole} · frame ${frame}${chosen}`;
     this.find("output").textContent = text;
     this.canvas.dataset.time = time.toFixed(4);
     // A screen reader says each change of the focused slider.

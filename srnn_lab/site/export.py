@@ -17,7 +17,7 @@ from srnn_lab.analysis.events import near_windows
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.analysis.moments import APART, AROUND, MOMENTS, strongest, summarise
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint
-from srnn_lab.data import read_signal
+from srnn_lab.data import read_clip, read_signal
 from srnn_lab.data.bundled import clips_of_kind
 from srnn_lab.pictures.clip import clip_scene
 from srnn_lab.player.page import scene_html
@@ -163,9 +163,9 @@ def player_page(checkpoint: Checkpoint, path: Path, model: str) -> str:
     Returns:
         The text of an HTML file with its sounds.
     """
-    signal = read_signal(path, checkpoint.config.data)
+    signal, timing = read_clip(path, checkpoint.config.data)
     clip = inspect_signal(checkpoint, signal)
-    scene = clip_scene(checkpoint, signal, clip, path.stem)
+    scene = clip_scene(checkpoint, signal, clip, path.stem, timing=timing)
     sounds = {
         name: reduced(*sound) for name, sound in clip_sounds(checkpoint, signal, clip).items()
     }

@@ -1,5 +1,7 @@
 """The page Clips."""
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,7 +10,7 @@ from views import open_view, save_runs, small_run, text_of
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.pages import clips as view
-from srnn_lab.dashboard.words import number
+from srnn_lab.dashboard.words import number, numbers_in_words
 from srnn_lab.data import read_signal
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
@@ -50,6 +52,13 @@ def test_the_table_has_the_numbers_of_each_clip_of_a_folder(page, folder):
         assert pytest.approx(clip.kl.mean(), rel=1e-4) == row.KL
         assert max(row[-1]) == pytest.approx(clip.kl.max(), rel=1e-4)
     assert "Left out\\: empty" in text_of(page)
+
+
+def test_numbers_in_a_table_have_true_minus_signs_and_commas_and_keep_their_values():
+    table = numbers_in_words({"clip": ["a", "b"], "ELBO": [-1961.638, np.nan]}, {"ELBO": 2})
+    cells = re.findall("<td[^>]*>(.*?)</td>", table.to_html())
+    assert cells == ["a", "−1,961.64", "b", "–"]
+    assert table.data["ELBO"][0] == -1961.638
 
 
 @pytest.mark.parametrize("of", ["KL", "x", "z2"])

@@ -250,19 +250,19 @@ def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, mo
     ("found", "words"),
     [
         (None, "none."),
-        (Copied(3, 4, "song", 0, 0), "1.5 of 8 quarter notes, from 6 on (song)."),
+        (Copied(3, 4, "song", 0, 0), "1.5 of 8 quarter notes, from bar 2, beat 1 on (song)."),
         (
             Copied(2, 0, "song", 9, -1),
-            "1 of 8 quarter notes, from 4 on (song, there 1 semitone lower).",
+            "1 of 8 quarter notes, from bar 2, beat 1 on (song, there 1 semitone lower).",
         ),
         (
             Copied(2, 0, "song", 9, 5),
-            "1 of 8 quarter notes, from 4 on (song, there 5 semitones higher).",
+            "1 of 8 quarter notes, from bar 2, beat 1 on (song, there 5 semitones higher).",
         ),
     ],
 )
 def test_a_copy_in_words(found, words):
-    assert studio.copied_in_words(found, 8, 16, 2) == words
+    assert studio.copied_in_words(found, "bar 2, beat 1", 16, 2) == words
 
 
 def test_a_stretch_is_redrawn_between_what_stays(page, shown, monkeypatch):

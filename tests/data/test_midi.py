@@ -490,6 +490,16 @@ def test_bars(signatures, end, bars):
     assert Timing(120.0, tuple(signatures)).bars(float(end)).tolist() == bars
 
 
+def test_each_bar_has_the_beat_of_its_signature():
+    timing = Timing(120.0, (Signature(0.0, 1, 8), Signature(0.5, 6, 8), Signature(6.5, 3, 4)))
+    assert timing.beats(10.0) == ((0.0, 8), (0.5, 8), (3.5, 8), (6.5, 4), (9.5, 4))
+    assert [timing.moment(time) for time in (0.0, 2.25, 9.0)] == [
+        "bar 1, beat 1",
+        "bar 2, beat 4.5",
+        "bar 4, beat 3.5",
+    ]
+
+
 def test_a_part_has_the_metre_of_its_beginning_and_the_changes_within_it():
     whole = Timing(
         77.0, (Signature(0.0, 1, 4), Signature(1.0, 4, 4), Signature(9.0, 3, 4)), steady=False

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -114,3 +115,15 @@ def test_without_the_library_a_pdf_is_refused_with_the_line_to_type(monkeypatch)
     monkeypatch.setitem(sys.modules, "cairosvg", None)
     with pytest.raises(ValueError, match=r"pip install 'srnn-lab\[pdf\]'"):
         svg_pdf("<svg/>")
+
+
+def test_the_axis_of_music_counts_bars():
+    scene = replace(SCENE, end=24.0, bars=[(3.0 * i, 4) for i in range(8)])
+    written = {t.text: float(t.get("x")) for t in parts(scene_svg(scene), "text")}
+    assert "bar" in written
+    assert {f"{i}" for i in range(1, 9)} <= written.keys()
+    assert written["5"] - written["1"] == pytest.approx(4 * (written["2"] - written["1"]), abs=0.1)
+    many = replace(SCENE, end=300.0, bars=[(3.0 * i, 4) for i in range(100)])
+    written = {t.text for t in parts(scene_svg(many), "text")}
+    assert {"20", "40", "100"} <= written
+    assert not {"1", "7", "11"} & written

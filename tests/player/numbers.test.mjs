@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  clamp, firstFrom, frameAt, nameAt, nearest, nextSpeed, niceStep, snapped, stretch, ticks, valueAt, wrapped, written,
+  barAndBeat, barTicks, clamp, firstFrom, frameAt, nameAt, nearest, nextSpeed, niceStep, snapped, stretch, ticks,
+  valueAt, wrapped, written,
 } from "../../srnn_lab/player/js/numbers.js";
 
 test("a value is kept between two bounds", () => {
@@ -111,4 +112,21 @@ test("the next speed is the one beside it, as far as there is one", () => {
   const speeds = [0.25, 0.5, 1];
   assert.deepEqual(speeds.map((speed) => nextSpeed(speeds, speed, 1)), [0.5, 1, 1]);
   assert.deepEqual(speeds.map((speed) => nextSpeed(speeds, speed, -1)), [0.25, 0.25, 0.5]);
+});
+
+test("an axis of bars has the numbers of those that begin in view, every second, fifth or tenth of many", () => {
+  /** @type {[number, number][]} */
+  const bars = Array.from({ length: 40 }, (_, i) => [4 * i, 4]);
+  assert.deepEqual(barTicks(bars, 0, 11, 8), [[0, "1"], [4, "2"], [8, "3"]]);
+  assert.deepEqual(barTicks(bars, 0, 160, 8).map(([, label]) => label), ["5", "10", "15", "20", "25", "30", "35", "40"]);
+  assert.deepEqual(barTicks(bars, 78, 122, 8).map(([at, label]) => [at, label]), [[84, "22"], [92, "24"], [100, "26"], [108, "28"], [116, "30"]]);
+  assert.deepEqual(barTicks(bars, 1, 3, 8), []);
+});
+
+test("a time of music is a bar and a beat of its metre, counted from 1", () => {
+  /** @type {[number, number][]} a pickup of an eighth note, two bars of 6/8, one of 3/4 */
+  const bars = [[0, 8], [0.5, 8], [3.5, 8], [6.5, 4]];
+  assert.deepEqual([0, 0.5, 2.25, 3.4999999, 6.5, 9, 9.5].map((time) => barAndBeat(bars, time)), [
+    "bar 1, beat 1", "bar 2, beat 1", "bar 2, beat 4.5", "bar 3, beat 1", "bar 4, beat 1", "bar 4, beat 3.5", "bar 4, beat 4",
+  ]);
 });

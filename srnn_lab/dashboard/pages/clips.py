@@ -20,7 +20,7 @@ from srnn_lab.dashboard.panels.clip_set import (
 from srnn_lab.dashboard.panels.labels import words_of
 from srnn_lab.dashboard.panels.sounds import sound_of
 from srnn_lab.dashboard.visit import remember, visit
-from srnn_lab.dashboard.words import WORDS, explain, plain, time_unit
+from srnn_lab.dashboard.words import WORDS, explain, numbers_in_words, plain, time_unit
 
 BINS = 60
 """Values of a curve in the table."""
@@ -47,7 +47,8 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     """A row for each clip; the chosen one can be heard."""
     # The columns and what their heads explain.
     data = choice.checkpoint.config.data
-    unit, bundled, words = time_unit(data), bundled_clips(data.features), WORDS[data.features]
+    bundled, words = bundled_clips(data.features), WORDS[data.features]
+    when = "at" if data.kind.notes else f"at ({time_unit(data)})"
     peaks = {name: float(summary.times[summary.peak]) for name, summary in found.items()}
     columns = {
         "clip": list(found),
@@ -56,7 +57,9 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         "KL": [float(summary.kl.mean()) for summary in found.values()],
         "AUC": [summary.auc for summary in found.values()],
         "largest spike": [float(summary.kl[summary.peak]) for summary in found.values()],
-        f"at ({unit})": list(peaks.values()),
+        when: [clips[name].moment(time) for name, time in peaks.items()]
+        if data.kind.notes
+        else list(peaks.values()),
         "KL over time": [thumbnail(summary.kl, BINS) for summary in found.values()],
     }
     meanings = {
@@ -64,11 +67,9 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         "KL": "nats per frame",
         "AUC": "The chance that a frame at an onset or chord change has a higher KL than another",
         "largest spike": "nats",
-        f"at ({unit})": "When the largest spike is",
-    }
+    } | ({} if data.kind.notes else {when: "When the largest spike is"})
     config: dict[str, Any] = {
-        name: st.column_config.NumberColumn(format="%.2f", help=meaning)
-        for name, meaning in meanings.items()
+        name: st.column_config.NumberColumn(help=meaning) for name, meaning in meanings.items()
     }
     config["hear"] = st.column_config.ButtonColumn(type="tertiary", key="hear")
     config["KL over time"] = st.column_config.LineChartColumn(y_min=0.0)
@@ -84,7 +85,9 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
             columns["said"] = said
     # The table, and the clip that is chosen in it.
     chosen = st.dataframe(
-        columns,
+        numbers_in_words(
+            columns, dict.fromkeys([*meanings, *([] if data.kind.notes else [when])], 2)
+        ),
         hide_index=True,
         key="clips-of-the-set",
         on_select="rerun",

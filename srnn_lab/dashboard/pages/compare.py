@@ -29,6 +29,7 @@ from srnn_lab.dashboard.words import (
     WORDS,
     explain,
     number,
+    numbers_in_words,
     plain,
     setting_in_words,
     time_unit,
@@ -153,29 +154,30 @@ def show_averages(
     kl = comparison.kl[:, frames]
     elbo, difference = comparison.elbo[:, frames].mean(1), f"difference from {first}"
     # The table.
+    meanings = {
+        "bound": f"ELBO, averaged over the frames of {over}",
+        difference: f"ELBO less that of {plain(first)}",
+        "log p(x | z, d)": "Reconstruction term of the ELBO",
+        "KL": "KL term of the ELBO",
+        "largest KL": "The KL at the most surprising frame",
+    }
+    table = {
+        "model": list(comparison.names),
+        "differs in": [
+            ", ".join(setting_in_words(*setting) for setting in one.items()) or "–" for one in what
+        ],
+        "bound": elbo,
+        difference: elbo - elbo[0],
+        "log p(x | z, d)": comparison.log_px[:, frames].mean(1),
+        "KL": kl.mean(1),
+        "largest KL": kl.max(1),
+    }
     st.dataframe(
-        {
-            "model": list(comparison.names),
-            "differs in": [
-                ", ".join(setting_in_words(*setting) for setting in one.items()) or "–"
-                for one in what
-            ],
-            "bound": elbo,
-            difference: elbo - elbo[0],
-            "log p(x | z, d)": comparison.log_px[:, frames].mean(1),
-            "KL": kl.mean(1),
-            "largest KL": kl.max(1),
-        },
+        numbers_in_words(table, dict.fromkeys(meanings, 2)),
         hide_index=True,
         column_config={
-            name: st.column_config.NumberColumn(format="%.2f", help=f"{meaning}, nats per frame")
-            for name, meaning in {
-                "bound": f"ELBO, averaged over the frames of {over}",
-                difference: f"ELBO less that of {plain(first)}",
-                "log p(x | z, d)": "Reconstruction term of the ELBO",
-                "KL": "KL term of the ELBO",
-                "largest KL": "The KL at the most surprising frame",
-            }.items()
+            name: st.column_config.NumberColumn(help=f"{meaning}, nats per frame")
+            for name, meaning in meanings.items()
         },
         alt=f"The average bound of each model over {over}, in nats per frame.",
     )
@@ -275,13 +277,14 @@ def show_moments(
     }
     in_words = {"bar and beat": [choice.moment(one) for one in times]} if music else {}
     st.dataframe(
-        in_words | table,
+        numbers_in_words(
+            in_words | table, dict.fromkeys(columns, 1) | ({} if music else {time: 3})
+        ),
         hide_index=True,
         key="moments",
         on_select=lambda: go_to_row("moments", panel.key, times),
         selection_mode="single-row",
-        column_config={name: st.column_config.NumberColumn(format="%.1f") for name in columns}
-        | ({time: None} if music else {}),
+        column_config={time: None} if music else {},
         alt=(
             "The frames where the KL differs most, the most surprised model, and each model's KL "
             "in nats."

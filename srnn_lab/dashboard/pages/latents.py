@@ -28,7 +28,7 @@ from srnn_lab.dashboard.panels.sounds import (
 )
 from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import WORDS, explain, number
+from srnn_lab.dashboard.words import WORDS, explain, number, numbers_in_words
 from srnn_lab.pictures.side_by_side import reconstruction_rows
 
 PLAYER = "latents-player"
@@ -129,11 +129,12 @@ def show_averages(found: dict[str, Reconstruction], inside: np.ndarray) -> dict[
         "lost, mean": [float(values.mean()) for values in lost.values()],
     }
     # The table.
+    means = ["log p(x | z, d)", "lost, median", "lost, mean"]
     st.dataframe(
-        table,
+        numbers_in_words(table, dict.fromkeys(means, 2)),
         hide_index=True,
         column_config={
-            name: st.column_config.NumberColumn(format="%.2f", help=meaning)
+            name: st.column_config.NumberColumn(help=meaning)
             for name, meaning in {
                 "log p(x | z, d)": "Nats per frame, averaged over the frames where z is replaced",
                 "lost, mean": "Nats per frame less than with the posterior sample, averaged",

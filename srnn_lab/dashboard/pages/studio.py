@@ -247,18 +247,19 @@ def show_takes(
     panel.draw(
         rows,
         times,
-        f"{len(rows)} piano rolls over quarter notes, one for each take; outside of the frames "
+        f"{len(rows)} piano rolls over bars, one for each take; outside of the frames "
         f"from {part[0]} to {part[1]} they are the same. Notes that sound are blue, silent ones "
         "that might have sounded orange.",
         wanted,
         end=None,
         seconds=60 / tempo,
+        bars=timing.beats(len(times) / per_quarter),
         marks=np.array([at / per_quarter for at in part if 0 < at < len(times)]),
         mark_name="continuation starts" if clip is None else "start or end of the stretch",
         all_at_once=True,
     )
     parts = {name: roll[slice(*part)] for name, (roll, _) in drawn.items()}
-    show_novelty(panel.choice, parts, part[0])
+    show_novelty(panel.choice, parts, part[0], timing)
     show_voice_leading(panel.choice, parts)
     if clip is None:
         explain_continuation()
@@ -358,13 +359,14 @@ def cached_copied(data: str, data_dir: str, part: np.ndarray) -> Copied | str | 
     return longest_copied(part > 0, songs)
 
 
-def show_novelty(choice: Choice, parts: dict[str, np.ndarray], given: int) -> None:
+def show_novelty(choice: Choice, parts: dict[str, np.ndarray], given: int, timing: Timing) -> None:
     """What of each take a training song has too.
 
     Args:
         choice: The model.
         parts: By name, what was drawn.
         given: Frames before it.
+        timing: Tempo and metre of the takes.
     """
     data, told = choice.checkpoint.config.data, []
     for name, part in parts.items():
@@ -372,17 +374,19 @@ def show_novelty(choice: Choice, parts: dict[str, np.ndarray], given: int) -> No
         if isinstance(found, str):
             st.caption(found)
             return
-        told.append(f"{name}: {copied_in_words(found, given, len(part), data.frames_per_quarter)}")
+        start = (given + found.start) / data.frames_per_quarter if found else 0.0
+        words = copied_in_words(found, timing.moment(start), len(part), data.frames_per_quarter)
+        told.append(f"{name}: {words}")
     st.caption(f"Longest stretch copied from the training songs, in any key. {' '.join(told)}")
 
 
-def copied_in_words(found: Copied | None, given: int, frames: int, per_quarter: int) -> str:
+def copied_in_words(found: Copied | None, start: str, frames: int, per_quarter: int) -> str:
     """A stretch that was found, as a phrase.
 
     Args:
         found: The stretch.
-        given: Frames before the part in which it was found.
-        frames: Of that part.
+        start: Where it begins, in words.
+        frames: Of the part in which it was found.
         per_quarter: Frames in a quarter note.
 
     Returns:
@@ -394,5 +398,5 @@ def copied_in_words(found: Copied | None, given: int, frames: int, per_quarter: 
     key = f", there {semitones} semitone{'s' * (semitones > 1)} {side}" if semitones else ""
     return (
         f"{found.frames / per_quarter:g} of {frames / per_quarter:g} quarter notes, from "
-        f"{(given + found.start) / per_quarter:g} on ({plain(found.song)}{key})."
+        f"{start} on ({plain(found.song)}{key})."
     )

@@ -76,6 +76,8 @@ class RowsPanel:
             "unit": time_unit(data),
             "seconds": unit_seconds(data),
         }
+        if data.kind.notes:
+            axis["bars"] = self.choice.timing.beats(self.choice.length)
         self._wanted = wanted if all_at_once else unasked(self.choice, wanted)
         self._on_request = [name for name in wanted if name not in self._wanted]
         self.scene = Scene(rows, times, description, **axis | details)

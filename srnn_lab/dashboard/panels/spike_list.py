@@ -20,7 +20,7 @@ from srnn_lab.dashboard.address import PLAYER, frames_inside, go_to_row
 from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import WORDS, explain
+from srnn_lab.dashboard.words import WORDS, explain, numbers_in_words
 from srnn_lab.data import Labels, widen
 from srnn_lab.data.kinds import EVENTS, Raw, Roll, Sound
 from srnn_lab.pictures.charts import null_figure
@@ -177,8 +177,9 @@ def show_spikes(
     with left:
         frames, times = table["frame"], table[f"time ({unit})"]
         in_words = {"bar and beat": [moment(time) for time in times]} if music else {}
+        off = f"frames to the nearest {change}"
         st.dataframe(
-            in_words | table,
+            numbers_in_words(in_words | table, {f"time ({unit})": 3, "KL (nats)": 2, off: 0}),
             hide_index=True,
             height=300,
             key="events",
@@ -189,12 +190,9 @@ def show_spikes(
                 "how far apart."
             ),
             column_config={
-                f"time ({unit})": None if music else st.column_config.NumberColumn(format="%.3f"),
-                "KL (nats)": st.column_config.NumberColumn(format="%.2f"),
+                f"time ({unit})": None if music else st.column_config.NumberColumn(),
                 "what": st.column_config.TextColumn(width="medium"),
-                f"frames to the nearest {change}": st.column_config.NumberColumn(
-                    "frames off", width="small"
-                ),
+                off: st.column_config.NumberColumn("frames off", width="small"),
             },
         )
         st.caption("Select a row to jump to it.")

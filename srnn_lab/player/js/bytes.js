@@ -95,6 +95,7 @@
  * @property {number} seconds of sound in one unit of the axis
  * @property {ArraySent} marks
  * @property {string} markName
+ * @property {[number, number][]} bars of music: where each begins, and its beat as a part of a whole note
  * @property {string} description
  * @property {string} digest of all above and of the arrays
  * @property {string} key names the player on its page

@@ -34,6 +34,31 @@ export function ticks(low, high, count) {
 }
 
 /**
+ * Where bars begin between `low` and `high`, and their numbers; of many, every second, fifth or tenth.
+ * @param {[number, number][]} bars where each begins, and its beat
+ * @param {number} low
+ * @param {number} high
+ * @param {number} count numbers at the most
+ * @returns {[number, string][]}
+ */
+export function barTicks(bars, low, high, count) {
+  const shown = bars.map(([start], i) => ({ start, number: i + 1 })).filter(({ start }) => start >= low && start <= high);
+  const step = shown.length > count ? niceStep(shown.length, count) : 1;
+  return shown.filter(({ number }) => number % step === 0).map(({ start, number }) => [start, `${number}`]);
+}
+
+/**
+ * A time of music in words; bars and beats are counted from 1.
+ * @param {[number, number][]} bars where each begins, and its beat as a part of a whole note; at least one
+ * @param {number} time in quarter notes
+ */
+export function barAndBeat(bars, time) {
+  const index = Math.max(0, bars.findLastIndex(([start]) => start <= time + 1e-6));
+  const [start, unit] = bars[index];
+  return `bar ${index + 1}, beat ${Number((1 + ((time - start) * unit) / 4).toFixed(2))}`;
+}
+
+/**
  * A value with three significant digits from 1 to 1000, with three decimals below 1, and with commas above 1000.
  * @param {number} value
  */

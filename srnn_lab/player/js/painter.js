@@ -1,6 +1,6 @@
 // What is shown and where: the rows in a background when they change, and over it what moves.
 
-import { clamp, firstFrom, nameAt, stretch, ticks, valueAt, written } from "./numbers.js";
+import { barTicks, clamp, firstFrom, nameAt, stretch, ticks, valueAt, written } from "./numbers.js";
 import { AXIS, DENSEST_MARKS, LEFT, LINES, NAMES, PICTURE, RIGHT, RowPainter, isCircles } from "./rows.js";
 
 /** @import { LinesRow, Row } from "./bytes.js" */
@@ -238,7 +238,9 @@ export class Painter extends RowPainter {
     context.beginPath();
     context.moveTo(LEFT, top + 0.5);
     context.lineTo(LEFT + this.width, top + 0.5);
-    const shown = ticks(...this.view, Math.max(2, this.width / 110));
+    const { bars, unit } = this.content;
+    const most = Math.max(2, this.width / 110);
+    const shown = bars.length ? barTicks(bars, ...this.view, most) : ticks(...this.view, most);
     for (const [time] of shown) {
       context.moveTo(Math.round(this.x(time)) + 0.5, top);
       context.lineTo(Math.round(this.x(time)) + 0.5, top + 5);
@@ -248,7 +250,7 @@ export class Painter extends RowPainter {
     for (const [time, label] of shown) this.write(context, label, this.x(time), top + 13, { align: "center" });
     /** @type {[number, CanvasTextAlign]} */
     const [at, align] = this.narrow ? [LEFT, "left"] : [LEFT + this.width / 2, "center"];
-    this.write(context, `time (${this.content.unit})`, at, top + AXIS - 8, { align, size: 12 });
+    this.write(context, bars.length ? "bar" : `time (${unit})`, at, top + AXIS - 8, { align, size: 12 });
   }
 
   // -- What moves
