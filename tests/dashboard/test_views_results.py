@@ -69,7 +69,7 @@ def test_a_recorded_row_is_shown_with_its_convention_its_errors_and_its_command(
     assert not page.exception
     assert "fraccaro/SET (test), macro average, first frame not scored" in page.markdown[0].value
     paper, ours, _, _ = page.table[0].value["JSB chorales"]
-    assert (paper, ours.split("\N{NO-BREAK SPACE}")) == ("-4.74", ["-4.32", "±", "0.25"])
+    assert (paper, ours.split("\N{NO-BREAK SPACE}")) == ("−4.74", ["−4.32", "±", "0.25"])
     (only,) = page.get("plotly_chart")  # of the sets, one has a figure of ours
     assert "JSB chorales" in only.proto.spec
     assert json.loads(only.proto.config)["displayModeBar"] is False

@@ -31,9 +31,10 @@ def main(address: str, folder: str, points: int) -> None:
     """Print how long the map takes to come, and the frames a second of each movement."""
     with launch() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(300_000)
         page.goto(f"{address}/map?checkpoint=voice-mel")
         box = page.get_by_label("Folder of")
-        box.fill(folder, timeout=180_000)
+        box.fill(folder)
         start = time.perf_counter()
         box.press("Enter")
         page.wait_for_function(SHOWN, arg=points, timeout=900_000)

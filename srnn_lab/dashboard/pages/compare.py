@@ -44,8 +44,8 @@ READY_MADE = {
     "Smoothing or filtering": ("voice-mel", "voice-mel-filt-res"),
     "With or without Res_q": ("voice", "voice-smooth"),
     "SRNN or VRNN": ("voice", "voice-vrnn"),
-    "Samples independent or predicted": ("voice", "voice-ar"),
-    "Notes independent or one by one": ("bl-jsb", "bl-jsb-nade"),
+    "Factorised or autoregressive samples": ("voice", "voice-ar"),
+    "Factorised or autoregressive notes": ("bl-jsb", "bl-jsb-nade"),
 }
 """Bundled checkpoints that answer a question of the paper, by what is on the button."""
 

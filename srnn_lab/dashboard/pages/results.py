@@ -1,6 +1,7 @@
 """The page of results: the paper's tables beside ours, and the commands that reproduce a number."""
 
 import json
+import re
 
 import numpy as np
 import plotly.graph_objects as go
@@ -113,16 +114,16 @@ def show() -> None:
 def show_table(table: Table) -> None:
     """A table, which scrolls by itself where a page is too narrow for it."""
     st.markdown(f"**{table.title}.** {table.caption}")
-    # A number stays in one line with its standard error.
-    st.table(
-        {
-            title: [text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}") for text in texts]
-            for title, *texts in table.columns()
-        },
-        hide_header=False,
-    )
+    columns = {title: [in_one_line(text) for text in texts] for title, *texts in table.columns()}
+    st.table(columns, hide_header=False)
     if "row" in table.header[-1] and not table.measured:
         st.caption("We have not recorded any number here yet.")
+
+
+def in_one_line(text: str) -> str:
+    """A cell whose number stays in one line with its standard error, with a true minus sign."""
+    text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    return re.sub(r"(?<!\w)-(?=\d)", "−", text)
 
 
 def show_charts(table: Table, key: str) -> list[go.Figure]:
