@@ -583,12 +583,12 @@ class Player {
     const { unit, end, bars } = this.content;
     const digits = unit === "s" ? 3 : 2;
     /** @param {number} when */
-    const written = (when) => (bars.length ? barAndBeat(bars, when) : when.toFixed(digits));
+    const inWords = (when) => (bars.length ? barAndBeat(bars, when) : when.toFixed(digits));
     const whole = bars.length ? `${bars.length} bars` : `${end.toFixed(digits)} ${unit}`;
-    const edges = this.selection?.map(written).join(" to ");
+    const edges = this.selection?.map(inWords).join(" to ");
     const chosen = edges ? ` · selected ${edges}${bars.length ? "" : ` ${unit}`}` : "";
     const frame = frameAt(this.content.frame, time);
-    const text = `${written(time)} of ${whole} · frame ${frame}${chosen}`;
+    const text = `${inWords(time)} of ${whole} · frame ${frame}${chosen}`;
     this.find("output").textContent = text;
     this.canvas.dataset.time = time.toFixed(4);
     // A screen reader says each change of the focused slider.
