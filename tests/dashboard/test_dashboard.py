@@ -848,7 +848,7 @@ def test_the_browsers_back_button_shows_what_its_address_says(browser, address):
         expect_shown(f"/studio?{both}")
         page.go_back()
         expect_shown(f"/?{both}&place=4.0000-8.0000")
-        selected = re.compile("selected 4.00 to 8.00")
+        selected = re.compile("selected bar 2, beat 1 to bar 3, beat 1")
         expect(page.locator(PLAYER)).to_have_attribute("aria-valuetext", selected, timeout=60_000)
         page.go_back()
         expect_shown(f"/?{both}")
