@@ -206,7 +206,7 @@ def setting_in_words(name: str, value: object) -> str:
     return SETTINGS.get(name, {}).get(value, phrase)
 
 
-def number(value: float | np.floating, digits: int = 2) -> str:
+def number(value: float | int | np.number, digits: int = 2) -> str:
     """A number for a sentence: with a true minus sign, and with commas between thousands."""
     return f"{round(float(value), digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no −0
 
