@@ -40,8 +40,8 @@ from srnn_lab.system.files import write_atomically
 RATE = 12_000
 """Samples a second to which the sound of music is reduced, which takes a quarter of the room."""
 SHOWN = 2
-"""Clips that are shown with the first model of a kind; with the others the first of them, to be
-compared."""
+"""Clips of speech that are shown with the first model of a kind; with the others, and of music,
+whose sound is large, the first of them, to be compared."""
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -120,7 +120,7 @@ def export_site(
         files = clips[kind.name]
         if own := {name: files[name] for name in clips_of_kind(data) if name in files}:
             files = own
-        for clip in [*files][: 1 if kind.name in moments else SHOWN]:
+        for clip in [*files][: 1 if kind.notes or kind.name in moments else SHOWN]:
             shown.append(Shown(name, clip, f"players/{name}-{clip.replace('/', '-')}.html"))
             write(shown[-1].file, player_page(checkpoint, files[clip], name))
         if kind.name not in moments:
