@@ -133,11 +133,9 @@ def draw(
             not what the model reads.
         FloatingPointError: The model gives a value that is not a finite number.
     """
-    if num_frames < 1 or batch_size < 1:
-        raise ValueError(
-            f"num_frames is {num_frames} and batch_size {batch_size}; at least 1 frame of 1 sample "
-            "must be drawn."
-        )
+    for name, value in (("num_frames", num_frames), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}; at least 1 must be drawn.")
     if not 0 <= temperature <= 10:
         raise ValueError(
             f"temperature is {temperature}; expected a number from 0 to 10, 1 for the model as it "
