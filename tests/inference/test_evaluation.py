@@ -313,5 +313,5 @@ def test_no_sequence_and_no_path_are_refused():
     batch = make_batch([np.zeros((3, 2), np.float32)])
     with pytest.raises(ValueError, match="0 paths through a sequence"):
         draw_noise(model, batch, paths=0)
-    with pytest.raises(ValueError, match="batch_size 0; at least 1 frame of 1 sample"):
+    with pytest.raises(ValueError, match="batch_size is 0; at least 1 must be drawn"):
         generate(model, 3, batch_size=0)
