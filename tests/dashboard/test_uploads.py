@@ -457,6 +457,8 @@ def test_200_megabytes_and_a_hostile_name_in_a_browser(tmp_path):
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         box = page.locator("[data-testid=stSidebar] [data-testid=stFileUploader] input").first
         box.wait_for(state="attached")
+        # The first run of a page may put another box in the place of the first one.
+        page.locator("[data-test-script-state=notRunning]").wait_for(state="attached")
         box.set_input_files(str(big))
         page.get_by_text("File must be 50.0MB or smaller.").wait_for()
         box.set_input_files(str(named))

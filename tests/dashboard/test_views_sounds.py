@@ -72,9 +72,12 @@ def test_a_sound_waits_for_those_before_it_since_the_first_to_arrive_is_played(m
 
 def test_a_clip_is_read_once_and_known_by_its_digest(monkeypatch, tmp_path):
     read = []
-    monkeypatch.setattr(
-        cache, "read_signal", lambda path, *_: read.append(path.read_bytes()) or np.zeros(400)
-    )
+
+    def read_signals(path, *_):
+        read.append(path.read_bytes())
+        return {"": np.zeros(400)}
+
+    monkeypatch.setattr(cache, "read_signals", read_signals)
     one = chosen(speech_run(), tmp_path)._replace(name="clip.wav", content=ClipBytes(b"one"))
     for content in (b"one", b"other", b"one"):
         cache.cached_signal(*one._replace(content=ClipBytes(content)))
@@ -90,9 +93,9 @@ def test_visitors_read_at_the_same_time_and_each_is_told_of_the_own_file(monkeyp
         both.wait(timeout=20)  # for ever, if the one held a lock that the other waits for
         notify(f"{path} holds {path.read_text()}")
         both.wait(timeout=20)
-        return np.zeros(400, np.float32)
+        return {"": np.zeros(400, np.float32)}
 
-    monkeypatch.setattr(cache, "read_signal", read)
+    monkeypatch.setattr(cache, "read_signals", read)
     choice = chosen(speech_run(), tmp_path)
     visits = [
         choice._replace(name=f"{who}.wav", content=ClipBytes(who.encode()))
