@@ -38,7 +38,7 @@ class Visit:
         rows_shown: Whether the first rows of the visit have been drawn.
         tour: The step of the tour that is shown.
         tour_offered: Whether a first visit has been offered the tour.
-        tour_closed: Whether it was closed in this visit.
+        tour_closed: Whether it was closed, and the browser is still to remember it.
         tour_moves: Whether a step has been asked for whose page is not shown yet.
     """
 

@@ -187,6 +187,7 @@ def show_tour(page: str) -> None:
     number_of = visit().tour
     if number_of is None:
         if visit().tour_closed:
+            remember(tour_closed=False)  # each mounting takes a browser 50 ms
             _REMEMBER(
                 data={"cookie": f"{COOKIE}=seen; path=/; max-age=31536000; SameSite=Lax"},
                 key="tour-seen",
