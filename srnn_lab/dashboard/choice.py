@@ -87,10 +87,11 @@ def choose(features: tuple[str, ...] = HEARD) -> Choice | None:
     if clip is None:
         return None
     choice = Choice(path, modified, *clip, semitones)
-    # What is left out of a bundled clip is no one's mistake.
-    say = st.sidebar.caption if bundled_clip(choice) else st.warning
-    for message in cached_signal(*choice)[1]:
-        say(plain(message))
+    if messages := cached_signal(*choice)[1]:
+        # What is left out of a bundled clip is no one's mistake.
+        say = st.sidebar.caption if bundled_clip(choice) else st.warning
+        for message in messages:
+            say(plain(message))
     return choice
 
 
@@ -357,8 +358,8 @@ def table_as_file(path: Path, name: str) -> tuple[ClipBytes, str]:
 def as_file(path: Path, rows: np.ndarray, name: str) -> tuple[ClipBytes, str]:
     """Rows as a file with the names of their columns, which other models can choose among."""
     kind = read_header(path).config.data.kind
-    names = [*getattr(kind, "names", []), *kind.input_names]
-    return ClipBytes(parquet_bytes(rows, names)), table_name(name)
+    columns = [*kind.names, *kind.input_names]
+    return ClipBytes(parquet_bytes(rows, columns)), table_name(name)
 
 
 def table_name(name: str) -> str:

@@ -86,6 +86,11 @@ class FrameKind(ABC):
         """Samples in one unit of the time axis."""
 
     @property
+    def names(self) -> list[str]:
+        """Names of a frame's values; none where they have no names."""
+        return []
+
+    @property
     def input_names(self) -> list[str]:
         """Names of the known inputs u_t that a signal holds besides its frames."""
         return []

@@ -69,9 +69,7 @@ class Frontend:
             return replace(plain, **found)
         frames = (plain.frames(signal, x_dim) for signal in signals)
         axis = None if kind.standardised == "as a whole" else 0
-        mean, std, low, high = _moments_of(
-            (own[:, :x_dim] for own in frames), axis, getattr(kind, "names", [])
-        )
+        mean, std, low, high = _moments_of((own[:, :x_dim] for own in frames), axis, kind.names)
         return cls(config, mean, std, *((low, high) if kind.ranged else ()), **found)
 
     def frames(self, signal: np.ndarray, x_dim: int) -> FrameArray:
