@@ -67,7 +67,14 @@ def _run(argv: Sequence[str] | None, output: Lasting) -> int:
     args = make_parser().parse_args(argv)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: say(f"{message}") if _is_first() else None
+            said: set[str] = set()  # a reader of several splits tells of a file for each
+
+            def show(message: Warning | str, *_: object) -> None:
+                if _is_first() and f"{message}" not in said:
+                    said.add(f"{message}")
+                    say(f"{message}")
+
+            warnings.showwarning = show
             result = args.run(args)
         if _is_first():
             _print(result, args.json)

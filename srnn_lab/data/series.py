@@ -13,7 +13,15 @@ from srnn_lab.data.kinds import Series
 from srnn_lab.data.notices import collect_notices, notify
 from srnn_lab.data.splits import files_below, split_of
 from srnn_lab.data.storage import MAX_NAMED
-from srnn_lab.data.table_files import Sequences, Table, numbered, numbers, read_table, tables_in
+from srnn_lab.data.table_files import (
+    Sequences,
+    Table,
+    are_numbered,
+    numbered,
+    numbers,
+    read_table,
+    tables_in,
+)
 from srnn_lab.system.extras import MissingExtraError
 
 SHARES = (0.8, 0.9)
@@ -109,7 +117,7 @@ def own_tables(config: DataConfig, most_bytes: int) -> dict[str, tuple[str, Tabl
 
 
 def columns_of(config: DataConfig) -> list[str]:
-    """The names of the columns of the first file that can be used.
+    """The names of the columns of the first file that can be used and, if one has any, has names.
 
     Returns:
         All of its columns but for the sequence's name and the known inputs.
@@ -120,15 +128,21 @@ def columns_of(config: DataConfig) -> list[str]:
     """
     kind, (_, _, files) = cast(Series, config.kind), _files(config)
     errors: list[ValueError | OSError] = []
+    found: list[str] = []
     for path in files:
         try:
+            if found and are_numbered(next(tables_in(path))[1]):
+                continue
             read_table(path, kind)
         except (ValueError, OSError) as error:
             errors.append(error)
             continue
-        left_out = {kind.sequence_column, *kind.input_names}
-        return [name for name in next(tables_in(path))[1] if name not in left_out]
-    raise errors[0]
+        found = next(tables_in(path))[1]
+        if not are_numbered(found):
+            break
+    if not found:
+        raise errors[0]
+    return [name for name in found if name not in {kind.sequence_column, *kind.input_names}]
 
 
 def _files(config: DataConfig) -> tuple[Path, bool, list[Path]]:
@@ -306,6 +320,12 @@ def gather(
     columns = rows["train"][0].shape[1] - len(kind.input_names)
     names = _names_of(x) or [str(i) for i in range(columns)]
     names = kind.names or [name for name in names if name not in kind.input_names]
+    for split, tables in rows.items():
+        for i, table in enumerate(tables):
+            try:
+                kind.check_values(kind.parts(table)[0], names)
+            except ValueError as error:
+                raise ValueError(f"Sequence {i} of {split!r} cannot be used: {error}.") from error
     config = replace(config, data=replace(config.data, data=ARRAYS, inputs=kind.inputs))
     return _completed(config, names, lambda: [own for held in rows.values() for own in held]), rows
 
@@ -346,11 +366,6 @@ def _completed(
     missing = any(bool(np.isnan(rows).any()) for rows in found)
     size = len(names)
     if kind.values == "category":
-        if missing:
-            raise ValueError(
-                f"A category is missing in column {kind.columns!r}; give one in every row, or "
-                "leave out the rows without one."
-            )
         size = 1 + int(max(rows.max() for rows in found))
     model = replace(config.model, x_dim=max(1, size), missing=missing, u_dim=len(kind.input_names))
     return replace(config, model=model, data=replace(config.data, columns=",".join(names)))

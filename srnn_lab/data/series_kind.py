@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from srnn_lab.data.frame_kind import TABLE, Framed, Values
 
+MAX_CATEGORIES = 10_000
+"""Most categories of a column: a frame has a value for each."""
 SERIES_SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 
 
@@ -111,6 +113,39 @@ class Series(Framed):
         if not len(signal):
             raise ValueError("The table has no row; give a longer one.")
 
+    def check_values(
+        self, rows: Float[np.ndarray, "t c"], names: list[str], categories: int = MAX_CATEGORIES
+    ) -> None:
+        """Whether the columns of x hold what ``values`` says; a category may not be missing.
+
+        Args:
+            rows: A table, or a stretch of one.
+            names: Of its columns, if they have any.
+            categories: How many there may be.
+
+        Raises:
+            ValueError: They do not.
+        """
+        if self.values == "real":
+            return
+        highest = {"binary": 1, "count": np.inf, "category": categories - 1}[self.values]
+        right = (rows >= 0) & (rows <= highest) & (rows == np.round(rows))
+        if self.values != "category":
+            right |= np.isnan(rows)
+        if not right.all():
+            row, column = np.argwhere(~right)[0]
+            value, of = rows[row, column], f" {names[column]!r}" if names else ""
+            if np.isnan(value):
+                raise ValueError(
+                    f"a category is missing in column{of}, row {1 + row}; give one in every row, "
+                    "or leave out the rows without one"
+                )
+            limit = "on" if np.isinf(highest) else f"to {highest:g}"
+            raise ValueError(
+                f"column{of} holds {value:g} in row {1 + row}; values of {self.values!r} are "
+                f"whole numbers from 0 {limit}: correct it, or choose other --values"
+            )
+
     def frames(self, signal: Float[np.ndarray, "t c"], x_dim: int) -> Float[np.ndarray, "t x"]:
         """The rows; of categories, a 1 at the place of each."""
         columns, expected = signal.shape[1], 1 if self.values == "category" else x_dim
@@ -119,16 +154,10 @@ class Series(Framed):
                 f"The table has {columns} columns; the model takes {expected}: choose them by "
                 "--columns."
             )
-        if self.values == "real":
-            return signal
-        highest = {"binary": 1, "count": np.inf, "category": x_dim - 1}[self.values]
-        known = signal if self.values == "category" else signal[~np.isnan(signal)]
-        wrong = known[~((known >= 0) & (known <= highest) & (known == np.round(known)))]
-        if wrong.size:
-            raise ValueError(
-                f"The table holds {wrong[0]:g}; values of {self.values!r} are whole numbers from "
-                f"0 to {highest:g}."
-            )
+        try:
+            self.check_values(signal, self.names, x_dim)
+        except ValueError as error:
+            raise ValueError(f"The table cannot be used: {error}.") from error
         return (
             np.eye(x_dim, dtype=np.float32)[signal[:, 0].astype(int)]
             if self.values == "category"

@@ -43,8 +43,8 @@ def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
         ``kind`` names, in its order, or all.
 
     Raises:
-        ValueError: The file is damaged, too large, or lacks a column, a value is no number, or a
-            known input is missing.
+        ValueError: The file is damaged, too large, or lacks a column, a value is no number or not
+            what ``kind.values`` says, or a known input is missing.
         FileNotFoundError: There is no such file.
         MissingExtraError: Parquet files need pyarrow.
     """
@@ -62,8 +62,8 @@ def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
     except MissingExtraError:
         raise
     except ValueError as error:
-        reason = " ".join(f"{error}".split())[:MAX_REASON]
-        raise ValueError(f"{path} cannot be read as a table: {reason}") from error
+        reason = " ".join(f"{error}".split())[:MAX_REASON].rstrip(".")
+        raise ValueError(f"{path} cannot be read as a table: {reason}.") from error
     if not found:
         raise ValueError(f"{path} holds no sequence.")
     return found
@@ -195,7 +195,7 @@ def numbered(array: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
 
 def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> Sequences:
     inputs, known = kind.input_names, [*kind.names, *kind.input_names]
-    if names == [str(i) for i in range(len(columns))] and kind.names and len(known) == len(columns):
+    if are_numbered(names) and kind.names and len(known) == len(columns):
         names = known  # those of an array, which has none, are its columns' numbers
     by_name = dict(zip(names, columns, strict=True))
     if len(by_name) != len(names):
@@ -204,11 +204,9 @@ def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> 
     wanted = [*of_x, *inputs]
     for name in [*wanted, *[kind.sequence_column] * bool(kind.sequence_column)]:
         if name not in by_name:
-            raise ValueError(
-                f"it has no column {name!r}; it has {_few(names)}; expected {_few(wanted)}: rename "
-                "one, or name those to read with --columns"
-            )
+            raise ValueError(f"it has no column {name!r}{_why_lacking(names, wanted)}")
     rows = np.stack([numbers(name, by_name[name]) for name in wanted], 1)
+    kind.check_values(rows[:, : len(of_x)], of_x)
     if not kind.sequence_column:
         return {own: rows} if len(rows) else {}
     which = np.array([str(value) for value in by_name[kind.sequence_column]])
@@ -216,6 +214,30 @@ def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> 
         f"{own}/{name}" if own else str(name): rows[which == name]
         for name in dict.fromkeys(which.tolist())
     }
+
+
+def are_numbered(names: list[str]) -> bool:
+    """Whether columns have numbers for names, as those of an array and of text without names."""
+    return names == [str(i) for i in range(len(names))]
+
+
+def _why_lacking(names: list[str], wanted: list[str]) -> str:
+    """How the columns of a file differ from those that are wanted, and what to do."""
+    if are_numbered(names):
+        return (
+            f": it has {len(names)} column{'s' * (len(names) != 1)} without names; expected "
+            f"{_few(wanted)}: write the names of its columns in its first line"
+        )
+    if are_numbered(wanted):
+        return (
+            f": its first line names {_few(names)}; expected {len(wanted)} "
+            f"column{'s' * (len(wanted) != 1)} without names, as other tables have: take that line "
+            "out, or write the names into the others too"
+        )
+    return (
+        f"; it has {_few(names)}; expected {_few(wanted)}: rename one, or name those to read with "
+        "--columns"
+    )
 
 
 def _few(names: list[str]) -> str:

@@ -30,10 +30,26 @@ def new_config(preset: str, given: Mapping[str, Any]) -> RunConfig:
     """
     from srnn_lab.data.series import complete
 
+    given = _with_values(PRESETS[preset], given)
     config = configured(PRESETS[preset], given)
     config = configured(config, {**for_few_files(config, given), **given})
     config.check_read(dict(given))
     return complete(config)
+
+
+def _with_values(config: RunConfig, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings with what follows of tables: the values from the likelihood, or vice versa."""
+    kind = config.data.kind
+    if not isinstance(kind, Series) or ("values" in given) == ("likelihood" in given):
+        return given
+    if "values" in given:
+        return {**given, "likelihood": replace(kind, values=given["values"]).likelihood}
+    from srnn_lab.models.likelihoods import LIKELIHOODS
+
+    likelihood = given["likelihood"]
+    return (
+        {**given, "values": LIKELIHOODS[likelihood].values} if likelihood in LIKELIHOODS else given
+    )
 
 
 def configured(config: RunConfig, given: Mapping[str, Any]) -> RunConfig:

@@ -19,6 +19,7 @@ from srnn_lab.data import Frontend, load_split, read_signal
 from srnn_lab.data.series import as_rows, complete, read_sequences, read_table
 from srnn_lab.inference.forecasting import forecast
 from srnn_lab.inference.sampling import generate
+from srnn_lab.training.configuring import new_config
 from srnn_lab.training.fitting import fit
 
 KIND = DataConfig(features="series").kind
@@ -332,8 +333,84 @@ def test_each_kind_of_values_is_trained_on_and_drawn(tmp_path, values, likelihoo
 def test_values_of_another_kind_are_refused():
     for values, wrong in (("binary", 2.0), ("count", -1.0), ("count", 0.5), ("category", 3.0)):
         kind = DataConfig(features="series", values=values).kind
-        with pytest.raises(ValueError, match=f"{wrong:g}; values of '{values}'"):
+        with pytest.raises(ValueError, match=f"{wrong:g} in row 1; values of '{values}'"):
             kind.frames(np.full((4, 1), wrong, np.float32), 3 if values == "category" else 1)
+
+
+WRONG = {
+    "a fraction of counts": ("count", "3,2.5", "column 'level' holds 2.5 in row 4"),
+    "a negative count": ("count", "-1,2", "column 'flow' holds -1 in row 4"),
+    "a count among zeros and ones": ("binary", "1,2", "column 'level' holds 2 in row 4"),
+    "a word": ("real", "1,dry", "column 'level' holds 'dry' in row 4, which is no number"),
+    "no category": ("category", "NA,1", "a category is missing in column 'flow', row 4"),
+    "too many categories": ("category", "1e9,1", "column 'flow' holds 1e\\+09 in row 4"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_file_with_a_value_of_another_kind_is_named_and_the_others_keep_their_splits(
+    tmp_path, wrong
+):
+    values, line, said = WRONG[wrong]
+    for i in range(40):
+        write_csv(tmp_path / f"{i}.csv", np.random.default_rng(i).integers(0, 2, (40, 2)))
+    given = {"data": str(tmp_path), "values": values}
+    given |= {"columns": "flow"} if values == "category" else {}
+    config = new_config("series", given).data
+    before = {split: load_split(config, split) for split in ("train", "valid", "test")}
+    gone = min(before["train"])
+    lines = (tmp_path / gone).read_text().splitlines()
+    (tmp_path / gone).write_text("\n".join([*lines[:4], line, *lines[5:]]))
+    with pytest.warns(UserWarning, match=f"1 of 40 files cannot .*{gone} cannot .*{said}"):
+        assert new_config("series", given).data == config
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        after = {split: load_split(config, split) for split in before}
+    for split, tables in before.items():
+        assert after[split].keys() == tables.keys() - {gone}
+    # Alone, it stops the training, in the same words.
+    with pytest.raises(ValueError, match=f"{gone} cannot be read as a table: {said}"):
+        new_config("series", given | {"data": str(tmp_path / gone)})
+
+
+def test_a_sequence_that_a_program_holds_is_named_with_the_value_of_another_kind(tmp_path):
+    counts = [np.full((6, 2), 3.0) for _ in range(3)]
+    wrong = [*counts[:2], np.array([[1, 2], [3, -1.0]])]
+    run = tiny()
+    model, data = (
+        replace(run.model, likelihood="poisson"),
+        replace(run.data, values="count"),
+    )
+    config = replace(run, model=model, data=data)
+    with pytest.raises(ValueError, match=r"Sequence 2 of 'valid' .*column '1' holds -1 in row 2"):
+        fit(config, tmp_path, data={"train": counts, "valid": wrong, "test": counts})
+
+
+def test_values_and_likelihood_follow_from_each_other(tmp_path):
+    write_csv(tmp_path / "a.csv", np.random.default_rng(0).integers(0, 2, (40, 2)))
+    for values, likelihood in (("count", "poisson"), ("binary", "bernoulli"), ("real", "gaussian")):
+        for given in ({"values": values}, {"likelihood": likelihood}):
+            config = new_config("series", {"data": str(tmp_path), **given})
+            assert (config.data.values, config.model.likelihood) == (values, likelihood)
+    config = new_config("series", {"data": str(tmp_path), "likelihood": "negative-binomial"})
+    assert config.data.values == "count"
+    with pytest.raises(ValueError, match="choose poisson or negative-binomial"):
+        new_config("series", {"data": "none", "values": "count", "likelihood": "gaussian"})
+
+
+def test_tables_with_and_without_names_say_how_they_differ(tmp_path):
+    for i in range(4):
+        write_csv(tmp_path / f"{i}.csv", rows(seed=i))
+    np.savetxt(tmp_path / "0.csv", rows(), delimiter=",")  # of which nobody else's names are 0, 1
+    config = complete(tiny(data=str(tmp_path)))
+    assert config.data.columns == "flow,level"
+    np.testing.assert_allclose(read_sequences(config.data)["0.csv"], rows(), rtol=1e-6)
+    np.savetxt(tmp_path / "0.csv", rows(columns=3), delimiter=",")
+    with pytest.warns(UserWarning, match="no column 'flow': it has 3 columns without names; exp"):
+        read_sequences(config.data)
+    unnamed = replace(KIND, columns="0,1")
+    with pytest.raises(ValueError, match="its first line names flow, level; expected 2 columns wi"):
+        read_table(tmp_path / "1.csv", unnamed)
 
 
 def test_a_gaussian_of_counts_is_refused_and_what_fits_is_named():
@@ -514,5 +591,7 @@ def test_a_missing_category_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "a.csv").write_text("kind,time\n0,1\n,2\n2,3\n")
     run = PRESETS["series"]
     data = replace(run.data, data=str(tmp_path), columns="kind", values="category")
-    with pytest.raises(ValueError, match="category is missing in column 'kind'; give one"):
+    with pytest.raises(
+        ValueError, match=r"a\.csv .*category is missing in column 'kind', row 2; give"
+    ):
         complete(replace(run, data=data, model=replace(run.model, likelihood="categorical")))
