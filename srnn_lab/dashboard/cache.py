@@ -35,7 +35,9 @@ def cached_signal(
     path: str, modified: float, content: ClipBytes, name: str, semitones: int
 ) -> tuple[np.ndarray, list[str]]:
     """The signal of a file, transposed if it is music, with what its reader noticed."""
-    signals, messages = _read(path, modified, content, name)
+    # A table has been read, to see whether it holds several sequences.
+    heard = cached_checkpoint(path, modified).config.data.kind.heard
+    signals, messages = (_read if heard else cached_sequences)(path, modified, content, name)
     signal = next(iter(signals.values()))
     return (transpose(signal, semitones) if semitones else signal), messages
 
@@ -43,9 +45,9 @@ def cached_signal(
 @cache_data(max_entries=4, show_spinner="Reading the table …")
 def cached_sequences(
     path: str, modified: float, content: ClipBytes, name: str
-) -> dict[str, np.ndarray]:
-    """The sequences of a table by name; of one that is a sequence, by an empty name."""
-    return _read(path, modified, content, name)[0]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The sequences of a table by name, an empty one if it is alone, and its reader's notices."""
+    return _read(path, modified, content, name)
 
 
 def _read(

@@ -329,7 +329,7 @@ def choose_offered(
 
 def choose_sequence(path: Path, own: tuple[ClipBytes, str]) -> tuple[ClipBytes, str]:
     """A table of a visitor's or, of one that holds several sequences, one of them."""
-    found = cached_sequences(str(path), path.stat().st_mtime, *own)
+    found, _ = cached_sequences(str(path), path.stat().st_mtime, *own)
     if len(found) < 2:
         return own
     name = st.sidebar.selectbox("Sequence of your file", list(found), key="own-sequence")

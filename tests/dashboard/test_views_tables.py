@@ -19,8 +19,9 @@ from srnn_lab.analysis.inspection import MAX_FRAMES, inspect_signal
 from srnn_lab.analysis.interventions import SOURCES, posterior_path, replace_latents
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from srnn_lab.config import PRESETS
+from srnn_lab.dashboard import cache
 from srnn_lab.dashboard.panels.forecast import category_shares, score_table
-from srnn_lab.dashboard.uploads import Uploaded
+from srnn_lab.dashboard.uploads import ClipBytes, Uploaded
 from srnn_lab.dashboard.visit import Visit
 from srnn_lab.data import Frontend, read_signal
 from srnn_lab.data.series import complete, read_sequences
@@ -131,6 +132,21 @@ def test_a_table_is_uploaded_and_one_that_is_wrong_gets_a_sentence_with_its_name
     ):  # fmt: skip
         (error,) = give(page, "upload-tables", name, content)
         assert sentence in unescaped(error)
+
+
+def test_a_table_is_parsed_once(folder, monkeypatch):
+    read, parsed = cache.read_signals, []
+
+    def counted(path, *given):
+        parsed.append(path)
+        return read(path, *given)
+
+    monkeypatch.setattr(cache, "read_signals", counted)
+    path = folder / "runs" / "towns" / "best.safetensors"
+    key = str(path), path.stat().st_mtime, ClipBytes(csv_of(50, seed=11)), "once.csv"
+    (rows,) = cache.cached_sequences(*key)[0].values()
+    np.testing.assert_array_equal(cache.cached_signal(*key, 0)[0], rows)
+    assert len(parsed) == 1
 
 
 def test_of_a_table_with_several_sequences_one_is_chosen(folder, monkeypatch):
