@@ -35,6 +35,8 @@ class Visit:
         sounds_of: The clip and checkpoint that the place of the continuation belongs to.
         sounds_asked_for: What the sounds of a long clip are of that someone has asked for.
         continue_from: Frames of the clip before the prior's continuation.
+        kept: The takes of the studio that stay while others are drawn, by their clip, model and
+            task, and by number; None before the address has been asked.
         rows_shown: Whether the first rows of the visit have been drawn.
         tour: The step of the tour that is shown.
         tour_offered: Whether a first visit has been offered the tour.
@@ -56,6 +58,7 @@ class Visit:
     sounds_of: Choice | None = None
     sounds_asked_for: frozenset[Hashable] = frozenset()
     continue_from: int = 0
+    kept: Mapping[Hashable, Mapping[int, Any]] | None = None
     rows_shown: bool = False
     tour: int | None = None
     tour_offered: bool = False

@@ -44,7 +44,7 @@ class Player {
         </span>
         <output aria-live="off"></output>
       </div>
-      <canvas tabindex="0" role="slider"></canvas>
+      <div class="rows"><canvas tabindex="0" role="slider"></canvas><span class="plays"></span></div>
       <div class="keys">Click: seek · drag, or shift ← →: select<span class="heard"> · space: play</span> · ← →: a
         frame<span class="heard"> · L: loop</span> · Esc: clear the selection · + − 0: zoom<span
         class="heard"> · digits: sound · &lt; &gt;: speed</span></div>`;
@@ -309,6 +309,16 @@ class Player {
     else this.tellLater("reportLook");
   }
 
+  /**
+   * Play a sound, or pause it if it plays.
+   * @param {string} name
+   */
+  playOrPause(name) {
+    if (this.sounds.name !== name) this.hear(name);
+    else if (this.sounds.playing) return this.toggle();
+    if (!this.sounds.playing) this.toggle();
+  }
+
   /** @param {number} speed seconds of sound in a second */
   setSpeed(speed) {
     this.sounds.change(() => (this.sounds.speed = speed));
@@ -557,9 +567,33 @@ class Player {
       const awaited = button.textContent === sounds.missed && button.classList.contains("unmade");
       button.setAttribute("aria-busy", awaited);
     }
+    this.refreshPlays();
     this.canvas.setAttribute("aria-valuemin", "0");
     this.canvas.setAttribute("aria-valuemax", String(content.end));
     this.draw();
+  }
+
+  /** At the title of each row that is a sound, a button of its own. */
+  refreshPlays() {
+    const made = this.offered.filter(({ address }) => address).map(({ name }) => name);
+    const heard = this.painter.placed.filter(({ row }) => made.includes(row.title));
+    const group = this.find(".plays");
+    heard.forEach(({ row, header, top }, index) => {
+      const { title } = row;
+      let button = group.children[index];
+      if (button?.dataset.sound !== title) {
+        button = document.createElement("button");
+        button.dataset.sound = title;
+        button.onclick = () => this.playOrPause(title);
+        group.insertBefore(button, group.children[index] ?? null);
+      }
+      const plays = this.sounds.playing && this.sounds.name === title;
+      button.textContent = plays ? "❚❚" : "▶\ufe0e"; // as a text, not as a picture
+      button.setAttribute("aria-label", `${plays ? "Pause" : "Play"} ${title}`);
+      button.title = `${plays ? "Pause" : "Hear"} this row from where the playhead is`;
+      button.style.top = `${top - header.height}px`;
+    });
+    while (group.children.length > heard.length) group.lastChild.remove();
   }
 
   draw() {

@@ -1,8 +1,11 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pretty_midi
 import pytest
+from browser import open_dashboard, wait_until_it_moves
+from playwright.sync_api import expect
 from test_midi import scale, signature, song, tempo
 from tiny import roll
 from views import arrays_of, kept_by, open_view, page_of, save_runs, small_run, text_of
@@ -10,9 +13,9 @@ from views import arrays_of, kept_by, open_view, page_of, save_runs, small_run, 
 from srnn_lab.analysis.novelty import Copied
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.pages import studio
-from srnn_lab.dashboard.pages.studio import cached_draw
-from srnn_lab.dashboard.panels import rows_panel, voice_leading
+from srnn_lab.dashboard.panels import rows_panel, takes, voice_leading
 from srnn_lab.dashboard.panels import sounds as listen
+from srnn_lab.dashboard.panels.takes import cached_draw
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.inference.sampling import generate
 from srnn_lab.player.component import Place
@@ -203,9 +206,141 @@ def test_an_older_link_to_a_take_by_its_seed_is_followed(page, shown):
     assert page.session_state["studio-player look"].sound == "Take 2"
 
 
+def pitches_of(content):
+    (instrument,) = pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments
+    return [(note.pitch, round(note.start, 3)) for note in instrument.notes]
+
+
+def test_a_kept_take_stays_with_its_number_its_sound_and_its_midi_while_others_are_drawn(
+    page, shown, monkeypatch
+):
+    files = kept_by("studio", monkeypatch)
+    page.query_params["keep"] = "Take 2"
+    page.query_params["bars"] = "2"
+    page.run()
+    row, sound, midi = shown["rows"][1], shown["sounds"]["Take 2"][0], pitches_of(files["MIDI"])
+    page.pills(key="kept-takes").set_value([2]).run()
+    assert [one.title for one in shown["rows"]] == ["Take 1", "Take 2"]  # as they were
+    first = notes(shown["rows"][0])
+    (others,) = [button for button in page.button if button.label == "Draw others"]
+    others.click().run()
+    assert not page.exception
+    assert page.number_input(key="seed").value == 2
+    page.slider(key="temperature").set_value(1.5).run()
+    assert [one.title for one in shown["rows"]] == ["Take 1", "Take 2", "Take 3"]
+    # The rows show the pitches of all takes, so that the lowest row can be another one.
+    (at,) = [
+        i
+        for i in range(shown["rows"][1].values.shape[1] - row.values.shape[1] + 1)
+        if np.array_equal(shown["rows"][1].values[:, i : i + row.values.shape[1]], row.values)
+    ]
+    assert at >= 0
+    assert first.sum() != notes(shown["rows"][0]).sum()
+    assert np.array_equal(shown["sounds"]["Take 2"][0], sound)
+    assert page.segmented_control(key="keep").value == "Take 2"
+    assert pitches_of(files["MIDI"]) == midi
+    # Longer takes beside it leave it as it is, and who follows the link gets it too.
+    page.slider(key="bars").set_value(3).run()
+    assert {len(one.values) for one in shown["rows"]} == {(2 + 3) * 8}
+    assert not shown["rows"][1].values[(2 + 2) * 8 :].any()
+    assert pitches_of(files["MIDI"]) == midi
+    assert page.query_params["kept"] == "2,1,0,16,16,1.0"
+    other = page_of("studio")
+    other.query_params.update(page.query_params)
+    other.run()
+    assert not other.exception
+    assert [one.title for one in shown["rows"]] == ["Take 1", "Take 2", "Take 3"]
+    assert pitches_of(files["MIDI"]) == midi
+    # Another clip has kept takes of its own.
+    page.sidebar.selectbox(key="clip").select("bwv110-7").run()
+    assert [one.title for one in shown["rows"]] == ["Take 1", "Take 2"]
+    assert "kept" not in page.query_params
+    page.sidebar.selectbox(key="clip").select("bwv102-7").run()
+    page.pills(key="kept-takes").set_value([]).run()
+    assert [one.title for one in shown["rows"]] == ["Take 1", "Take 2"]
+    assert not np.array_equal(shown["sounds"]["Take 2"][0], sound)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "2",
+        "a,b,c,d,e,f",
+        "0,1,0,16,16,1.0",
+        "2,-1,0,16,16,1.0",
+        "2,1,16,0,16,1.0",
+        "2,1,0,9999,16,1.0",
+        "2,1,0,16,99999,1.0",
+        "2,1,0,16,0,1.0",
+        "2,1,0,16,16,nan",
+        "2,1,0,16,16,3.0",
+    ],
+)
+def test_an_address_keeps_no_take_that_the_page_does_not_draw(page, kept):
+    page.run()
+    choice = page.session_state["visit"].choice
+    assert list(takes.parse_kept("2,1,0,16,16,1.0", choice, studio.CONTINUE)) == [2]
+    assert list(takes.parse_kept("2,1,4,16,0,1.0", choice, studio.REDRAW)) == [2]
+    assert takes.parse_kept(kept, choice, studio.CONTINUE) == {}
+
+
+def test_takes_fill_the_numbers_that_are_not_kept():
+    first, second, third = (takes.Take(seed, 0, 16, 8) for seed in range(3))
+    assert takes.numbered([first, second], {}) == {1: first, 2: second}
+    assert takes.numbered([first, second], {2: second}) == {1: first, 2: second}
+    assert takes.numbered([first, third], {2: second}) == {1: first, 2: second, 3: third}
+    assert list(takes.numbered([first, third], {1: second})) == [1, 2, 3]
+
+
+def test_a_visitor_plays_each_take_by_its_own_button_and_keeps_one_while_others_are_drawn(
+    tmp_path,
+):
+    with open_dashboard(tmp_path) as (page, address):
+        page.goto(f"{address}/studio?bars=2")
+        second = page.get_by_role("button", name="Play Take 2", exact=True)
+        second.click(timeout=180_000)
+        wait_until_it_moves(page)
+        heard = page.get_by_role("button", name="Take 2", exact=True)
+        expect(heard).to_have_attribute("aria-pressed", "true")
+        # Another take goes on from there; its button then pauses it.
+        page.get_by_role("button", name="Play Take 1", exact=True).click()
+        expect(second).to_be_visible()
+        page.get_by_role("button", name="Pause Take 1", exact=True).click()
+        expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+        # The second take is kept, and its file stays the same.
+        page.wait_for_url("**place=*")
+        settle(page)
+        page.get_by_role("radio", name="Take 2", exact=True).click()
+        page.wait_for_url("**keep=Take+2*")
+        before = midi_from(page)
+        page.get_by_role("button", name="Keep Take 2").click()
+        page.wait_for_url("**kept=2*")
+        page.get_by_role("button", name="Draw others").click()
+        page.get_by_role("button", name="Play Take 3", exact=True).wait_for(timeout=60_000)
+        expect(page.locator(".plays button")).to_have_count(3)
+        assert midi_from(page) == before
+        page.get_by_role("radio", name="Take 3", exact=True).click()
+        page.wait_for_url("**keep=Take+3*")
+        assert midi_from(page) != before
+
+
+def settle(page):
+    """Wait until a run of the page, if one begins, has ended."""
+    page.wait_for_timeout(500)
+    page.locator("[data-test-script-state=notRunning]").wait_for(state="attached", timeout=60_000)
+
+
+def midi_from(page):
+    """What the button MIDI saves, after what was clicked before has had its effect."""
+    settle(page)
+    with page.expect_download(timeout=60_000) as download:
+        page.get_by_role("button", name="MIDI", exact=True).click()
+    return Path(download.value.path()).read_bytes()
+
+
 def test_a_silent_take_is_said_to_be_one(page, shown, monkeypatch):
     monkeypatch.setattr(
-        studio,
+        takes,
         "cached_draw",
         lambda *_: (np.zeros((8, 88), np.float32), np.zeros((8, 88), np.float32)),
     )

@@ -4,7 +4,7 @@ They are seen, heard and saved.
 """
 
 import os
-import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,25 +14,35 @@ from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.analysis.novelty import Copied, longest_copied
 from srnn_lab.dashboard.address import owned
-from srnn_lab.dashboard.cache import Choice, cache_data, cached_checkpoint
+from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels.keep import keep, scene_files, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import ORIGINAL, play
 from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
+from srnn_lab.dashboard.panels.takes import (
+    CONTINUE,
+    HOTTEST,
+    MOST_BARS,
+    REDRAW,
+    Take,
+    choose_kept,
+    choose_takes,
+    follow_older_link,
+    kept_takes,
+    numbered,
+    take_of,
+)
 from srnn_lab.dashboard.panels.voice_leading import show_voice_leading
-from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.words import explain, plain
 from srnn_lab.data.midi import Timing
 from srnn_lab.data.music import songs_at_hand
-from srnn_lab.data.sound import DEFAULT_TIMING, midi_to_wav, roll_to_midi
-from srnn_lab.inference.infilling import PARTICLES, infill_frames
-from srnn_lab.inference.sampling import continue_frames
+from srnn_lab.data.sound import midi_to_wav, roll_to_midi
+from srnn_lab.inference.infilling import PARTICLES
 from srnn_lab.pictures.clip_rows import octave_ticks, pitch_range
 from srnn_lab.pictures.colours import KL, SIGNAL
 from srnn_lab.pictures.scene import Picture
 
 PLAYER = "studio-player"
-CONTINUE, REDRAW = "Continue the opening", "Redraw a stretch"
 FAINTEST = 0.15
 """Opacity of a note that sounds although the model had ruled it out."""
 NOTES = [
@@ -44,36 +54,6 @@ sounds."""
 SIGNED = "p(note), negative where it is silent"
 ENDS = "p(note): 1, silent", "1, sounding"
 """What the ends of the colours are; in the middle p(note) is 0."""
-
-
-@st.cache_data(max_entries=64, show_spinner="Drawing from the model …")
-def cached_draw(
-    path: str, modified: float, steps: int, seed: int, temperature: float, prefix: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """A piano roll that the model draws, after its prefix if there is one.
-
-    Returns:
-        The roll (T, 88), where T counts the prefix and ``steps``, and p(note) for each of its
-        values, from 0 to 1. The notes of the prefix have p(note) 1, since they are given.
-    """
-    checkpoint = cached_checkpoint(path, modified)
-    return continue_frames(checkpoint, prefix, steps, temperature=temperature, seed=seed)
-
-
-@cache_data(max_entries=64, show_spinner=False)
-def cached_infilled(
-    path: str,
-    modified: float,
-    content: ClipBytes,
-    name: str,
-    semitones: int,
-    start: int,
-    stop: int,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """A clip with the frames from ``start`` to ``stop`` drawn anew, and p(note), as above."""
-    clip = Choice(path, modified, content, name, semitones)
-    return infill_frames(clip.checkpoint, clip.signal, start, stop, seed=seed)
 
 
 def show(choice: Choice) -> None:
@@ -90,7 +70,8 @@ def show_redrawn(choice: Choice) -> None:
     st.caption(
         f"The model draws a stretch of the clip anew, so that both ends fit. It draws {PARTICLES} "
         "fillings from what comes before, goes on from each through what really comes after, and "
-        "keeps one by its weight. All takes have different seeds."
+        "chooses one by its weight. All takes have different seeds. Those that you keep stay "
+        "while you draw others."
     )
     data, timing = choice.checkpoint.config.data, choice.timing
     panel = RowsPanel(PLAYER, choice, length := framed_length(choice))
@@ -100,35 +81,22 @@ def show_redrawn(choice: Choice) -> None:
         st.container(), panel, "redrawn", "Redraw", "the notes stay", third_and_fourth
     )
     left, right = st.columns(2)
-    seed, takes = choose_takes(left, right)
+    seeds = choose_takes(left, right)
     # The first frame of a clip is only an input where the model does not score it.
     start, stop = (round(time * data.frames_per_quarter) for time in stretch)
     start = max(start, choice.checkpoint.config.evaluation.unscored)
     if start >= stop:
         st.info("This range contains no frame that the model can draw; make it longer.")
         return
-    drawn, text = {}, "Redrawing …"
+    kept = kept_takes(choice, REDRAW)
+    takes = numbered((Take(seed, start, stop) for seed in seeds), kept)
+    text = "Redrawing …"
     bar = st.progress(0.0, text)
-    for i in range(takes):
-        drawn[take_of(seed + i, seed)] = cached_infilled(*choice, start, stop, seed + i)
-        bar.progress((i + 1) / takes, text)
+    for i, take in enumerate(takes.values()):
+        take.draw(choice)
+        bar.progress((i + 1) / len(takes), text)
     bar.empty()
-    show_takes(panel, drawn, (start, stop), timing, clip=choice.signal)
-
-
-def choose_takes(left: DeltaGenerator, right: DeltaGenerator) -> tuple[int, int]:
-    """Ask for the first seed and for the number of takes."""
-    seed = int(left.number_input("First seed", 0, 9999, 0, key="seed", bind="query-params"))
-    takes = right.segmented_control(
-        "Takes",
-        [1, 2, 3, 4],
-        default=2,
-        required=True,
-        key="takes",
-        bind="query-params",
-        width="stretch",
-    )
-    return seed, takes
+    show_takes(panel, takes, kept, seeds, (start, stop), timing, clip=choice.signal)
 
 
 def show_continued(choice: Choice) -> None:
@@ -137,69 +105,60 @@ def show_continued(choice: Choice) -> None:
         "The model hears the opening bars, infers the latent state at their end, and composes "
         "from there: z from its prior, notes from p(note), each frame fed back as the next input. "
         "All takes start alike and have different seeds: Take 1 has the first seed, and each "
-        "further take the next."
+        "further take the next. Those that you keep stay while you draw others."
     )
     per_quarter = choice.checkpoint.config.data.frames_per_quarter
     left, middle, right = st.columns(3)
-    prefix, timing = choose_prefix(choice.signal, choice.timing, per_quarter, left, middle)
+    start, stop = choose_prefix(choice, left, middle)
     above = right.container()
     st.caption(f"{plain(choice.name)} is in {choice.timing}.")
     left, middle, right = st.columns(3)
-    bars = left.slider("Bars to compose", 1, 32, 6, key="bars", bind="query-params")
+    bars = left.slider("Bars to compose", 1, MOST_BARS, 6, key="bars", bind="query-params")
     temperature = middle.slider(
-        "Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params"
+        "Temperature", 0.0, HOTTEST, 1.0, 0.05, key="temperature", bind="query-params"
     )
-    seed, takes = choose_takes(above, right)
-    follow_older_link(seed)
+    seeds = choose_takes(above, right)
+    follow_older_link(seeds[0])
+    timing = Take(seeds[0], start, stop, 1).timing(choice)
     steps = max(1, round(bars * timing.signatures[-1].quarters * per_quarter))
-    drawn = {
-        take_of(s, seed): cached_draw(choice.path, choice.modified, steps, s, temperature, prefix)
-        for s in range(seed, seed + takes)
-    }
-    given = 0 if prefix is None else len(prefix)
-    panel = RowsPanel(PLAYER, choice, (given + steps) / per_quarter)
-    if temperature == 0 and takes > 1:
+    kept = kept_takes(choice, CONTINUE)
+    takes = numbered((Take(seed, start, stop, steps, temperature) for seed in seeds), kept)
+    given = stop - start
+    panel = RowsPanel(PLAYER, choice, max(take.part[1] for take in takes.values()) / per_quarter)
+    if temperature == 0 and len(seeds) > 1:
         st.info("At temperature 0 nothing is random: every seed gives the same take.")
-    show_takes(panel, drawn, (given, given + steps), timing)
+    show_takes(panel, takes, kept, seeds, (given, given + steps), timing)
 
 
-def take_of(seed: int, first: int) -> str:
-    """What the take of a seed is called where the takes begin with the first seed."""
-    return f"Take {seed - first + 1}"
-
-
-def follow_older_link(first: int) -> None:
-    """Older addresses name a take by its seed."""
-    for name in ("sound", "keep"):
-        if older := re.fullmatch(r"seed (\d{1,5})", st.query_params.get(name, "")):
-            st.session_state[name] = st.query_params[name] = take_of(int(older[1]), first)
-
-
-def choose_prefix(
-    signal: np.ndarray,
-    timing: Timing,
-    per_quarter: int,
-    left: DeltaGenerator,
-    right: DeltaGenerator,
-) -> tuple[np.ndarray | None, Timing]:
-    """The bars of the clip that are given, or None, and the tempo and metre in which they go on."""
-    bars = timing.bars(len(signal) / per_quarter)
-    length, edges = len(bars), np.append(bars, len(signal) / per_quarter)
+def choose_prefix(choice: Choice, left: DeltaGenerator, right: DeltaGenerator) -> tuple[int, int]:
+    """The bars of the clip that are given: their first frame, and the one after the last."""
+    per_quarter = choice.checkpoint.config.data.frames_per_quarter
+    whole = len(choice.signal) / per_quarter
+    bars = choice.timing.bars(whole)
+    length, edges = len(bars), np.append(bars, whole)
     key = owned("prime", length)
     given = left.slider(
-        "Prompt length (bars)", 0, min(32, length), min(2, length), key=key, bind="query-params"
+        "Prompt length (bars)",
+        0,
+        min(MOST_BARS, length),
+        min(2, length),
+        key=key,
+        bind="query-params",
     )
     first = right.number_input(
         "From bar", 1, length, 1, key="from", bind="query-params", disabled=not given
     )
+    if not given:
+        return 0, 0
     start, stop = edges[int(first) - 1], edges[min(int(first) - 1 + given, length)]
-    prefix = signal[round(start * per_quarter) : round(stop * per_quarter)]
-    return (prefix, timing.part(start, stop)) if len(prefix) else (None, DEFAULT_TIMING)
+    return round(start * per_quarter), round(stop * per_quarter)
 
 
 def show_takes(
     panel: RowsPanel,
-    drawn: dict[str, tuple[np.ndarray, np.ndarray]],
+    takes: Mapping[int, Take],
+    kept: Mapping[int, Take],
+    seeds: range,
     part: tuple[int, int],
     timing: Timing,
     clip: np.ndarray | None = None,
@@ -208,28 +167,33 @@ def show_takes(
 
     Args:
         panel: What they are shown in.
-        drawn: By name, the notes of a take and p(note).
-        part: The frames that were drawn: the first, and the one after the last.
-        timing: Their tempo and metre.
+        takes: All that are shown, by number.
+        kept: Those of them that stay while others are drawn.
+        seeds: Of the others, and of those kept that the page would draw now.
+        part: The frames that are drawn now: the first, and the one after the last.
+        timing: The tempo and metre of what is drawn now.
         clip: The notes that are redrawn, which are shown above the takes.
     """
+    drawn = {take_of(number): take.draw(panel.choice) for number, take in takes.items()}
+    of_name = {take_of(number): take for number, take in takes.items()}
     # What the rows show: the notes and p(note), over the pitches that occur.
     checkpoint = panel.choice.checkpoint
     per_quarter, tempo = checkpoint.config.data.frames_per_quarter, timing.tempo
     if not any(roll.any() for roll, _ in drawn.values()):
         st.info("Nothing sounds in these takes; choose another seed or a higher temperature.")
+        choose_kept(panel.choice, takes, kept, seeds)
         return
     rows_of = ({} if clip is None else {ORIGINAL: (clip, clip)}) | drawn
     rolls = [roll for roll, _ in rows_of.values()]
     pitches = pitch_range(*rolls)
     octaves, shown = octave_ticks(pitches), slice(*pitches)
-    times = checkpoint.frontend.times(len(rolls[0]))
+    times = checkpoint.frontend.times(longest := max(map(len, rolls)))
     rows = [
         Picture(
             name,
             SIGNED,
             times,
-            np.where(roll > 0, p, -p)[:, shown],
+            np.pad(np.where(roll > 0, p, -p)[:, shown], ((0, longest - len(roll)), (0, 0))),
             NOTES,
             octaves,
             (-1.0, 1.0),
@@ -258,8 +222,9 @@ def show_takes(
         mark_name="continuation starts" if clip is None else "start or end of the stretch",
         all_at_once=True,
     )
-    parts = {name: roll[slice(*part)] for name, (roll, _) in drawn.items()}
-    show_novelty(panel.choice, parts, part[0], timing)
+    choose_kept(panel.choice, takes, kept, seeds)
+    parts = {name: roll[slice(*of_name[name].part)] for name, (roll, _) in drawn.items()}
+    show_novelty(panel.choice, parts, of_name)
     show_voice_leading(panel.choice, parts)
     if clip is None:
         explain_continuation()
@@ -280,7 +245,7 @@ def show_takes(
         key="keep",
         bind="query-params",
     )
-    midi = partial(roll_to_midi, heard[name], per_quarter, timing)
+    midi = partial(roll_to_midi, heard[name], per_quarter, of_name[name].timing(panel.choice))
     keep(
         f"{stem_of(panel.choice)}, {'continued' if clip is None else 'redrawn'}",
         {
@@ -359,14 +324,13 @@ def cached_copied(data: str, data_dir: str, part: np.ndarray) -> Copied | str | 
     return longest_copied(part > 0, songs)
 
 
-def show_novelty(choice: Choice, parts: dict[str, np.ndarray], given: int, timing: Timing) -> None:
+def show_novelty(choice: Choice, parts: dict[str, np.ndarray], takes: Mapping[str, Take]) -> None:
     """What of each take a training song has too.
 
     Args:
         choice: The model.
         parts: By name, what was drawn.
-        given: Frames before it.
-        timing: Tempo and metre of the takes.
+        takes: By name, the takes.
     """
     data, told = choice.checkpoint.config.data, []
     for name, part in parts.items():
@@ -374,6 +338,7 @@ def show_novelty(choice: Choice, parts: dict[str, np.ndarray], given: int, timin
         if isinstance(found, str):
             st.caption(found)
             return
+        given, timing = takes[name].part[0], takes[name].timing(choice)
         start = (given + found.start) / data.frames_per_quarter if found else 0.0
         words = copied_in_words(found, timing.moment(start), len(part), data.frames_per_quarter)
         told.append(f"{name}: {words}")
