@@ -30,7 +30,14 @@ def test_a_folder_that_is_none_is_named(tmp_path):
         return Chosen(
             RECIPES["My tables"],
             given,
-            {"columns": " flow , level", "inputs": "", "sequence_column": "who "},
+            {
+                "columns": " flow , level",
+                "inputs": "",
+                "sequence_column": "who ",
+                "values": None,
+                "time_step": 0.25,
+                "time_unit": "hours ",
+            },
             "small",
             1,
             "mine",
@@ -42,6 +49,8 @@ def test_a_folder_that_is_none_is_named(tmp_path):
         "data": str(tmp_path.resolve()),
         "columns": "flow , level",
         "sequence_column": "who",
+        "time_step": 0.25,
+        "time_unit": "hours",
     }
     for given in ("", "/nowhere/at/all"):
         with pytest.raises(ValueError, match="Enter the path of a folder with table files"):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from processes import wait_for
 from streamlit.testing.v1 import AppTest
-from tiny import SIZES, music_run, untrained
+from tiny import SIZES, music_run, table_folder, untrained
 
 from srnn_lab.checkpoint import save_checkpoint
+from srnn_lab.cli import make_parser
 from srnn_lab.dashboard.choice import describe_own
 from srnn_lab.dashboard.pages import train
 from srnn_lab.dashboard.panels import run_controls
@@ -66,6 +67,30 @@ def finished(folder, name="done", epochs=3):
         *(",".join(map(str, row)) for row in zip(*table.values(), strict=True)),
     ]
     (folder / name / "curves.csv").write_text("\n".join(lines))
+
+
+def test_a_table_is_described_by_its_columns_values_time_step_and_unit(
+    folder, page, tmp_path, monkeypatch
+):
+    begun = []
+    monkeypatch.setattr(train, "begin_alone", lambda arguments, _: begun.append(arguments))
+    data = table_folder(tmp_path / "tables", 30, 30, 30, 30)
+    page.query_params.update({"recipe": "My tables"})
+    page.run()
+    page.text_input(key="folder").set_value(str(data))
+    page.text_input(key="columns").set_value("flow")
+    page.selectbox(key="values").set_value("count")
+    page.number_input(key="time_step").set_value(0.25)
+    page.text_input(key="time_unit").set_value("hours")
+    page.button(key="begin").click().run()
+    assert not page.exception
+    ((preset, _, *options),) = begun
+    data_options = {"--columns=flow", "--values=count", "--time-step=0.25", "--time-unit=hours"}
+    assert preset == "series"
+    assert data_options | {f"--data={data}"} <= set(options)
+    # The command line takes them.
+    given = vars(make_parser().parse_args(["train", preset, *options]))
+    assert (given["time_step"], given["time_unit"], given["values"]) == (0.25, "hours", "count")
 
 
 def buttons(page):

@@ -18,6 +18,7 @@ from srnn_lab.dashboard.panels.run_comparison import show_comparison
 from srnn_lab.dashboard.panels.run_controls import begin_alone, show_controls
 from srnn_lab.dashboard.visit import want
 from srnn_lab.dashboard.words import explain, guarded, number, plain
+from srnn_lab.data.frame_kind import VALUES
 from srnn_lab.pictures.charts import curves_figure
 from srnn_lab.reports.records import options_of
 from srnn_lab.system.lock import is_running
@@ -155,8 +156,7 @@ class Chosen:
     Attributes:
         recipe: What it is begun on.
         given: What was entered as the folder.
-        columns: What was entered of tables' columns, by the name of the setting; empty: its
-            default.
+        of_tables: What was entered of tables, by the name of the setting; empty: its default.
         size: A name in ``SIZES``.
         epochs: Passes over the data.
         run: Name of the run.
@@ -164,7 +164,7 @@ class Chosen:
 
     recipe: Recipe
     given: str
-    columns: Mapping[str, str]
+    of_tables: Mapping[str, str | float | None]
     size: str
     epochs: int
     run: str
@@ -181,10 +181,14 @@ class Chosen:
         return data
 
     @property
-    def data_settings(self) -> dict[str, str]:
+    def data_settings(self) -> dict[str, str | float]:
         """What the options say of the data."""
-        given = {name: text.strip() for name, text in self.columns.items() if text.strip()}
-        return ({"data": str(self.data.resolve())} if self.data else {}) | given
+        data = {"data": str(self.data.resolve())} if self.data else {}
+        entered = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in self.of_tables.items()
+        }
+        return data | {name: value for name, value in entered.items() if value}
 
     @property
     def sizes(self) -> dict[str, Mapping[str, int]]:
@@ -215,17 +219,13 @@ def choose_training() -> Chosen:
         width="stretch",
     )
     st.caption(f"{recipe.about} Preset: {recipe.preset}.")
-    given, columns = "", {}
+    given, of_tables = "", {}
     if recipe.asks:
         given = st.text_input(
             f"Folder of {recipe.asks} files", key="folder", placeholder="/path/to/files"
         )
     if recipe.asks == "table":
-        boxes = st.columns(len(COLUMNS))
-        columns = {
-            setting: box.text_input(label, key=setting, placeholder=empty, help=told)
-            for box, (setting, (label, empty, told)) in zip(boxes, COLUMNS.items(), strict=True)
-        }
+        of_tables = describe_tables()
     left, right = st.columns(2)
     # Each recipe has its own, so that another one brings its own number and name.
     of_recipe = list(RECIPES).index(name) + 1
@@ -239,7 +239,47 @@ def choose_training() -> Chosen:
         max_chars=60,
         bind="query-params",
     )
-    return Chosen(recipe, given, columns, size, int(epochs), run)
+    return Chosen(recipe, given, of_tables, size, int(epochs), run)
+
+
+def describe_tables() -> dict[str, str | float | None]:
+    """The boxes for what tables hold.
+
+    Returns:
+        What was entered by the name of the setting; nothing where a box is empty.
+    """
+    boxes = st.columns(len(COLUMNS))
+    columns = {
+        setting: box.text_input(label, key=setting, placeholder=empty, help=told)
+        for box, (setting, (label, empty, told)) in zip(boxes, COLUMNS.items(), strict=True)
+    }
+    of_values, of_step, of_unit = st.columns(3)
+    values = of_values.selectbox(
+        "Values",
+        list(VALUES),
+        index=None,
+        format_func=VALUES.__getitem__,
+        key="values",
+        placeholder=VALUES["real"],
+        help="What all of the columns hold that are modelled. Of counts, the model has Poisson "
+        "distributions; other likelihoods are chosen at the command line (`--likelihood`).",
+    )
+    step = of_step.number_input(
+        "Time step",
+        min_value=1e-9,
+        value=None,
+        format="%g",
+        key="time_step",
+        placeholder="1",
+        help="The time from one row to the next, in the unit beside it.",
+    )
+    unit = of_unit.text_input(
+        "Unit of the time step",
+        key="time_unit",
+        placeholder="steps",
+        help="Such as hours or days; it stands at the time axis.",
+    )
+    return {**columns, "values": values, "time_step": step, "time_unit": unit}
 
 
 def begin_if_asked(folder: Path, chosen: Chosen) -> None:

@@ -19,7 +19,7 @@ from srnn_lab.training.estimate import Estimate, estimate
 
 MOST_BYTES = 300 * 10**6
 """Of a folder that is read before a training begins; a larger one takes too long."""
-Settings = tuple[tuple[str, int | str], ...]
+Settings = tuple[tuple[str, int | float | str], ...]
 """Settings by name, as a key of a cache."""
 Version = tuple[int, int, float]
 """Of a folder: how many files it has, their bytes, and when the newest was changed."""
@@ -40,7 +40,7 @@ class Reading:
 
 def show_reading(
     preset: str,
-    settings: Mapping[str, str],
+    settings: Mapping[str, str | float],
     sizes: Mapping[str, Mapping[str, int]],
     epochs: int,
 ) -> None:
@@ -52,7 +52,7 @@ def show_reading(
         sizes: Settings by the name of each size.
         epochs: Passes over the data.
     """
-    data = Path(settings["data"]) if "data" in settings else None
+    data = Path(str(settings["data"])) if "data" in settings else None
     version, given = version_of(preset, data), tuple(settings.items())
     if version[1] > MOST_BYTES:
         st.caption(
