@@ -14,7 +14,7 @@ from srnn_lab.config import DataConfig, RunConfig
 from srnn_lab.inference.evaluation import evaluate
 from srnn_lab.models import build_model
 from srnn_lab.system import distributed
-from srnn_lab.training.fitting import Options, load_frames
+from srnn_lab.training.fitting import Options, load_frames, segments_of
 from srnn_lab.training.loop import Loop
 from srnn_lab.training.state import Training
 
@@ -22,8 +22,10 @@ TRIAL = 0.4
 """Seconds after which no other update is timed."""
 ENOUGH = 4
 """Batches of training frames that are looked at, and so updates that are timed at the most."""
-SEQUENCES = 4
-"""Sequences for validation that are timed."""
+SEQUENCES = 32
+"""Sequences for validation that are timed at the most: as many as validation takes side by side."""
+FRAMES = 4000
+"""Frames of them after which no other sequence is timed."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def estimate(config: RunConfig, signals: Mapping[str, Sequence[np.ndarray]]) -> 
     batch *= max(1, config.train.segments_per_reset)
     taken = 1 + int(np.searchsorted(np.cumsum(lengths), ENOUGH * batch))
     taken = taken if config.data.kind.heard else len(lengths)
-    few = {"train": signals["train"][:taken], "valid": signals["valid"][:SEQUENCES]}
+    to_validate = [_frames(config.data, signal) for signal in signals["valid"]]
+    timed = min(SEQUENCES, 1 + int(np.searchsorted(np.cumsum(to_validate), FRAMES)))
+    few = {"train": signals["train"][:taken], "valid": signals["valid"][:timed]}
     frontend, segments, frames, data = load_frames(config, Options(held=few))
     device = torch.device(distributed.usable_device(None))
     model = build_model(config.model).to(device)
@@ -70,10 +74,10 @@ def estimate(config: RunConfig, signals: Mapping[str, Sequence[np.ndarray]]) -> 
         update = _seconds_of_an_update(training)
         validation = _timed(lambda: evaluate(model, frames["valid"], config.evaluation), device)
         writing = _timed(training.write, device)
-    updates = sum(lengths) * len(segments) / segments.frames
-    share = sum(_frames(config.data, signal) for signal in signals["valid"]) / sum(
-        _frames(config.data, signal) for signal in few["valid"]
-    )
+    # Batches that the frames do not fill are left out, so that an epoch of few updates has fewer
+    # than its frames would have.
+    updates = len(segments_of(config, [np.broadcast_to(np.float32(0), (n, 1)) for n in lengths]))
+    share = sum(to_validate) / sum(to_validate[:timed])
     parameters = sum(values.numel() for values in model.parameters())
     # The best epochs are written a second time.
     return Estimate(parameters, updates * update + share * validation + 1.5 * writing)

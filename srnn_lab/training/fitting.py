@@ -407,15 +407,24 @@ def load_frames(config: RunConfig, options: Options) -> tuple[Frontend, Segments
     }
     digest = signals_sha256(signal for values in signals.values() for signal in values)
     data = torch.tensor([*bytes.fromhex(digest)], dtype=torch.uint8)
+    return frontend, segments_of(config, frames["train"]), frames, data
+
+
+def segments_of(config: RunConfig, sequences: Sequence[Frames]) -> Segments:
+    """What a training goes through in an epoch.
+
+    Returns:
+        Its segments, one an update.
+
+    Raises:
+        ValueError: The sequences are too short for one batch.
+    """
     train = config.train
-    shape = (frames["train"], train.batch_size, train.segment_length)
+    shape = (sequences, train.batch_size, train.segment_length)
     changed = {"transposition": train.transposition, "u_dim": config.model.u_dim}
     if train.whole_sequences:
-        first_frame = config.evaluation.first_frame
-        segments = WholeSequences(*shape, first_frame, **changed)
-    else:
-        segments = Streams(*shape, train.segments_per_reset, **changed)
-    return frontend, segments, frames, data
+        return WholeSequences(*shape, config.evaluation.first_frame, **changed)
+    return Streams(*shape, train.segments_per_reset, **changed)
 
 
 def _moments(sequences: Sequence[Frames], x_dim: int) -> tuple[Tensor, Tensor]:

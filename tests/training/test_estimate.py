@@ -35,12 +35,36 @@ def test_an_epoch_is_its_updates_its_validation_and_its_writing(config, monkeypa
     config = replace(
         config, train=replace(config.train, batch_size=1, segment_length=8, segments_per_reset=1)
     )
-    signals = {"train": [roll(40)] * 30, "valid": [roll(20)] * 12}
+    signals = {"train": [roll(40)] * 30, "valid": [roll(20)] * 48}
     monkeypatch.setattr(module, "_timed", lambda run, _: (run(), 1.0)[1])
     found = estimate(config, signals)
-    updates = 30 * 40 / 8
-    # Of 12 sequences for validation 4 are timed; the best epochs are written a second time.
-    assert found.epoch == pytest.approx(updates + 12 / 4 + 1.5, rel=0.01)
+    updates = (30 * 40 - 1) // 8
+    # Of 48 sequences for validation 32 are timed; the best epochs are written a second time.
+    assert found.epoch == pytest.approx(updates + 48 / 32 + 1.5)
+
+
+def test_updates_are_counted_as_a_training_makes_them(config, monkeypatch):
+    """Frames that fill no batch are left out: of 7 updates' worth of frames, 5 are made."""
+    config = replace(
+        config, train=replace(config.train, batch_size=2, segment_length=8, segments_per_reset=5)
+    )
+    signals = {"train": [roll(40)] * 3, "valid": [roll(8)]}
+    monkeypatch.setattr(module, "_timed", lambda run, _: (run(), 1.0)[1])
+    assert estimate(config, signals).epoch == pytest.approx(5 + 1 + 1.5)
+
+
+def test_of_long_sequences_for_validation_few_are_timed(config, monkeypatch):
+    signals = {"train": [roll(40)] * 30, "valid": [roll(1500)] * 12}
+    timed = []
+    score = module.evaluate
+    monkeypatch.setattr(module, "_timed", lambda run, _: (run(), 1.0)[1])
+    monkeypatch.setattr(
+        module,
+        "evaluate",
+        lambda model, frames, *rest: timed.append(len(frames)) or score(model, frames, *rest),
+    )
+    estimate(config, signals)
+    assert timed == [3]
 
 
 def test_tables_are_timed_too(tmp_path):
