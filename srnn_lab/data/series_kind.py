@@ -59,6 +59,11 @@ class Series(Framed):
         return "by value" if self.values == "real" else "no"
 
     @property
+    def alike(self) -> bool:
+        """Whether columns without a unit are of one: counts, zeros and ones, or probabilities."""
+        return self.values != "real"
+
+    @property
     def names(self) -> list[str]:
         """Names of the columns; none where they are not known yet."""
         return self.columns.split(",") if self.columns else []

@@ -164,7 +164,7 @@ def latent_row(clip: Inspection) -> Picture:
 
 
 def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.ndarray]) -> Row:
-    """The signal of a clip: a waveform, a piano roll or a table.
+    """The signal of a clip that is something to hear: a waveform or a piano roll.
 
     Args:
         title: What stands above the row.
@@ -178,9 +178,17 @@ def signal_row(title: str, signal: np.ndarray, data: DataConfig, alike: list[np.
     times = signal_times(signal, data)
     if data.kind.notes:
         return roll_row(title, times, signal, pitch_range(*alike))
-    if isinstance(data.kind, kinds.Series):
-        return table_row(title, times, data.kind.parts(signal)[0], data.kind.names)
     return wave_row(title, times, signal, max(float(np.abs(wave).max()) for wave in alike))
+
+
+def signal_rows(title: str, signal: np.ndarray, data: DataConfig) -> list[Row]:
+    """The signal of a clip: one row, or of a table those of ``table_rows``."""
+    if not isinstance(data.kind, kinds.Series):
+        return [signal_row(title, signal, data, [signal])]
+    columns = data.kind.parts(signal)[0]
+    return table_rows(
+        title, signal_times(signal, data), columns, names_of(data, columns), data.kind.alike
+    )
 
 
 def signal_times(signal: np.ndarray, data: DataConfig) -> np.ndarray:
@@ -224,7 +232,7 @@ def mean_row(
         mean: The frames (T, X) that are drawn, in the units that the model sees.
 
     Returns:
-        A waveform, p(note) as opacity, a picture of energies, or a table.
+        A waveform, p(note) as opacity, or a picture of energies.
     """
     data, frontend = checkpoint.config.data, checkpoint.frontend
     if data.kind.notes:
@@ -237,12 +245,24 @@ def mean_row(
             data.sample_rate,
             (float(clip.frames.min()), float(clip.frames.max())),
         )
-    if isinstance(data.kind, kinds.Series):
-        rows, names = table_of(checkpoint, mean)
-        return table_row(title, clip.times, rows, names)
     return wave_row(
         title, sample_times(clip, data), frontend.waveform(mean), float(np.abs(signal).max()), MEAN
     )
+
+
+def frames_row(
+    title: str, checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection, mean: np.ndarray
+) -> Row:
+    """What frames look like: ``mean_row``, or of a table one picture of all its columns."""
+    data, kind = checkpoint.config.data, checkpoint.config.data.kind
+    if not isinstance(kind, kinds.Series):
+        return mean_row(title, checkpoint, signal, clip, mean)
+    of, unit = (f"{title} (standardised)", "sd") if kind.values == "real" else (title, "value")
+    if kind.values == "category":
+        unit, names = "p", [str(i) for i in range(mean.shape[1])]
+    else:
+        names = names_of(data, mean)
+    return _columns_picture(of, unit, clip.times, mean, names)
 
 
 def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
@@ -254,36 +274,60 @@ def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
     )
 
 
-def table_of(
-    checkpoint: Checkpoint, mean: Float[np.ndarray, "t x"]
-) -> tuple[Float[np.ndarray, "t c"], list[str]]:
-    """Means of frames as a table with a name for each column: of categories, probabilities."""
-    kind = checkpoint.config.data.kind
-    if not isinstance(kind, kinds.Series) or kind.values == "category":
-        return mean, [str(i) for i in range(mean.shape[1])]
-    return checkpoint.frontend.signal(mean), kind.names
+def names_of(data: DataConfig, columns: Float[np.ndarray, "t c"]) -> list[str]:
+    """The names of a table's columns; their numbers where they have none."""
+    return data.kind.names or [str(i) for i in range(columns.shape[1])]
 
 
-def table_row(
-    title: str, times: Float[np.ndarray, "t"], rows: Float[np.ndarray, "t c"], names: list[str]
-) -> Row:
-    """The columns of a table as lines or, where they are many, as a picture.
+def table_rows(
+    title: str,
+    times: Float[np.ndarray, "t"],
+    rows: Float[np.ndarray, "t c"],
+    names: list[str],
+    alike: bool,
+) -> list[Row]:
+    """The columns of a table, with an axis for each unit.
 
     Args:
-        title: What stands above the row.
+        title: What stands above the row, before the names of its columns if there are several rows.
         times: Of the rows of the table.
         rows: Their values.
         names: Of the columns.
+        alike: Whether columns that have no unit share an axis.
 
     Returns:
-        One row. A picture has no common unit, so its colours are those of all values together.
+        A row for each unit, in the order of the columns: lines or, where columns of one unit are
+        many, a picture. Where there are more than ``MAX_COLUMNS`` rows, one picture of all columns,
+        each standardised.
     """
-    if len(names) > len(OVERLAID):
-        return Picture(title, "value", times, rows, VIRIDIS, dict(enumerate(names)), None, "column")
-    columns = zip(names, rows.T, OVERLAID, strict=False)
-    return Lines(
-        title, "value", [Line(name, times, values, colour) for name, values, colour in columns]
-    )
+    groups: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        unit = kinds.name_and_unit(name)[1]
+        groups.setdefault(unit or ("" if alike else f"column {i}"), []).append(i)
+    if len(groups) > MAX_COLUMNS:
+        known = np.ma.masked_invalid(rows)
+        spread = known.std(0).filled(0)
+        standardised = (rows - known.mean(0).filled(0)) / np.where(spread > 0, spread, 1)
+        return [_columns_picture(f"{title} (standardised)", "sd", times, standardised, names)]
+    found = []
+    for own in groups.values():
+        here = [names[i] for i in own]
+        short = [kinds.name_and_unit(name)[0] for name in here]
+        unit = kinds.name_and_unit(here[0])[1] or "value"
+        of = f"{title}: {', '.join(short)}" if len(groups) > 1 else title
+        if len(own) > len(OVERLAID):
+            found.append(_columns_picture(of, unit, times, rows[:, own], short))
+            continue
+        columns = zip(here, rows.T[own], OVERLAID, strict=False)
+        lines = [Line(name, times, values, colour) for name, values, colour in columns]
+        found.append(Lines(of, unit, lines))
+    return found
+
+
+def _columns_picture(
+    title: str, unit: str, times: np.ndarray, rows: np.ndarray, names: list[str]
+) -> Picture:
+    return Picture(title, unit, times, rows, VIRIDIS, dict(enumerate(names)), None, "column")
 
 
 def mel_row(
@@ -401,24 +445,13 @@ def _table_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
     data, kind = checkpoint.config.data, checkpoint.config.data.kind
     columns = kind.parts(signal)[0]
     if not isinstance(kind, kinds.Series) or kind.values == "category":
-        return {
-            "table": signal_row(kind.title, signal, data, [signal]),
-            "mean": mean_row("Mean under the posterior", checkpoint, signal, clip, clip.mean),
-        }
-    names = kind.names or [str(i) for i in range(columns.shape[1])]
+        (table,) = signal_rows(kind.title, signal, data)
+        mean = frames_row("Mean under the posterior", checkpoint, signal, clip, clip.mean)
+        return {"table": table, "mean": mean}
+    names = names_of(data, columns)
     if len(names) > MAX_COLUMNS:
-        unit, scale = ("sd", " (standardised)") if kind.values == "real" else ("value", "")
         return {
-            title.lower(): Picture(
-                f"{title}{scale}",
-                unit,
-                clip.times,
-                values,
-                VIRIDIS,
-                dict(enumerate(names)),
-                None,
-                "column",
-            )
+            title.lower(): frames_row(title, checkpoint, signal, clip, values)
             for title, values in (("Columns", clip.frames), ("Mean", clip.mean))
         }
     mean = checkpoint.frontend.signal(clip.mean)
@@ -477,4 +510,5 @@ def _input_rows(signal: np.ndarray, data: DataConfig) -> dict[str, Row]:
         return {}
     names = data.kind.input_names
     title = f"Known input {names[0]}" if len(names) == 1 else "Known inputs"
-    return {"inputs": table_row(title, signal_times(signal, data), known, names)}
+    rows = table_rows(title, signal_times(signal, data), known, names, alike=False)
+    return {f"inputs {i}" if i else "inputs": row for i, row in enumerate(rows)}

@@ -12,15 +12,19 @@ from srnn_lab.analysis.interventions import Decoded, Reconstruction
 from srnn_lab.analysis.transitions import EditEffect
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
-from srnn_lab.data.kinds import LogMel
+from srnn_lab.data.kinds import LogMel, Series, name_and_unit
 from srnn_lab.pictures.clip_rows import (
-    mean_row,
+    MAX_COLUMNS,
+    frames_row,
     mel_row,
+    names_of,
     nats_row,
     octave_ticks,
     pitch_range,
     sample_times,
     signal_row,
+    signal_rows,
+    signal_times,
 )
 from srnn_lab.pictures.colours import CHANGE, OVERLAID, SIGNAL, SIGNED
 from srnn_lab.pictures.limits import robust_limits, symmetric_limits
@@ -55,7 +59,7 @@ def comparison_rows(
     at = found.kl_difference[np.abs(found.kl_difference[:, moments]).argmax(0), moments]
     circles = Line("the largest", found.times[moments], np.clip(at, *limits), CHANGE, "rings")
     return [
-        signal_row("The clip", signal, data, [signal]),
+        *signal_rows("The clip", signal, data),
         overlay(KL_TITLE, kl),
         replace(difference, lines=[*difference.lines, circles]),
         overlay("Bound per frame, log p(x | z, d) − KL", bounds),
@@ -77,18 +81,50 @@ def reconstruction_rows(
         found: Reconstructions, by where z comes from.
 
     Returns:
-        From top to bottom, the clip, a row for each reconstruction, and the nats.
+        From top to bottom, the clip, a row for each reconstruction, and the nats. Of a table with
+        few columns, a row for each column with the clip and all reconstructions.
     """
-    if isinstance(checkpoint.config.data.kind, LogMel):
-        first = mean_row("The clip", checkpoint, signal, clip, clip.frames)
+    data = checkpoint.config.data
+    nats = {name: (clip.times, one.log_px) for name, one in found.items()}
+    last = overlay("log p(x | z, d) per frame", nats)
+    few = len(names_of(data, clip.frames)) <= MAX_COLUMNS
+    if isinstance(data.kind, Series) and data.kind.values != "category" and few:
+        return [*_columns_overlaid(checkpoint, signal, clip, found), last]
+    if isinstance(data.kind, LogMel | Series):
+        first = frames_row("The clip", checkpoint, signal, clip, clip.frames)
     else:
-        first = signal_row("The clip", signal, checkpoint.config.data, [signal])
+        first = signal_row("The clip", signal, data, [signal])
     means = [
-        mean_row(f"E[x | z, d], z: {name}", checkpoint, signal, clip, one.mean)
+        frames_row(f"E[x | z, d], z: {name}", checkpoint, signal, clip, one.mean)
         for name, one in found.items()
     ]
-    lines = {name: (clip.times, one.log_px) for name, one in found.items()}
-    return [first, *means, overlay("log p(x | z, d) per frame", lines)]
+    return [first, *means, last]
+
+
+def _columns_overlaid(
+    checkpoint: Checkpoint,
+    signal: np.ndarray,
+    clip: Inspection,
+    found: Mapping[str, Reconstruction],
+) -> list[Row]:
+    """A row for each column of a table, in its unit: the clip, and its reconstructions on top."""
+    data = checkpoint.config.data
+    columns, times = data.kind.parts(signal)[0], signal_times(signal, data)
+    means = {name: checkpoint.frontend.signal(one.mean) for name, one in found.items()}
+    return [
+        Lines(
+            column,
+            name_and_unit(column)[1] or "value",
+            [
+                Line("the clip", times, columns[:, i], CHANGE, "under"),
+                *[
+                    Line(f"z: {name}", clip.times, mean[:, i], colour)
+                    for (name, mean), colour in zip(means.items(), OVERLAID, strict=False)
+                ],
+            ],
+        )
+        for i, column in enumerate(names_of(data, columns))
+    ]
 
 
 def steering_rows(

@@ -28,6 +28,7 @@ from srnn_lab.data.series import complete, read_sequences
 from srnn_lab.inference.forecasting import Forecast, forecast
 from srnn_lab.inference.use_of_z import use_of_z
 from srnn_lab.models import build_model
+from srnn_lab.pictures.side_by_side import reconstruction_rows
 
 # Streamlit warns of things that are not ours.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -271,6 +272,10 @@ def test_models_with_and_without_a_known_input_are_compared_on_a_table(folder, m
     assert averages["differs in"].tolist() == ["–", "0 known inputs"]
     assert "at an onset" not in moments
     arrays = arrays_of(kept["Arrays (.npz)"])
+    table = models["runs/towns"][1]
+    for i, unit in (("load", "load (MW) (MW)"), ("temperature", "temperature (value)")):
+        of = table[:, 0 if i == "load" else 1]
+        np.testing.assert_array_equal(arrays[f"The clip: {i}: {unit}"], of)
     np.testing.assert_allclose(arrays["log_px"], found.log_px, rtol=1e-4)
     assert "Sound (WAV)" not in kept
     assert "you can hear" not in text_of(page)
@@ -290,6 +295,14 @@ def test_z_of_a_table_is_replaced_by_that_of_another_sequence_of_the_run(folder,
     np.testing.assert_allclose(
         shown["log p(x | z, d)"], [one.log_px.mean() for one in found.values()], rtol=1e-3
     )
+    # Each column has a row in its unit, with the clip and what each source of z makes of it.
+    clip = inspect_signal(checkpoint, table)
+    load, temperature, _ = reconstruction_rows(checkpoint, table, clip, found)
+    assert (load.title, load.unit) == ("load (MW)", "MW")
+    assert [line.name for line in load.lines] == ["the clip", *(f"z: {one}" for one in SOURCES)]
+    np.testing.assert_array_equal(temperature.lines[0].values, table[:, 1])
+    prior = checkpoint.frontend.signal(found["prior sample"].mean)
+    np.testing.assert_array_equal(temperature.lines[3].values, prior[:, 1])
 
 
 def test_z_of_a_table_alone_is_replaced_by_that_of_no_other(folder, monkeypatch):

@@ -8,7 +8,7 @@ from tiny import RATE, music_run, roll, speech_run, untrained, wave
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.analysis.transitions import match_spikes
 from srnn_lab.data.kinds import name_and_unit
-from srnn_lab.pictures.clip_rows import clip_rows, column_row, mel_bin
+from srnn_lab.pictures.clip_rows import clip_rows, column_row, mel_bin, table_rows
 from srnn_lab.pictures.scene import Picture, Scene, picture_colours, row_arrays, shades
 from srnn_lab.pictures.svg import scene_svg
 
@@ -163,3 +163,36 @@ def test_a_column_is_drawn_in_its_unit_with_gaps_and_what_stands_alone_between_t
 )
 def test_the_unit_of_a_column_stands_in_brackets_behind_its_name(column, expected):
     assert name_and_unit(column) == expected
+
+
+UNLIKE = ["load (MW)", "temperature (°C)", "wind", "sun (MW)", "price"]
+
+
+def test_columns_share_an_axis_only_where_their_unit_is_one():
+    values = np.arange(20.0).reshape(4, 5)
+    found = table_rows("The clip", np.arange(4.0), values, UNLIKE, alike=False)
+    assert [(row.title, row.unit) for row in found] == [
+        ("The clip: load, sun", "MW"),
+        ("The clip: temperature", "°C"),
+        ("The clip: wind", "value"),
+        ("The clip: price", "value"),
+    ]
+    assert [line.name for line in found[0].lines] == ["load (MW)", "sun (MW)"]
+    np.testing.assert_array_equal(found[0].lines[1].values, values[:, 3])
+    counts = table_rows("The clip", np.arange(4.0), values[:, 2::2], ["wind", "price"], alike=True)
+    assert [(row.title, row.unit) for row in counts] == [("The clip", "value")]
+
+
+def test_columns_of_many_units_are_one_standardised_picture():
+    values = np.random.default_rng(0).standard_normal((6, 20)).astype(np.float32)
+    values[:, 3], values[:, 4], values[2, 5] = 7, np.nan, np.nan
+    names = [f"{i}" for i in range(20)]
+    (picture,) = table_rows("The clip", np.arange(6.0), values, names, alike=False)
+    assert (picture.title, picture.unit) == ("The clip (standardised)", "sd")
+    expected = (values[:, 0] - values[:, 0].mean()) / values[:, 0].std()
+    np.testing.assert_allclose(picture.values[:, 0], expected, rtol=1e-5)
+    np.testing.assert_array_equal(picture.values[:, 3], 0)
+    assert np.isnan(picture.values[2, 5])
+    (same,) = table_rows("The clip", np.arange(6.0), values, [f"{i} (m)" for i in names], False)
+    assert (same.title, same.unit) == ("The clip", "m")
+    np.testing.assert_array_equal(same.values, values)
