@@ -457,7 +457,7 @@ def _table_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
     mean = checkpoint.frontend.signal(clip.mean)
     sd = np.exp(clip.logvar / 2) * checkpoint.frontend.std
     return {
-        f"{name} (column)" if name in ("KL", "KL of z", "inputs") else name: column_row(
+        f"{name} (column)" if name.startswith(("KL", "inputs")) else name: column_row(
             name, signal_times(signal, data), columns[:, i], clip.times, mean[:, i], sd[:, i]
         )
         for i, name in enumerate(names)

@@ -29,8 +29,6 @@ from srnn_lab.player.component import Place
 
 FIRST_COLUMNS = 6
 """Columns of a table that are shown until others are chosen."""
-OF_ALL_TABLES = ("KL", "inputs", "KL of z")
-"""The rows of a table that are of all its columns."""
 HEAD_START = 1.2
 """Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser
 busy for longer."""
@@ -125,7 +123,7 @@ def draw_rows(
     rows = clip_rows(choice.checkpoint, choice.signal, clip, match)
     peak = clip.largest_spike
     names = [*rows]
-    first = names if data.kind.heard else [*names[:FIRST_COLUMNS], *OF_ALL_TABLES]
+    first = names if data.kind.heard else [*names[:FIRST_COLUMNS], *names[names.index("KL") :]]
     key = f"rows-{data.features}" if data.kind.heard else owned("rows", choice.model)
     player_slot = st.container()  # above the names of its rows, so that all of it fits on a screen
     shown = st.pills(
