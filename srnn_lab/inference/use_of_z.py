@@ -26,6 +26,8 @@ ADVICE = (
     "To train it to be used, try --free-bits 1 or a KL weight that grows more slowly "
     "(--kl-weight-updates)."
 )
+WASTED = "This KL buys nothing: train longer."
+"""What is said of a KL of which x is reconstructed no better, as early in a training."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,14 @@ class UseOfZ:
     def sentence(self) -> str:
         """The same in words, with what to try where z is hardly used."""
         share = "" if self.share is None else f" ({self.share:.1%} of the negative ELBO)"
+        wasted = self.little and self.kl >= LITTLE
+        lost = f"{_number(self.lost)} nats per frame are" if self.lost > 0 else "nothing is"
         told = (
             f"z is {'hardly ' * self.little}used: the KL is {_number(self.kl)} nats per "
-            f"frame{share}, {self.active} of {self.units} units are active, and "
-            f"{_number(self.lost)} nats per frame are lost when z_t comes from the prior."
+            f"frame{share}, {self.active} of {self.units} units are active, "
+            f"{'but' if wasted else 'and'} {lost} lost when z_t comes from the prior."
         )
-        return f"{told} {ADVICE}" if self.little else told
+        return f"{told} {WASTED if wasted else ADVICE}" if self.little else told
 
 
 def _number(value: float) -> str:

@@ -144,6 +144,17 @@ def test_it_is_said_in_words_with_the_numbers(use, said):
     assert ("--free-bits" in use.sentence()) == use.little
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"), [(-0.4, "nothing is"), (0.05, "0.05 nats per frame are")]
+)
+def test_a_kl_that_buys_nothing_is_called_so(lost, said):
+    use = UseOfZ(15.05, -14.3, lost, 2, 2, 40)
+    assert use.sentence() == (
+        "z is hardly used: the KL is 15.1 nats per frame (51.3% of the negative ELBO), 2 of 2 "
+        f"units are active, but {said} lost when z_t comes from the prior. {module.WASTED}"
+    )
+
+
 def test_a_training_and_evaluate_end_with_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(
         DATASETS,
