@@ -173,6 +173,10 @@ class ModelConfig:
         0,
         "series: number of known inputs, which have a network of their own. The data decide.",
     )
+    missing_inputs: bool = option(
+        False,
+        "series: known inputs may be missing (NaN), as values may. The data decide.",
+    )
     feedback: bool = option(
         True,
         "u_t contains x_{t-1}; otherwise it contains known inputs alone, or nothing.",
@@ -221,7 +225,11 @@ class ModelConfig:
     @property
     def frames_hold(self) -> dict[str, Any]:
         """What a batch must know of frames: missing values, and the known inputs after them."""
-        return {"missing": self.missing, "u_dim": self.u_dim}
+        return {
+            "missing": self.missing,
+            "u_dim": self.u_dim,
+            "missing_inputs": self.missing_inputs,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,12 @@ class Batch:
 
 
 def make_batch(
-    sequences: Sequence[Frames], first_frame: bool = True, *, missing: bool = False, u_dim: int = 0
+    sequences: Sequence[Frames],
+    first_frame: bool = True,
+    *,
+    missing: bool = False,
+    u_dim: int = 0,
+    missing_inputs: bool = False,
 ) -> Batch:
     """Whole sequences as one batch.
 
@@ -92,6 +97,7 @@ def make_batch(
         first_frame: Score x_1 too, given u_1 = 0; otherwise x_1 is only the first input.
         missing: Whether the model takes values that are missing (NaN).
         u_dim: Known inputs, which stand after the values of each frame.
+        missing_inputs: Whether the model takes known inputs that are missing.
 
     Returns:
         The sequences in their order, padded with zeros to the longest.
@@ -110,11 +116,15 @@ def make_batch(
             f"needed{why}."
         )
     whole = [s[:] for s in sequences]
-    if not missing and any(np.isnan(s).any() for s in whole):
-        raise ValueError(
-            "A value is missing (NaN), and the model was trained on data without gaps: give such, "
-            "or train one."
-        )
+    for what, gaps, part in (
+        ("value", missing, slice(0, whole[0].shape[1] - u_dim)),
+        ("known input", missing_inputs, slice(whole[0].shape[1] - u_dim, None)),
+    ):
+        if not gaps and any(np.isnan(s[:, part]).any() for s in whole):
+            raise ValueError(
+                f"A {what} is missing (NaN), and the model was trained on data without such gaps: "
+                "give data without, or train a model on data that have them."
+            )
     if first_frame:
         whole = [np.concatenate([np.zeros_like(s[:1]), s]) for s in whole]
     return _shifted(whole, u_dim=u_dim)

@@ -362,10 +362,15 @@ def _completed(
             f"The column {both.pop()!r} is among --columns and --inputs; leave it out of one of "
             "them."
         )
-    found = [kind.parts(rows)[0] for rows in tables()]
-    missing = any(bool(np.isnan(rows).any()) for rows in found)
+    parts = [kind.parts(rows) for rows in tables()]
     size = len(names)
     if kind.values == "category":
-        size = 1 + int(max(rows.max() for rows in found))
-    model = replace(config.model, x_dim=max(1, size), missing=missing, u_dim=len(kind.input_names))
+        size = 1 + int(max(rows.max() for rows, _ in parts))
+    model = replace(
+        config.model,
+        x_dim=max(1, size),
+        missing=any(bool(np.isnan(rows).any()) for rows, _ in parts),
+        u_dim=len(kind.input_names),
+        missing_inputs=any(known is not None and bool(np.isnan(known).any()) for _, known in parts),
+    )
     return replace(config, model=model, data=replace(config.data, columns=",".join(names)))

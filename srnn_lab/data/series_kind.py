@@ -82,7 +82,7 @@ class Series(Framed):
             The columns of x, and the known inputs, or None without any.
 
         Raises:
-            ValueError: There is no other column, or an input is missing.
+            ValueError: There is no other column.
         """
         if not (n := len(self.input_names)):
             return signal, None
@@ -91,10 +91,6 @@ class Series(Framed):
             raise ValueError(
                 f"The table has {signal.shape[1]} columns; expected those of x and after them the "
                 f"inputs {self.inputs}."
-            )
-        if np.isnan(known).any():
-            raise ValueError(
-                f"A known input ({self.inputs}) is missing (NaN); give it in every row."
             )
         return signal[:, :-n], known
 
@@ -148,7 +144,7 @@ class Series(Framed):
             limit = "on" if np.isinf(highest) else f"to {highest:g}"
             raise ValueError(
                 f"column{of} holds {value:g} in row {1 + row}; values of {self.values!r} are "
-                f"whole numbers from 0 {limit}: correct it, or choose other --values"
+                f"whole numbers from 0 {limit}: correct it, or train with other --values"
             )
 
     def frames(self, signal: Float[np.ndarray, "t c"], x_dim: int) -> Float[np.ndarray, "t x"]:

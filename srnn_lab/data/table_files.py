@@ -43,8 +43,8 @@ def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
         ``kind`` names, in its order, or all.
 
     Raises:
-        ValueError: The file is damaged, too large, or lacks a column, a value is no number or not
-            what ``kind.values`` says, or a known input is missing.
+        ValueError: The file is damaged, too large, or lacks a column, or a value is no number or
+            not what ``kind.values`` says.
         FileNotFoundError: There is no such file.
         MissingExtraError: Parquet files need pyarrow.
     """
@@ -57,8 +57,6 @@ def read_table(path: Path, kind: Series, *, alone: bool = False) -> Sequences:
             found |= _sequences(
                 own, names, columns, replace(kind, sequence_column="") if single else kind
             )
-        for rows in found.values():
-            kind.parts(rows)  # refuses a known input that is missing
     except MissingExtraError:
         raise
     except ValueError as error:

@@ -149,6 +149,11 @@ def draw(
             f"{len(known)} rows of {known.shape[1]} known inputs are given for {num_frames} "
             f"frames; the model reads {u_dim} with each: give those of the future to forecast."
         )
+    if known.isnan().any() and not model.config.missing_inputs:
+        raise ValueError(
+            "A known input of a frame to draw is missing (NaN), and the model was trained on data "
+            "without such gaps: give one in every row."
+        )
     generator = torch.Generator(weight.device).manual_seed(seed)
     with model.evaluating():
         # Where the samples start: at zero, or after the prefix.

@@ -100,9 +100,10 @@ class SequenceModel(nn.Module, ABC):
         if self.likelihood.values == "count":
             self.features.insert(0, LogCounts())
         if config.u_dim:
-            self.features_u = mlp(
-                config.u_dim, config.hidden_dim, 2, dropout=config.dropout_features
-            )
+            in_dim = config.u_dim * (2 if config.missing_inputs else 1)
+            self.features_u = mlp(in_dim, config.hidden_dim, 2, dropout=config.dropout_features)
+            if config.missing_inputs:
+                self.features_u.insert(0, Observed())
         self.features_z: nn.Module = nn.Identity()
         self.read_d, self.read_z = nn.Dropout(config.dropout_d), nn.Dropout(config.dropout_emission)
         self._apart = False

@@ -126,8 +126,8 @@ def test_a_table_is_uploaded_and_one_that_is_wrong_gets_a_sentence_with_its_name
         ("b.csv", HEAD.encode() + b"\n1,2,Monday\n", "b.csv cannot be read as a table: column "
          "'hour' holds 'Monday' in row 1, which is no number"),
         ("c.csv", csv_of(MAX_FRAMES + 1), f"c.csv: The clip has {MAX_FRAMES + 1} frames; at most"),
-        ("d.csv", HEAD.encode() + b"\n1,2,\n3,4,5\n", "d.csv cannot be read as a table: A "
-         "known input (hour) is missing"),
+        ("d.csv", HEAD.encode() + b"\n1,2,\n3,4,5\n", "d.csv: A known input is missing "
+         "(NaN), and the model was trained on data without such gaps"),
         ("e.npy", b"no array", "e.npy cannot be read as a table"),
         ("f.csv", b"\xff\xfe\x00", "f.csv cannot be read as a table"),
     ):  # fmt: skip

@@ -202,13 +202,27 @@ def test_a_folder_of_which_too_few_tables_can_be_used_says_why(tmp_path):
         load_split(config, "train")
 
 
-def test_a_table_in_which_a_known_input_is_missing_is_left_out(tmp_path):
+def test_known_inputs_may_be_missing_where_they_were_in_training(tmp_path):
+    folder = tmp_path / "tables"
+    folder.mkdir()
     for i in range(5):
-        write_csv(tmp_path / f"{i}.csv", rows(seed=i))
-    (tmp_path / "2.csv").write_text("flow,level\n1,\n2,3\n")
-    config = tiny(data=str(tmp_path), inputs="level").data
-    with pytest.warns(UserWarning, match=r"2\.csv cannot be read as a table: A known input"):
-        assert sorted(load_split(config, "all")) == ["0.csv", "1.csv", "3.csv", "4.csv"]
+        write_csv(folder / f"{i}.csv", rows(seed=i))
+    config = tiny(data=str(folder), inputs="level")
+    assert not complete(config).model.missing_inputs
+    lines = (folder / "2.csv").read_text().splitlines()
+    lines[3] = lines[3].split(",")[0] + ","
+    (folder / "2.csv").write_text("\n".join(lines))
+    found = complete(config)
+    assert (found.model.missing_inputs, found.model.missing) == (True, False)
+    assert len(load_split(found.data, "all")) == 5
+    best = fit(config, tmp_path / "run").best
+    assert np.isfinite(best.scores["test"]["elbo"])
+    known = np.concatenate([table[:, 1] for table in load_split(found.data, "train").values()])
+    np.testing.assert_allclose(best.frontend.u_mean, [np.nanmean(known)], rtol=1e-5)
+    future = rows(6, 1)
+    future[2] = np.nan
+    drawn = forecast(best, read_signal(folder / "2.csv", best.config.data), 6, u=future, paths=2)
+    assert np.isfinite(drawn.samples).all()
 
 
 @pytest.mark.parametrize(("value", "inputs"), [(3.0, ""), (np.nan, ""), (3.0, "level")])

@@ -20,6 +20,8 @@ from srnn_lab.inference.sampling import generate
 from srnn_lab.models import MODELS, build_model
 from srnn_lab.models.base import INPUTS
 
+HOLES = [(0, 0), (3, 1), (4, 0), (4, 1)]
+"""Row and column of known inputs that are missing."""
 READERS = [name for name, model in MODELS.items() if set(INPUTS) <= set(model.reads)]
 
 
@@ -168,3 +170,50 @@ def test_without_inputs_u_and_x_are_views_of_one_memory():
     batch = Batch.of(whole, torch.tensor([5, 5]), 0)
     assert (batch.u.data_ptr(), batch.x.data_ptr()) == (whole.data_ptr(), whole[:, 1:].data_ptr())
     assert not any("features_u" in name for name in build_model(ModelConfig()).state_dict())
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_missing_input_is_a_zero_and_a_mask_and_a_whole_one_changes_nothing(name):
+    """The features of a whole row, whose mask says 1, are those of a model without gaps."""
+    sizes = {"x_dim": 2, "u_dim": 2, "d_dim": 5, "z_dim": 3, "hidden_dim": 6}
+    plain = build_model(ModelConfig(model=name, **sizes)).eval()
+    model = build_model(ModelConfig(model=name, missing_inputs=True, **sizes)).eval()
+    weights = plain.state_dict()
+    for key, values in model.state_dict().items():
+        if key.startswith("features_u"):  # one further on, behind the layer that masks
+            _, i, kind = key.split(".")
+            own = weights.pop(f"features_u.{int(i) - 1}.{kind}")
+            values.zero_()[..., : own.shape[-1]].copy_(own)
+        else:
+            values.copy_(weights.pop(key))
+    assert not weights
+    rows = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
+    whole = make_batch([rows], u_dim=2)
+    taken = make_batch([rows], u_dim=2, missing_inputs=True)
+    assert torch.equal(taken.x, whole.x)
+    assert torch.equal(taken.u, whole.u)
+    noise = draw_noise(plain, whole, torch.Generator().manual_seed(0))
+    same = (
+        one.unroll(whole.u, whole.x, whole.lengths, one.initial_state(1), noise)
+        for one in (plain, model)
+    )
+    for expected, found in zip(*map(flat, same), strict=True):
+        torch.testing.assert_close(found, expected)
+    # Of a row with holes the features are those of zeros, with the mask's own weights beside them.
+    layer = model.features_u[1]
+    layer.weight.data[:, 2:] = 1.0
+    known = torch.as_tensor(rows[:, 2:])
+    for hole in HOLES:
+        known[hole] = torch.nan
+    observed = (~known.isnan()).float()
+    expected = torch.cat([known.nan_to_num(), observed], -1) @ layer.weight.T + layer.bias
+    torch.testing.assert_close(layer(model.features_u[0](known)), expected)
+    with pytest.raises(ValueError, match="known input is missing"):
+        make_batch([np.concatenate([rows[:, :2], known], 1)], u_dim=2)
+    taken = make_batch([np.concatenate([rows[:, :2], known], 1)], u_dim=2, missing_inputs=True)
+    assert taken.u.isnan().sum() == len(HOLES)
+
+
+def flat(trace):
+    """The tensors of a trace."""
+    return [trace.d, trace.z, *trace.prior, *trace.posterior]
