@@ -7,7 +7,7 @@ from pathlib import Path
 from srnn_lab.pictures.protocol import Orders
 from srnn_lab.pictures.scene import Scene, pack
 from srnn_lab.player.script import player_script
-from srnn_lab.player.sound import Sounds, wav_file
+from srnn_lab.player.sound import Sounds, small_sound_file
 
 _HERE = Path(__file__).parent
 _PAGE = """<!doctype html>
@@ -72,7 +72,7 @@ def scene_html(
         "look": {"start": start, "end": end, "sound": heard, "number": 1},
         "turn": 0,
         "sounds": [
-            {"name": name, "address": _inline(wav_file(*sound), "audio/wav"), "onRequest": False}
+            {"name": name, "address": _inline(*small_sound_file(*sound)), "onRequest": False}
             for name, sound in sounds.items()
         ],
     }

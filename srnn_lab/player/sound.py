@@ -97,3 +97,22 @@ def wav_file(wave: Num[np.ndarray, "n"], rate: int) -> bytes:
         struct.pack("<4sI", b"data", len(samples)),
     )
     return sizes[0] + described + sizes[1] + samples
+
+
+def small_sound_file(wave: Num[np.ndarray, "n"], rate: int) -> tuple[bytes, str]:
+    """A sound in as few bytes as it takes without a loss, and their media type.
+
+    Args:
+        wave: Samples, as ``wav_file`` takes them.
+        rate: Samples a second.
+
+    Returns:
+        The bytes of a FLAC file, which are fewer than those of a WAV file, and ``audio/flac``;
+        of a sound that is too short for that, of a WAV file, and ``audio/wav``.
+    """
+    import soundfile
+
+    content, packed = wav_file(wave, rate), io.BytesIO()
+    soundfile.write(packed, *soundfile.read(io.BytesIO(content), dtype="int16"), format="FLAC")
+    flac = packed.getvalue()
+    return (flac, "audio/flac") if len(flac) < len(content) else (content, "audio/wav")

@@ -21,7 +21,7 @@ from srnn_lab.data import read_clip, read_signal
 from srnn_lab.data.bundled import clips_of_kind
 from srnn_lab.pictures.clip import clip_scene
 from srnn_lab.player.page import scene_html
-from srnn_lab.player.sound import clip_sounds, original_sound, wav_file
+from srnn_lab.player.sound import clip_sounds, original_sound, small_sound_file
 from srnn_lab.site.markdown import html_of
 from srnn_lab.site.notebooks import (
     SERVER,
@@ -99,7 +99,7 @@ def export_site(
         lessons: The notebooks, by file name without its ending; none if they are not installed.
 
     Returns:
-        How many pages of each kind there are, and their size in MB.
+        How many pages of each kind there are, and their size in MB of a million bytes.
 
     Raises:
         NotADirectoryError: The folder is a file.
@@ -133,7 +133,7 @@ def export_site(
         "out": str(folder),
         "players": len(shown),
         "notebooks": len(lessons),
-        "MB": written / 2**20,
+        "MB": written / 1e6,
     }
 
 
@@ -207,10 +207,10 @@ def moments_of(checkpoint: Checkpoint, clips: Mapping[str, Path], model: str) ->
     for moment in strongest(values, left_out, MOMENTS, APART):
         time = float(found[moment.clip].times[moment.frame])
         start, end = (round(edge * data.rate) for edge in (max(0.0, time - half), time + half))
-        sound = wav_file(*reduced(*original_sound(signals[moment.clip][start:end], data)))
+        heard = reduced(*original_sound(signals[moment.clip][start:end], data))
         rows.append(
             f"<tr><td>{moment.value:.1f}</td><td>{html.escape(moment.clip)}</td><td>{time:.2f}</td>"
-            f'<td><audio controls src="{data_of(sound, "audio/wav")}"></audio></td></tr>'
+            f'<td><audio controls src="{data_of(*small_sound_file(*heard))}"></audio></td></tr>'
         )
     head = f"<tr><th>KL (nats)</th><th>clip</th><th>at ({unit})</th><th>sound</th></tr>"
     return f"<h2>{html.escape(model)}</h2><table>{head}{''.join(rows)}</table>"

@@ -45,7 +45,7 @@ from srnn_lab.player.component import (
     place_of,
 )
 from srnn_lab.player.page import scene_html
-from srnn_lab.player.sound import wav_file
+from srnn_lab.player.sound import small_sound_file, wav_file
 
 STEP = 0.0125
 TIMES = (np.arange(80) + 0.5) * STEP
@@ -163,6 +163,17 @@ def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():
 
 
 @pytest.mark.parametrize(("rows", "times"), [([], TIMES), ([Lines("", "", [])], TIMES[:0])])
+def test_a_sound_on_a_page_of_its_own_is_packed_without_a_loss():
+    tone = np.round(9000 * np.sin(2 * np.pi * 220 * np.arange(16000) / 16000)).astype(np.int16)
+    content, kind = small_sound_file(tone, 16000)
+    assert kind == "audio/flac"
+    assert len(content) < 0.6 * len(wav_file(tone, 16000))
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16")
+    assert rate == 16000
+    np.testing.assert_array_equal(samples, tone)
+    assert small_sound_file(np.zeros(1, np.int16), 16000)[1] == "audio/wav"
+
+
 def test_a_player_of_nothing_is_refused(rows, times):
     said = f"given {len(rows)} rows and {len(times)} frames; it needs at least one of each"
     with pytest.raises(ValueError, match=said):

@@ -7,6 +7,7 @@ import { clamp, wrapped } from "./numbers.js";
 const LONGEST = 300; // seconds that are played at the most: an axis of an hour would take 700 MB for each sound
 const FADE = 0.008; // seconds in which one sound gives way to another, so that nothing clicks
 const WAV_HEADER = 44; // bytes
+const RIFF = 0x52494646; // the letters that begin a WAV file
 
 /** Sounds of which one plays; all share one position in seconds, so that switching does not lose it. */
 export class Sounds {
@@ -80,16 +81,28 @@ export class Sounds {
   async fetch(address) {
     const answer = await fetch(address);
     if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
-    const content = await answer.arrayBuffer();
-    const rate = new DataView(content).getUint32(24, true);
-    const samples = new Int16Array(content, WAV_HEADER);
+    const { rate, samples } = await this.read(await answer.arrayBuffer());
     // As long as the time axis, so that loops and ends are those of the axis.
     const seconds = Math.min(this.duration, LONGEST);
     const buffer = this.context.createBuffer(1, Math.max(1, Math.ceil(seconds * rate)), rate);
     const channel = buffer.getChannelData(0);
     const length = Math.min(samples.length, channel.length);
-    for (let i = 0; i < length; i++) channel[i] = samples[i] / 32767;
+    for (let i = 0; i < length; i++) channel[i] = samples[i];
     return buffer;
+  }
+
+  /**
+   * The samples of a file: of WAV, which a dashboard sends, at its own rate; of FLAC as the browser decodes it.
+   * @param {ArrayBuffer} content
+   */
+  async read(content) {
+    const head = new DataView(content);
+    if (head.getUint32(0) !== RIFF) {
+      const decoded = await this.context.decodeAudioData(content);
+      return { rate: decoded.sampleRate, samples: decoded.getChannelData(0) };
+    }
+    const samples = Float32Array.from(new Int16Array(content, WAV_HEADER), (sample) => sample / 32767);
+    return { rate: head.getUint32(24, true), samples };
   }
 
   /** Seconds from the start of what is heard at this moment. */
