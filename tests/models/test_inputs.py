@@ -161,8 +161,10 @@ def test_inputs_are_standardised_for_themselves_whatever_the_values_are():
             found[:, 2], (rows[:, 2] - rows[:, 2].mean()) / rows[:, 2].std(), rtol=1e-4, atol=1e-6
         )
         np.testing.assert_allclose(frames.signal(found[:, :2]), rows[:, :2], rtol=1e-5, atol=1e-6)
-        with pytest.raises(ValueError, match=r"A known input \(c\) is missing"):
-            frames.frames(np.full((3, 3), np.nan, np.float32), 2)
+        gaps = frames.frames(np.where([0, 0, 1], np.nan, rows).astype(np.float32), 2)
+        assert np.isnan(gaps[:, 2]).all()
+        with pytest.raises(ValueError, match=r"A known input is missing \(NaN\)"):
+            make_batch([gaps], u_dim=1)
 
 
 def test_without_inputs_u_and_x_are_views_of_one_memory():

@@ -166,7 +166,7 @@ def test_what_needs_all_values_refuses_gaps():
         build_model(ModelConfig(model="tsbn", missing=True))
     with pytest.raises(ValueError, match="centred_inputs is True; where values are missing"):
         ModelConfig(missing=True, centred_inputs=True)
-    with pytest.raises(ValueError, match="trained on data without gaps"):
+    with pytest.raises(ValueError, match="trained on data without such gaps"):
         make_batch([table()])
 
 
