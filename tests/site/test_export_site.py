@@ -2,6 +2,7 @@
 alone.
 """
 
+import json
 import subprocess
 import sys
 import time
@@ -59,6 +60,15 @@ def test_a_file_in_the_place_of_the_folder_gets_a_sentence(tmp_path, capsys):
     (tmp_path / "site").touch()
     assert main(["export-site", str(tmp_path / "site")]) == 1
     assert "is a file; name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* notes were left out")
+def test_the_whole_site_is_below_50_million_bytes(tmp_path, capsys):
+    assert main(["export-site", str(tmp_path), "--json"]) == 0
+    written = sum(path.stat().st_size for path in tmp_path.rglob("*.*"))
+    assert 10e6 < written < 50e6
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["MB"] == written / 1e6
 
 
 @pytest.fixture(scope="module")
