@@ -4,10 +4,9 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,7 +15,6 @@ from streamlit.delta_generator import DeltaGenerator
 from srnn_lab.analysis.export import parquet_bytes
 from srnn_lab.checkpoint import list_checkpoints, read_header
 from srnn_lab.config import DataConfig
-from srnn_lab.dashboard.address import share
 from srnn_lab.dashboard.cache import (
     Choice,
     cached_checkpoint,
@@ -41,7 +39,7 @@ from srnn_lab.dashboard.uploads import (
 )
 from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
 from srnn_lab.dashboard.words import ABOUT, GROUPS, SPLITS_IN_WORDS, plain
-from srnn_lab.data.bundled import bundled_clips, clip_titles, clips_of_kind, music_of
+from srnn_lab.data.bundled import bundled_clips, clips_of_kind, music_of
 from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE, Series
 
 FIRST = next(iter(ABOUT))
@@ -175,7 +173,6 @@ def choose_linked(
     former: str = "",
     known: Collection[str] = (),
     *,
-    titles: Mapping[str, str] | None = None,
     disabled: bool = False,
 ) -> str:
     """One of several things, by its name in the address.
@@ -191,7 +188,6 @@ def choose_linked(
         key: Of the box, in the session and in the address.
         former: What older addresses call it.
         known: What there is besides, though not for this box.
-        titles: By name, what the box shows instead.
         disabled: Whether nothing can be chosen now.
 
     Returns:
@@ -202,22 +198,14 @@ def choose_linked(
         want(key, params.get(key) or params.get(former) or options[0])
     if (wanted := visit().wanted[key]) in options and state.get(key) != wanted:
         state[key] = wanted
-    # Streamlit would put titles into the address, where names have to stay.
-    shown: dict[str, Any] = (
-        {"bind": "query-params"}
-        if titles is None
-        else {"format_func": lambda name: titles.get(name, name)}
-    )
     name = box(
         label,
         options,
         key=key,
+        bind="query-params",
         on_change=lambda: want(key, state[key]),
         disabled=disabled,
-        **shown,
     )
-    if titles is not None:
-        share(key, "" if name == options[0] else name)
     if wanted not in {*options, *known} and not disabled:
         say_gone(wanted, name)
     return name
@@ -459,20 +447,12 @@ def follow_music(data: DataConfig, clips: Collection[str]) -> None:
 
 
 def choose_listed_clip(
-    side: DeltaGenerator, clips: Mapping[str, Path], features: str, *, disabled: bool = False
+    side: DeltaGenerator, clips: Collection[str], features: str, *, disabled: bool = False
 ) -> str:
     """The name of a clip; that of another run's own file gives way without a word."""
     wanted = visit().wanted.get(key := clip_key(features), "")
     others = {wanted} if is_own(wanted) and not any(map(is_own, clips)) else ()
-    return choose_linked(
-        side.selectbox,
-        "Clip",
-        list(clips),
-        key,
-        known=others,
-        titles=clip_titles(clips),
-        disabled=disabled,
-    )
+    return choose_linked(side.selectbox, "Clip", list(clips), key, "", others, disabled=disabled)
 
 
 def clip_key(features: str) -> str:
@@ -496,13 +476,7 @@ def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
     key, clips = f"{role}-{clip_key(features)}", clips_of(Path(choice.path), features)
     names = [name for name, path in clips.items() if path.name != choice.name]
     name = choose_linked(
-        st.selectbox,
-        "Another clip",
-        names,
-        key,
-        f"other-{clip_key(features)}",
-        clips,
-        titles=clip_titles(clips),
+        st.selectbox, "Another clip", names, key, f"other-{clip_key(features)}", clips
     )
     return ClipBytes(clips[name].read_bytes()), clips[name].name
 
