@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
-from srnn_lab.dashboard.panels.times import choose_times
+from srnn_lab.dashboard.words import time_unit
 
 
 def framed_length(choice: Choice) -> float:
@@ -39,25 +39,26 @@ def choose_stretch(
         Where it begins and ends.
     """
     choice, length = panel.choice, framed_length(panel.choice)
+    data = choice.checkpoint.config.data
+    unit, step = time_unit(data), data.hop / data.rate
     key = owned(name, Path(choice.name).stem, length)
-    start, stop = choose_times(
-        box,
-        choice,
-        f"{act} from … to",
-        (0.0, length),
-        at_first or (0.0, length),
-        key,
-        f"Snapped to the model's frames; outside, {outside}.",
+    start, stop = box.slider(
+        f"{act} from … to ({unit})",
+        0.0,
+        length,
+        value=at_first or (0.0, length),
+        step=step,
+        key=key,
+        bind="query-params",
+        help=f"Snapped to the model's frames; outside, {outside}.",
     )
     place = panel.place
     if place and place.start < place.end and place.start < length:
-        step = choice.checkpoint.config.data.hop / choice.checkpoint.config.data.rate
         chosen = tuple(
             min(float(round(time / step) * step), length) for time in (place.start, place.end)
         )
-        ends = " to ".join(map(choice.moment, chosen))
         st.button(
-            f"{act} only in the player's selection, {ends}",
+            f"{act} only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
     return start, stop
