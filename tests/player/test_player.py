@@ -162,7 +162,6 @@ def test_a_sound_of_a_low_rate_is_played_at_a_multiple_of_it():
     np.testing.assert_allclose(samples[300:-300:3], tone[100:-100], atol=0.01)
 
 
-@pytest.mark.parametrize(("rows", "times"), [([], TIMES), ([Lines("", "", [])], TIMES[:0])])
 def test_a_sound_on_a_page_of_its_own_is_packed_without_a_loss():
     tone = np.round(9000 * np.sin(2 * np.pi * 220 * np.arange(16000) / 16000)).astype(np.int16)
     content, kind = small_sound_file(tone, 16000)
@@ -174,6 +173,7 @@ def test_a_sound_on_a_page_of_its_own_is_packed_without_a_loss():
     assert small_sound_file(np.zeros(1, np.int16), 16000)[1] == "audio/wav"
 
 
+@pytest.mark.parametrize(("rows", "times"), [([], TIMES), ([Lines("", "", [])], TIMES[:0])])
 def test_a_player_of_nothing_is_refused(rows, times):
     said = f"given {len(rows)} rows and {len(times)} frames; it needs at least one of each"
     with pytest.raises(ValueError, match=said):
