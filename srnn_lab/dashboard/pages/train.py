@@ -183,12 +183,11 @@ class Chosen:
     @property
     def data_settings(self) -> dict[str, str | float]:
         """What the options say of the data."""
-        data = {"data": str(self.data.resolve())} if self.data else {}
-        entered = {
-            name: value.strip() if isinstance(value, str) else value
-            for name, value in self.of_tables.items()
-        }
-        return data | {name: value for name, value in entered.items() if value}
+        found: dict[str, str | float] = {"data": str(self.data.resolve())} if self.data else {}
+        for name, value in self.of_tables.items():
+            if entered := value.strip() if isinstance(value, str) else value:
+                found[name] = entered
+        return found
 
     @property
     def sizes(self) -> dict[str, Mapping[str, int]]:
