@@ -87,26 +87,23 @@ class SequenceModel(nn.Module, ABC):
             )
         self.config = config
         self.likelihood = LIKELIHOODS[config.likelihood](config)
-        in_dim = config.x_dim * (2 if config.missing else 1)
-        self.features = mlp(
-            in_dim,
-            config.hidden_dim,
-            2,
-            dropout=config.dropout_features,
-            centred=config.centred_inputs,
-        )
-        if config.missing:
-            self.features.insert(0, Observed())
+        self.features = self._reader(config.x_dim, config.missing, config.centred_inputs)
         if self.likelihood.values == "count":
             self.features.insert(0, LogCounts())
         if config.u_dim:
-            in_dim = config.u_dim * (2 if config.missing_inputs else 1)
-            self.features_u = mlp(in_dim, config.hidden_dim, 2, dropout=config.dropout_features)
-            if config.missing_inputs:
-                self.features_u.insert(0, Observed())
+            self.features_u = self._reader(config.u_dim, config.missing_inputs)
         self.features_z: nn.Module = nn.Identity()
         self.read_d, self.read_z = nn.Dropout(config.dropout_d), nn.Dropout(config.dropout_emission)
         self._apart = False
+
+    def _reader(self, size: int, missing: bool, centred: bool = False) -> nn.Sequential:
+        """The network that reads x or known inputs, with a mask where values may be missing."""
+        c = self.config
+        in_dim = size * (2 if missing else 1)
+        network = mlp(in_dim, c.hidden_dim, 2, dropout=c.dropout_features, centred=centred)
+        if missing:
+            network.insert(0, Observed())
+        return network
 
     @property
     def of_u_dim(self) -> int:
