@@ -64,7 +64,7 @@ def write_forecast(args: argparse.Namespace) -> dict[str, Any]:
     u = read_future(args, checkpoint.config.data)
     steps = args.steps or (24 if u is None else len(u))
     found = forecast(checkpoint, past, steps, u=u, paths=args.paths, seed=args.seed)
-    names = kind.names or [str(i) for i in range(past.shape[1])]
+    names = kind.column_names(past)
     write_atomically(args.out, forecast_csv(found, names).encode())
     return {
         "out": str(args.out),

@@ -90,6 +90,10 @@ class FrameKind(ABC):
         """Names of a frame's values; none where they have no names."""
         return []
 
+    def column_names(self, columns: np.ndarray) -> list[str]:
+        """The names of a table's columns; their numbers where they have none."""
+        return self.names or [str(i) for i in range(columns.shape[1])]
+
     @property
     def input_names(self) -> list[str]:
         """Names of the known inputs u_t that a signal holds besides its frames."""

@@ -187,7 +187,7 @@ def signal_rows(title: str, signal: np.ndarray, data: DataConfig) -> list[Row]:
         return [signal_row(title, signal, data, [signal])]
     columns = data.kind.parts(signal)[0]
     return table_rows(
-        title, signal_times(signal, data), columns, names_of(data, columns), data.kind.alike
+        title, signal_times(signal, data), columns, data.kind.column_names(columns), data.kind.alike
     )
 
 
@@ -261,7 +261,7 @@ def frames_row(
     if kind.values == "category":
         unit, names = "p", [str(i) for i in range(mean.shape[1])]
     else:
-        names = names_of(data, mean)
+        names = data.kind.column_names(mean)
     return _columns_picture(of, unit, clip.times, mean, names)
 
 
@@ -272,11 +272,6 @@ def sample_times(clip: Inspection, data: DataConfig) -> Float[np.ndarray, "n"]:
         - data.frame_length / 2 / data.sample_rate
         + np.arange(clip.mean.size) / data.sample_rate
     )
-
-
-def names_of(data: DataConfig, columns: Float[np.ndarray, "t c"]) -> list[str]:
-    """The names of a table's columns; their numbers where they have none."""
-    return data.kind.names or [str(i) for i in range(columns.shape[1])]
 
 
 def table_rows(
@@ -448,7 +443,7 @@ def _table_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
         (table,) = signal_rows(kind.title, signal, data)
         mean = frames_row("Mean under the posterior", checkpoint, signal, clip, clip.mean)
         return {"table": table, "mean": mean}
-    names = names_of(data, columns)
+    names = data.kind.column_names(columns)
     if len(names) > MAX_COLUMNS:
         return {
             title.lower(): frames_row(title, checkpoint, signal, clip, values)

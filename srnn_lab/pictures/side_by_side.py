@@ -17,7 +17,6 @@ from srnn_lab.pictures.clip_rows import (
     MAX_COLUMNS,
     frames_row,
     mel_row,
-    names_of,
     nats_row,
     octave_ticks,
     pitch_range,
@@ -87,7 +86,7 @@ def reconstruction_rows(
     data = checkpoint.config.data
     nats = {name: (clip.times, one.log_px) for name, one in found.items()}
     last = overlay("log p(x | z, d) per frame", nats)
-    few = len(names_of(data, clip.frames)) <= MAX_COLUMNS
+    few = len(data.kind.column_names(clip.frames)) <= MAX_COLUMNS
     if isinstance(data.kind, Series) and data.kind.values != "category" and few:
         return [*_columns_overlaid(checkpoint, signal, clip, found), last]
     if isinstance(data.kind, LogMel | Series):
@@ -123,7 +122,7 @@ def _columns_overlaid(
                 ],
             ],
         )
-        for i, column in enumerate(names_of(data, columns))
+        for i, column in enumerate(data.kind.column_names(columns))
     ]
 
 

@@ -59,7 +59,7 @@ def show_forecast(choice: Choice) -> tuple[list[go.Figure], Files]:
     """
     data, table = choice.checkpoint.config.data, choice.signal
     columns = data.kind.parts(table)[0]
-    names = data.kind.names or [str(i) for i in range(columns.shape[1])]
+    names = data.kind.column_names(columns)
     st.subheader("Forecast", anchor="forecast")
     if len(table) < 3:
         st.info("A table of fewer than 3 rows is too short to forecast from.")
