@@ -155,14 +155,19 @@ def inspect_signal(
         noise = draw_noise(model, batch, torch.Generator().manual_seed(seed), paths=num_samples)
     weight = next(model.parameters())
     batch, noise = batch.to(weight.device), noise.to(weight)
-    # The bound along each path, and x under the posterior.
+    # The terms of Eq. (8) along each path, and x under the posterior, from one pass.
     with model.evaluating():
-        bound = elbo(model, batch, noise=noise)
-    if not bound.elbo.isfinite().all():
+        trace = model.unroll(batch.u, batch.x, batch.lengths, model.initial_state(1), noise)
+        batch = batch.repeat(len(noise))
+        params = model.emit(trace.d, trace.z, batch.u)
+    prior, posterior = trace.prior, trace.posterior
+    log_px = model.likelihood.log_prob(params, batch.x)
+    kl_z = posterior.kl(prior)  # pyright: ignore[reportArgumentType] (both are of one kind)
+    kl = kl_z.sum(-1)
+    if not (log_px - kl).isfinite().all():
         raise FloatingPointError(
             "The model gives values that are not finite numbers for this clip; train it anew."
         )
-    params = model.emit(bound.trace.d, bound.trace.z, batch.u.expand(len(noise), -1, -1))
     means, variances = model.likelihood.mean(params), model.likelihood.variance(params)
     # Law of total variance over the paths.
     variance = variances.mean(0) + means.var(0, correction=0)
@@ -170,14 +175,13 @@ def inspect_signal(
     changes, active = config.data.kind.changes(widen(signal), frames)
     inside = changes[changes >= first] - first
     times = checkpoint.frontend.times(len(frames))[first:]
-    prior, posterior = bound.trace.prior, bound.trace.posterior
 
     def array(values: Tensor) -> np.ndarray:
         return values.cpu().numpy()
 
     return Inspection(
-        kl=array(bound.kl.mean(0)),
-        log_px=array(bound.log_px.mean(0)),
+        kl=array(kl.mean(0)),
+        log_px=array(log_px.mean(0)),
         frames=frames[first:, : config.model.x_dim],
         mean=array(means.mean(0)),
         logvar=array(variance.log()),
@@ -189,8 +193,8 @@ def inspect_signal(
         logvar_q=array(posterior.logvar.mean(0)),
         mu_p=array(prior.mu.mean(0)),
         logvar_p=array(prior.logvar.mean(0)),
-        kl_z=array(posterior.kl(prior).mean(0)),  # pyright: ignore[reportArgumentType] (both are of one kind)
-        d=array(bound.trace.d.mean(0)),
+        kl_z=array(kl_z.mean(0)),
+        d=array(trace.d.mean(0)),
     )
 
 
