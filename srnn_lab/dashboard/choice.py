@@ -141,15 +141,14 @@ def checkpoints(features: tuple[str, ...] | None = None) -> dict[str, Path]:
 
 
 def list_models(found: Collection[str]) -> None:
-    """All checkpoints in groups, with a line each."""
-    with st.sidebar.popover("What are these models?", width="stretch"):
-        for title, group in GROUPS.items():
-            if lines := [
-                f"- **{name}**: {about}" for name, about in group.items() if name in found
-            ]:
-                st.markdown("\n".join([f"{title}", "", *lines]))
-        if own := [f"- **{plain(name)}**" for name in found if name not in ABOUT]:
-            st.markdown("\n".join(["Yours", "", *own]))
+    """All checkpoints in groups, with a line each, in one text: a browser draws it at each run."""
+    groups = {
+        title: [f"- **{name}**: {about}" for name, about in group.items() if name in found]
+        for title, group in GROUPS.items()
+    }
+    groups["Yours"] = [f"- **{plain(name)}**" for name in found if name not in ABOUT]
+    texts = ["\n".join([title, "", *lines]) for title, lines in groups.items() if lines]
+    st.sidebar.popover("What are these models?", width="stretch").markdown("\n\n".join(texts))
 
 
 def describe_own(path: Path) -> str:

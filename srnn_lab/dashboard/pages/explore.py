@@ -14,7 +14,7 @@ from srnn_lab.dashboard.cache import Choice, cached_inspection
 from srnn_lab.dashboard.panels.figure3 import show_figure3_view
 from srnn_lab.dashboard.panels.forecast import show_forecast
 from srnn_lab.dashboard.panels.keep import chart_files, keep, stem_of
-from srnn_lab.dashboard.panels.labels import choose_labels, show_words
+from srnn_lab.dashboard.panels.labels import choose_labels, offer_labels, show_words
 from srnn_lab.dashboard.panels.posterior import show_frame
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel, player_key
 from srnn_lab.dashboard.panels.similar import show_similar
@@ -62,6 +62,7 @@ def show(choice: Choice) -> None:
     keep_clip(panel, clip, match, table, charts + null, arrays)
     with slot:
         show_use(choice)
+    offer_labels()
     panel.make_missing_sounds()
 
 

@@ -19,6 +19,9 @@ from srnn_lab.data.labels import (
 )
 from srnn_lab.data.transcripts import transcripts
 
+BOX = "labels"
+"""Key of the box for a label file."""
+
 
 def words_of(path: Path) -> str:
     """What is said in the file of a bundled clip, if anything is."""
@@ -33,22 +36,26 @@ def show_words(choice: Choice) -> None:
 
 
 def choose_labels(choice: Choice) -> Labels | None:
-    """The labels of the clip: of an uploaded file, or else those beside a bundled one."""
-    with st.sidebar.expander("Labels of the clip"):
-        given = st.file_uploader(
-            "Phones or words: TextGrid, .lab, TIMIT's .PHN, an Audacity label track (.txt), or "
-            ".csv with time and label. They are drawn as a row, and the spikes are scored against "
-            "them.",
-            type=[suffix[1:] for suffix in LABEL_SUFFIXES],
-            key="labels",
-            max_upload_size=MAX_BYTES // 2**20,
-        )
-        if given is None:
-            path = bundled_clip(choice)
-            beside = labels_beside(path) if path else None
-            return read_labels(beside) if beside else None
-        try:
-            return parse_labels(given.getvalue(), harmless(given.name)).within(choice.length)
-        except ValueError as error:
-            st.error(plain(str(error)))
-            return None
+    """The labels of the clip: of the file in the box of ``offer_labels``, or of a bundled one."""
+    given = st.session_state.get(BOX)
+    if given is None:
+        path = bundled_clip(choice)
+        beside = labels_beside(path) if path else None
+        return read_labels(beside) if beside else None
+    try:
+        return parse_labels(given.getvalue(), harmless(given.name)).within(choice.length)
+    except ValueError as error:
+        st.sidebar.error(plain(str(error)))
+        return None
+
+
+def offer_labels() -> None:
+    """A box at the side for a label file of one's own."""
+    st.sidebar.expander("Labels of the clip").file_uploader(
+        "Phones or words: TextGrid, .lab, TIMIT's .PHN, an Audacity label track (.txt), or "
+        ".csv with time and label. They are drawn as a row, and the spikes are scored against "
+        "them.",
+        type=[suffix[1:] for suffix in LABEL_SUFFIXES],
+        key=BOX,
+        max_upload_size=MAX_BYTES // 2**20,
+    )
