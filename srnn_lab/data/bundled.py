@@ -1,5 +1,6 @@
 """The clips that come with the package."""
 
+from functools import cache
 from pathlib import Path
 
 from srnn_lab.config import DataConfig
@@ -57,6 +58,7 @@ def bundled_clips(features: str) -> dict[str, Path]:
     return clip_names(ASSETS / "voice", "**/*.flac") | labelled
 
 
+@cache  # a page asks at each run, and each sound would be opened for its length
 def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
     """Clips by the name a visitor reads; speech clips of 2 to 4 s come first.
 

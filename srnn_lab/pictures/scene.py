@@ -201,8 +201,9 @@ def envelope(
     highest = np.where(missing, -np.inf, parts).argmax(1)
     gap = np.where(missing.any(1), missing.argmax(1), lowest)
     kept = np.stack([lowest, highest, gap], 1) + np.arange(n)[:, None] * stretch
-    index = np.unique(np.minimum(kept, len(y) - 1))
-    return t[index], y[index]
+    left = np.zeros(len(y), bool)
+    left[np.minimum(kept, len(y) - 1)] = True
+    return t[left], y[left]
 
 
 def limits_of(row: Lines | Picture) -> tuple[float, float]:
