@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from srnn_lab.dashboard.cache import (
     cached_signal,
     features_of,
 )
+from srnn_lab.dashboard.linked import choose_linked
 from srnn_lab.dashboard.own_clips import cached_own_clips, is_own
 from srnn_lab.dashboard.uploads import (
     AUDIO,
@@ -37,7 +38,7 @@ from srnn_lab.dashboard.uploads import (
     Uploaded,
     harmless,
 )
-from srnn_lab.dashboard.visit import remember, visit, want, went_through_history
+from srnn_lab.dashboard.visit import remember, visit, want
 from srnn_lab.dashboard.words import ABOUT, GROUPS, SPLITS_IN_WORDS, plain
 from srnn_lab.data.bundled import bundled_clips, clips_of_kind, music_of
 from srnn_lab.data.kinds import KINDS, QUARTERS_PER_MINUTE, Series
@@ -164,62 +165,9 @@ def describe_own(path: Path) -> str:
     return f"Your run, trained {ago} on {data}."
 
 
-def choose_linked(
-    box: Callable[..., str],
-    label: str,
-    options: Sequence[str],
-    key: str,
-    former: str = "",
-    known: Collection[str] = (),
-    *,
-    disabled: bool = False,
-) -> str:
-    """One of several things, by its name in the address.
-
-    It is what is wanted or, where that is not offered, the first.
-
-    A page says so if what is wanted is nowhere to be found.
-
-    Args:
-        box: What shows a select box.
-        label: Of the box.
-        options: What it offers.
-        key: Of the box, in the session and in the address.
-        former: What older addresses call it.
-        known: What there is besides, though not for this box.
-        disabled: Whether nothing can be chosen now.
-
-    Returns:
-        The chosen name, one of ``options``.
-    """
-    state, params = st.session_state, st.query_params
-    if key not in visit().wanted or went_through_history():
-        want(key, params.get(key) or params.get(former) or options[0])
-    if (wanted := visit().wanted[key]) in options and state.get(key) != wanted:
-        state[key] = wanted
-    name = box(
-        label,
-        options,
-        key=key,
-        bind="query-params",
-        on_change=lambda: want(key, state[key]),
-        disabled=disabled,
-    )
-    if wanted not in {*options, *known} and not disabled:
-        say_gone(wanted, name)
-    return name
-
-
 def choose_checkpoint(side: DeltaGenerator, found: Collection[str], known: Collection[str]) -> str:
     """The name of a checkpoint; the page Studio once had a choice of its own."""
     return choose_linked(side.selectbox, "Checkpoint", list(found), "checkpoint", "music", known)
-
-
-def say_gone(wanted: str, shown: str) -> None:
-    """Say that what an address names is not there."""
-    st.warning(
-        f"This link names {plain(wanted)}, which is not on this computer; showing {plain(shown)}."
-    )
 
 
 def upload_checkpoint(features: tuple[str, ...]) -> None:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from srnn_lab.analysis.moments import APART, MOMENTS, Summary, strongest, thumbnail
 from srnn_lab.dashboard.cache import Choice
-from srnn_lab.dashboard.choice import bundled_clips, choose_linked
+from srnn_lab.dashboard.choice import bundled_clips
+from srnn_lab.dashboard.linked import choose_linked
 from srnn_lab.dashboard.panels.clip_set import (
     address_of,
     choose_set,

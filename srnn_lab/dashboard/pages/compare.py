@@ -14,7 +14,8 @@ from srnn_lab.checkpoint import Checkpoint, read_config
 from srnn_lab.config import RunConfig
 from srnn_lab.dashboard.address import frames_inside, go_to_row
 from srnn_lab.dashboard.cache import Choice, cached_inspection
-from srnn_lab.dashboard.choice import checkpoints, say_gone
+from srnn_lab.dashboard.choice import checkpoints
+from srnn_lab.dashboard.linked import say_gone
 from srnn_lab.dashboard.panels.keep import keep, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel, player_key
 from srnn_lab.dashboard.panels.sounds import (

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from srnn_lab.dashboard.choice import choose_linked
+from srnn_lab.dashboard.linked import choose_linked
 from srnn_lab.dashboard.panels.lessons import address_of
 from srnn_lab.dashboard.visit import remember, visit, want
 from srnn_lab.dashboard.words import plain

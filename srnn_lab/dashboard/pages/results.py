@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from srnn_lab.checkpoint import list_checkpoints
-from srnn_lab.dashboard.choice import choose_linked
+from srnn_lab.dashboard.linked import choose_linked
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.figure3 import show_figure3
 from srnn_lab.dashboard.panels.keep import chart_files, keep

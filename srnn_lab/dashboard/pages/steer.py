@@ -10,7 +10,8 @@ from srnn_lab.analysis.interventions import Decoded, decode_path
 from srnn_lab.analysis.steering import along_dimension, steer, towards
 from srnn_lab.dashboard.address import frames_inside, parse_place, share
 from srnn_lab.dashboard.cache import Choice, cache_data, cached_inspection
-from srnn_lab.dashboard.choice import choose_linked, choose_other
+from srnn_lab.dashboard.choice import choose_other
+from srnn_lab.dashboard.linked import choose_linked
 from srnn_lab.dashboard.panels.classes import SILENCE, UNLABELLED, bass_notes, phones_at
 from srnn_lab.dashboard.panels.clip_set import (
     cached_summary,

@@ -10,7 +10,8 @@ import streamlit as st
 
 from srnn_lab.checkpoint import ASSETS
 from srnn_lab.dashboard.address import owned
-from srnn_lab.dashboard.choice import choose_linked, options
+from srnn_lab.dashboard.choice import options
+from srnn_lab.dashboard.linked import choose_linked
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.keep import Files, chart_files, download_buttons
 from srnn_lab.dashboard.panels.reading import show_notices, show_reading, told_of_split

@@ -11,7 +11,7 @@ import streamlit as st
 from srnn_lab.analysis.latent_map import Cloud, Components, evenly, gather, principal_components
 from srnn_lab.analysis.moments import AROUND, Moment, Summary
 from srnn_lab.dashboard.cache import Choice, cache_resource
-from srnn_lab.dashboard.choice import choose_linked
+from srnn_lab.dashboard.linked import choose_linked
 from srnn_lab.dashboard.panels.charts import show_chart
 from srnn_lab.dashboard.panels.classes import SILENCE, UNLABELLED, bass_notes, phones_at
 from srnn_lab.dashboard.panels.clip_set import (
