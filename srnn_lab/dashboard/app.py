@@ -58,10 +58,11 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] h2 { font-size: 1.6rem; padding: 0.25rem 0 0.5rem; }
 [data-testid="stMainBlockContainer"] h3 { font-size: 1.3rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; --player-top: 3.75rem; }
+[data-testid="stElementContainer"]:has(+ [class*="st-key-titled-"]) { display: none; }
 @media (max-width: 640px) { [data-testid="stElementToolbar"] { display: none; } }
 </style>"""
 """Captions and pressed buttons that can be read (contrast 4.5:1); pages that begin close below the
-header; on a phone, no tools over the tables."""
+header; no boxes that only hold names for the address; on a phone, no tools over the tables."""
 PAGES = {
     "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show, ALL),
     "Clips": Page("Where else is it surprised?", clips.show),

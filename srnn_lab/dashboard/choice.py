@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from srnn_lab.dashboard.cache import (
     cached_signal,
     features_of,
 )
-from srnn_lab.dashboard.linked import choose_linked
+from srnn_lab.dashboard.linked import choose_linked, choose_titled
 from srnn_lab.dashboard.own_clips import cached_own_clips, is_own
 from srnn_lab.dashboard.uploads import (
     AUDIO,
@@ -394,12 +394,12 @@ def follow_music(data: DataConfig, clips: Collection[str]) -> None:
 
 
 def choose_listed_clip(
-    side: DeltaGenerator, clips: Collection[str], features: str, *, disabled: bool = False
+    side: DeltaGenerator, clips: Mapping[str, Path], features: str, *, disabled: bool = False
 ) -> str:
     """The name of a clip; that of another run's own file gives way without a word."""
     wanted = visit().wanted.get(key := clip_key(features), "")
     others = {wanted} if is_own(wanted) and not any(map(is_own, clips)) else ()
-    return choose_linked(side.selectbox, "Clip", list(clips), key, "", others, disabled=disabled)
+    return choose_titled(side.selectbox, "Clip", clips, key, "", others, disabled=disabled)
 
 
 def clip_key(features: str) -> str:
@@ -421,10 +421,9 @@ def choose_other(choice: Choice, role: str = "other") -> tuple[ClipBytes, str]:
     """
     features = choice.checkpoint.config.data.features
     key, clips = f"{role}-{clip_key(features)}", clips_of(Path(choice.path), features)
-    names = [name for name, path in clips.items() if path.name != choice.name]
-    name = choose_linked(
-        st.selectbox, "Another clip", names, key, f"other-{clip_key(features)}", clips
-    )
+    others = {name: path for name, path in clips.items() if path.name != choice.name}
+    former = f"other-{clip_key(features)}"
+    name = choose_titled(st.selectbox, "Another clip", others, key, former, clips)
     return ClipBytes(clips[name].read_bytes()), clips[name].name
 
 

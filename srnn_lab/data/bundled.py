@@ -1,14 +1,19 @@
 """The clips that come with the package."""
 
+from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from textwrap import shorten
 
 from srnn_lab.config import DataConfig
 from srnn_lab.data.kinds import KINDS
 from srnn_lab.data.speech import BUNDLED_VOICE
+from srnn_lab.data.transcripts import transcripts
 
 ASSETS, CHORALES = BUNDLED_VOICE.parent, "chorales"
-
+LONGEST_TITLE = 32
+"""Characters of a clip's title, which has to fit into a box at the side of a page."""
 
 MUSIC_OF = {"nottingham": "folk", "piano": "piano", "muse": "chamber"}
 """Collection that a model is trained on -> folder of clips of that kind; of others, chorales."""
@@ -75,3 +80,41 @@ def clip_names(folder: Path, pattern: str) -> dict[str, Path]:
     if folder.name == "voice":
         paths.sort(key=lambda path: not 2 <= soundfile.info(path).duration <= 4)
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+
+
+def words_of(path: Path) -> str:
+    """What is said or sung in the file of a bundled clip, or what the piece is called.
+
+    Returns:
+        The words; empty if the file is no bundled clip.
+    """
+    if not path.is_relative_to(ASSETS):
+        return ""
+    folder = ASSETS / path.relative_to(ASSETS).parts[0]
+    name = path.relative_to(folder).with_suffix("").as_posix()
+    return _bundled_words(folder).get(name, "")
+
+
+@cache
+def _bundled_words(folder: Path) -> dict[str, str]:
+    """The transcripts of a folder of bundled clips, which nobody changes."""
+    return transcripts(folder)
+
+
+def clip_titles(clips: Mapping[str, Path]) -> dict[str, str]:
+    """What clips are called in a list: by the beginning of their words.
+
+    Args:
+        clips: Files by name.
+
+    Returns:
+        By name, a title; no two are alike. Clips without words keep their names.
+    """
+    words = {name: words_of(path).replace("...", " ") for name, path in clips.items()}
+    titles = {
+        name: shorten(text, LONGEST_TITLE, placeholder=" …") or name for name, text in words.items()
+    }
+    count = Counter(titles.values())
+    return {
+        name: title if count[title] == 1 else f"{title} ({name})" for name, title in titles.items()
+    }

@@ -47,6 +47,8 @@ from srnn_lab.dashboard.panels.spike_list import compare_with_shifts
 from srnn_lab.dashboard.panels.tour import audible_spike
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import Visit
+from srnn_lab.data.bundled import bundled_clips, clip_titles
+from srnn_lab.data.kinds import LogMel
 from srnn_lab.data.midi import Signature, Timing
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.pictures.scene import spacing
@@ -56,6 +58,7 @@ from srnn_lab.system.memory import share_arenas
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+BWV_270 = "Befiehl du deine Wege"
 
 # Streamlit and its server warn of things that are not ours.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -822,7 +825,8 @@ def test_what_a_link_chooses_is_taken_along_to_other_pages_and_into_their_addres
             page.locator(f"{PLAYER}[aria-label]").wait_for(timeout=180_000)
             side = page.get_by_test_id("stSidebar")
             chosen = [side.get_by_label(label, exact=True) for label in ("Checkpoint", "Clip")]
-            assert [box.input_value() for box in chosen] == ["muse", "bwv270"]
+            assert [box.input_value() for box in chosen] == ["muse", BWV_270]
+            assert not side.get_by_label("Clip, by name", exact=True).is_visible()
 
 
 def test_the_browsers_back_button_shows_what_its_address_says(browser, address):
@@ -833,7 +837,7 @@ def test_the_browsers_back_button_shows_what_its_address_says(browser, address):
         def expect_shown(where):
             page.wait_for_url(f"{address}{where}", timeout=60_000)
             page.locator(PLAYER).wait_for(timeout=180_000)
-            for label, name in {"Checkpoint": "nottingham", "Clip": "bwv270"}.items():
+            for label, name in {"Checkpoint": "nottingham", "Clip": BWV_270}.items():
                 expect(side.get_by_label(label, exact=True)).to_have_value(name, timeout=60_000)
             page.locator(IDLE).wait_for(state="attached", timeout=60_000)
 
@@ -862,6 +866,29 @@ def test_the_browsers_back_button_shows_what_its_address_says(browser, address):
         page.locator(IDLE).wait_for(state="attached", timeout=60_000)
         go_to("Compare")
         expect_shown(f"/compare?{both}")
+
+
+def test_a_clip_that_is_chosen_by_its_words_is_named_in_the_address_which_back_restores(
+    browser, address
+):
+    with open_page(browser, address) as page:
+        clip = page.get_by_test_id("stSidebar").get_by_label("Clip", exact=True)
+
+        def expect_shown(where, title):
+            page.wait_for_url(f"{address}{where}", timeout=60_000)
+            expect(clip).to_have_value(title, timeout=60_000)
+            page.locator(IDLE).wait_for(state="attached", timeout=60_000)
+
+        first, chosen = "/?checkpoint=jsb", "/?checkpoint=jsb&clip=bwv270"
+        page.goto(f"{address}{first}")
+        expect_shown(first, "Vater unser im Himmelreich")
+        clip.click()
+        page.get_by_role("option", name=BWV_270, exact=True).click()
+        expect_shown(chosen, BWV_270)
+        page.go_back()
+        expect_shown(first, "Vater unser im Himmelreich")
+        page.go_forward()
+        expect_shown(chosen, BWV_270)
 
 
 def test_a_page_that_cannot_take_the_checkpoint_says_so_and_the_next_one_has_it(browser, address):
@@ -1149,13 +1176,14 @@ def open_clips(page):
 
 @pytest.mark.alone
 def test_two_visitors_who_choose_at_once_have_their_own_clips_in_time(browser, address):
+    of_title = {title: name for name, title in clip_titles(bundled_clips(LogMel.name)).items()}
     with open_page(browser, address) as one, open_page(browser, address) as other:
         for page in (one, other):
             page.goto(address)
 
         def choose(i):
             options = [open_clips(one).nth(i), open_clips(other).nth(6 - i)]
-            names = [option.inner_text().split("/")[-1] for option in options]
+            names = [of_title[option.inner_text()].split("/")[-1] for option in options]
             start = time.perf_counter()
             for option in options:
                 option.click()

@@ -5,6 +5,7 @@ from views import open_view, save_runs, small_run
 
 from srnn_lab.checkpoint import ASSETS
 from srnn_lab.dashboard.choice import bundled_clips
+from srnn_lab.data.bundled import LONGEST_TITLE, clip_titles
 from srnn_lab.data.transcripts import transcripts
 
 
@@ -72,17 +73,54 @@ def test_a_button_shows_the_rows_of_the_papers_figure(folder, monkeypatch):
     assert 0.5 < look.end - look.start <= 1.0
 
 
-@pytest.mark.parametrize("folder", ["voice", "reader"])
+@pytest.mark.parametrize("folder", ["voice", "reader", "chorales", "folk", "piano", "chamber"])
 def test_every_bundled_clip_has_its_words(folder):
     clips = {
         p.relative_to(ASSETS / folder).with_suffix("").as_posix()
-        for p in (ASSETS / folder).rglob("*.flac")
+        for kind in ("*.flac", "*.mid")
+        for p in (ASSETS / folder).rglob(kind)
     }
+    assert clips
     assert transcripts(ASSETS / folder).keys() == clips
     assert all(text.strip() for text in transcripts(ASSETS / folder).values())
-    names = bundled_clips("raw")
-    prefix = "" if folder == "voice" else "reader/"
+    names = bundled_clips("raw") | bundled_clips("roll")
+    prefix = "" if folder in ("voice", "chorales") else f"{folder}/"
     assert {f"{prefix}{clip}" for clip in clips} <= names.keys()
+
+
+def test_clips_are_called_by_their_words_as_far_as_a_box_has_room(tmp_path):
+    titles = clip_titles(bundled_clips("raw") | {"test: own": tmp_path / "own.wav"})
+    assert titles["call-fwd-no-ans"] == "Call-Forward on No Answer."
+    assert titles["vm-rec-temp"] == "After the tone, say your …"
+    assert titles["dir-multi3"] == "extension"  # between dots
+    assert titles["reader/ru_0697"].startswith("Затем он снова")
+    assert titles["test: own"] == "test: own"
+    assert len({*titles.values()}) == len(titles)
+    assert max(map(len, titles.values())) <= LONGEST_TITLE
+    twice = bundled_clips("roll")["bwv270"]
+    assert clip_titles({"a": twice, "b": twice}) == {
+        "a": "Befiehl du deine Wege (a)",
+        "b": "Befiehl du deine Wege (b)",
+    }
+
+
+def test_addresses_and_files_keep_the_names_of_clips(folder, monkeypatch):
+    kept = {}
+    monkeypatch.setattr(
+        "srnn_lab.dashboard.pages.explore.keep", lambda stem, *_: kept.update(stem=stem)
+    )
+    page = open_view("explore", "runs/raw", monkeypatch, folder, prompt="vm-rec-temp")
+    box = page.sidebar.selectbox(key="titled-prompt")
+    assert box.label == "Clip"
+    assert box.value == "vm-rec-temp"
+    assert box.options[box.index] == "After the tone, say your …"
+    box.select_index(1).run()
+    assert not page.exception
+    assert box.options[1] == "Call-Forward on No Answer."
+    assert page.query_params["prompt"] == "call-fwd-no-ans"
+    assert kept["stem"].startswith("call-fwd-no-ans, ")
+    page.sidebar.selectbox(key="titled-prompt").select_index(0).run()
+    assert "prompt" not in page.query_params  # which is where a page without it begins
 
 
 def test_a_damaged_file_of_words_is_named(tmp_path):

@@ -17,7 +17,11 @@ from srnn_lab.data.sound import roll_to_midi
 
 FRACCARO = "fraccaro/piano_raw_batchsize16_seqlen100.npz"
 BOULANGER = "boulanger-lewandowski/Nottingham.mat"
-CHORALES = sorted(p.name for p in resources.files("srnn_lab").joinpath("assets/chorales").iterdir())
+CHORALES = sorted(
+    path.name
+    for path in resources.files("srnn_lab").joinpath("assets/chorales").iterdir()
+    if path.name.endswith(".mid")
+)
 
 
 def random_roll(num_frames, seed=0):

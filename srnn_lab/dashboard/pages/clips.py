@@ -18,10 +18,10 @@ from srnn_lab.dashboard.panels.clip_set import (
     show_moment,
     summarise_all,
 )
-from srnn_lab.dashboard.panels.labels import words_of
 from srnn_lab.dashboard.panels.sounds import sound_of
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import WORDS, explain, numbers_in_words, plain, time_unit
+from srnn_lab.data.bundled import words_of
 
 BINS = 60
 """Values of a curve in the table."""
@@ -83,7 +83,7 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
         } | columns
         config["open"] = st.column_config.LinkColumn(display_text="Explore")
         if any(said := [words_of(bundled[name]) for name in found]):
-            columns["said"] = said
+            columns["piece" if data.kind.notes else "said"] = said
     # The table, and the clip that is chosen in it.
     chosen = st.dataframe(
         numbers_in_words(

@@ -1,14 +1,12 @@
 """The words and the labels of a clip: those of a bundled one, or a label file of one's own."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from srnn_lab.checkpoint import ASSETS
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.choice import bundled_clip
 from srnn_lab.dashboard.uploads import harmless
 from srnn_lab.dashboard.words import plain
+from srnn_lab.data.bundled import words_of
 from srnn_lab.data.labels import (
     LABEL_SUFFIXES,
     MAX_BYTES,
@@ -17,20 +15,13 @@ from srnn_lab.data.labels import (
     parse_labels,
     read_labels,
 )
-from srnn_lab.data.transcripts import transcripts
 
 BOX = "labels"
 """Key of the box for a label file."""
 
 
-def words_of(path: Path) -> str:
-    """What is said in the file of a bundled clip, if anything is."""
-    folder = ASSETS / path.relative_to(ASSETS).parts[0]
-    return transcripts(folder).get(path.relative_to(folder).with_suffix("").as_posix(), "")
-
-
 def show_words(choice: Choice) -> None:
-    """What is said in a bundled clip."""
+    """What is said or sung in a bundled clip, or what the piece is called."""
     if (path := bundled_clip(choice)) and (text := words_of(path)):
         st.caption(f"“{plain(text)}”")
 
