@@ -192,10 +192,8 @@ def figure3(results: Results) -> list[Table]:
         _, frames, model, *how = row.split("/")
         result = results[row]
         f = result.figures
-        # Sounds that were measured before events had kinds were read in an earlier way too.
-        earlier = frames != "jsb" and not any("/" in name for name in f)
         measured = (
-            f"{f['auc']:.3f}{' †' if earlier else ''}",
+            f"{f['auc']:.3f}",
             f"{f['null_mean']:.3f} ± {f['null_sd']:.3f}",
             f"{100 * f['shifts_better']:.1f}",
             f"{f['splice']:.3g}",
@@ -235,9 +233,7 @@ def figure3(results: Results) -> list[Table]:
         "spectral flux) against the other active frames; for notes, the KL of frames in which the "
         "chord changes against the others. Null: mean ± standard deviation over 1,000 circular "
         "shifts, and how many of them reach the AUC. Splice: largest KL within 2 frames of the "
-        "point where two half clips are spliced, against the same frames before the cut. †: an "
-        "earlier version read the sound, with the constant offset of the recording, and found "
-        "onsets without a lower limit of the flux."
+        "point where two half clips are spliced, against the same frames before the cut."
     )
     tables = [Table("Figure 3, measured: the KL at transitions", caption, header, tuple(trained))]
     if (by_kind := _areas_table(results)).rows:
@@ -246,10 +242,7 @@ def figure3(results: Results) -> list[Table]:
         rows = sorted(
             (cells for cells in training if cells[:2] in followed), key=lambda cells: cells[:3]
         )
-        caption = (
-            "The same measurements, of models after a few epochs and after all epochs. †: read as "
-            "above by an earlier version."
-        )
+        caption = "The same measurements, of models after a few epochs and after all epochs."
         tables.append(
             Table(
                 "Figure 3, measured: along training", caption, _with(header, "epochs"), tuple(rows)
@@ -258,7 +251,7 @@ def figure3(results: Results) -> list[Table]:
     if tried:
         caption = (
             "The same measurements, of models that were trained differently from those of the "
-            "tables above; changed says in what. †: read as above by an earlier version."
+            "tables above; changed says in what."
         )
         tables.append(
             Table(
