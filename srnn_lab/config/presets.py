@@ -103,7 +103,9 @@ def _mel(data: str, **train: Any) -> RunConfig:
 def _series() -> RunConfig:
     """A small model for tables of a few columns; ``x_dim`` follows from the data."""
     return RunConfig(
-        model=ModelConfig(likelihood="gaussian", x_dim=1, d_dim=64, z_dim=8, hidden_dim=64),
+        model=ModelConfig(
+            likelihood="gaussian", x_dim=1, d_dim=64, z_dim=8, hidden_dim=64, stand_in="mean"
+        ),
         data=DataConfig(data="", features="series"),
         train=TrainConfig(batch_size=8, whole_sequences=True, kl_weight_updates=200),
         evaluation=EvaluationConfig(average="micro", first_frame=True),

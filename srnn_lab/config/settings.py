@@ -169,6 +169,11 @@ class ModelConfig:
         False,
         "series: values may be missing (NaN); networks read which ones are known. The data decide.",
     )
+    stand_in: Literal["zero", "mean"] = option(
+        "zero",
+        "series: what stands in u for a missing value of x_{t-1}: 0, the mean of the training set, "
+        "or the mean that the model gives it.",
+    )
     u_dim: int = option(
         0,
         "series: number of known inputs, which have a network of their own. The data decide.",

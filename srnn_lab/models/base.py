@@ -1,7 +1,7 @@
 """What a sequence model is, and the one loop over time that all bounds and samples go through."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.distributions import Latent
 from srnn_lab.models.likelihoods import LIKELIHOODS
-from srnn_lab.models.networks import LogCounts, Observed, features_of, mlp, tf32
+from srnn_lab.models.networks import LogCounts, Observed, features_of, mlp, possibly, tf32
 
 Context = dict[str, Tensor]
 """What does not depend on z: by name, (B, T, .) for all t or (B, .) for one t."""
@@ -111,21 +111,144 @@ class SequenceModel(nn.Module, ABC):
         return max(1, self.config.hidden_dim * (self.config.feedback + (self.config.u_dim > 0)))
 
     def read(
-        self, u: Float[Tensor, "b t u"], x: Float[Tensor, "b t x"] | None
+        self,
+        u: Float[Tensor, "b t u"],
+        x: Float[Tensor, "b t x"] | None,
+        expected: Float[Tensor, "b t x"] | None = None,
     ) -> tuple[Float[Tensor, "b t v"], Float[Tensor, "b t h"] | None]:
         """Features of u_t, and of x.
+
+        Args:
+            u: Inputs: x_{t-1}, and after it what is known besides.
+            x: Observations, or None without any.
+            expected: What stands in u for missing values of x_{t-1}, instead of 0.
 
         Returns:
             Features of x_{t-1}, of the known inputs, of both, or a 0 where u_t is nothing; and
             features of x, or None without it.
         """
         c = self.config
-        if c.feedback and not c.u_dim:
+        if c.feedback and not c.u_dim and expected is None:
             return features_of(self.features, u, x)
         x_tm1, known = u.tensor_split([c.x_dim], -1)
-        parts = [self.features(x_tm1)] * c.feedback + ([self.features_u(known)] if c.u_dim else [])
+        parts = [self._features_of_past(x_tm1, expected)] if c.feedback else []
+        parts += [self.features_u(known)] if c.u_dim else []
         of_u = torch.cat(parts, -1) if parts else torch.zeros_like(u[..., :1])
         return of_u, None if x is None else self.features(x)
+
+    def _features_of_past(
+        self, x_tm1: Float[Tensor, "b t x"], expected: Float[Tensor, "b t x"] | None
+    ) -> Float[Tensor, "b t h"]:
+        if expected is None:
+            return self.features(x_tm1)
+        values = x_tm1
+        for part in self.features:
+            if isinstance(part, LogCounts):
+                expected = part(expected)
+            values = part(values, expected) if isinstance(part, Observed) else part(values)
+        return values
+
+    @property
+    def fills(self) -> bool:
+        """Whether the mean that the model gives a missing value of x_{t-1} stands for it in u."""
+        c = self.config
+        return c.missing and c.feedback and c.stand_in == "mean" and "stand_in" in self.reads
+
+    def has_holes(self, u: Float[Tensor, "b t u"]) -> bool:
+        """Whether something must be filled in u; on a GPU, which is not asked, always if ever."""
+        return self.fills and possibly(u[..., : self.config.x_dim].isnan())
+
+    def expected(self, state: State) -> Float[Tensor, "b x"]:
+        """E[x_t | z_t, d_t] of the frame that a state belongs to, or 0 before the first one."""
+        params = self.decode(state.d[:, None], state.z[:, None])
+        begun = (state.d != 0).any(-1, keepdim=True)
+        return self.likelihood.mean(params)[:, 0].masked_fill(~begun, 0)
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """The model as it is, whose means are data: no dropout, no gradient, no low precision.
+
+        Autocast would keep weights that it converted here, and lose their gradients later.
+        """
+        device = next(self.parameters()).device.type
+        with torch.no_grad(), self.evaluating(), torch.autocast(device, enabled=False):
+            yield
+
+    def read_for_d(
+        self,
+        u: Float[Tensor, "b t u"],
+        x: Float[Tensor, "b t x"] | None,
+        project: Callable[[Tensor], Tensor],
+    ) -> tuple[Context, Float[Tensor, "b t h"] | None]:
+        """What ``for_d`` reads, where d depends on z.
+
+        Args:
+            u: Inputs: x_{t-1}, and after it what is known besides.
+            x: Observations, or None without any.
+            project: What depends on the features of u_t alone.
+
+        Returns:
+            Its value for all t or, where u has holes, u itself; and features of x, or None.
+        """
+        if self.has_holes(u):
+            return {"u": u}, None if x is None else self.features(x)
+        of_u, of_x = self.read(u, x)
+        return {"for_d": project(of_u)}, of_x
+
+    def for_d(
+        self, context_t: Context, state: State, project: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "b g"]:
+        """``project`` of the features of u_t, whose holes the path fills by its own mean.
+
+        Args:
+            context_t: What ``read_for_d`` gave for this frame.
+            state: d_{t-1} and z_{t-1}, which say what x_{t-1} is expected to be.
+            project: As of ``read_for_d``.
+
+        Returns:
+            Its value for one t.
+        """
+        if "u" not in context_t:
+            return context_t["for_d"]
+        with self.expecting():
+            expected = self.expected(state)[:, None]
+        return project(self.read(context_t["u"][:, None], None, expected)[0])[:, 0]
+
+    def expected_past(
+        self, u: Float[Tensor, "b t u"], state: State
+    ) -> Float[Tensor, "b t x"] | None:
+        """What stands in u for missing values of x_{t-1}, where d does not depend on z.
+
+        It is their mean on the path on which each z_t is the mean of its prior: a function of what
+        was observed, and of nothing later.
+
+        Args:
+            u: Inputs: x_{t-1}, and after it what is known besides.
+            state: d_0, and z_0 of that path.
+
+        Returns:
+            A value for each of x_{t-1}, for all t, or None where nothing is missing.
+        """
+        if not self.has_holes(u):
+            return None
+        means = []
+        with self.expecting():
+            for u_t in u.split(1, 1):
+                means.append(self.expected(state)[:, None])
+                state = self.follow(state, self.read(u_t, None, means[-1])[0])
+        return torch.cat(means, 1)
+
+    def follow(self, state: State, of_u_t: Float[Tensor, "b 1 v"]) -> State:
+        """d_t, and the mean of the prior of z_t, of a model in which d does not depend on z.
+
+        Args:
+            state: d_{t-1} and z_{t-1}.
+            of_u_t: Features of u_t.
+
+        Raises:
+            NotImplementedError: d depends on z; such a model fills by ``for_d``.
+        """
+        raise NotImplementedError
 
     def emission_network(self, in_dim: int) -> nn.Sequential:
         """The network that gives the parameters of p(x_t | z_t, d_t) from ``in_dim`` inputs."""

@@ -53,10 +53,15 @@ class LogCounts(nn.Module):
 class Observed(nn.Module):
     """[x, m]: values with 0 for missing ones (NaN), and for each a 1 if it was observed, else 0."""
 
-    def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
-        """Twice as many values."""
+    def forward(
+        self, x: Float[Tensor, "*batch n"], expected: Float[Tensor, "*batch n"] | None = None
+    ) -> Float[Tensor, "*batch m"]:
+        """Twice as many values; ``expected`` stands for missing ones instead of 0."""
         missing = x.isnan()
-        return torch.cat([x.masked_fill(missing, 0), (~missing).to(x.dtype)], -1)
+        filled = (
+            x.masked_fill(missing, 0) if expected is None else torch.where(missing, expected, x)
+        )
+        return torch.cat([filled, (~missing).to(x.dtype)], -1)
 
 
 def linear(
@@ -196,6 +201,12 @@ class GRU(nn.GRU):
         with torch.autocast(device, enabled=False):
             # cuDNN refuses a part of a row.
             return super().forward(inputs.to(d_0.dtype), d_0[None].contiguous())[0]
+
+    def step(
+        self, inputs_t: Float[Tensor, "b n"], d_tm1: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """d_t alone, in one call, and equal to that of ``forward`` but for rounding."""
+        return torch.gru_cell(inputs_t, d_tm1, *self.parameters())
 
 
 class GRUCell(nn.Module):

@@ -18,7 +18,7 @@ class RNN(SequenceModel):
         config: Sizes; ``z_dim``, ``smoothing`` and ``residual`` do not apply.
     """
 
-    reads = INPUTS
+    reads = (*INPUTS, "stand_in")
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -38,7 +38,12 @@ class RNN(SequenceModel):
         state: State,
     ) -> Context:
         """d_{1:T} from u."""
-        return {"d": self.gru_d(self.read(u, None)[0], state.d)}
+        of_u, _ = self.read(u, None, self.expected_past(u, state))
+        return {"d": self.gru_d(of_u, state.d)}
+
+    def follow(self, state: State, of_u_t: Float[Tensor, "b 1 v"]) -> State:
+        """d_t."""
+        return State(self.gru_d.step(of_u_t[:, 0], state.d), state.z)
 
     def step(
         self,

@@ -1,5 +1,7 @@
 """The stochastic recurrent neural network: a state-space model on a GRU (the paper's Section 3)."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -26,7 +28,7 @@ class SRNN(StateSpaceModel):
     """
 
     a: nn.Module
-    reads = (*StateSpaceModel.reads, *INPUTS, "posterior", "smoothing", "residual")
+    reads = (*StateSpaceModel.reads, *INPUTS, "stand_in", "posterior", "smoothing", "residual")
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -47,6 +49,11 @@ class SRNN(StateSpaceModel):
             self.posterior = TridiagonalPosterior(*sizes, dropout=config.dropout_heads)
         self.emission = self.emission_network(d + of_z)
 
+    @property
+    def d_dim(self) -> int:
+        """d_t, and what z_t was expected to be if missing values of u are filled by their mean."""
+        return self.config.d_dim + self.fills * self.config.z_dim
+
     def encode(
         self,
         u: Float[Tensor, "b t u"],
@@ -55,10 +62,15 @@ class SRNN(StateSpaceModel):
         state: State,
     ) -> Context:
         """d_{1:T} from u, a_{1:T} from [d, x]; their shares of first layers of Eq. (3) and (10)."""
-        of_u, of_x = self.read(u, x)
-        d = self.gru_d(of_u, state.d)
+        d_0, mean_0 = state.d.tensor_split([self.config.d_dim], -1)
+        of_u, of_x = self.read(u, x, self.expected_past(u, State(d_0, mean_0)))
+        d = self.gru_d(of_u, d_0)
         d_low = self.read_d(d.to(of_u.dtype))  # converted once, where products are in 16 bits
         context = {"d": d, "for_prior": self.prior.project(d_low)}
+        if self.fills:
+            with self.expecting():
+                means = self._prior_means(d, mean_0)
+            context["d"] = torch.cat([d, means], -1)
         if of_x is None:
             return context
         inputs = self.for_q(torch.cat([d_low, of_x], -1))
@@ -66,3 +78,20 @@ class SRNN(StateSpaceModel):
             return {**context, "for_posterior": self.posterior.project(inputs.to(d.dtype), lengths)}
         a = self.a(inputs, lengths) if self.config.smoothing else self.a(inputs)
         return {**context, "for_posterior": self.posterior.project(self.read_d(a))}
+
+    def follow(self, state: State, of_u_t: Float[Tensor, "b 1 v"]) -> State:
+        """d_t, and the mean of p(z_t | z_{t-1}, d_t)."""
+        d_t = self.gru_d.step(of_u_t[:, 0], state.d)
+        return State(d_t, self._prior_means(d_t[:, None], state.z)[:, 0])
+
+    def _prior_means(
+        self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b z"]
+    ) -> Float[Tensor, "b t z"]:
+        """The path from ``z`` on which each z_t is the mean of its prior, without dropout."""
+        prior: Any = self.prior  # one of networks, without a gate
+        network, _ = prior.nets(prior.project(d))
+        means = [z[:, None]]
+        for projected_t in network.projected.split(1, 1):
+            z_tm1 = self.features_z(means[-1]).to(z.dtype)
+            means.append(network._replace(projected=projected_t).output(z_tm1))
+        return torch.cat(means[1:], 1)

@@ -93,6 +93,5 @@ class StateSpaceModel(SequenceModel):
         self, d: Float[Tensor, "b t d"], z: Float[Tensor, "b t z"]
     ) -> Float[Tensor, "b t p"]:
         """Parameters of p(x_t | z_t, d_t)."""
-        return self.emission(torch.cat([self.read_d(d), self.read_z(self.features_z(z))], -1)).to(
-            z.dtype
-        )
+        read = [self.read_d(d[..., : self.config.d_dim]), self.read_z(self.features_z(z))]
+        return self.emission(torch.cat(read, -1)).to(z.dtype)

@@ -25,7 +25,7 @@ class STORN(SequenceModel):
         config: Sizes; ``smoothing``, ``residual`` and ``gated_transition`` do not apply.
     """
 
-    reads = (*SequenceModel.reads, *INPUTS)
+    reads = (*SequenceModel.reads, *INPUTS, "stand_in")
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -49,8 +49,7 @@ class STORN(SequenceModel):
         state: State,
     ) -> Context:
         """The share of u in the gates of d; a_{1:T} from x, and all of the posterior."""
-        of_u, of_x = self.read(u, x)
-        context = {"for_d": self.gru_d.project(of_u)}
+        context, of_x = self.read_for_d(u, x, self.gru_d.project)
         if of_x is None:
             return context
         a = self.gru_a(self.for_q(of_x), state.d.chunk(2, -1)[1])
@@ -74,7 +73,8 @@ class STORN(SequenceModel):
                 DiagonalGaussian(context_t["mu_q"], context_t["logvar_q"]),
             )
         z_t = self.draw(posterior_t, noise_t)
-        d_t = self.gru_d(d_tm1, self.features_z(z_t), context_t["for_d"])
+        of_u_t = self.for_d(context_t, state, self.gru_d.project)
+        d_t = self.gru_d(d_tm1, self.features_z(z_t), of_u_t)
         return State(torch.cat([d_t, a_t], -1), z_t), prior_t, posterior_t
 
     def decode(

@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from srnn_lab.config import ModelConfig
 from srnn_lab.models.base import INPUTS, Context, SequenceModel, State
@@ -26,7 +26,7 @@ class VRAE(SequenceModel):
         config: Sizes; ``smoothing``, ``residual`` and ``gated_transition`` do not apply.
     """
 
-    reads = (*SequenceModel.reads, *INPUTS)
+    reads = (*SequenceModel.reads, *INPUTS, "stand_in")
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -51,10 +51,10 @@ class VRAE(SequenceModel):
         state: State,
     ) -> Context:
         """Features of u; where a sequence begins; and all of the posterior."""
-        of_u, of_x = self.read(u, x)
+        context, of_x = self.read_for_d(u, x, nn.Identity())
         begins = torch.zeros_like(u[..., :1])
         begins[:, 0] = 1 - state.d[:, -1:]
-        context = {"of_u": of_u, "begins": begins}
+        context["begins"] = begins
         if of_x is None:
             return context
         a = self.a(self.for_q(of_x), lengths)
@@ -72,7 +72,8 @@ class VRAE(SequenceModel):
         z_t = self.draw(posterior_t, noise_t)
         made = torch.tanh(self.first_d(self.features_z(z_t))).to(z_t.dtype)
         d_tm1 = torch.where(context_t["begins"] > 0, made, state.d[:, :-1])
-        d_t = self.gru_d(context_t["of_u"][:, None], d_tm1)[:, 0]
+        of_u_t = self.for_d(context_t, state, nn.Identity())
+        d_t = self.gru_d(of_u_t[:, None], d_tm1)[:, 0]
         return State(torch.cat([d_t, torch.ones_like(d_t[:, :1])], -1), z_t), prior_t, posterior_t
 
     def decode(

@@ -21,7 +21,7 @@ class VariationalRNN(SequenceModel):
     would not improve it.
     """
 
-    reads = (*SequenceModel.reads, *INPUTS)
+    reads = (*SequenceModel.reads, *INPUTS, "stand_in")
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -45,8 +45,7 @@ class VariationalRNN(SequenceModel):
         state: State,  # noqa: ARG002
     ) -> Context:
         """The shares of u in the gates of d, and of x in the posterior's first layer."""
-        of_u, of_x = self.read(u, x)
-        context = {"for_d": self.gru_d.project(of_u)}
+        context, of_x = self.read_for_d(u, x, self.gru_d.project)
         return (
             context
             if of_x is None
@@ -57,7 +56,8 @@ class VariationalRNN(SequenceModel):
         self, state: State, context_t: Context, noise_t: Float[Tensor, "b z"]
     ) -> tuple[State, DiagonalGaussian, DiagonalGaussian]:
         """d_t from d_{t-1}, u_t and z_{t-1}; then z_t from d_t and x_t."""
-        d_t = self.gru_d(state.d, self.features_z(state.z), context_t["for_d"])
+        of_u_t = self.for_d(context_t, state, self.gru_d.project)
+        d_t = self.gru_d(state.d, self.features_z(state.z), of_u_t)
         read_t = self.read_d(d_t)
         prior_t = posterior_t = self.prior_of(read_t, noise_t)
         if "for_posterior" in context_t:

@@ -102,7 +102,7 @@ def d_along(model, batch, z):
     if "d" in context:  # srnn, dkf: d does not know z
         return context["d"]
     if "begins" in context:  # vrae: d_0 is made of z_1
-        d = model.gru_d(context["of_u"], torch.tanh(model.first_d(model.features_z(z[:, 0]))))
+        d = model.gru_d(context["for_d"], torch.tanh(model.first_d(model.features_z(z[:, 0]))))
         return torch.cat([d, torch.ones_like(d[..., :1])], -1)
     d_t, z_tm1, d = state.d, state.z, []
     for t, for_d in enumerate(context["for_d"].unbind(1)):

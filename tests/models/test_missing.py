@@ -9,19 +9,21 @@ import torch
 from linear_gaussian import LinearDKF, LinearSRNN
 from statsmodels.tsa.statespace.kalman_filter import KalmanFilter
 from statsmodels.tsa.statespace.kalman_smoother import KalmanSmoother
+from torch import nn
 
 from srnn_lab.analysis.imputation import impute
 from srnn_lab.analysis.inspection import inspect_signal
-from srnn_lab.config import PRESETS, ModelConfig
+from srnn_lab.config import PRESETS, ModelConfig, RunConfig
 from srnn_lab.data import make_batch
 from srnn_lab.data.series import complete
 from srnn_lab.inference.bounds import draw_noise, draw_uniforms, elbo, fivo, iwae
-from srnn_lab.models import MODELS, build_model
+from srnn_lab.models import MODELS, State, build_model
 from srnn_lab.models.likelihoods import LIKELIHOODS
 from srnn_lab.models.networks import Observed
 from srnn_lab.training.fitting import fit
 
 GAPS = [name for name, likelihood in LIKELIHOODS.items() if likelihood.takes_gaps]
+FILLING = [name for name in MODELS if "stand_in" in MODELS[name].reads]
 HOLES = [(0, 0), (3, 1), (4, 0), (4, 1), (5, 0), (9, 1), (11, 0), (11, 1)]
 """Row and column of what is missing: alone, whole rows, the first and the last."""
 
@@ -63,31 +65,43 @@ class Messages(linear_gaussian.Messages):
 
 
 class Fixed(linear_gaussian.FixedStates):
-    """The states of u, with 0 for what is missing of it."""
+    """The states of u, with what stands for what is missing of it."""
 
     def forward(self, u, d):
         return super().forward(u[..., :2], d)
 
+    def step(self, u_t, d):
+        return self(u_t[:, None], d)[:, 0]
 
-def with_gaps(kind):
+
+def with_gaps(kind, stand_in="zero"):
     """An exact model that expects gaps."""
     model = kind()
-    model.config = replace(model.config, missing=True)
+    model.config = replace(model.config, missing=True, stand_in=stand_in)
     model.likelihood.missing = True
-    model.features, model.a = Observed(), Messages("smoothing", has_d=model.has_d)
+    model.features, model.a = nn.Sequential(Observed()), Messages("smoothing", has_d=model.has_d)
     if model.has_d:
         model.gru_d = Fixed()
     return model
 
 
+def states(x, stand_in):
+    """d_t = d_{t-1} / 2 + the mean of u_t, with 0 or C z_{t-1} + D d_{t-1} for what is missing.
+
+    There z follows the means of its prior."""
+    d, z, before, found = 0.0, np.zeros(2), np.zeros(2), []
+    for x_t in x:
+        d = d / 2 + before.mean()
+        z = linear_gaussian.A * z + linear_gaussian.B * d
+        mean = linear_gaussian.C * z + linear_gaussian.D * d
+        before = np.where(np.isnan(x_t), mean if stand_in == "mean" else 0, x_t)
+        found.append(d)
+    return np.array(found)
+
+
 def kalman(model, x, smoother=KalmanFilter):
-    """The Kalman filter of a table with gaps, whose inputs have 0 for what is missing."""
-    u = torch.as_tensor(np.nan_to_num(np.concatenate([np.zeros((1, 2)), x[:-1]]))[None])
-    d = (
-        linear_gaussian.FixedStates()(u, u.new_zeros(1, 1))[0].T.numpy()
-        if model.has_d
-        else np.zeros((1, len(x)))
-    )
+    """The Kalman filter of a table with gaps."""
+    d = states(x, model.config.stand_in)[None] if model.has_d else np.zeros((1, len(x)))
     of_z, of_x = linear_gaussian.B[:, None] * d, linear_gaussian.D[:, None] * d
     found = smoother(
         2,
@@ -104,9 +118,11 @@ def kalman(model, x, smoother=KalmanFilter):
     return found
 
 
-@pytest.mark.parametrize("kind", [LinearDKF, LinearSRNN])
-def test_the_bounds_of_a_table_with_gaps_are_the_kalman_filters_evidence(kind):
-    model, x = with_gaps(kind), table()
+@pytest.mark.parametrize(
+    ("kind", "stand_in"), [(LinearDKF, "zero"), (LinearSRNN, "zero"), (LinearSRNN, "mean")]
+)
+def test_the_bounds_of_a_table_with_gaps_are_the_kalman_filters_evidence(kind, stand_in):
+    model, x = with_gaps(kind, stand_in), table()
     batch = make_batch([x], missing=True)
     expected = kalman(model, x).loglike()
     noise = draw_noise(model, batch, torch.Generator().manual_seed(0), paths=5)
@@ -117,9 +133,11 @@ def test_the_bounds_of_a_table_with_gaps_are_the_kalman_filters_evidence(kind):
         assert float(value) == pytest.approx(expected, abs=1e-8)
 
 
-@pytest.mark.parametrize("kind", [LinearDKF, LinearSRNN])
-def test_the_posterior_mean_of_a_gap_is_the_kalman_smoothers(kind):
-    model, x = with_gaps(kind), table()
+@pytest.mark.parametrize(
+    ("kind", "stand_in"), [(LinearDKF, "zero"), (LinearSRNN, "zero"), (LinearSRNN, "mean")]
+)
+def test_the_posterior_mean_of_a_gap_is_the_kalman_smoothers(kind, stand_in):
+    model, x = with_gaps(kind, stand_in), table()
     batch = make_batch([x], missing=True)
     trace = elbo(model, batch, noise=torch.zeros(1, len(x), 2, dtype=torch.float64)).trace
     expected = kalman(model, x, KalmanSmoother).smooth().smoothed_state.T
@@ -228,3 +246,118 @@ def test_no_model_reads_a_value_that_is_missing(name):
         parameter.grad is None or parameter.grad.isfinite().all()
         for parameter in model.parameters()
     )
+
+
+def filling(name, **options):
+    """A model in which a mean stands for what is missing of u."""
+    torch.manual_seed(0)
+    sizes = {"x_dim": 2, "d_dim": 4, "z_dim": 2, "hidden_dim": 5, "likelihood": "gaussian"}
+    options = {"missing": True, "stand_in": "mean", **sizes, **options}
+    return build_model(ModelConfig(model=name, **options)).double()
+
+
+def gru(model, d, read):
+    return nn.GRU.forward(model.gru_d, read[:, None], d[None])[0][:, 0]
+
+
+def cell(model, d, z, read):
+    return model.gru_d(d, model.features_z(z), model.gru_d.project(read[:, None])[:, 0])
+
+
+BY_HAND = {
+    "srnn": lambda model, d, z_tm1, z, read, t: gru(model, d, read),
+    "rnn": lambda model, d, z_tm1, z, read, t: gru(model, d, read),
+    "vrnn": lambda model, d, z_tm1, z, read, t: cell(model, d, z_tm1, read),
+    "vrnn-i": lambda model, d, z_tm1, z, read, t: cell(model, d, z_tm1, read),
+    "storn": lambda model, d, z_tm1, z, read, t: cell(model, d, z, read),
+    "vrae": lambda model, d, z_tm1, z, read, t: gru(
+        model, d if t else torch.tanh(model.first_d(z)), read
+    ),
+}
+"""d_t, given d_{t-1}, z_{t-1}, z_t and the features of u_t."""
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "poisson"])
+@pytest.mark.parametrize("name", FILLING)
+@torch.no_grad()
+def test_the_mean_stands_in_u_for_what_is_missing_as_in_a_loop_by_hand(name, likelihood):
+    model = filling(name, likelihood=likelihood)
+    x, log = table(), torch.log1p if likelihood == "poisson" else (lambda values: values)
+    x = np.floor(3 * np.abs(x)) if likelihood == "poisson" else x
+    batch = make_batch([x], missing=True)
+    noise = draw_noise(model, batch, torch.Generator().manual_seed(0))
+    trace = elbo(model, batch, noise=noise).trace
+    d, z, before, known = (
+        torch.full((1, n), v).double() for n, v in [(4, 0), (2, 0), (2, 0), (2, 1)]
+    )
+    for t, x_t in enumerate(torch.as_tensor(x)):
+        read = model.features[1 + (likelihood == "poisson") :](torch.cat([log(before), known], -1))
+        z_t = trace.z[:, t]
+        d = BY_HAND[name](model, d, z, z_t, read, t)
+        torch.testing.assert_close(trace.d[:, t, :4], d)
+        z = model.prior(z, model.prior.project(d)).mu if name == "srnn" else z_t
+        of_z = [] if name in ("rnn", "storn", "vrae") else [model.features_z(z)]
+        mean = model.likelihood.mean(model.emission(torch.cat([d, *of_z], -1)))
+        known = (~x_t.isnan()).double()[None]
+        before = torch.where(x_t.isnan(), mean, x_t)
+
+
+@pytest.mark.parametrize("name", FILLING)
+@torch.no_grad()
+def test_a_past_with_holes_leads_to_one_state_at_once_in_parts_and_frame_by_frame(name):
+    model, x = filling(name), table()
+    batch = make_batch([x, x[::-1].copy()], missing=True)
+    noise = draw_noise(model, batch, torch.Generator().manual_seed(0))
+    whole = model.unroll(batch.u, None, batch.lengths, model.initial_state(2), noise).state
+    assert not torch.equal(*whole.d)  # the last frame has a hole in one of them
+    for size in (1, 5):
+        state = model.initial_state(2)
+        for u, part in zip(batch.u.split(size, 1), noise.split(size, 1), strict=True):
+            state = model.unroll(u, None, torch.full((2,), u.shape[1]), state, part).state
+        torch.testing.assert_close(state, whole)
+    if name in ("srnn", "rnn"):  # whose d does not depend on what z is drawn from
+        torch.testing.assert_close(elbo(model, batch, noise=noise).trace.state.d, whole.d)
+
+
+@pytest.mark.parametrize("name", FILLING)
+def test_without_holes_it_does_not_matter_what_would_stand_in_u(name):
+    mean, zero = filling(name), filling(name, stand_in="zero")
+    batch = make_batch([table(holes=[])], missing=True)
+    noise = draw_noise(zero, batch, torch.Generator().manual_seed(0), paths=3)
+    found = []
+    for model in (mean, zero):
+        bounds = elbo(model, batch, noise=noise).elbo, iwae(model, batch, noise).value
+        bounds[0].sum().backward()
+        found.append((bounds, [p.grad for p in model.parameters() if p.grad is not None]))
+    assert all(torch.equal(*pair) for pair in zip(*(bounds for bounds, _ in found), strict=True))
+    torch.testing.assert_close(*(gradients for _, gradients in found))  # added in another order
+
+
+@pytest.mark.parametrize("name", FILLING)
+def test_what_stands_in_u_is_data_without_gradient_and_without_dropout(name):
+    model = filling(name, dropout_emission=0.5, dropout_d=0.5).train()
+    d = torch.randn(1, model.d_dim, dtype=torch.float64, requires_grad=True)
+    state = State(d, torch.randn(1, model.z_dim, dtype=torch.float64, requires_grad=True))
+    with model.expecting():
+        values = [model.expected(state) for _ in range(2)]
+    assert torch.equal(*values)
+    assert not values[0].requires_grad
+    assert model.training
+    with model.expecting():  # of what no frame came before, nothing is expected
+        assert (model.expected(model.initial_state(3)) == 0).all()
+
+
+def test_a_checkpoint_of_before_reads_zeros():
+    stored = RunConfig(model=ModelConfig(missing=True, stand_in="mean")).to_dict()
+    del stored["model"]["stand_in"]
+    assert RunConfig.from_dict(stored).model.stand_in == "zero"
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "tsbn"])
+def test_what_stands_in_u_counts_in_those_models_that_say_so(name):
+    batch = make_batch([table()], missing=True)
+    bounds = [
+        elbo(model, batch, noise=draw_noise(model, batch, torch.Generator().manual_seed(0))).elbo
+        for model in (filling(name), filling(name, stand_in="zero"))
+    ]
+    assert torch.equal(*bounds) == (name not in FILLING)

@@ -83,6 +83,16 @@ CASES += [
     for model in MODELS
     if set(INPUTS) <= set(MODELS[model].reads)
 ]
+CASES += [
+    pytest.param(
+        ModelConfig(
+            model=model, x_dim=4, d_dim=5, z_dim=3, hidden_dim=6, missing=True, stand_in="mean"
+        ),
+        id=f"{model}-stand_in",
+    )
+    for model in MODELS
+    if "stand_in" in MODELS[model].reads
+]
 contract = pytest.mark.parametrize("config", CASES)
 each_once = pytest.mark.parametrize(
     "config", [case for case in CASES if not is_crossed(**vars(case.values[0]))]
@@ -323,8 +333,8 @@ def test_dropout_of_what_is_read_leaves_the_states_that_are_carried(config):
 @contract
 def test_centred_inputs_are_those_less_the_mean(config):
     """As with another bias of the first layer: b - W mean."""
-    if config.model == "tsbn":
-        pytest.skip("It reads no features.")
+    if config.model == "tsbn" or config.missing:
+        pytest.skip("It reads no features, or a 0 where a value is missing.")
     plain, batch, noise = case(config)
     model, mean = (
         build_model(replace(config, centred_inputs=True)).double(),
@@ -424,7 +434,9 @@ def looks(config):
 
 
 @pytest.mark.parametrize(
-    "name", sorted({n for c in (*MODELS.values(), *LIKELIHOODS.values()) for n in c.reads})
+    "name",
+    # ``stand_in`` counts where something is missing: see ``test_missing.py``.
+    sorted({n for c in (*MODELS.values(), *LIKELIHOODS.values()) for n in c.reads} - {"stand_in"}),
 )
 @pytest.mark.parametrize(
     ("model", "likelihood"),

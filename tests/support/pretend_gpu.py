@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from waiting import MAKES, Operations, refuse
 
 from srnn_lab.inference import bounds
-from srnn_lab.models import networks
+from srnn_lab.models import base, networks
 from srnn_lab.training.loop import Loop
 
 
@@ -72,7 +72,7 @@ def pretend(setattr=setattr):
         setattr(torch.cuda, name, stand_in)
     setattr(Tensor, "pin_memory", lambda values: values)
     setattr(Loop, "on_gpu", True)
-    for module in (networks, bounds):
+    for module in (base, networks, bounds):
         setattr(module, "possibly", lambda mask: True)
 
 

@@ -36,6 +36,7 @@ RUNS = {
     "storn": {"model": "storn", "likelihood": "nade", "segment_length": 4},
     "dkf": {"model": "dkf", "gated_transition": True},
     "rnn": {"model": "rnn"},
+    "holes": {"missing": True, "stand_in": "mean", "dropout_d": 0.2},
 }
 
 
@@ -120,7 +121,7 @@ def test_two_processes_that_record_give_the_curves_of_one(songs, recorded, tmp_p
         assert two == pytest.approx(one, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["elbo", "iwae", "fivo", "multinomial", "regularised"])
+@pytest.mark.parametrize("name", ["elbo", "iwae", "fivo", "multinomial", "regularised", "holes"])
 def test_nothing_of_an_update_waits_for_the_device_before_its_result_is_looked_at(
     name, songs, monkeypatch, tmp_path
 ):
