@@ -7,7 +7,7 @@ https://www.midi.org/specifications.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,9 +85,24 @@ class Timing:
 
     def moment(self, time: float) -> str:
         """A time in words: bar and beat, counted from 1; a pickup is bar 1."""
-        bars = self.beats(time + 1e-6)
-        start, unit = bars[-1]
-        return f"bar {len(bars)}, beat {1 + (time - start) * unit / 4:.4g}"
+        return self.moments([time])[0]
+
+    def moments(self, times: Sequence[float]) -> list[str]:
+        """Times in quarter notes, each in words."""
+        bars = self.beats(max(times) + 1e-6)
+        before = np.searchsorted([start for start, _ in bars], np.add(times, 1e-6)) - 1
+        return [
+            f"bar {i + 1}, beat {1 + (time - bars[i][0]) * bars[i][1] / 4:.4g}"
+            for time, i in zip(times, before, strict=True)
+        ]
+
+    def length(self, quarters: float, start: float) -> str:
+        """A length from a time on, both in quarter notes, in the bars and beats that hold there."""
+        now = [signature for signature in self.signatures if signature.start <= start + 1e-6][-1]
+        bars = int((quarters + 1e-6) // now.quarters)
+        beats = round((quarters - bars * now.quarters) * now.unit / 4, 3)
+        parts = [(bars, "bar"), (beats, "beat")]
+        return " and ".join(_count(number, thing) for number, thing in parts if number)
 
     def part(self, start: float, stop: float) -> "Timing":
         """Of the quarter notes from ``start``, a bar's beginning, to ``stop`` and what follows."""

@@ -38,8 +38,9 @@ def clip_scene(
     data = checkpoint.config.data
     rows = clip_rows(checkpoint, signal, clip, match_spikes(clip, near_windows(data)[-1]))
     # What someone who does not see it should know.
-    unit, peak = data.kind.time_unit, clip.largest_spike
-    description = describe_rows(name, rows, clip, f"{clip.times[peak]:.2f} {unit}")
+    unit, peak = data.kind.time_unit, float(clip.times[clip.largest_spike])
+    largest_at = timing.moment(peak) if timing else f"{peak:.2f} {unit}"
+    description = describe_rows(name, rows, clip, largest_at)
     return Scene(
         with_labels(rows, labels),
         clip.times,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from browser import PLAYER, drag, open_dashboard, wait_until_it_moves
 from payload import made, unpacked
+from playwright.sync_api import expect
 from tiny import music_run, roll, speech_run, untrained, wave
 from views import arrays_of, kept_by, open_view, save_runs, small_run, text_of
 
@@ -20,6 +21,7 @@ from srnn_lab.dashboard.panels import sounds as listen
 from srnn_lab.dashboard.words import number
 from srnn_lab.data import read_signal
 from srnn_lab.data.edits import insert_silence, splice, transpose
+from srnn_lab.data.midi import Timing
 from srnn_lab.pictures.side_by_side import edit_rows, reconstruction_rows
 from srnn_lab.player.component import Place
 
@@ -101,24 +103,47 @@ def test_a_mean_that_a_few_frames_make_is_told(folder, monkeypatch):
 
 @pytest.mark.parametrize("other", ["bwv270", "bwv110-7"])  # of the same length and of another
 @pytest.mark.parametrize(
-    ("view", "address", "chosen", "whole"),
+    ("view", "address", "chosen", "words", "whole"),
     [
-        ("latents", "replaced-bwv102-7-48.0", (4, 12), lambda end: (0, end)),
-        ("transition", "at-bwv102-7-47.5", 4, None),
+        (
+            "latents",
+            "replaced-bwv102-7-48.0",
+            (4, 12),
+            ["bar 2, beat 1", "bar 4, beat 1"],
+            lambda end: (0, end),
+        ),
+        ("transition", "at-bwv102-7-47.5", 4, ["bar 2, beat 1"], None),
     ],
 )
 def test_another_clip_takes_a_stretch_or_a_point_back(
-    folder, monkeypatch, view, address, chosen, whole, other
+    folder, monkeypatch, view, address, chosen, words, whole, other
 ):
     value = [str(float(time)) for time in np.atleast_1d(chosen)]
     page = open_view(view, "runs/jsb", monkeypatch, folder, **{address: value})
     assert page.slider[0].value == chosen
+    shown = page.select_slider[0]
+    assert shown.value == chosen
+    assert list(map(shown.format_func, np.atleast_1d(chosen))) == words
     page.sidebar.selectbox(key="clip").select(other).run()
     page.run()
     assert not page.exception
     stretch = page.slider[0]
     assert stretch.value == (whole(stretch.max) if whole else (stretch.max + 0.5) / 2)
+    assert page.select_slider[0].value == stretch.value
     assert address not in page.query_params
+
+
+def test_what_is_chosen_in_bars_and_beats_is_written_in_quarter_notes(folder, monkeypatch):
+    page = open_view("latents", "runs/jsb", monkeypatch, folder)
+    shown = page.select_slider[0]
+    assert shown.label == "Replace z from … to"
+    assert shown.options[9] == "bar 2, beat 1.5"
+    shown.set_range(4.5, 12.0).run()
+    assert not page.exception
+    assert page.slider[0].value == page.select_slider[0].value == (4.5, 12.0)
+    assert page.query_params[STRETCH] == ["4.5", "12"]
+    page.slider[0].set_range(4.0, 6.0).run()  # as an address does
+    assert page.select_slider[0].value == (4.0, 6.0)
 
 
 def test_a_stretch_a_seed_and_another_clip_are_followed(folder, monkeypatch):
@@ -307,7 +332,8 @@ def test_an_edit_says_what_it_does_to_the_kl_at_its_joints(folder, monkeypatch, 
     for time, before, found in zip(
         effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True
     ):
-        assert f"**{found:.1f}** nats at {time:.2f}" in text_of(page)
+        moment = Timing(90.0).moment(time) if data.kind.notes else f"{time:.2f} s"
+        assert f"**{found:.1f}** nats at {moment} (" in text_of(page)
         assert f"(before: {before:.1f})" in text_of(page)
     assert (
         f"95th percentile of the unedited clip: {np.percentile(effect.before.kl, 95):.1f} nats"
@@ -403,13 +429,13 @@ def test_a_visit_compares_replaces_and_edits_and_each_address_shows_the_same_aga
 
         page.goto(f"{address}/latents?checkpoint=runs/jsb")
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)
-        stretch = page.locator('[data-testid="stSlider"] input')
+        stretch = page.get_by_test_id("stSliderThumbValue").filter(visible=True)
         drag(page, 8.1, 15.9)
         page.get_by_role("button", name="Replace z only").click()
         page.wait_for_url(f"**{STRETCH}=8*{STRETCH}=16*")
         page.goto(page.url)
         page.get_by_text("Where z is replaced, the median loss is").wait_for(timeout=60_000)
-        assert (stretch.first.input_value(), stretch.last.input_value()) == ("8", "16")
+        expect(stretch).to_have_text(["bar 3, beat 1", "bar 5, beat 1"], timeout=60_000)
 
         page.goto(f"{address}/make-a-transition?checkpoint=runs/jsb&edit=insert+silence")
         page.locator("canvas[aria-valuenow]").wait_for(timeout=60_000)

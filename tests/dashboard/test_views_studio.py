@@ -16,6 +16,7 @@ from srnn_lab.dashboard.pages import studio
 from srnn_lab.dashboard.panels import rows_panel, takes, voice_leading
 from srnn_lab.dashboard.panels import sounds as listen
 from srnn_lab.dashboard.panels.takes import cached_draw
+from srnn_lab.data.midi import Timing
 from srnn_lab.data.sound import roll_to_midi
 from srnn_lab.inference.sampling import generate
 from srnn_lab.player.component import Place
@@ -372,8 +373,11 @@ def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, mo
         monkeypatch.setattr(module, "songs_at_hand", lambda *_: {"the song": song})
     page.run()
     sounding = np.flatnonzero(part.any(1))
-    length = (sounding[-1] - sounding[0] + 1) / 2
-    assert f"Take 1: {length:g} of {len(part) / 2:g} quarter notes" in text_of(page)
+    length, whole = (
+        Timing(90.0).length(frames / 2, 8.0)
+        for frames in (sounding[-1] - sounding[0] + 1, len(part))
+    )
+    assert f"Take 1: {length} of {whole}, from bar 3" in text_of(page)
     assert "the song" in text_of(page)
     # The voices are compared with those of the test songs, here the take itself.
     table = page.table[0].value
@@ -385,19 +389,19 @@ def test_what_a_take_has_copied_is_told_or_why_that_is_not_known(page, shown, mo
     ("found", "words"),
     [
         (None, "none."),
-        (Copied(3, 4, "song", 0, 0), "1.5 of 8 quarter notes, from bar 2, beat 1 on (song)."),
+        (Copied(3, 4, "song", 0, 0), "1.5 beats of 2 bars, from bar 2, beat 3 on (song)."),
         (
             Copied(2, 0, "song", 9, -1),
-            "1 of 8 quarter notes, from bar 2, beat 1 on (song, there 1 semitone lower).",
+            "1 beat of 2 bars, from bar 2, beat 1 on (song, there 1 semitone lower).",
         ),
         (
             Copied(2, 0, "song", 9, 5),
-            "1 of 8 quarter notes, from bar 2, beat 1 on (song, there 5 semitones higher).",
+            "1 beat of 2 bars, from bar 2, beat 1 on (song, there 5 semitones higher).",
         ),
     ],
 )
 def test_a_copy_in_words(found, words):
-    assert studio.copied_in_words(found, "bar 2, beat 1", 16, 2) == words
+    assert studio.copied_in_words(found, Timing(90.0), 4.0, 16, 2) == words
 
 
 def test_a_stretch_is_redrawn_between_what_stays(page, shown, monkeypatch):

@@ -498,6 +498,22 @@ def test_each_bar_has_the_beat_of_its_signature():
         "bar 2, beat 4.5",
         "bar 4, beat 3.5",
     ]
+    assert timing.moments([0.0, 2.25, 9.0]) == [timing.moment(time) for time in (0.0, 2.25, 9.0)]
+
+
+def test_a_length_is_counted_in_the_bars_and_beats_where_it_begins():
+    timing = Timing(120.0, (Signature(0.0, 6, 8), Signature(6.0, 3, 4)))
+    assert [timing.length(quarters, 0.0) for quarters in (0.5, 3.0, 4.5, 6.0)] == [
+        "1 beat",
+        "1 bar",
+        "1 bar and 3 beats",
+        "2 bars",
+    ]
+    assert [timing.length(quarters, 6.0) for quarters in (0.5, 3.0, 4.5)] == [
+        "0.5 beats",
+        "1 bar",
+        "1 bar and 1.5 beats",
+    ]
 
 
 def test_a_part_has_the_metre_of_its_beginning_and_the_changes_within_it():

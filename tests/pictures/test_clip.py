@@ -6,6 +6,7 @@ from tiny import RATE, music_run, roll, speech_run, untrained, wave
 
 from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.data.labels import Labels
+from srnn_lab.data.midi import Timing
 from srnn_lab.pictures.clip import clip_scene, roll_scene
 from srnn_lab.pictures.scene import row_arrays
 from srnn_lab.player.sound import clip_sounds
@@ -54,6 +55,12 @@ def test_a_clip_gets_the_rows_of_its_kind_on_one_time_axis_with_a_mark_at_each_c
     )
     values = row_arrays(scene)["KL(q ‖ p): KL (nats)"]
     np.testing.assert_array_equal(values, clip.kl)
+
+
+def test_who_does_not_see_music_is_told_the_bar_and_beat_of_its_largest_spike():
+    timing, (tested, signal, clip) = Timing(90.0), inspected("roll")
+    told = clip_scene(tested, signal, clip, "mine.mid", timing=timing).description
+    assert f"largest spike, at {timing.moment(clip.times[clip.largest_spike])}" in told
 
 
 def test_labels_stand_below_the_signal():

@@ -238,9 +238,10 @@ def draw_rows(
             f"Besides the original, you can hear each model's reconstruction: "
             f"{words.reconstruction}."
         )
+    axis = "bars" if data.kind.notes else time_unit(data)
     explain(
         "How do I read these rows?",
-        f"All rows share the time axis ({time_unit(data)}). **KL**: by how many nats the clip "
+        f"All rows share the time axis ({axis}). **KL**: by how many nats the clip "
         "moves the belief about z away from the prediction. **Difference**: above 0 the other "
         f"model is more surprised than {plain(first)}, below 0 less; circles mark the rows of the "
         "table. **Bound**: the frame's share of the ELBO. Triangles at the edge of an axis mark "

@@ -338,20 +338,22 @@ def show_novelty(choice: Choice, parts: dict[str, np.ndarray], takes: Mapping[st
         if isinstance(found, str):
             st.caption(found)
             return
-        given, timing = takes[name].part[0], takes[name].timing(choice)
-        start = (given + found.start) / data.frames_per_quarter if found else 0.0
-        words = copied_in_words(found, timing.moment(start), len(part), data.frames_per_quarter)
+        begin, timing = takes[name].part[0] / data.frames_per_quarter, takes[name].timing(choice)
+        words = copied_in_words(found, timing, begin, len(part), data.frames_per_quarter)
         told.append(f"{name}: {words}")
     st.caption(f"Longest stretch copied from the training songs, in any key. {' '.join(told)}")
 
 
-def copied_in_words(found: Copied | None, start: str, frames: int, per_quarter: int) -> str:
+def copied_in_words(
+    found: Copied | None, timing: Timing, begin: float, frames: int, per_quarter: int
+) -> str:
     """A stretch that was found, as a phrase.
 
     Args:
         found: The stretch.
-        start: Where it begins, in words.
-        frames: Of the part in which it was found.
+        timing: The metre of the take.
+        begin: Where the part begins in which it was found, in quarter notes.
+        frames: Of that part.
         per_quarter: Frames in a quarter note.
 
     Returns:
@@ -361,7 +363,9 @@ def copied_in_words(found: Copied | None, start: str, frames: int, per_quarter: 
         return "none."
     semitones, side = abs(found.semitones), "higher" if found.semitones > 0 else "lower"
     key = f", there {semitones} semitone{'s' * (semitones > 1)} {side}" if semitones else ""
+    start = begin + found.start / per_quarter
     return (
-        f"{found.frames / per_quarter:g} of {frames / per_quarter:g} quarter notes, from "
-        f"{start} on ({plain(found.song)}{key})."
+        f"{timing.length(found.frames / per_quarter, start)} of "
+        f"{timing.length(frames / per_quarter, begin)}, from {timing.moment(start)} on "
+        f"({plain(found.song)}{key})."
     )

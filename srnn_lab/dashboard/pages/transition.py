@@ -1,6 +1,7 @@
 """Make a transition: edit a clip at a point, and see the KL before and after."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from srnn_lab.dashboard.choice import choose_other
 from srnn_lab.dashboard.panels.keep import keep, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import ORIGINAL, Wanted, clip_sound, sound_of
+from srnn_lab.dashboard.panels.times import choose_times
 from srnn_lab.dashboard.uploads import ClipBytes
-from srnn_lab.dashboard.words import explain, time_unit
+from srnn_lab.dashboard.words import explain
 from srnn_lab.data.edits import insert_silence, splice, transpose
 from srnn_lab.data.sound import roll_to_midi, wav_bytes
 from srnn_lab.pictures.side_by_side import edit_rows
@@ -77,7 +79,7 @@ def show(choice: Choice) -> None:
     )
     # Where the clip is edited, and how.
     data = choice.checkpoint.config.data
-    unit, step = time_unit(data), data.hop / data.rate
+    step = data.hop / data.rate
     length = len(choice.signal) // data.hop
     if length < 4:
         raise ValueError(
@@ -90,51 +92,51 @@ def show(choice: Choice) -> None:
     last, middle = round((length - 1) * step, 6), length // 2 * step
     key = owned("at", Path(choice.name).stem, last)
     left, right = st.columns(2)
-    at = left.slider(
-        f"At ({unit})",
-        step,
-        last,
-        middle,
-        step,
-        key=key,
-        bind="query-params",
-        help="Snapped to the model's frames.",
+    at = choose_times(
+        left, choice, "At", (step, last), middle, key, "Snapped to the model's frames."
     )
     # The playhead can choose the place as well.
     panel = RowsPanel(PLAYER, choice)
     if panel.place:
         chosen = min(max(1, round(panel.place.start / step)) * step, last)
         left.button(
-            f"Edit at the playhead, {chosen:.2f} {unit}",
+            f"Edit at the playhead, {choice.moment(chosen)}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
     at, amount, size = round(at / step) * data.hop, 0, 0
+
+    def in_bars(lengths: Sequence[float]) -> list[str]:
+        return [choice.timing.length(length, at / data.rate) for length in lengths]
+
     # What the edit needs to know.
     with right:
         other = choose_other(choice, "spliced") if edit == SPLICE else (choice.content, choice.name)
         if edit == SPLICE:
             rest = cached_signal(choice.path, choice.modified, *other, choice.semitones)[0]
             amount = len(rest) // 2 // data.hop * data.hop
-            st.caption(f"Its second half follows, from {amount / data.rate:.2f} {unit} on.")
+            half = Choice(choice.path, choice.modified, *other, choice.semitones)
+            st.caption(f"Its second half follows, from {half.moment(amount / data.rate)} on.")
         elif edit == SILENCE:
-            size = st.slider(
-                f"Silence ({unit})",
-                step,
-                160 * step,
+            silent = choose_times(
+                right,
+                choice,
+                "Silence",
+                (step, 160 * step),
                 40 * step,
-                step,
-                key=owned("silence", step),
-                bind="query-params",
+                owned("silence", step),
+                words=in_bars,
             )
-            size = round(size / step) * data.hop
+            size = round(silent / step) * data.hop
         else:
             amount = int(st.slider("Semitones", -12, 12, 1, key="semitones", bind="query-params"))
-            bars = st.slider("Length (quarter notes)", 1, 16, 4, key="bar", bind="query-params")
-            size = min(int(bars * data.rate), len(choice.signal) - at)
+            moved_by = choose_times(
+                right, choice, "Length", (step, 16.0), 4.0, "bar", words=in_bars
+            )
+            size = min(round(moved_by * data.rate), len(choice.signal) - at)
     # The edited clip, and the KL before and after.
     edited = choice[:], other, edit, at, amount, size
     after, effect = cached_edit(*edited)
-    show_numbers(effect, unit)
+    show_numbers(choice, effect)
     others = {}
     if edit == SPLICE:
         uncut = cached_inspection(choice.path, choice.modified, *other, choice.semitones)
@@ -148,11 +150,11 @@ def show(choice: Choice) -> None:
     panel.make_missing_sounds()
 
 
-def show_numbers(effect: EditEffect, unit: str) -> None:
+def show_numbers(choice: Choice, effect: EditEffect) -> None:
     """The KL at each splice point, and what of it the model saw coming."""
     joints = zip(effect.joints_after, effect.surprise_before, effect.surprise_after, strict=True)
     found = [
-        f"**{after:.1f}** nats at {time:.2f} {unit} (before: {before:.1f})"
+        f"**{after:.1f}** nats at {choice.moment(time)} (before: {before:.1f})"
         for time, before, after in joints
     ]
     ordinary = np.percentile(effect.before.kl, 95)
@@ -177,12 +179,12 @@ def draw_rows(
 ) -> None:
     """The clip before and after to see and to hear, and the KL of both."""
     signal, data = panel.choice.signal, panel.choice.checkpoint.config.data
-    unit, longer = time_unit(data), max(len(signal), len(after)) // data.hop * data.hop
+    longer = max(len(signal), len(after)) // data.hop * data.hop
     panel.draw(
         edit_rows(data, signal, after, effect, others),
         max(effect.before.times, effect.after.times, key=len),
         "The clip before and after the edit, and the KL per frame of both, overlaid; splice "
-        "points at " + " and ".join(f"{time:.2f} {unit}." for time in effect.joints_after),
+        f"points at {' and '.join(map(panel.choice.moment, effect.joints_after))}.",
         wanted,
         end=longer / data.rate,
         marks=np.array(effect.joints_after),
@@ -191,7 +193,7 @@ def draw_rows(
     )
     explain(
         "What does an edit do to the KL?",
-        f"KL per frame in nats over time ({unit}), before (broad and pale) and after the edit; "
+        "KL per frame in nats over time, before (broad and pale) and after the edit; "
         "dotted: the splice points. Click in the rows to choose another point. What follows an "
         "inserted silence is drawn over the same sound before the edit, and a clip that is "
         "spliced in over its own uncut KL. Triangles mark frames outside the axis. Look for a "

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from srnn_lab.dashboard.address import owned
 from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
+from srnn_lab.dashboard.panels.times import choose_times
 from srnn_lab.dashboard.words import time_unit
 
 
@@ -39,26 +40,29 @@ def choose_stretch(
         Where it begins and ends.
     """
     choice, length = panel.choice, framed_length(panel.choice)
-    data = choice.checkpoint.config.data
-    unit, step = time_unit(data), data.hop / data.rate
     key = owned(name, Path(choice.name).stem, length)
-    start, stop = box.slider(
-        f"{act} from … to ({unit})",
-        0.0,
-        length,
-        value=at_first or (0.0, length),
-        step=step,
-        key=key,
-        bind="query-params",
-        help=f"Snapped to the model's frames; outside, {outside}.",
+    start, stop = choose_times(
+        box,
+        choice,
+        f"{act} from … to",
+        (0.0, length),
+        at_first or (0.0, length),
+        key,
+        f"Snapped to the model's frames; outside, {outside}.",
     )
     place = panel.place
     if place and place.start < place.end and place.start < length:
+        data = choice.checkpoint.config.data
+        step = data.hop / data.rate
         chosen = tuple(
             min(float(round(time / step) * step), length) for time in (place.start, place.end)
         )
+        if data.kind.notes:
+            ends = " to ".join(map(choice.moment, chosen))
+        else:
+            ends = f"{chosen[0]:.2f} to {chosen[1]:.2f} {time_unit(data)}"
         st.button(
-            f"{act} only in the player's selection, {chosen[0]:.2f} to {chosen[1]:.2f} {unit}",
+            f"{act} only in the player's selection, {ends}",
             on_click=lambda: st.session_state.update({key: chosen}),
         )
     return start, stop
