@@ -94,7 +94,7 @@ def warm_up() -> None:
 
 def show() -> None:
     """Choose a page and show it; what goes wrong with a file is a sentence on the page."""
-    st.set_page_config(page_title="srnn_lab", layout="wide")
+    st.set_page_config(page_title=visit().title, layout="wide")
     st.html(STYLE)
     torch.set_num_threads(1)  # many small products: a second thread costs more than it brings
     guarded(warn_of_runs)()
@@ -126,10 +126,17 @@ def show_head(title: str) -> None:
     if page.features:
         guarded(lambda: remember(choice=choose(page.features)))()
         if choice := visit().choice:
-            st.set_page_config(page_title=f"{title}: {choice.model}")
+            name_tab(f"{title}: {choice.model}")
     else:
-        st.set_page_config(page_title=f"{title}: srnn_lab")
+        name_tab(f"{title}: srnn_lab")
         fold_choice()
+
+
+def name_tab(title: str) -> None:
+    """Call the browser's tab something, unless it is called so: each time costs it some 10 ms."""
+    if title != visit().title:
+        remember(title=title)
+        st.set_page_config(page_title=title)
 
 
 def body_of(title: str) -> Callable[[], None]:

@@ -37,6 +37,7 @@ class Visit:
         continue_from: Frames of the clip before the prior's continuation.
         kept: The takes of the studio that stay while others are drawn, by their clip, model and
             task, and by number; None before the address has been asked.
+        title: What the browser's tab is called.
         rows_shown: Whether the first rows of the visit have been drawn.
         tour: The step of the tour that is shown.
         tour_offered: Whether a first visit has been offered the tour.
@@ -59,6 +60,7 @@ class Visit:
     sounds_asked_for: frozenset[Hashable] = frozenset()
     continue_from: int = 0
     kept: Mapping[Hashable, Mapping[int, Any]] | None = None
+    title: str = "srnn_lab"
     rows_shown: bool = False
     tour: int | None = None
     tour_offered: bool = False
