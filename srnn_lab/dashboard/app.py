@@ -65,7 +65,7 @@ STYLE = """<style>
 header; no boxes that only hold names for the address; on a phone, no tools over the tables."""
 PAGES = {
     "Explore": Page("Where is a stochastic recurrent network surprised?", explore.show, ALL),
-    "Clips": Page("Where else is it surprised?", clips.show),
+    "Clips": Page("Where else is it surprised?", clips.show, ALL),
     "Compare": Page("Which model is surprised where?", compare.show, ALL),
     "Latents": Page("What does z carry?", latents.show, ALL),
     "Map": Page("Where do sounds lie in z?", z_map.show),

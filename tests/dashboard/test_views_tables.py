@@ -186,11 +186,47 @@ def test_a_checkpoint_from_elsewhere_shows_no_file_of_the_server(folder, monkeyp
 def test_other_pages_say_that_they_take_no_tables(folder, monkeypatch):
     monkeypatch.chdir(folder)
     page = AppTest.from_string(
-        "from srnn_lab.dashboard.app import show_head\nshow_head('Clips')", default_timeout=60
+        "from srnn_lab.dashboard.app import show_head\nshow_head('Steer')", default_timeout=60
     )
     page.query_params["checkpoint"] = "runs/towns"
     page.run()
     assert "is a model of tables, which this page does not take" in unescaped(text_of(page))
+
+
+def test_clips_lists_a_runs_own_tables_and_those_of_a_folder(folder, monkeypatch):
+    page = open_view("clips", "runs/towns", monkeypatch, folder)
+    assert not page.exception
+    assert not page.error
+    table = page.dataframe[0].value
+    assert sorted(table["clip"]) == [f"town-{i}.csv" for i in range(6)]
+    columns = ["clip", "open", "ELBO", "KL", "largest spike", "at", "KL over time"]
+    assert list(table.columns) == columns
+    for row in table.itertuples():
+        clip = inspect_signal(*model_and_table(folder, "towns", row.clip))
+        assert pytest.approx((clip.log_px - clip.kl).mean(), rel=1e-4) == row.ELBO
+        assert pytest.approx(clip.kl.mean(), rel=1e-4) == row.KL
+        assert row.at == f"row {1 + clip.largest_spike}"
+        assert f"sequence={row.clip}" in row.open
+    assert len(page.get("audio")) == 0
+    assert "Open in Explore" in text_of(page)
+    page.text_input(key="set").set_value(str(folder / "data")).run()
+    assert not page.exception
+    assert sorted(page.dataframe[0].value["clip"]) == [f"town-{i}" for i in range(6)]
+
+
+def test_clips_takes_the_sequences_of_a_table_that_holds_several(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    lines = [f"{line},{'abc'[i // 10]}" for i, line in enumerate(csv_of().decode().split()[2:])]
+    content = "\n".join([f"{HEAD},town", *lines])
+    (tmp_path / "data" / "all.csv").write_text(content)
+    save_model(tmp_path, "many", inputs="hour", sequence_column="town")
+    page = open_view("clips", "runs/many", monkeypatch, tmp_path)
+    own = page.dataframe[0].value
+    page.text_input(key="set").set_value(str(tmp_path / "data")).run()
+    assert not page.exception
+    found = page.dataframe[0].value
+    assert list(found["clip"]) == [f"all / {town}" for town in "abc"]
+    assert sorted(found["ELBO"]) == pytest.approx(sorted(own["ELBO"]))
 
 
 def test_a_forecast_is_that_of_the_library_and_its_scores_are_of_what_came(folder, monkeypatch):

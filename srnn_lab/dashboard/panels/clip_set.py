@@ -16,19 +16,30 @@ from srnn_lab.dashboard.cache import (
     cache_data,
     cache_resource,
     cached_checkpoint,
+    cached_sequences,
     cached_signal,
 )
-from srnn_lab.dashboard.choice import bundled_clip, clip_key, options
+from srnn_lab.dashboard.choice import (
+    as_file,
+    bundled_clip,
+    clip_key,
+    options,
+    table_as_file,
+    tables_of,
+)
 from srnn_lab.dashboard.panels.sounds import Sound, sound_of
 from srnn_lab.dashboard.uploads import MEGABYTES, UPLOADS, harmless
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import number, plain, time_unit
 from srnn_lab.data.bundled import bundled_clips, clips_of_kind
+from srnn_lab.data.kinds import Series
 from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.player.component import Place
 
 MOST = 200
 """Files of a folder that are read."""
+ROWS = 10
+"""Rows on either side of a moment of a table that a link to it shows."""
 MOST_FRAMES = 400_000
 """Frames of a set that are kept, in about 1 GB; further clips are left out."""
 
@@ -61,7 +72,9 @@ def choose_set(choice: Choice) -> dict[str, Choice]:
     Raises:
         ValueError: There is no such folder.
     """
-    label = "Folder of clips (empty: the bundled ones)"
+    heard = choice.checkpoint.config.data.kind.heard
+    empty = "the bundled ones" if heard else "this run's own"
+    label = f"Folder of {'clips' if heard else 'tables'} (empty: {empty})"
     given = "" if options().read_only else st.text_input(label, visit().folder, key="set")
     clips = clips_of_set(choice, given)
     remember(folder=given)
@@ -71,15 +84,21 @@ def choose_set(choice: Choice) -> dict[str, Choice]:
 def clips_of_set(choice: Choice, given: str) -> dict[str, Choice]:
     """The bundled clips of the model's kind or, if one is given, a folder's files, by name.
 
+    Of a model of tables, they are the run's own sequences or those of the folder's files.
+
     Returns:
         Each clip with the chosen model; at most ``MOST`` of a folder. A file is named by its path
-        in the folder, without its ending.
+        in the folder, without its ending; of several sequences in it, each has its name behind it.
 
     Raises:
         ValueError: There is no such folder.
     """
-    features = choice.checkpoint.config.data.features
-    paths = clips_of_kind(choice.checkpoint.config.data)
+    data = choice.checkpoint.config.data
+    features, paths = data.features, clips_of_kind(data)
+    if not (data.kind.heard or given):
+        file = Path(choice.path)
+        own = {name: table_as_file(file, name) for name in list(tables_of(file))[:MOST]}
+        return {name: choice._replace(content=c, name=n) for name, (c, n) in own.items()}
     if given:
         folder = Path(given).expanduser()
         if not folder.is_dir():
@@ -97,10 +116,41 @@ def clips_of_set(choice: Choice, given: str) -> dict[str, Choice]:
         paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in small[:MOST]}
         if len(small) > MOST:
             st.info(f"The first {MOST} of {len(small)} files are shown.")
-    return {
+    clips = {
         name: choice._replace(content=ClipBytes(path.read_bytes()), name=harmless(path.name))
         for name, path in paths.items()
     }
+    if data.kind.heard:
+        return clips
+    parts = {
+        " / ".join(filter(None, (name, part))): sequence
+        for name, clip in clips.items()
+        for part, sequence in _sequences_of(clip).items()
+    }
+    return dict(list(parts.items())[:MOST])
+
+
+def _sequences_of(clip: Choice) -> dict[str, Choice]:
+    """The sequences of a table by name; the table itself, without a name, if it holds but one."""
+    kind = clip.checkpoint.config.data.kind
+    if not (isinstance(kind, Series) and (kind.sequence_column or clip.name.endswith(".npz"))):
+        return {"": clip}  # which need not be read to know that
+    try:
+        found, _ = cached_sequences(*clip[:4])
+    except ValueError:  # which is said where it is inspected
+        return {"": clip}
+    if len(found) < 2:
+        return {"": clip}
+    files = {name: as_file(Path(clip.path), rows, name) for name, rows in found.items()}
+    return {name: clip._replace(content=c, name=n) for name, (c, n) in files.items()}
+
+
+def is_listed(name: str, choice: Choice) -> bool:
+    """Whether the box at the side offers a clip of a set, so that a link may name it."""
+    data = choice.checkpoint.config.data
+    return name in (
+        bundled_clips(data.features) if data.kind.heard else tables_of(Path(choice.path))
+    )
 
 
 def summarise_all(clips: Mapping[str, Choice]) -> dict[str, Summary]:
@@ -153,8 +203,8 @@ def show_moment(
     autoplay: bool = False,
 ) -> None:
     """A moment: how strong, in which clip and when, what is said there, and its sound."""
-    time = float(times[moment.frame])
-    half = AROUND[time_unit(choice.checkpoint.config.data)]
+    time, data = float(times[moment.frame]), choice.checkpoint.config.data
+    half = AROUND[time_unit(data)] if data.kind.heard else ROWS / data.kind.rate
     place = Place(max(0.0, time - half), min(clip.length, time + half))
     names = names_between(clip, Place(time, time))
     what, when = f"{of}**{number(moment.value)}** nats", clip.moment(time)
@@ -187,11 +237,12 @@ def show_stretch(
     data = choice.checkpoint.config.data
     quoted = f", “{plain(said)}”" if said else ""
     st.markdown(f"{what} · {plain(name)}, {when}{quoted}")
-    samples, rate = cached_stretch(
-        *clip, round(place.start * data.rate), round(place.end * data.rate)
-    )
-    st.audio(samples, sample_rate=rate, autoplay=autoplay)
-    if name in bundled_clips(data.features):
+    if data.kind.heard:
+        samples, rate = cached_stretch(
+            *clip, round(place.start * data.rate), round(place.end * data.rate)
+        )
+        st.audio(samples, sample_rate=rate, autoplay=autoplay)
+    if is_listed(name, choice):
         st.markdown(f"[Open in Explore]({address_of(name, choice, *place)})")
 
 
