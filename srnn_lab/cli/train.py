@@ -230,6 +230,7 @@ def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any], *, again:
 
         began = read_config(out / "last.safetensors")
         kept = {name: getattr(began.train, name) for name in ("epochs", *fitted_settings(began))}
+        kept["stand_in"] = began.model.stand_in  # 0 in a run from before it could be chosen
         config = configured(PRESETS.get(args.preset, began), {**kept, **given})
     elif args.preset:
         return new_config(args.preset, given)

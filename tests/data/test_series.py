@@ -609,3 +609,16 @@ def test_a_missing_category_is_refused_in_a_sentence(tmp_path):
         ValueError, match=r"a\.csv .*category is missing in column 'kind', row 2; give"
     ):
         complete(replace(run, data=data, model=replace(run.model, likelihood="categorical")))
+
+
+def test_a_run_goes_on_with_what_stood_in_u_when_it_began(tmp_path):
+    """Before that could be chosen, it was 0; the same command continues such a run."""
+    (tmp_path / "in").mkdir()
+    for i in range(4):
+        write_csv(tmp_path / "in" / f"{i}.csv", rows(seed=i))
+    sizes = ["--d-dim=5", "--z-dim=2", "--hidden-dim=6", f"--resume={tmp_path / 'run'}"]
+    command = ["train", "series", f"--data={tmp_path / 'in'}", *sizes]
+    assert main([*command, "--epochs=1", "--stand-in=zero"]) == 0
+    assert main([*command, "--epochs=2"]) == 0
+    model = load_checkpoint(tmp_path / "run" / "last.safetensors").config.model
+    assert model.stand_in == "zero"
