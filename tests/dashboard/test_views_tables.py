@@ -113,6 +113,19 @@ def test_a_run_of_tables_shows_its_own_sequences_with_a_row_for_each_column(fold
     assert "Sound (WAV)" not in kept
 
 
+def test_a_first_visit_to_a_table_is_offered_no_tour_that_begins_with_a_sound(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    page = AppTest.from_string(
+        "from srnn_lab.dashboard.app import show\nshow()", default_timeout=180
+    )
+    page.query_params["checkpoint"] = "runs/towns"
+    page.run()
+    assert not page.exception
+    assert not [button for button in page.button if button.key == "tour-close"]
+    page.sidebar.selectbox(key="checkpoint").select("jsb").run()
+    assert page.button(key="tour-close").label == "Close the tour"
+
+
 def test_a_table_is_uploaded_and_one_that_is_wrong_gets_a_sentence_with_its_name(
     folder, monkeypatch
 ):

@@ -26,7 +26,7 @@ from srnn_lab.dashboard.panels.sounds import (
     signal_of,
     sound_of,
 )
-from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
+from srnn_lab.dashboard.panels.stretch import EDGE, choose_stretch, framed_length
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.words import WORDS, explain, number, numbers_in_words
 from srnn_lab.pictures.side_by_side import reconstruction_rows
@@ -214,7 +214,7 @@ def draw_rows(
         wanted,
         end=length,
         marks=np.array(replaced),
-        mark_name="start or end of the range where z is replaced",
+        mark_name=EDGE,
     )
     words = WORDS[data.features]
     if words.note:

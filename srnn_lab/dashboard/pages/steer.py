@@ -22,7 +22,7 @@ from srnn_lab.dashboard.panels.clip_set import (
 from srnn_lab.dashboard.panels.keep import keep, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import ORIGINAL, Wanted, clip_sound, signal_of, sound_of
-from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
+from srnn_lab.dashboard.panels.stretch import EDGE, choose_stretch, framed_length
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.visit import visit
 from srnn_lab.dashboard.words import WORDS, explain, number
@@ -238,7 +238,7 @@ def draw_rows(
         sounds_of(choice, before, after, settings),
         end=framed_length(choice),
         marks=np.array(stretch),
-        mark_name="start or end of the stretch",
+        mark_name=EDGE,
     )
     if words.note:
         st.caption(words.note)

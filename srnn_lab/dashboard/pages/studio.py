@@ -18,7 +18,7 @@ from srnn_lab.dashboard.cache import Choice
 from srnn_lab.dashboard.panels.keep import keep, scene_files, stem_of
 from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.sounds import ORIGINAL, play
-from srnn_lab.dashboard.panels.stretch import choose_stretch, framed_length
+from srnn_lab.dashboard.panels.stretch import EDGE, choose_stretch, framed_length
 from srnn_lab.dashboard.panels.takes import (
     CONTINUE,
     HOTTEST,
@@ -219,7 +219,7 @@ def show_takes(
         seconds=60 / tempo,
         bars=timing.beats(len(times) / per_quarter),
         marks=np.array([at / per_quarter for at in part if 0 < at < len(times)]),
-        mark_name="continuation starts" if clip is None else "start or end of the stretch",
+        mark_name="continuation starts" if clip is None else EDGE,
         all_at_once=True,
     )
     choose_kept(panel.choice, takes, kept, seeds)

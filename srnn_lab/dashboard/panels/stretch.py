@@ -11,6 +11,9 @@ from srnn_lab.dashboard.panels.rows_panel import RowsPanel
 from srnn_lab.dashboard.panels.times import choose_times
 from srnn_lab.dashboard.words import time_unit
 
+EDGE = "edge of the stretch"
+"""What the dotted lines of a stretch are called: short, to stand below the rows on a phone."""
+
 
 def framed_length(choice: Choice) -> float:
     """The length of a clip up to the end of its last frame."""

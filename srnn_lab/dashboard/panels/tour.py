@@ -175,10 +175,14 @@ _STYLE = """<style>
 def show_tour(page: str) -> None:
     """The current step, if it is a first visit that follows no link, or if the tour was asked for.
 
+    It begins with a sound, and so it is not offered beside a table.
+
     Args:
         page: Title of the page that is shown.
     """
-    if page == FIRST and not visit().tour_offered:
+    choice = visit().choice
+    heard = choice is None or choice.checkpoint.config.data.kind.heard
+    if page == FIRST and heard and not visit().tour_offered:
         known = st.context.cookies.get(COOKIE) == "seen"
         remember(tour_offered=True, tour=None if known or LINKED & set(st.query_params) else 0)
     st.sidebar.button(
