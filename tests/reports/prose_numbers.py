@@ -178,7 +178,11 @@ SOURCES: dict[str, list[tuple]] = {
         ("-3.03 on test", of("table2-reset/nottingham")),
         ("(the paper: -2.94)", published("SRNN smooth+Res_q (paper)", "nottingham")),
     ],
-    "docs/models.md": [("silent at 0.8", "a temperature")],
+    "docs/models.md": [
+        ("an ELBO of -4.57", of("family/fraccaro-jsb/srnn-tridiagonal")),
+        ("four posteriors has -4.71", of("family/fraccaro-jsb/srnn-filt-res")),
+        ("silent at 0.8", "a temperature"),
+    ],
     "docs/results.md": [
         ("is 0.07 nats below the paper and `table2-reset` 0.06 above", _BELOW[0], _ABOVE[0]),
         ("standard errors of 0.04 and 0.09", _BELOW[1], _ABOVE[1]),
