@@ -164,6 +164,8 @@ def test_a_run_is_renamed_and_then_deleted(page, folder):
     page.text_input(key="rename-first").set_value("second").run()
     page.button(key="rename").click().run()
     assert "A run 'second' exists already" in page.error[0].value
+    assert page.button(key="delete")  # the run is still there to be seen
+    assert page.get("plotly_chart")
     page.text_input(key="rename-first").set_value("third").run()
     page.button(key="rename").click().run()
     assert not page.exception

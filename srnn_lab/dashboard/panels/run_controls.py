@@ -1,6 +1,7 @@
 """What can be done with a run: stop it, continue it, train it further, rename and delete it."""
 
 import threading
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -8,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from srnn_lab.dashboard.choice import checkpoints
 from srnn_lab.dashboard.visit import visit, want
-from srnn_lab.dashboard.words import plain
+from srnn_lab.dashboard.words import guarded, plain
 from srnn_lab.system.lock import is_running, terminate
 from srnn_lab.training.runs import (
     Progress,
@@ -48,8 +49,7 @@ def show_controls(run: Path, state: Progress, buttons: DeltaGenerator) -> None:
             st.toast("Stopping after the current update.")
         return
     if state.header and not state.test and buttons.button("Continue", key="continue"):
-        begin_alone([f"--resume={run}"], run)
-        st.rerun()
+        guarded(partial(_train_on, run))()
     if state.header and state.test:
         total = state.header.config.train.epochs + MORE
         if buttons.button(
@@ -57,18 +57,26 @@ def show_controls(run: Path, state: Progress, buttons: DeltaGenerator) -> None:
             key="more",
             help="It goes on from its last epoch, with the state of its optimiser.",
         ):
-            begin_alone([f"--resume={run}", f"--epochs={total}"], run)
-            st.rerun()
+            guarded(partial(_train_on, run, f"--epochs={total}"))()
     _offer_new_name(run, buttons)
     _offer_deletion(run, buttons)
+
+
+def _train_on(run: Path, *options: str) -> None:
+    begin_alone([f"--resume={run}", *options], run)
+    st.rerun()
 
 
 def _offer_new_name(run: Path, buttons: DeltaGenerator) -> None:
     with buttons.popover("Rename"):
         name = st.text_input("New name", run.name, max_chars=60, key=f"rename-{run.name}")
         if st.button("Rename it", key="rename", disabled=name == run.name):
-            rename_run(run, name)
-            _go_to(run, name)
+            guarded(partial(_rename, run, name))()  # what is wrong with it stands below it
+
+
+def _rename(run: Path, name: str) -> None:
+    rename_run(run, name)
+    _go_to(run, name)
 
 
 def _offer_deletion(run: Path, buttons: DeltaGenerator) -> None:
@@ -80,8 +88,12 @@ def _offer_deletion(run: Path, buttons: DeltaGenerator) -> None:
             f"files, {megabytes:.1f} MB? They cannot be brought back."
         )
         if st.button("Delete it", key="delete", type="primary"):
-            delete_run(run)
-            _go_to(run, next(iter(newest_first(list_runs(run.parent))), ""))
+            guarded(partial(_delete, run))()
+
+
+def _delete(run: Path) -> None:
+    delete_run(run)
+    _go_to(run, next(iter(newest_first(list_runs(run.parent))), ""))
 
 
 def _go_to(run: Path, name: str) -> None:
