@@ -93,7 +93,7 @@ def _seconds_of_an_update(training: Training) -> float:
     training.model.train()
     for prepared in islice(loop.prepare(), ENOUGH):
         seconds.append(_timed(lambda prepared=prepared: _update(loop, prepared), training.device))
-        if len(seconds) > 1 and sum(seconds) > TRIAL:
+        if sum(seconds[1:]) > TRIAL:
             break
     return float(np.median(seconds[1:] or seconds))
 

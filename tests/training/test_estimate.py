@@ -43,6 +43,17 @@ def test_an_epoch_is_its_updates_its_validation_and_its_writing(config, monkeypa
     assert found.epoch == pytest.approx(updates + 48 / 32 + 1.5)
 
 
+def test_a_slow_first_update_leaves_time_for_others(config, monkeypatch):
+    config = replace(config, train=replace(config.train, batch_size=1, segment_length=8))
+    signals = {"train": [roll(40)] * 30, "valid": [roll(20)]}
+    monkeypatch.setattr(module, "evaluate", lambda *_: None)
+    monkeypatch.setattr(module.Training, "write", lambda _: None)
+    clock = iter([9.0, 0.3, 0.1, 0.1, 0.0, 0.0])  # updates, validation, writing
+    monkeypatch.setattr(module, "_timed", lambda run, _: (run(), next(clock))[1])
+    updates = len(module.segments_of(config, [np.zeros((40, 1))] * 30))
+    assert estimate(config, signals).epoch == pytest.approx(0.1 * updates)
+
+
 def test_updates_are_counted_as_a_training_makes_them(config, monkeypatch):
     """Frames that fill no batch are left out: of 7 updates' worth of frames, 5 are made."""
     config = replace(
