@@ -15,6 +15,7 @@ from srnn_lab.checkpoint import ASSETS, load_checkpoint
 from srnn_lab.dashboard.panels import sounds as listen
 from srnn_lab.dashboard.panels.similar import SHOWN, in_words
 from srnn_lab.data import read_signal
+from srnn_lab.data.bundled import bundled_clips, clip_titles
 from srnn_lab.player.component import Place
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
@@ -64,7 +65,8 @@ def test_the_nearest_stretches_of_the_set_are_shown_and_heard(folder, monkeypatc
         found = nearest_stretches(values["bwv270"][selected], values, own, SHOWN)
         assert len(found) == len(stretches(page)) == len(page.get("audio")) == SHOWN
         for said, moment in zip(stretches(page), found, strict=True):
-            assert said.startswith(f"{in_words(moment.value)} · {moment.clip}, bar ")
+            title = clip_titles(bundled_clips("roll"))[moment.clip]
+            assert said.startswith(f"{in_words(moment.value)} · {title}, bar ")
         start = clips[found[0].clip].times[found[0].frame] - (times[1] - times[0]) / 2
         assert f"clip={found[0].clip}&place={start:.4f}-{start + 2:.4f}" in text_of(page)
 

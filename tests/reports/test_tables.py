@@ -494,6 +494,9 @@ def test_recorded_rows_are_of_the_models_that_they_name():
         )
         for smoothing in (True, False)
         for residual in (True, False)
+    } | {
+        f"{model}-tridiagonal": ModelConfig(model=model, posterior="tridiagonal")
+        for model in ("srnn", "dkf")
     }
     for row, result in read_results().items():
         if row.startswith("family/"):
@@ -501,9 +504,10 @@ def test_recorded_rows_are_of_the_models_that_they_name():
             model, expected = result.config.model, variants.get(named, ModelConfig(model=named))
             assert model.model == expected.model, row
             if named in variants:
-                assert (model.smoothing, model.residual) == (
+                assert (model.smoothing, model.residual, model.posterior) == (
                     expected.smoothing,
                     expected.residual,
+                    expected.posterior,
                 ), row
 
 

@@ -31,7 +31,7 @@ from srnn_lab.dashboard.panels.sounds import Sound, sound_of
 from srnn_lab.dashboard.uploads import MEGABYTES, UPLOADS, harmless
 from srnn_lab.dashboard.visit import remember, visit
 from srnn_lab.dashboard.words import number, plain, time_unit
-from srnn_lab.data.bundled import bundled_clips, clips_of_kind
+from srnn_lab.data.bundled import bundled_clips, clip_titles, clips_of_kind
 from srnn_lab.data.kinds import Series
 from srnn_lab.data.labels import Labels, labels_beside, read_labels
 from srnn_lab.player.component import Place
@@ -153,6 +153,12 @@ def is_listed(name: str, choice: Choice) -> bool:
     )
 
 
+def title_of(name: str, choice: Choice) -> str:
+    """What a clip of a set is called: a bundled one as in the box at the side."""
+    data = choice.checkpoint.config.data
+    return clip_titles(bundled_clips(data.features)).get(name, name) if data.kind.heard else name
+
+
 def summarise_all(clips: Mapping[str, Choice]) -> dict[str, Summary]:
     """What is kept of each clip; those that cannot be read are named."""
     found, wrong, frames = {}, [], 0
@@ -236,7 +242,7 @@ def show_stretch(
     """
     data = choice.checkpoint.config.data
     quoted = f", “{plain(said)}”" if said else ""
-    st.markdown(f"{what} · {plain(name)}, {when}{quoted}")
+    st.markdown(f"{what} · {plain(title_of(name, choice))}, {when}{quoted}")
     if data.kind.heard:
         samples, rate = cached_stretch(
             *clip, round(place.start * data.rate), round(place.end * data.rate)
