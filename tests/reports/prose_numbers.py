@@ -188,7 +188,16 @@ SOURCES: dict[str, list[tuple]] = {
         ("from -4.429 to -4.424", PARTICLES, PARTICLES),
         ("from 230.5 to 233.3", PARTICLES, PARTICLES),
     ],
-    "docs/models.md": [("silent at 0.8", "a temperature")],
+    "docs/models.md": [
+        ("of -4.57 nats per frame", of("family/fraccaro-jsb/srnn-tridiagonal")),
+        ("four posteriors -4.71", of("family/fraccaro-jsb/srnn-filt-res")),
+        (
+            "-6.58 after -7.08",
+            of("family/fraccaro-jsb/dkf-tridiagonal"),
+            of("family/fraccaro-jsb/dkf"),
+        ),
+        ("silent at 0.8", "a temperature"),
+    ],
     "docs/results.md": [
         ("is 0.07 nats below the paper and `table2-reset` 0.06 above", _BELOW[0], _ABOVE[0]),
         ("standard errors of 0.04 and 0.09", _BELOW[1], _ABOVE[1]),
