@@ -13,11 +13,11 @@ from srnn_lab.analysis.latent_map import principal_components
 from srnn_lab.analysis.moments import summarise
 from srnn_lab.checkpoint import ASSETS, load_checkpoint
 from srnn_lab.dashboard.cache import Choice
-from srnn_lab.dashboard.choice import bundled_clips
 from srnn_lab.dashboard.pages import z_map as view
 from srnn_lab.dashboard.uploads import ClipBytes
 from srnn_lab.dashboard.words import number
 from srnn_lab.data import read_signal
+from srnn_lab.data.bundled import bundled_clips, clip_titles
 from srnn_lab.pictures.charts import MAX_CLASSES, map_figure
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
@@ -88,7 +88,8 @@ def test_a_click_plays_the_moment_and_leads_to_it(folder, monkeypatch, figures):
     page.run()
     assert not page.exception
     name, clips = figures[-1].data[3].name, clips_of(folder)
-    assert f"**{number(clips[name].kl[20])}** nats · {name}, bar" in text_of(page)
+    title = clip_titles(bundled_clips("roll"))[name]
+    assert f"**{number(clips[name].kl[20])}** nats · {title}, bar" in text_of(page)
     time = clips[name].times[20]
     assert f"clip={name}&place={time - 2:.4f}-{time + 2:.4f}" in text_of(page)
     assert len(page.get("audio")) == 1
