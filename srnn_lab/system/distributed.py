@@ -10,7 +10,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from srnn_lab.system.interrupts import noted_signals
 
 T = TypeVar("T")
 TIMEOUT = timedelta(minutes=10)
@@ -104,11 +103,8 @@ def process_group(device: str) -> Iterator[None]:
             "where another one ended, its message tells why. Start the job again with --resume."
         ) from error
     finally:
-        # Where another process ended, torchrun terminates this one too: it first says why it cannot
-        # go on.
-        with noted_signals():
-            if dist.is_initialized():
-                dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def share(num_rows: int) -> slice:

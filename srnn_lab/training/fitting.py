@@ -195,7 +195,11 @@ def fit_in_steps(
     distributed.share(config.train.batch_size)  # fails now rather than once the data are read
     terminal = outliving_terminal() if noted is None else nullcontext()
     here = _locked(out) if distributed.rank() == 0 else nullcontext()
-    with terminal, distributed.process_group(device), here as lock:
+    # Where one of several processes ends, torchrun terminates the others, from their first word to
+    # their last: each first says why it cannot go on.
+    several = distributed.world_size() > 1 and noted is None
+    told = noted_signals() if several else nullcontext(noted)
+    with terminal, told as noted, distributed.process_group(device), here as lock:
         training, frames = _begin(config, out, options, device, lock)
         stopped = f"stopped, with all written; continue with: {options.again(out)}"
         with noted_signals() if noted is None else nullcontext(noted) as noted:

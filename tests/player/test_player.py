@@ -475,7 +475,8 @@ def test_a_sound_that_follows_its_rows_is_heard_and_the_others_play_on(page):
     page.get_by_role("button", name="mean").click()
     page.get_by_role("button", name="Loop").click()
     page.get_by_role("button", name="Play").click()
-    page.get_by_text("More").click()
+    page.get_by_text("look 0.0000 0.0000 mean", exact=True).wait_for(timeout=10_000)
+    page.get_by_text("More").click()  # once nothing runs that could replace the box meanwhile
     sample = page.get_by_role("button", name="sample")
     sample.wait_for(timeout=10_000)
     page.get_by_role("button", name="Pause").wait_for()
