@@ -13,7 +13,7 @@ from srnn_lab.analysis.elsewhere import as_dataframe, as_xarray
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.config import DataConfig
 from srnn_lab.data import Batch, LazyFrames, make_batch, widen
-from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.inference.bounds import draw_noise, infer
 from srnn_lab.inference.use_of_z import ACTIVE
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def inspect_signal(
     batch, noise = batch.to(weight.device), noise.to(weight)
     # The terms of Eq. (8) along each path, and x under the posterior, from one pass.
     with model.evaluating():
-        trace = model.unroll(batch.u, batch.x, batch.lengths, model.initial_state(1), noise)
+        trace = infer(model, batch, noise)
         batch = batch.repeat(len(noise))
         params = model.emit(trace.d, trace.z, batch.u)
     prior, posterior = trace.prior, trace.posterior
@@ -261,6 +261,6 @@ def draw_reconstruction(
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     batch = clip_batch(checkpoint, signal)[1].to(device)
-    trace = elbo(model, batch, noise=draw_noise(model, batch, generator)).trace
+    trace = infer(model, batch, draw_noise(model, batch, generator))
     params = model.emit(trace.d, trace.z, batch.u)
     return model.likelihood.sample(params, generator)[0].cpu().numpy()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from srnn_lab.analysis.inspection import clip_batch
 from srnn_lab.checkpoint import Checkpoint
-from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.inference.bounds import draw_noise, infer
 from srnn_lab.models import SequenceModel, State
 from srnn_lab.models.base import Context
 
@@ -68,7 +68,7 @@ def posterior_path(
     """
     _, batch = clip_batch(checkpoint, signal)
     noise = draw_noise(checkpoint.model, batch, torch.Generator().manual_seed(seed))
-    return elbo(checkpoint.model, batch, noise=noise).trace.z[0].numpy()
+    return infer(checkpoint.model, batch, noise).z[0].numpy()
 
 
 @torch.inference_mode()

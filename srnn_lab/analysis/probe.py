@@ -21,7 +21,7 @@ from srnn_lab.data import LABELLED, Frontend, Labels, load_labels, load_split, m
 from srnn_lab.data.kinds import LogMel
 from srnn_lab.data.phones import phone_kind
 from srnn_lab.data.sequences import by_length
-from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.inference.bounds import draw_noise, infer
 from srnn_lab.system.extras import optional_packages
 
 MEL_BINS = 80
@@ -193,7 +193,7 @@ def phone_frames(
         batch = make_batch([frames[i] for i in batch_of], config.evaluation.first_frame)
         noise = draw_noise(model, batch, generator)
         with model.evaluating():
-            trace = elbo(model, batch.to(device), noise=noise.to(device)).trace
+            trace = infer(model, batch.to(device), noise.to(device))
         states = {"z": trace.posterior.mu.cpu().numpy(), "d": trace.d.cpu().numpy()}
         for row, i in enumerate(batch_of):
             length = int(batch.lengths[row])

@@ -60,6 +60,28 @@ def draw_noise(
     return torch.randn(shape, generator=generator, dtype=batch.x.dtype, device=batch.x.device)
 
 
+def infer(
+    model: SequenceModel,
+    batch: Batch,
+    noise: Float[Tensor, "n t z"],
+    state: State | None = None,
+) -> Trace:
+    """The latent paths that the posterior q(z_{1:T} | x_{1:T}) draws from some noise.
+
+    Args:
+        model: The model.
+        batch: Sequences, or segments of them.
+        noise: Standard normal noise of ``draw_noise``, for one path a sequence or more.
+        state: Where the sequences continue from; zero by default.
+
+    Returns:
+        All sequences' first paths, then their second ones, and so on.
+    """
+    if state is None:
+        state = model.initial_state(len(batch.x))
+    return model.unroll(batch.u, batch.x, batch.lengths, state, noise)
+
+
 def elbo(
     model: SequenceModel,
     batch: Batch,
@@ -78,11 +100,9 @@ def elbo(
     Returns:
         The bound of each path: all sequences' first paths, then their second ones, and so on.
     """
-    if state is None:
-        state = model.initial_state(len(batch.x))
     if noise is None:
         noise = draw_noise(model, batch)
-    trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
+    trace = infer(model, batch, noise, state)
     batch = batch.repeat(len(noise) // len(batch.x))
     log_px = model.likelihood.log_prob(model.emit(trace.d, trace.z, batch.u), batch.x)
     kl = trace.posterior.kl(trace.prior).sum(-1)  # pyright: ignore[reportArgumentType] (both are of one kind)
@@ -137,10 +157,8 @@ def iwae(
     Returns:
         The bound of each sequence in nats, and the log weights (K, B) of its paths.
     """
-    if state is None:
-        state = model.initial_state(len(batch.x))
     paths = len(noise) // len(batch.x)
-    trace = model.unroll(batch.u, batch.x, batch.lengths, state, noise)
+    trace = infer(model, batch, noise, state)
     batch = batch.repeat(paths)
     log_px, log_p, log_q = _log_probs(
         model, batch.u, batch.x, trace.d, trace.z, trace.prior, trace.posterior

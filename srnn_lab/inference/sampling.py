@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from srnn_lab.checkpoint import Checkpoint
 from srnn_lab.data import make_batch
-from srnn_lab.inference.bounds import draw_noise, elbo
+from srnn_lab.inference.bounds import draw_noise, infer
 from srnn_lab.inference.evaluation import MEMORY
 from srnn_lab.models import SequenceModel
 from srnn_lab.models.base import State
@@ -162,9 +162,8 @@ def draw(
         else:
             batch = make_batch(list(prefix.cpu().numpy()), first_frame, **model.config.frames_hold)
             batch = batch.to(weight.device, weight.dtype)
-            state = elbo(
-                model, batch, noise=temperature * draw_noise(model, batch, generator)
-            ).trace.state
+            noise = temperature * draw_noise(model, batch, generator)
+            state = infer(model, batch, noise).state
             x_t = prefix[:, -1:, :x_dim].to(weight)
         return go_on(model, state, x_t, known[:num_frames], generator, temperature)[0]
 

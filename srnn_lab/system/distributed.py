@@ -10,7 +10,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-
 T = TypeVar("T")
 TIMEOUT = timedelta(minutes=10)
 """How long a process waits for the others before it gives up."""
