@@ -4,13 +4,14 @@ from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
 import pytest
+
+# The two workers of pytest-xdist, each with a thread on every core, would wait for each other.
+# NumPy, which jaxtyping imports, and torch read this once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 from jaxtyping import install_import_hook
 
 MAIN = sys.modules["__main__"]
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-# The two workers of pytest-xdist, each with a thread on every core, would wait for each other.
-# torch reads this once.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure(config):
