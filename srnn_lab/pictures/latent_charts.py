@@ -205,6 +205,7 @@ def map_figure(
     figure.update_yaxes(nticks=7)
     figure.update_layout(
         height=480,
+        dragmode="zoom",  # which Streamlit changes where clicks are answered
         margin={"l": 56, "r": 8, "t": 8, "b": 48},
         showlegend=values is None,
         legend={"orientation": "h", "y": -0.16, "yanchor": "top", "itemsizing": "constant"},

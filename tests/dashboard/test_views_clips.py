@@ -12,6 +12,7 @@ from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.dashboard.pages import clips as view
 from srnn_lab.dashboard.words import number, numbers_in_words
 from srnn_lab.data import read_signal
+from srnn_lab.data.bundled import bundled_clips, clip_titles
 
 pytestmark = pytest.mark.filterwarnings("default")  # Streamlit warns of things that are not ours
 
@@ -103,11 +104,13 @@ def test_the_bundled_clips_can_be_opened_where_their_spike_is(folder, monkeypatc
     assert all(address.startswith("./?checkpoint=jsb&clip=bwv") for address in table["open"])
     assert "place=" in table["open"][0]
     assert "said" not in table
+    titles = clip_titles(bundled_clips("roll"))
+    assert list(table["clip"]) == [titles[name] for name in table["file"]]
 
 
 def test_what_is_said_in_a_bundled_clip_is_in_the_table(folder, monkeypatch):
     page = open_view("clips", "runs/tiny", monkeypatch, folder)
-    table = page.dataframe[0].value.set_index("clip")
+    table = page.dataframe[0].value.set_index("file")
     assert (
         table.loc["agent-newlocation", "said"] == "Please enter a new extension, followed by pound."
     )
