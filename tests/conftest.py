@@ -8,7 +8,7 @@ import pytest
 # The two workers of pytest-xdist, each with a thread on every core, would wait for each other.
 # NumPy, which jaxtyping imports, and torch read this once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-from jaxtyping import install_import_hook
+import jaxtyping
 
 MAIN = sys.modules["__main__"]
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -17,7 +17,7 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 def pytest_configure(config):
     """Check types and shapes at each call, but not in the fast part, which took twice as long."""
     if config.option.markexpr != "not slow":
-        install_import_hook("srnn_lab", "beartype.beartype")
+        jaxtyping.install_import_hook("srnn_lab", "beartype.beartype")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -64,6 +64,12 @@ def main_module():
     """AppTest leaves its page as ``__main__``, which a later test's process would run again."""
     yield
     sys.modules["__main__"] = MAIN
+
+
+@pytest.fixture(autouse=True)
+def checked_types(request):
+    """Of all combinations, check types and shapes where each model and likelihood comes once."""
+    jaxtyping.config.update("jaxtyping_disable", is_one_of_many(request.node))
 
 
 @pytest.fixture(autouse=True)

@@ -437,7 +437,7 @@ def test_a_model_of_other_music_comes_with_clips_of_its_kind(tmp_path, monkeypat
     side.selectbox(key="checkpoint").select("runs/folk").run()
     assert not page.exception
     assert side.selectbox(key="clip").value == "folk/aloha-oe"
-    assert page.dataframe[0].value["clip"].str.startswith("folk/").all()
+    assert page.dataframe[0].value["file"].str.startswith("folk/").all()
     side.selectbox(key="clip").select("bwv270").run()
     assert side.selectbox(key="clip").value == "bwv270"
     side.selectbox(key="checkpoint").select("runs/jsb").run()

@@ -10,8 +10,8 @@ from srnn_lab.reports.paired import difference
 
 
 def test_the_difference_is_that_of_each_sequence_and_so_is_its_error():
-    score, above = difference("voice-vrnn", "voice")
-    checkpoints, found = [load_checkpoint(name) for name in ("voice-vrnn", "voice")], []
+    score, above = difference("voice-mel-filt-res", "voice-mel")
+    checkpoints, found = [load_checkpoint(name) for name in ("voice-mel-filt-res", "voice-mel")], []
     for clip in load_split(checkpoints[1].config.data, "test").values():
         for checkpoint in checkpoints:
             sequences = checkpoint.frontend.sequences([clip], checkpoint.config.model.x_dim)
