@@ -31,7 +31,7 @@ export const DENSEST_MARKS = 0.12; // marks a pixel; above it they become ticks 
  * @property {number} [before] pixels of the lowest value
  */
 
-/** @typedef {{ title: string, left: number, legends: Legend[], right: number, height: number }} Header */
+/** @typedef {{ title: string, left: number, legends: Legend[], note: string, right: number, height: number }} Header */
 /** @typedef {{ row: Row, header: Header, top: number, height: number, right: number }} Placed */
 /** @typedef {CanvasRenderingContext2D} Context */
 /** @typedef {{ text: string, colour?: string }} Part */
@@ -126,7 +126,17 @@ export class RowPainter {
       const before = this.fitted(context, low, this.width)[1] + 4;
       legends = [put(before + COLOURS, high, { scale: row.scale, low, before })];
     }
-    return { title, left, legends, right, height: y + 9 };
+    // The note; without how far the values go, or on a line of its own, where the page is narrow.
+    const notes = "note" in row && row.note ? [row.note, row.note.replaceAll(/, (up|down) to [^;]*/g, "")] : [];
+    const fitting = () =>
+      notes.find((text) => right + this.fitted(context, text, Infinity)[1] <= LEFT + this.width - VALUES);
+    let note = fitting();
+    if (notes.length && note === undefined) {
+      right = left;
+      y += LEGEND;
+      note = fitting();
+    }
+    return { title, left, legends, note: note ?? "", right, height: y + 9 };
   }
 
   /**
@@ -166,11 +176,7 @@ export class RowPainter {
     }
     context.restore();
     let { right } = header;
-    const room = LEFT + this.width - VALUES - right;
-    if ("note" in row && row.note && room > 40) {
-      const [note] = this.fitted(context, row.note, room);
-      right += this.write(context, note, right, top - 9, { fade: 0.85 }) + 12;
-    }
+    if (header.note) right += this.write(context, header.note, right, top - 9, { fade: 0.85 }) + 12;
     this.paintScale(context, row, y, top, inside);
     return right;
   }
