@@ -9,6 +9,7 @@ from srnn_lab.inference.evaluation import evaluate
 from srnn_lab.reports.paired import difference
 
 
+@pytest.mark.slow
 def test_the_difference_is_that_of_each_sequence_and_so_is_its_error():
     score, above = difference("voice-mel-filt-res", "voice-mel")
     checkpoints, found = [load_checkpoint(name) for name in ("voice-mel-filt-res", "voice-mel")], []

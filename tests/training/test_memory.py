@@ -4,6 +4,8 @@ import platform
 import subprocess
 import sys
 
+import pytest
+
 FAULTS = """
 import ctypes, resource, sys, torch
 from srnn_lab.reports.benchmark import bound_loss, training_step
@@ -32,6 +34,7 @@ print(before, faults())
 """
 
 
+@pytest.mark.slow
 def test_a_training_step_takes_the_memory_that_the_one_before_it_freed():
     """Without it, each page of a large block is a page fault where memory is given back."""
     done = subprocess.run(

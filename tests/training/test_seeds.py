@@ -35,6 +35,7 @@ def line(songs, *options, **train):
     return ["train", "jsb", f"--data={songs}", *flags, *map(str, options)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recorded")
 def test_runs_in_turns_on_one_device_are_those_that_are_trained_alone(songs, tmp_path, capsys):
     together = runs(songs, tmp_path / "together", whole_sequences=True)
@@ -59,6 +60,7 @@ def test_runs_in_turns_draw_their_own_dropout(songs, tmp_path):
         assert contents(out) == contents(tmp_path / out.name)
 
 
+@pytest.mark.slow
 def test_a_signal_stops_all_runs_in_turns_and_they_continue(songs, tmp_path, monkeypatch):
     whole, stopped = runs(songs, tmp_path / "whole"), runs(songs, tmp_path / "stopped", epochs=5000)
     options = {"device": "cpu", "data_dir": None, "eager": False}
