@@ -38,7 +38,7 @@ class Visit:
         kept: The takes of the studio that stay while others are drawn, by their clip, model and
             task, and by number; None before the address has been asked.
         title: What the browser's tab is called.
-        rows_shown: Whether the first rows of the visit have been drawn.
+        rows_of: What the rows were last drawn of.
         tour: The step of the tour that is shown.
         tour_offered: Whether a first visit has been offered the tour.
         tour_closed: Whether it was closed, and the browser is still to remember it.
@@ -61,7 +61,7 @@ class Visit:
     continue_from: int = 0
     kept: Mapping[Hashable, Mapping[int, Any]] | None = None
     title: str = "srnn_lab"
-    rows_shown: bool = False
+    rows_of: tuple | None = None
     tour: int | None = None
     tour_offered: bool = False
     tour_closed: bool = False

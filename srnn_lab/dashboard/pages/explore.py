@@ -29,6 +29,9 @@ from srnn_lab.player.component import Place
 
 FIRST_COLUMNS = 6
 """Columns of a table that are shown until others are chosen."""
+LATER_START = 0.1
+"""Seconds after which the rows of another clip are followed by the rest, so that they are drawn
+first."""
 HEAD_START = 1.2
 """Seconds after which a visitor's first rows are followed by the rest: its program keeps a browser
 busy for longer."""
@@ -146,9 +149,9 @@ def draw_rows(
             marks=clip.times[clip.changes],
             mark_name=change,
         )
-    if not visit().rows_shown:
-        remember(rows_shown=True)
-        time.sleep(HEAD_START)
+    if (before := visit().rows_of) != choice:
+        remember(rows_of=choice)
+        time.sleep(LATER_START if before else HEAD_START)
     if data.kind.heard:
         with player_slot:
             show_words(choice)
