@@ -2,7 +2,8 @@
 
 ADDRESS is that of a running dashboard, FOLDER of sounds that the server can read, POINTS how many
 of their frames the map shows. While the pointer moves without a pause for four seconds, the browser
-counts its frames: at rest, over the points, and as shift and a drag move the map.
+counts its frames: at rest, over the points, as a drag draws the frame of a zoom, and as shift and
+a drag move the map.
 """
 
 import math
@@ -43,7 +44,7 @@ def main(address: str, folder: str, points: int) -> None:
         chart = page.locator(".js-plotly-plot")
         chart.scroll_into_view_if_needed()
         where = chart.bounding_box() or {}
-        for movement in ("rest", "hover", "pan"):
+        for movement in ("rest", "hover", "zoom", "pan"):
             page.evaluate(COUNT)
             end, i = time.perf_counter() + SECONDS, 0
             while time.perf_counter() < end:
@@ -54,6 +55,7 @@ def main(address: str, folder: str, points: int) -> None:
                 page.mouse.move(where["x"] + x * where["width"], where["y"] + y * where["height"])
                 if movement == "pan" and i == 0:
                     page.keyboard.down("Shift")
+                if movement in ("zoom", "pan") and i == 0:
                     page.mouse.down()
                 i += 1
             took = np.diff(page.evaluate(STOP))
