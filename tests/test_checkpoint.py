@@ -255,8 +255,8 @@ def _header(key, value):
         (_configure("model", "model", "gan"), "ModelConfig.model is 'gan'; choose one of srnn"),
         (_configure("model", "model", "rnn"), "no part of the model"),
         (
-            _configure("model", "likelihood", "laplace"),
-            "ModelConfig.likelihood is 'laplace'; choose one of bernoulli",
+            _configure("model", "likelihood", "tarot"),
+            "ModelConfig.likelihood is 'tarot'; choose one of bernoulli",
         ),
         (
             _drop("model.gru_d.weight_hh_l0"),

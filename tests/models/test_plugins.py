@@ -61,7 +61,7 @@ def installed(tmp_path_factory, monkeypatch):
 def forget():
     """As in a process that has not asked for a plugin."""
     sys.modules.pop("my_models", None)
-    for registry, name in zip(REGISTRIES, ("bounded-srnn", "laplace", "glides"), strict=True):
+    for registry, name in zip(REGISTRIES, ("bounded-srnn", "my-laplace", "glides"), strict=True):
         registry.pop(name, None)
 
 
@@ -80,7 +80,12 @@ def test_the_page_s_package_is_trained_evaluated_sampled_and_missed_in_one_sente
         f"--{name.replace('_', '-')}={value}"
         for name, value in {**sizes, "segment_length": 8}.items()
     ]
-    chosen = ["--model=bounded-srnn", "--likelihood=laplace", "--data=glides", "--start-from-mean"]
+    chosen = [
+        "--model=bounded-srnn",
+        "--likelihood=my-laplace",
+        "--data=glides",
+        "--start-from-mean",
+    ]
     assert main(["train", "voice", *chosen, *options, f"--out={tmp_path / 'run'}"]) == 0
     best = str(tmp_path / "run" / "best.safetensors")
     checkpoint = load_checkpoint(best)
@@ -107,12 +112,12 @@ def test_nothing_is_imported_that_is_not_asked_for(installed):
     ):
         build_model(ModelConfig(model="gan"))
     assert "my_models" not in sys.modules
-    build_model(ModelConfig(model="bounded-srnn", likelihood="laplace", **SIZES))
+    build_model(ModelConfig(model="bounded-srnn", likelihood="my-laplace", **SIZES))
     assert "my_models" in sys.modules
 
 
 def test_the_page_s_likelihood_is_the_distribution_that_it_says(installed):
-    laplace = LIKELIHOODS["laplace"](ModelConfig(x_dim=3))
+    laplace = LIKELIHOODS["my-laplace"](ModelConfig(x_dim=3))
     x, mu, scale = np.random.default_rng(0).normal(size=(3, 5, 3))
     params = torch.as_tensor(np.concatenate([mu, scale], -1))
     expected = scipy.stats.laplace(mu, np.exp(scale) + 1e-6)
