@@ -12,7 +12,7 @@ from views import open_view, save_runs, small_run
 from srnn_lab.config import PRESETS
 from srnn_lab.dashboard.choice import clips_of
 from srnn_lab.dashboard.own_clips import cached_own_clips
-from srnn_lab.dashboard.pages import explore, train
+from srnn_lab.dashboard.pages import train
 from srnn_lab.data.datasets import held_out_files
 from srnn_lab.training.runs import progress
 
@@ -39,7 +39,6 @@ def test_tables_are_trained_on_and_shown_in_explore(tmp_path, monkeypatch):
     data = table_folder(tmp_path / "my tables", *[30] * 12)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["dashboard.py"])
-    monkeypatch.setattr(explore, "HEAD_START", 0)
     monkeypatch.setattr(train, "show_reading", lambda *_: None)  # which takes seconds
     monkeypatch.setitem(train.SIZES, "small", SIZES)
 

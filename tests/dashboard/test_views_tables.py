@@ -48,9 +48,8 @@ def csv_of(n=30, seed=0, head=HEAD):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path):
     """A folder with tables, and an untrained model of them among the runs."""
-    monkeypatch.setattr("srnn_lab.dashboard.pages.explore.HEAD_START", 0)
     (tmp_path / "data").mkdir()
     for i in range(6):
         (tmp_path / "data" / f"town-{i}.csv").write_bytes(csv_of(seed=i))

@@ -45,6 +45,7 @@ def open_view(
 ) -> AppTest:
     """A page, run once, in a folder with ``runs``; without a checkpoint, as at a first visit."""
     monkeypatch.chdir(folder)
+    monkeypatch.setattr("srnn_lab.dashboard.pages.explore.HEAD_START", 0)  # no browser needs it
     page = page_of(view)
     if checkpoint:
         page.query_params["checkpoint"] = checkpoint
