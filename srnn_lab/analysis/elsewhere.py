@@ -1,5 +1,6 @@
 """What is found in a clip, for other tools: pandas, xarray (and so NetCDF), ArviZ."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,7 +77,9 @@ def to_arviz(
     """
     from srnn_lab.analysis.inspection import clip_batch
 
-    with optional_packages():
+    with optional_packages(), warnings.catch_warnings():
+        # Once a day arviz announces its version 1, which is not the one that we ask for.
+        warnings.simplefilter("ignore", FutureWarning)
         import arviz
     model = checkpoint.model
     frames, batch = clip_batch(checkpoint, signal)
