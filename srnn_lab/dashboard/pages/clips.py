@@ -18,7 +18,7 @@ from srnn_lab.dashboard.panels.clip_set import (
     say_none_is_read,
     show_moment,
     summarise_all,
-    title_of,
+    titles_of,
 )
 from srnn_lab.dashboard.panels.sounds import sound_of
 from srnn_lab.dashboard.uploads import BOXES, UPLOADS
@@ -62,9 +62,9 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     in_words = data.kind.notes or not heard  # when the largest spike is, as bar and beat, or a row
     when = "at" if in_words else f"at ({time_unit(data)})"
     peaks = {name: float(summary.times[summary.peak]) for name, summary in found.items()}
-    titles = [title_of(name, choice) for name in found]
+    titles = titles_of(found, choice)
     columns = {
-        "clip": titles,
+        "clip": list(titles.values()),
         **({"hear": ["▶"] * len(found)} if heard else {}),
         "ELBO": [summary.elbo for summary in found.values()],
         "KL": [float(summary.kl.mean()) for summary in found.values()],
@@ -90,14 +90,14 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     # Clips that are listed at the side can be opened on the page Explore, and some have a text.
     if all(is_listed(name, choice) for name in found):
         columns = {
-            "clip": titles,
+            "clip": list(titles.values()),
             **({"hear": columns["hear"]} if heard else {}),
             "open": [address_of(name, choice, peaks[name]) for name in found],
         } | columns
         config["open"] = st.column_config.LinkColumn(display_text="Explore")
         if heard and any(said := [words_of(bundled[name]) for name in found]):
             columns["piece" if data.kind.notes else "said"] = said
-    if titles != list(found):
+    if list(titles.values()) != list(found):
         columns["file"] = list(found)
     # The table, and the clip that is chosen in it.
     chosen = st.dataframe(
@@ -117,7 +117,7 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     if rows and rows[0] < len(found):
         remember(heard=list(found)[rows[0]])
     if (name := visit().heard) in found:
-        st.markdown(f"**{plain(title_of(name, choice))}**")
+        st.markdown(f"**{plain(titles[name])}**")
         if heard:
             samples, rate = sound_of(clips[name], clips[name].signal)
             st.audio(samples, sample_rate=rate, autoplay=bool(pressed))

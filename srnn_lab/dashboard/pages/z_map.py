@@ -22,7 +22,7 @@ from srnn_lab.dashboard.panels.clip_set import (
     say_none_is_read,
     show_moment,
     summarise_all,
-    title_of,
+    titles_of,
 )
 from srnn_lab.dashboard.words import explain, number, time_unit, unit_seconds
 from srnn_lab.data.phones import phone_kind
@@ -117,7 +117,7 @@ def cached_cloud(clips: tuple[tuple[str, Choice], ...]) -> tuple[Cloud, Componen
     phones = {
         name: labels.at(found[name].times) for name, clip in clips if (labels := labels_of(clip))
     }
-    titles = {name: title_of(name, clip) for name, clip in clips}
+    titles = titles_of(of, clips[0][1])
     for i, frame, kl in zip(shown.clip, shown.frame, shown.kl, strict=True):
         name = cloud.names[i]
         said = f", “{phones[name][frame]}”" if name in phones else ""
@@ -164,7 +164,8 @@ def show_map(
         else groups_of(clips, found, cloud, colour)
     )
     if colour == "clip":
-        groups = {title_of(name, choice): points for name, points in groups.items()}
+        titles = titles_of(groups, choice)
+        groups = {titles[name]: points for name, points in groups.items()}
     left, right = st.columns([3, 1])
     values, others = cloud.kl if colour == "KL" else None, (UNLABELLED, SILENCE, OTHERS)
     figure = map_figure(x, y, (across, up), texts, groups, values, others)

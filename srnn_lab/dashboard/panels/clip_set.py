@@ -1,6 +1,6 @@
 """The clips of a set: what is kept of each after the model has run, and a moment to hear."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -153,10 +153,11 @@ def is_listed(name: str, choice: Choice) -> bool:
     )
 
 
-def title_of(name: str, choice: Choice) -> str:
-    """What a clip of a set is called: a bundled one as in the box at the side."""
+def titles_of(names: Iterable[str], choice: Choice) -> dict[str, str]:
+    """What clips of a set are called, by name: bundled ones as in the box at the side."""
     data = choice.checkpoint.config.data
-    return clip_titles(bundled_clips(data.features)).get(name, name) if data.kind.heard else name
+    known = clip_titles(bundled_clips(data.features)) if data.kind.heard else {}
+    return {name: known.get(name, name) for name in names}
 
 
 def summarise_all(clips: Mapping[str, Choice]) -> dict[str, Summary]:
@@ -242,7 +243,8 @@ def show_stretch(
     """
     data = choice.checkpoint.config.data
     quoted = f", “{plain(said)}”" if said else ""
-    st.markdown(f"{what} · {plain(title_of(name, choice))}, {when}{quoted}")
+    title = titles_of([name], choice)[name]
+    st.markdown(f"{what} · {plain(title)}, {when}{quoted}")
     if data.kind.heard:
         samples, rate = cached_stretch(
             *clip, round(place.start * data.rate), round(place.end * data.rate)
