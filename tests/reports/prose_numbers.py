@@ -187,6 +187,20 @@ SOURCES: dict[str, list[tuple]] = {
         ("by less than 0.02", TRIAL),
         ("from -4.429 to -4.424", PARTICLES, PARTICLES),
         ("from 230.5 to 233.3", PARTICLES, PARTICLES),
+        (
+            "56 % of the particles are effective after training on the ELBO and 24 % after FIVO",
+            share("objectives/bl-jsb/storn/elbo", "ess:128"),
+            share("objectives/bl-jsb/storn/fivo-8", "ess:128"),
+        ),
+        (
+            "53 % and 13 %",
+            share("objectives/bl-jsb/srnn-filt/elbo", "ess:128"),
+            share("objectives/bl-jsb/srnn-filt/fivo-8", "ess:128"),
+        ),
+        (
+            "29 % are effective after NASMC",
+            share("objectives/bl-jsb/storn/nasmc-8", "ess:128"),
+        ),
     ],
     "docs/models.md": [
         ("of -4.57 nats per frame", of("family/fraccaro-jsb/srnn-tridiagonal")),
