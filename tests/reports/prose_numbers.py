@@ -82,6 +82,10 @@ _ABOVE_FILT = above(
 )
 _LARGEST = max(over("table1/voice", lambda result: result.parameters / 1e6))
 _ABOVE_VRNN = above("outputs/voice/srnn-smooth-res-student-t-ar", "outputs/voice/vrnn-student-t-ar")
+_RAW = [
+    share(f"probe/voice{name}", "z/accuracy")
+    for name in ("", "-vrnn", "-filt", "-smooth", "-filt-res")
+]
 VERSION, LICENCE = "a version", "the number of a licence"
 FRAME = "200 samples at 16 kHz"
 SETTING = "a setting, or a size that follows from one"
@@ -128,7 +132,20 @@ SOURCES: dict[str, list[tuple]] = {
         ("is 0.9 % below filt on five", 100 * (1 - _OF_FILT)),
         ("4.7 ± 0.6 nats per frame above a filter", *_ABOVE_FILT),
         ("(by 5.9 ± 0.8 nats per frame)", *above("table1/reader/vrnn-gauss", _SMOOTH_RES)),
-        ("alone is 3.6 ± 0.5 nats per frame", *above("table1/reader/srnn-filt", _SMOOTH_RES)),
+        (
+            "the VRNN is 1.5 ± 0.8 nats above",
+            *above("table1/reader/vrnn-gauss", "table1/reader/srnn-smooth"),
+        ),
+        ("is 4.4 ± 0.1 nats per frame above", *above("table1/reader/srnn-smooth", _SMOOTH_RES)),
+        (
+            "the filter without it 3.6 ± 0.2",
+            *above("table1/reader/srnn-filt", "table1/reader/srnn-filt-res"),
+        ),
+        (
+            "it is 0.8 ± 0.5 nats above the filter",
+            *above("table1/reader/srnn-smooth", "table1/reader/srnn-filt"),
+        ),
+        ("and 0.0 ± 0.4 with it", *above(_SMOOTH_RES, "table1/reader/srnn-filt-res")),
         ("one recipe is 0.07 nats below the paper and the other 0.06 above", _BELOW[0], _ABOVE[0]),
         ("with standard errors of 0.04 and 0.09", _BELOW[1], _ABOVE[1]),
         ("has 399.3 nats per frame", of("outputs/voice/srnn-smooth-res-student-t-ar")),
@@ -141,6 +158,14 @@ SOURCES: dict[str, list[tuple]] = {
             of("outputs/voice/srnn-smooth-res-conv-ar"),
             of("outputs/voice/srnn-smooth-res-conv-ar", "kl"),
         ),
+        ("the SRNN has 597.0 nats", of("outputs/reader/srnn-smooth-res-conv-ar")),
+        ("and the RNN 595.7", of("outputs/reader/rnn-conv-ar")),
+        (
+            "1.27 ± 0.08 more",
+            *above("outputs/reader/srnn-smooth-res-conv-ar", "outputs/reader/rnn-conv-ar"),
+        ),
+        ("also with a KL of 0.5", of("outputs/reader/srnn-smooth-res-conv-ar", "kl")),
+        ("predictor has 535.3 on", untrained("reader", "taps also before the frame")),
         ("the SRNN has 449.8 nats", of("outputs/voice/srnn-smooth-res-student-ar")),
         ("untrained predictor's 438.3", untrained("voice", "taps also before the frame")),
         ("its KL is 0.6", of("outputs/voice/srnn-smooth-res-student-ar", "kl")),
@@ -157,6 +182,9 @@ SOURCES: dict[str, list[tuple]] = {
             share("probe/voice", "z and d/accuracy"),
         ),
         ("and 54 % from log-mel energies", share("probe/voice", "log-mel/accuracy")),
+        ("34 % to 36 % from z", min(_RAW), max(_RAW)),
+        ("z tells the phone in 47 % of the frames", share("probe/voice-ar", "z/accuracy")),
+        ("a KL of 3.6 nats instead of 55.6", of("bundled/voice-ar", "kl"), of("means/voice", "kl")),
         ("frequent phone is right in 21 %", share("probe/voice", "majority/accuracy")),
         (
             "51 % from z, 58 % from d, 61 % from both",
