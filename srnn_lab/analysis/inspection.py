@@ -194,7 +194,7 @@ def inspect_signal(
         mu_p=array(prior.mu.mean(0)),
         logvar_p=array(prior.logvar.mean(0)),
         kl_z=array(kl_z.mean(0)),
-        d=array(trace.d.mean(0)),
+        d=array(trace.d.mean(0))[:, : config.model.d_dim],  # without what ``stand_in`` adds
     )
 
 

@@ -14,7 +14,7 @@ from srnn_lab.analysis.transitions import (
     roc_area,
 )
 from srnn_lab.checkpoint import Checkpoint, load_checkpoint
-from srnn_lab.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig
+from srnn_lab.config import PRESETS, DataConfig, EvaluationConfig, ModelConfig, RunConfig
 from srnn_lab.data import Frontend, read_signal, widen
 from srnn_lab.data.speech import BUNDLED_VOICE
 from srnn_lab.data.storage import narrow
@@ -251,6 +251,18 @@ def test_the_deterministic_states_are_those_of_the_paths_and_their_mean_where_th
         np.testing.assert_allclose(
             inspect_signal(tested, notes).d, paths.mean(0), rtol=1e-5, atol=1e-6
         )
+
+
+def test_the_deterministic_states_are_d_alone_where_a_mean_stands_in_for_missing_values():
+    run = PRESETS["series"]
+    config = replace(run.model, x_dim=2, d_dim=5, z_dim=3, hidden_dim=6, missing=True)
+    model = build_model(config)
+    assert (model.fills, model.d_dim) == (True, 8)
+    clip = inspect_signal(
+        Checkpoint(replace(run, model=config), model, Frontend.plain(run.data)),
+        np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32),
+    )
+    assert clip.d.shape == (9, 5)
 
 
 @pytest.mark.parametrize("features", DATA)
