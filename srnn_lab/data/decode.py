@@ -42,6 +42,9 @@ _UNKNOWN_SIZE = 0x7E000000
 header."""
 _UNKNOWN_FRAMES = 2**62
 """From so many frames on, libsndfile does not know the length."""
+_NO_FILE = "File does not exist"
+"""Beginning of what libsndfile says of some files that are there."""
+_NO_SOUND = "it holds no sound that can be decoded"
 _BYTES = {
     "PCM_U8": 1,
     "PCM_S8": 1,
@@ -243,11 +246,12 @@ def _decode_part(path: Path, file: File, max_seconds: int) -> Iterator[tuple[Blo
                 yield from _decode_libsndfile(path, file, sound)
                 return
     except soundfile.LibsndfileError as error:
-        refused = error.error_string
+        # Where no MPEG frame can be decoded, it says that there is no file.
+        refused = "" if error.error_string.startswith(_NO_FILE) else error.error_string
     try:
         yield from _decode_ffmpeg(path, file)
     except UnreadableError as error:
-        reason = refused or str(error)
+        reason = _NO_SOUND if str(error) == _NO_SOUND else refused or str(error)
         raise UnreadableError(
             f"{path} cannot be read as audio ({reason}); give a WAV, FLAC, OGG or MP3 file."
         ) from error
@@ -294,7 +298,7 @@ def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[
         ) as container:
             stream = next(iter(container.streams.audio), None)
             if stream is None or stream.codec_context is None:
-                raise UnreadableError("no sound that can be decoded")
+                raise UnreadableError(_NO_SOUND)
             kind, codec = container.format.name, stream.codec_context
             # Of MP3, the frame that states the length also states how much to skip at the start.
             exact = kind in _STATED or (kind == "mp3" and (stream.start_time or 0) > 0)

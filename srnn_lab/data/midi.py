@@ -78,9 +78,10 @@ class Timing:
 
     def beats(self, end: float) -> tuple[tuple[float, int], ...]:
         """Where each bar begins, up to ``end``, and its beat: 4 is a quarter note, 8 an eighth."""
+        bars, starts = self.bars(end), [signature.start for signature in self.signatures]
+        holding = np.searchsorted(starts, bars + 1e-6, "right") - 1
         return tuple(
-            (float(bar), [now.unit for now in self.signatures if now.start <= bar + 1e-6][-1])
-            for bar in self.bars(end)
+            (float(bar), self.signatures[i].unit) for bar, i in zip(bars, holding, strict=True)
         )
 
     def moment(self, time: float) -> str:

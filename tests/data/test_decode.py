@@ -297,6 +297,30 @@ def test_a_playlist_opens_no_other_file(tmp_path):
             read_audio(tmp_path / name, 16000)
 
 
+def silent_film():
+    content = io.BytesIO()
+    with av.open(content, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        for frame in (av.VideoFrame(64, 64, "yuv420p"), None):
+            container.mux(stream.encode(frame))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (lambda: b"\xff\xfb\x90\x00" * 30_000, "Invalid data found when processing input"),
+        (silent_film, "it holds no sound that can be decoded"),
+        (lambda: b"no audio at all", r"Format not recognised\."),
+    ],
+)
+def test_the_reason_is_that_of_the_file(tmp_path, content, reason):
+    (tmp_path / "a.mp3").write_bytes(content())
+    with pytest.raises(ValueError, match=rf"a\.mp3 cannot be read as audio \({reason}\); give"):
+        read_audio(tmp_path / "a.mp3", 16000)
+
+
 def test_a_long_file_is_refused_before_it_is_decoded(tmp_path):
     with (tmp_path / "a.g722").open("wb") as file:
         file.truncate(250_000_000)

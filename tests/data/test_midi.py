@@ -501,6 +501,19 @@ def test_each_bar_has_the_beat_of_its_signature():
     assert timing.moments([0.0, 2.25, 9.0]) == [timing.moment(time) for time in (0.0, 2.25, 9.0)]
 
 
+def test_the_time_to_count_bars_grows_with_their_number_alone():
+    """Of a file of 330 kB it was more than five minutes."""
+
+    def seconds(number):
+        signatures = tuple(Signature(i / 100, 3 + i % 2, 4) for i in range(number))
+        began = time.process_time()
+        assert len(Timing(120.0, signatures).beats(number / 100)) == number
+        return time.process_time() - began
+
+    short, long = (min(seconds(number) for _ in range(3)) for number in (500, 4000))
+    assert long < 24 * (short + 0.002)  # 8 if it is proportional, 64 if it is the square
+
+
 def test_a_length_is_counted_in_the_bars_and_beats_where_it_begins():
     timing = Timing(120.0, (Signature(0.0, 6, 8), Signature(6.0, 3, 4)))
     assert [timing.length(quarters, 0.0) for quarters in (0.5, 3.0, 4.5, 6.0)] == [
