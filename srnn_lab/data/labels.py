@@ -117,7 +117,7 @@ def read_labels(path: str | Path) -> Labels:
             time.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; give the path of a label file.")
     return parse_labels(read_bounded(path, MAX_BYTES), path)
 

@@ -24,6 +24,8 @@ Sequences = dict[str, Table]
 
 MAX_BYTES = 2**30
 """Largest table that is read, in the file and in memory."""
+_OBJECT = 64
+"""Bytes of a value that is no plain number, such as a date."""
 MAX_REASON = 300
 """Characters of why a file is refused; it may repeat what the file holds."""
 MISSING = {"", "na", "nan", "null", "none"}
@@ -86,7 +88,12 @@ def tables_in(path: Path) -> Iterator[tuple[str, list[str], list[Any]]]:
 
 def _read_csv(content: bytes) -> tuple[list[str], list[list[str]]]:
     """Names and columns of text; the first line has the names, unless it is of numbers."""
-    text = content.decode("utf-8-sig")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"byte {1 + error.start} is no UTF-8 text; save it as CSV in UTF-8"
+        ) from error
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
@@ -119,7 +126,7 @@ def _is_number(text: str) -> bool:
 
 def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import ArrowException, parquet, types
     except ImportError as error:
         raise MissingExtraError(
             f"{path} is read by pyarrow, which is not installed; install it with: pip install "
@@ -128,16 +135,45 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Any]]:
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             opened = parquet.ParquetFile(file)
-            about = opened.metadata
-            if about.num_rows * about.num_columns * 8 > MAX_BYTES:
-                raise ValueError(
-                    f"it has {about.num_rows} rows of {about.num_columns} columns, more than are "
-                    "read"
-                )
-            table = opened.read()
+            about, columns = opened.metadata, opened.schema_arrow
+            chunks = [
+                about.row_group(i).column(j)
+                for i in range(about.num_row_groups)
+                for j in range(about.num_columns)
+            ]
+            needed = sum(8 * chunk.num_values + chunk.total_uncompressed_size for chunk in chunks)
+            if needed > MAX_BYTES:
+                raise ValueError(f"its values take {needed} bytes, more than are read")
+            # A text that stands in many rows is kept once, as in the file.
+            texts = [
+                column.name
+                for column in columns
+                if types.is_string(column.type) or types.is_large_string(column.type)
+            ]
+            file.seek(0)
+            table = parquet.ParquetFile(file, read_dictionary=texts).read()
+        return list(table.column_names), [_values(column) for column in table.columns]
     except (ArrowException, OSError) as error:
         raise ValueError(f"{error}") from error
-    return list(table.column_names), [column.to_pylist() for column in table.columns]
+
+
+def _values(column: Any) -> Any:
+    """The values of a column of Parquet; of lists, which are no numbers, only their type."""
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_floating(kind) or types.is_integer(kind):
+        return column.to_numpy()
+    if types.is_nested(kind):
+        return [str(kind)] * len(column)
+    if types.is_dictionary(kind):
+        parts = [
+            (chunk.dictionary.to_pylist(), chunk.indices.to_pylist()) for chunk in column.chunks
+        ]
+        return [None if i is None else words[i] for words, which in parts for i in which]
+    if len(column) * _OBJECT > MAX_BYTES:
+        raise ValueError(f"it has {len(column)} values of type {kind}, more than are read")
+    return column.to_pylist()
 
 
 def _read_npy(file: IO[bytes] | io.BufferedIOBase, size: int) -> np.ndarray:
@@ -150,14 +186,20 @@ def _read_npy(file: IO[bytes] | io.BufferedIOBase, size: int) -> np.ndarray:
     )
     try:
         shape, fortran, dtype = read(file)
-    except TokenError as error:
+    except (TokenError, ValueError) as error:
         raise ValueError("its header cannot be read") from error
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError(f"its header promises an array of shape {shape}")
     if dtype.kind not in "biuf":
         raise ValueError(f"its values are of type {dtype}; expected numbers")
+    # Of no rows as well, each column is looked at.
+    if (promised := math.prod(max(1, n) for n in shape) * dtype.itemsize) > min(size, MAX_BYTES):
+        raise ValueError(f"its header promises {promised} bytes, more than it has or than are read")
     needed = math.prod(shape) * dtype.itemsize
-    if needed > min(size, MAX_BYTES):
-        raise ValueError(f"its header promises {needed} bytes, more than it has or than are read")
-    values = np.frombuffer(file.read(needed), dtype)
+    content = file.read(needed)
+    if len(content) < needed:
+        raise ValueError(f"it is truncated: {needed - len(content)} bytes are missing")
+    values = np.frombuffer(content, dtype)
     return values.reshape(shape, order="F" if fortran else "C")
 
 
@@ -187,7 +229,7 @@ def numbered(array: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
     """An array (T, columns) or (T,) as columns, which are numbered."""
     if array.ndim not in (1, 2):
         raise ValueError(f"it holds an array of shape {array.shape}; expected (rows, columns)")
-    columns = list(array.reshape(len(array), -1).T)
+    columns = list(array.T) if array.ndim == 2 else [array]
     return [str(i) for i in range(len(columns))], columns
 
 
@@ -200,6 +242,8 @@ def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> 
         raise ValueError("two of its columns have one name")
     of_x = kind.names or [name for name in names if name not in {kind.sequence_column, *inputs}]
     wanted = [*of_x, *inputs]
+    if not wanted:
+        raise ValueError("it has no column")
     for name in [*wanted, *[kind.sequence_column] * bool(kind.sequence_column)]:
         if name not in by_name:
             raise ValueError(f"it has no column {name!r}{_why_lacking(names, wanted)}")
@@ -207,10 +251,15 @@ def _sequences(own: str, names: list[str], columns: list[Any], kind: Series) -> 
     kind.check_values(rows[:, : len(of_x)], of_x)
     if not kind.sequence_column:
         return {own: rows} if len(rows) else {}
-    which = np.array([str(value) for value in by_name[kind.sequence_column]])
+    # Few rows or many, and few sequences or many: the time grows with the rows alone.
+    order: dict[str, int] = {}
+    which = np.array(
+        [order.setdefault(str(value), len(order)) for value in by_name[kind.sequence_column]], int
+    )
+    ends = np.cumsum(np.bincount(which, minlength=len(order)))[:-1]
+    parts = np.split(rows[np.argsort(which, kind="stable")], ends)
     return {
-        f"{own}/{name}" if own else str(name): rows[which == name]
-        for name in dict.fromkeys(which.tolist())
+        f"{own}/{name}" if own else name: part for name, part in zip(order, parts, strict=False)
     }
 
 
@@ -244,12 +293,13 @@ def _few(names: list[str]) -> str:
 
 def numbers(name: str, column: Any) -> Float[np.ndarray, "_"]:
     """A column as numbers, NaN where a value is missing."""
-    if isinstance(column, np.ndarray):
-        values = column.astype(np.float32)
-    else:
-        values = np.empty(len(column), np.float32)
-        for i, value in enumerate(column):
-            values[i] = _number(name, i, value)
+    with np.errstate(over="ignore"):  # which is said below
+        if isinstance(column, np.ndarray):
+            values = column.astype(np.float32)
+        else:
+            values = np.empty(len(column), np.float32)
+            for i, value in enumerate(column):
+                values[i] = _number(name, i, value)
     if (wrong := np.isinf(values)).any():
         raise ValueError(
             f"column {name!r} has a value that is no finite number in row {1 + int(wrong.argmax())}"

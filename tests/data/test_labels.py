@@ -160,6 +160,8 @@ def test_a_missing_or_a_huge_label_file_is_refused_before_it_is_read(tmp_path, m
     (tmp_path / "a.lab").write_text("0 1 a\n" * 9)
     with pytest.raises(ValueError, match="more than 10 bytes"):
         read_labels(tmp_path / "a.lab")
+    with pytest.raises(ValueError, match="/dev/zero is a device or a pipe"):
+        read_labels("/dev/zero")
 
 
 def test_gaps_have_no_name_and_of_overlapping_labels_the_later_one_is_valid():

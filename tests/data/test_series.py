@@ -1,6 +1,7 @@
 import io
 import json
 import re
+import time
 import warnings
 import zipfile
 from dataclasses import replace
@@ -15,7 +16,7 @@ from srnn_lab.analysis.inspection import inspect_signal
 from srnn_lab.checkpoint import load_checkpoint
 from srnn_lab.cli import main
 from srnn_lab.config import PRESETS, DataConfig, ModelConfig, RunConfig
-from srnn_lab.data import Frontend, load_split, read_signal
+from srnn_lab.data import Frontend, load_split, read_signal, table_files
 from srnn_lab.data.series import as_rows, complete, read_sequences, read_table
 from srnn_lab.inference.forecasting import forecast
 from srnn_lab.inference.sampling import generate
@@ -92,6 +93,54 @@ def test_columns_are_chosen_by_name_and_a_column_parts_the_sequences(tmp_path):
         read_signal(path / "5", config)
 
 
+def test_values_of_parquet_may_be_missing_and_texts_name_the_sequences(tmp_path):
+    table = pd.DataFrame(rows(4), columns=["flow", "level"])
+    table["count"] = pd.array([1, None, 3, 4], "Int64")
+    table["open"] = [True, None, False, True]
+    table["who"], table["which"] = ["b", "a", "b", "a"], [7, 8, 9, 8]
+    table.to_parquet(path := tmp_path / "a.parquet")
+    kind = replace(KIND, columns="flow,count,open", sequence_column="who")
+    found = read_table(path, kind)
+    assert list(found) == ["b", "a"]
+    flow = table["flow"].to_numpy()
+    np.testing.assert_array_equal(found["b"], np.stack([flow[::2], [1, 3], [1, 0]], 1))
+    np.testing.assert_array_equal(found["a"], np.stack([flow[1::2], [np.nan, 4], [np.nan, 1]], 1))
+    assert list(read_table(path, replace(kind, sequence_column="which"))) == ["7", "8", "9"]
+
+
+@pytest.mark.parametrize("column", [["x" * 1000] * 200, [[0.0] * 1000] * 200])
+def test_what_a_file_of_parquet_holds_once_is_kept_once(tmp_path, column):
+    """One of 150 kB named 3 TB of text: 3 million rows with the same megabyte."""
+    pd.DataFrame({"a": column}).to_parquet(path := tmp_path / "a.parquet")
+    ((_, _, (found,)),) = table_files.tables_in(path)
+    assert len({id(value) for value in found}) == 1
+    with pytest.raises(ValueError, match=r"a\.parquet .* column 'a' holds .*, which is no number"):
+        read_table(path, KIND)
+
+
+def test_a_file_of_parquet_that_promises_too_much_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_files, "MAX_BYTES", 5000)
+    for name, column in (("lists", [[0.0] * 1000]), ("dates", pd.to_datetime(["2024"] * 100))):
+        pd.DataFrame({"a": column}).to_parquet(path := tmp_path / f"{name}.parquet")
+        with pytest.raises(ValueError, match=rf"{name}\.parquet .*, more than are read"):
+            read_table(path, KIND)
+
+
+def test_the_time_to_part_sequences_grows_with_the_rows_alone(tmp_path):
+    kind = replace(KIND, columns="flow", sequence_column="who")
+
+    def seconds(number):
+        (path := tmp_path / "a.csv").write_text(
+            "who,flow\n" + "".join(f"{i},1\n" for i in range(number))
+        )
+        began = time.process_time()
+        assert len(read_table(path, kind)) == number
+        return time.process_time() - began
+
+    short, long = (min(seconds(number) for _ in range(3)) for number in (1000, 8000))
+    assert long < 24 * (short + 0.002)  # 8 if it is proportional, 64 if it is the square
+
+
 def damaged(tmp_path):
     """Files that are no tables, with what is said of them."""
     np.save(tmp_path / "object.npy", np.array([{}], object), allow_pickle=True)
@@ -116,6 +165,23 @@ def damaged(tmp_path):
     ):
         (tmp_path / name).write_text(text)
         yield name, said
+    for name, shape, said in (
+        ("negative.npy", (-1, 2), "an array of shape (-1, 2)"),
+        ("true.npy", (True, 2), "an array of shape (True, 2)"),
+        ("wide.npy", (0, 10**12), "promises 8000000000000 bytes"),
+        ("bare.npy", (5, 0), "it has no column"),
+        ("cut.npy", (3, 2), "3 bytes are missing"),
+    ):
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header, {"descr": "<f8", "fortran_order": False, "shape": shape}
+        )
+        (tmp_path / name).write_bytes(header.getvalue() + bytes(45))
+        yield name, said
+    (tmp_path / "excel.csv").write_text("a,b\n1,2\n", encoding="utf-16")
+    yield "excel.csv", "byte 1 is no UTF-8 text; save it as CSV in UTF-8"
+    (tmp_path / "large.csv").write_text("a,b\n1,1e39\n")
+    yield "large.csv", "column 'b' has a value that is no finite number in row 1"
     for name in ("no.npy", "no.npz", "no.parquet"):
         (tmp_path / name).write_bytes(b"PAR1 nothing")
         yield name, name
