@@ -197,6 +197,9 @@ def _read(path: str | Path, weights: bool = True) -> tuple[Path, dict[str, Any],
     bundled = list_checkpoints()
     file = Path(bundled.get(str(path), path))
     if not file.is_file():
+        best = Path("best.safetensors")
+        if run := next((run for run in (file, "runs" / file) if (run / best).is_file()), None):
+            raise FileNotFoundError(f"{path} is a run; its checkpoint is {run / best}.")
         raise FileNotFoundError(
             f"{path} is neither a file nor a bundled checkpoint ({', '.join(bundled)})."
         )

@@ -158,6 +158,15 @@ def test_what_is_no_file_is_refused_with_the_bundled_names(make, tmp_path):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("given", ["mine", "runs/mine"])
+def test_the_name_of_a_run_is_refused_with_the_file_to_name(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / "best.safetensors").touch()
+    with pytest.raises(FileNotFoundError, match=r"checkpoint is runs/mine/best\.safetensors\."):
+        load_checkpoint(given)
+
+
 @pytest.mark.parametrize("kept", [0.0, 1e-3, 0.05, 0.5, 0.99, -1])
 def test_a_truncated_file_is_refused(kept, saved):
     content = saved.read_bytes()

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -209,6 +211,7 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
 
     from srnn_lab.training.fitting import fit
 
+    _warn_of_others(args.device)
     run = fit(
         config,
         out,
@@ -219,6 +222,20 @@ def train_model(args: argparse.Namespace) -> dict[str, Any]:
         eager=args.eager,
     )
     return _report(args, config, out, run)
+
+
+def _warn_of_others(device: str | None) -> None:
+    """Tell whoever watches that threads will wait for other programs, if some keep CPUs busy."""
+    import torch
+
+    load, cpus, threads = os.getloadavg()[0], os.cpu_count() or 1, torch.get_num_threads()
+    on_cpu = device == "cpu" or (device is None and not torch.cuda.is_available())
+    if sys.stderr.isatty() and on_cpu and threads > 1 and load > cpus / 2:
+        print(
+            f"Other programs keep about {load:.0f} CPUs busy, of {cpus}. Training with "
+            f"{threads} threads may be many times slower than with one: OMP_NUM_THREADS=1.",
+            file=sys.stderr,
+        )
 
 
 def _begun(args: argparse.Namespace, out: Path, given: dict[str, Any], *, again: bool) -> RunConfig:

@@ -104,13 +104,13 @@ def fan_figure(
     figure.add_trace(
         line_trace(np.asarray(past[0]), np.asarray(past[1]), COLOURS[0], "observed", "")
     )
-    for low in sorted(share for share in quantiles if share < 0.5):
+    for i, low in enumerate(sorted(share for share in quantiles if share < 0.5)):
         edges = np.concatenate(
             [np.asarray(quantiles[low]), np.asarray(quantiles[round(1 - low, 9)])[::-1]]
         )
         band = {
             "fill": "toself",
-            "fillcolor": "rgba(213, 94, 0, 0.2)",  # KL, pale
+            "fillcolor": f"rgba(213, 94, 0, {min(1, 0.2 * (i + 1)):.1f})",  # KL, pale
             "line": {"width": 0},
             "hoverinfo": "skip",
         }

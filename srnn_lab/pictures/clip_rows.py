@@ -452,7 +452,7 @@ def _table_rows(checkpoint: Checkpoint, signal: np.ndarray, clip: Inspection) ->
     mean = checkpoint.frontend.signal(clip.mean)
     sd = np.exp(clip.logvar / 2) * checkpoint.frontend.std
     return {
-        f"{name} (column)" if name.startswith(("KL", "inputs")) else name: column_row(
+        f"{name} (column)" if name.startswith(("KL", "Known input")) else name: column_row(
             name, signal_times(signal, data), columns[:, i], clip.times, mean[:, i], sd[:, i]
         )
         for i, name in enumerate(names)
@@ -506,4 +506,4 @@ def _input_rows(signal: np.ndarray, data: DataConfig) -> dict[str, Row]:
     names = data.kind.input_names
     title = f"Known input {names[0]}" if len(names) == 1 else "Known inputs"
     rows = table_rows(title, signal_times(signal, data), known, names, alike=False)
-    return {f"inputs {i}" if i else "inputs": row for i, row in enumerate(rows)}
+    return {row.title: row for row in rows}

@@ -161,7 +161,8 @@ def curves_figure(
     for row, (title, _, columns) in enumerate(panels, 1):
         if title.startswith(bound):  # the first epochs are far below all others
             values = np.concatenate([curves[column] for column in columns.values()])
-            low, high = float(np.quantile(values, 0.2)), float(values.max())
+            share = 0.2 if len(epochs) >= 10 else 0  # of a few epochs, each is worth seeing
+            low, high = float(np.quantile(values, share)), float(values.max())
             margin = 0.1 * (high - low) + 1e-3
             figure.update_yaxes(range=[low - margin, high + margin], row=row, col=1)
     figure.update_layout(

@@ -21,6 +21,7 @@ from tiny import RATE, SIZES, a_result, midi_folder, roll, speech_run, untrained
 
 from srnn_lab.checkpoint import load_checkpoint, save_checkpoint
 from srnn_lab.cli import main
+from srnn_lab.cli.train import _warn_of_others
 from srnn_lab.config import CONVENTIONS, PRESETS, DataConfig
 from srnn_lab.data import read_signal
 from srnn_lab.data.midi import Signature, Timing, parse_midi
@@ -751,6 +752,23 @@ def fails(capsys, code, *argv):
     assert err.count("\n") == 1
     assert "Traceback" not in err
     return err
+
+
+@pytest.mark.parametrize(
+    ("load", "threads", "terminal", "said"),
+    [(5.2, 2, True, True), (0.4, 2, True, False), (5.2, 1, True, False), (5.2, 2, False, False)],
+)
+def test_whoever_watches_is_told_that_threads_will_wait_for_other_programs(
+    load, threads, terminal, said, monkeypatch, capsys
+):
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0, 0))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    _warn_of_others("cpu")
+    err = capsys.readouterr().err
+    assert ("about 5 CPUs" in err and "OMP_NUM_THREADS=1" in err) == said
+    assert bool(err) == said
 
 
 @pytest.mark.parametrize("command", ["evaluate", "transitions", "inspect", "sample"])

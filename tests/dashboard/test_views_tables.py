@@ -106,6 +106,7 @@ def test_a_run_of_tables_shows_its_own_sequences_with_a_row_for_each_column(fold
     np.testing.assert_array_equal(arrays["load (MW): x between gaps (MW)"], table[5:6, 0])
     np.testing.assert_array_equal(arrays["Known input hour: hour (value)"], table[:, 2])
     assert "temperature: x" in arrays
+    assert [*page.get("button_group")[0].options][-2:] == ["Known input hour", "KL of z"]
     frames = checkpoint.frontend.frames(table, 2)
     use = use_of_z(checkpoint.model, [frames], checkpoint.config.evaluation)
     assert f"**Is z used?** On this clip, {use.sentence()}" in unescaped(text_of(page))

@@ -112,7 +112,7 @@ def test_a_link_brings_the_recipe_with_its_epochs_and_its_name(page):
 def test_a_missing_folder_of_runs_is_a_sentence(page, folder):
     page.run()
     assert not page.exception
-    assert "No runs yet in" in page.info[0].value
+    assert "has no runs yet" in page.info[0].value
     assert buttons(page) == ["Start"]
 
 
@@ -365,6 +365,13 @@ def test_damaged_files_of_a_run_are_sentences(page, folder):
     shutil.copy(folder / "done" / "curves.csv", folder / "done" / "last.safetensors")
     page.run()
     assert "is not a readable .safetensors file" in page.error[0].value
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 9])
+def test_of_a_few_epochs_each_is_on_the_axis(epochs):
+    table = curves(epochs)
+    low, high = curves_figure(table, "ELBO", "nats per frame").layout.yaxis.range
+    assert low < table["train_bound"].min() < table["valid_bound"].max() < high
 
 
 def test_curves_in_two_units_do_not_share_an_axis():

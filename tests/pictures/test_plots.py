@@ -6,6 +6,7 @@ import pytest
 from srnn_lab.pictures.charts import (
     LABEL_WIDTH,
     MAX_TICKS,
+    fan_figure,
     graph_figure,
     grid_figure,
     latent_figure,
@@ -208,3 +209,11 @@ def test_a_graph_has_diamonds_for_what_is_computed_and_an_arrow_for_each_edge():
     assert trace.text == ("d<sub>t</sub>", "z<sub>t</sub>", "x<sub>t</sub>")
     arrows = [(a.ax, a.ay, a.x, a.y) for a in figure.layout.annotations if a.showarrow is not False]
     assert arrows == [(0, 0, 1, 0), (1, 0, 1, 1)]
+
+
+def test_each_band_of_a_fan_has_a_colour_of_its_own_in_the_legend():
+    quantiles = {q: np.full(3, q) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
+    figure = fan_figure((np.arange(2), np.zeros(2)), np.arange(2, 5), quantiles, "t", "x")
+    colours = {trace.name: trace.fillcolor for trace in figure.data if trace.fill}
+    assert list(colours) == ["90 %", "50 %"]
+    assert len(set(colours.values())) == 2

@@ -860,6 +860,30 @@ def test_over_a_long_clip_a_strip_shows_all_of_it_and_moves_what_is_shown(page, 
     assert at(page) == 0  # the playhead stays
 
 
+def test_the_strip_loses_no_note_though_it_has_fewer_pixels_than_a_picture_has_values(
+    browser, tmp_path
+):
+    times = np.arange(40) * 0.4 + 0.2
+    row = Picture("p", "", times, np.eye(40), ["#ffffff00", "#000000"])
+    file = tmp_path / "long.html"
+    file.write_text(scene_html(Scene([row], times, "One note a frame."), {}, "mine"))
+    with open_page(browser, file.as_uri()) as page:
+        page.goto(file.as_uri())
+        page.locator("canvas[aria-valuenow]").wait_for()
+        dark = page.locator("canvas[aria-valuenow]").evaluate("""canvas => {
+          const scale = devicePixelRatio, width = canvas.width / scale - 80;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, 19 * scale);
+          return [...Array(32).keys()].filter((i) => {
+            const x = Math.round((66 + ((i + 4.5) / 40) * width) * scale);
+            for (let y = 2; y < 18 * scale; y++) {
+              const at = 4 * (y * canvas.width + x);
+              if (data[at + 3] > 8 && data[at] < 250) return true;
+            }
+          }).length;
+        }""")
+        assert dark == 32  # all but those beside the frame
+
+
 def test_the_playhead_runs_smoothly_over_a_minute_of_sound(browser, address):
     with open_page(browser, address) as page:
         page.goto(f"{address}/?seconds=60")

@@ -96,6 +96,7 @@ def show_table(panel: RowsPanel, clip: Inspection) -> None:
 def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
     """The clip's averages in one line, and those of the selection in another."""
     peak = clip.largest_spike
+    largest = number(clip.kl[peak], 1 if clip.kl[peak] >= 1 else 2)
     left_out, panels = (
         (
             "the start, silence",
@@ -107,7 +108,7 @@ def show_numbers(choice: Choice, clip: Inspection, place: Place | None) -> None:
     st.markdown(
         f"ELBO **{number((clip.log_px - clip.kl).mean())}** nats per frame: reconstruction term "
         f"{number(clip.log_px.mean())}, less the KL, {number(clip.kl.mean())}. The largest spike, "
-        f"**{clip.kl[peak]:.1f}** nats, is at {choice.moment(clip.times[peak])}; grey frames "
+        f"**{largest}** nats, is at {choice.moment(clip.times[peak])}; grey frames "
         f"({left_out}) are left out. Below: {panels}."
     )
     if place and len(inside := frames_inside(clip.times, place)):

@@ -33,12 +33,17 @@ LABELS = {
     "bundled": "Bundled checkpoints",
 }
 
+STYLE = """<style>
+@media (max-width: 640px) { [data-testid="stTable"] td:last-child { min-width: 10rem; } }
+</style>"""
+"""On a phone, a source has a few words a line; with one, a row would be as high as a page."""
 FORMER_LABELS = {"Against the field": "field"}
 """What older addresses call a table."""
 
 
 def show() -> None:
     """The page."""
+    st.html(STYLE)
     st.caption(
         "Bounds on the log-likelihood of test data, in nats; higher is better. Only numbers in "
         "the same column are comparable: the line above a table names the version of the data and "

@@ -321,7 +321,7 @@ def show_runs(folder: Path, read_only: bool) -> None:
     if not runs:
         start = "" if read_only else " Start one above."
         st.info(
-            f"No runs yet in {plain(str(folder))}.{start} For another folder of runs: "
+            f"The folder {plain(str(folder))} has no runs yet.{start} For another folder of runs: "
             "`streamlit run dashboard.py -- --runs DIR`."
         )
         return

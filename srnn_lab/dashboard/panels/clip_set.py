@@ -243,7 +243,7 @@ def show_stretch(
     """
     data = choice.checkpoint.config.data
     quoted = f", “{plain(said)}”" if said else ""
-    title = titles_of([name], choice)[name]
+    title = titles_of([name], choice)[name].removesuffix(".")
     st.markdown(f"{what} · {plain(title)}, {when}{quoted}")
     if data.kind.heard:
         samples, rate = cached_stretch(

@@ -161,6 +161,7 @@ _STYLE = """<style>
 {target} {{
   outline: 3px solid #0072b2; outline-offset: 4px; border-radius: 4px; scroll-margin-top: 4.5rem;
 }}
+:is(h2, h3):is({target}) {{ padding-bottom: 0.25rem; margin-bottom: 0.75rem; }}
 .st-key-tour {{
   position: fixed; bottom: 0.75rem; right: 0.75rem; z-index: 1000;
   width: min(60rem, calc(100vw - 1.5rem));

@@ -144,7 +144,7 @@ export class Painter extends RowPainter {
       const y = (/** @type {number} */ value) => STRIP * (1 - (clamp(value, low, high) - low) / (high - low));
       for (const line of row.lines) if (!isCircles(line)) this.paintLine(context, line, y);
     } else if ("bins" in row) {
-      this.paintPicture(context, row, 0, STRIP);
+      this.paintPicture(context, row, 0, STRIP, true); // lower than its values are many: none is lost
     }
     context.restore();
     this.view = view;

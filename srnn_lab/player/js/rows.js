@@ -413,13 +413,14 @@ export class RowPainter {
    * @param {PictureRow} row
    * @param {number} top
    * @param {number} inside
+   * @param {boolean} averaged
    */
-  paintPicture(context, row, top, inside) {
+  paintPicture(context, row, top, inside, averaged = false) {
     const { image, start, end } = row;
     const from = this.x(start);
     const to = this.x(end);
     // Whole columns stay sharp when they are enlarged, and are averaged when there are more than pixels.
-    context.imageSmoothingEnabled = (to - from) * devicePixelRatio < image.width;
+    context.imageSmoothingEnabled = averaged || (to - from) * devicePixelRatio < image.width;
     context.drawImage(image, from, top, to - from, inside);
     context.strokeStyle = this.text;
     context.globalAlpha = 0.2;
