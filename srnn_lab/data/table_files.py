@@ -162,7 +162,8 @@ def _values(column: Any) -> Any:
     from pyarrow import types
 
     kind = column.type
-    if types.is_floating(kind) or types.is_integer(kind):
+    # Integers with gaps would become fractions, and "1.0" the name of sequence 1.
+    if types.is_floating(kind) or (types.is_integer(kind) and not column.null_count):
         return column.to_numpy()
     if types.is_nested(kind):
         return [str(kind)] * len(column)

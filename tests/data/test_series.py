@@ -106,6 +106,8 @@ def test_values_of_parquet_may_be_missing_and_texts_name_the_sequences(tmp_path)
     np.testing.assert_array_equal(found["b"], np.stack([flow[::2], [1, 3], [1, 0]], 1))
     np.testing.assert_array_equal(found["a"], np.stack([flow[1::2], [np.nan, 4], [np.nan, 1]], 1))
     assert list(read_table(path, replace(kind, sequence_column="which"))) == ["7", "8", "9"]
+    by_count = replace(kind, columns="flow", sequence_column="count")
+    assert list(read_table(path, by_count)) == ["1", "None", "3", "4"]
 
 
 @pytest.mark.parametrize("column", [["x" * 1000] * 200, [[0.0] * 1000] * 200])
