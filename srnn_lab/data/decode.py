@@ -12,6 +12,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -265,8 +266,15 @@ def _decode_libsndfile(path: Path, file: File, sound: Any) -> Iterator[tuple[Blo
     while len(block):
         try:
             block = sound.read(_BLOCK, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError:  # what was cut off is counted below
-            break
+        except soundfile.LibsndfileError:
+            # Where streams were joined without the header of the second, FFmpeg goes on.
+            ogg = sound.format == "OGG"
+            rest = _rest(path, file, count / sound.samplerate) if ogg else iter(())
+            if (first := next(rest, None)) is None:
+                break  # what was cut off is counted below
+            yield first
+            yield from rest
+            return
         count += len(block)
         yield block, sound.samplerate
     # Of an uncompressed file, sound.frames counts what is there; the log has what the header
@@ -281,6 +289,17 @@ def _decode_libsndfile(path: Path, file: File, sound: Any) -> Iterator[tuple[Blo
         _check_last_page(path, file, count)
     elif sound.subtype in _BYTES:
         _notify_rest(path, file, count * sound.channels * _BYTES[sound.subtype])
+
+
+def _rest(path: Path, file: File, seconds: float) -> Iterator[tuple[Block, int]]:
+    """What FFmpeg decodes of a file after its first seconds, if anything."""
+    skip = None
+    with suppress(UnreadableError):
+        for block, rate in _decode_ffmpeg(path, file):
+            skip = round(seconds * rate) if skip is None else skip
+            if len(block) > skip:
+                yield block[skip:], rate
+            skip = max(0, skip - len(block))
 
 
 def _decode_ffmpeg(path: Path, file: File, name: str | None = None) -> Iterator[tuple[Block, int]]:

@@ -54,6 +54,35 @@ def written(form, subtype, wave=None, rate=RATE):
     return content.getvalue()
 
 
+def ogg_pages(content):
+    while content:
+        length = 27 + content[26] + sum(content[27 : 27 + content[26]])
+        yield content[:length]
+        content = content[length:]
+
+
+def ogg_checksum(page):
+    value = 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = value << 1 ^ (0x104C11DB7 if value & 0x80000000 else 0)
+    return struct.pack("<I", value)
+
+
+def one_ogg_stream(*parts):
+    """Streams in the pages of one, the headers of the later ones among its sound: as remuxed."""
+    pages, end, joined = [page for part in parts for page in ogg_pages(part)], 0, b""
+    for i, page in enumerate(pages):
+        kind = 2 * (i == 0) + 4 * (i == len(pages) - 1)  # the first page, the last one
+        position = end + struct.unpack_from("<q", page, 6)[0]
+        of_all = {5: bytes([kind]), 6: struct.pack("<q", position), 14: pages[0][14:18]}
+        page = patched(page, {**of_all, 18: struct.pack("<I", i), 22: bytes(4)})
+        joined += patched(page, {22: ogg_checksum(page)})
+        end = position if pages[i][5] & 4 else end
+    return joined
+
+
 def patched(content, places):
     content = bytearray(content)
     for place, value in places.items():
@@ -110,6 +139,9 @@ COMPLETE = {
     ),
     "a.ogg": lambda: written("OGG", "VORBIS"),
     "a.opus": lambda: written("OGG", "OPUS"),
+    "joined-in-one-stream.opus": lambda: one_ogg_stream(
+        *(written("OGG", "OPUS", half) for half in np.split(tones(), 2))
+    ),
     "flac.ogg": lambda: encoded("ogg", "flac", sample="s16"),
     "unknown-length.flac": flac_of_unknown_length,
     "known-length.flac": lambda: written("FLAC", "PCM_16"),
