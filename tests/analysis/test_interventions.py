@@ -161,7 +161,8 @@ def test_a_stretch_is_replaced_and_nothing_before_it(name):
     np.testing.assert_array_equal(~zero.z.any(1), (times >= start) & (times < stop))
     np.testing.assert_allclose(zero.log_px[:4], sample.log_px[:4], rtol=1e-5)
     moved = np.abs(zero.log_px[4:8] - sample.log_px[4:8]).max()
-    assert moved == 0 if name == "vrae" else moved > 1e-3  # which reads z_1 alone
+    # VRAE reads z_1 alone. Some CPUs round a product of matrices differently in each row.
+    assert moved < 1e-13 if name == "vrae" else moved > 1e-3
 
 
 def test_the_same_seed_gives_the_same_paths_and_another_gives_others():
