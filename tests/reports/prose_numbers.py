@@ -153,6 +153,7 @@ SOURCES: dict[str, list[tuple]] = {
         ("of the same size 360.5: 38.8 ± 2.2 more", of("outputs/voice/rnn-student-t-ar"), *_Z_ADDS),
         ("is 3.6 nats", of("outputs/voice/srnn-smooth-res-student-t-ar", "kl")),
         ("it is 55.6 with independent samples", of("means/voice", "kl")),
+        ("the SRNN has 387.6", of("outputs/voice/srnn-smooth-res-gaussian-ar")),
         ("the RNN has 475.1 nats", of("outputs/voice/rnn-conv-ar")),
         (
             "and the SRNN 473.4, with a KL of 0.5",
