@@ -90,14 +90,14 @@ def show_table(choice: Choice, clips: Mapping[str, Choice], found: Mapping[str, 
     # Clips that are listed at the side can be opened on the page Explore, and some have a text.
     if all(is_listed(name, choice) for name in found):
         columns = {
-            "clip": list(titles.values()),
+            "clip": columns["clip"],
             **({"hear": columns["hear"]} if heard else {}),
             "open": [address_of(name, choice, peaks[name]) for name in found],
         } | columns
         config["open"] = st.column_config.LinkColumn(display_text="Explore")
         if heard and any(said := [words_of(bundled[name]) for name in found]):
             columns["piece" if data.kind.notes else "said"] = said
-    if list(titles.values()) != list(found):
+    if columns["clip"] != list(found):
         columns["file"] = list(found)
     # The table, and the clip that is chosen in it.
     chosen = st.dataframe(
